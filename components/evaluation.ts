@@ -1,0 +1,89 @@
+/**
+ * One evaluation of the site's flake for all machines.
+ *
+ * The flake has the output `pulumiMicrovm` (documented in docs/flake-output.md) and the input `site`, which
+ * is overridden by a directory with site.json, so whatever the YAML states is stated nowhere else.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { local } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import type { SiteModel } from "../site/model";
+import { siteJson } from "../site/siteJson";
+
+const derivation = z.object({ drvPath: z.string(), outPath: z.string() });
+const machine = derivation.extend({
+  toplevel: derivation,
+  closureInfo: derivation,
+  hardware: z.string(),
+});
+const output = z.object({ version: z.literal(1), machines: z.record(z.string(), machine) });
+
+/** The closures of one machine: `drvPath` and `outPath` are those of its runner. */
+export type Machine = z.infer<typeof machine>;
+
+/** Nix is named nothing of the site in its command: paths and references come by the environment. */
+const EVALUATE =
+  'exec nix --extra-experimental-features "nix-command flakes" eval --json --no-write-lock-file ' +
+  '--override-input site "path:$MICROVM_SITE_DIRECTORY" "$MICROVM_FLAKE#pulumiMicrovm"';
+
+/** Evaluates the flake and answers the machine for each name; an absent one is a clear error. */
+export function evaluate(
+  model: SiteModel,
+  directory: string,
+  opts: pulumi.InvokeOutputOptions,
+): (name: string) => pulumi.Output<Machine> {
+  writeSite(directory, siteJson(model));
+  const result = local.runOutput(
+    {
+      command: EVALUATE,
+      environment: { MICROVM_SITE_DIRECTORY: directory, MICROVM_FLAKE: model.flake },
+      logging: "none",
+    },
+    opts,
+  );
+  const machines = result.stdout.apply((text) => parseEvaluation(text, model.flake));
+  return (name) => machines.apply((all) => machineNamed(all, name, model.flake));
+}
+
+/** The machines of an evaluation's JSON. Throws a RunError that names the flake. */
+export function parseEvaluation(text: string, flake: string): Record<string, Machine> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new pulumi.RunError(`${flake}: nix eval did not print JSON`);
+  }
+  const parsed = output.safeParse(json);
+  if (parsed.success) return parsed.data.machines;
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new pulumi.RunError(
+    `${flake}: its output pulumiMicrovm is not as documented in docs/flake-output.md:\n  ${faults.join("\n  ")}`,
+  );
+}
+
+function machineNamed(machines: Record<string, Machine>, name: string, flake: string): Machine {
+  const found = Object.hasOwn(machines, name) ? machines[name] : undefined;
+  if (found !== undefined) return found;
+  throw new pulumi.RunError(
+    `${flake}: pulumiMicrovm.machines has no ${name}; it has ${Object.keys(machines).join(", ")}`,
+  );
+}
+
+/** Written only when it differs, whole or not at all. */
+function writeSite(directory: string, text: string): void {
+  mkdirSync(directory, { recursive: true });
+  const file = join(directory, "site.json");
+  if (readIfThere(file) === text) return;
+  writeFileSync(`${file}.new`, text);
+  renameSync(`${file}.new`, file);
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}

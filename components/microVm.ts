@@ -1,0 +1,108 @@
+/** A VM of the site: its volumes and its closure, then the VM itself. */
+import * as pulumi from "@pulumi/pulumi";
+import type { HypervisorModel, VmModel } from "../site/model";
+import type { Machine } from "./evaluation";
+import type { HypervisorHost } from "./hypervisorHost";
+import { MicroVmResource, NixClosure, Volume } from "./resources";
+
+export interface MicroVmArgs {
+  vm: VmModel;
+  hypervisor: HypervisorModel;
+  host: HypervisorHost;
+  machine: pulumi.Output<Machine>;
+}
+
+/** What a stack tells about each VM. */
+export interface VmOutput {
+  address: string;
+  hypervisor: string;
+  running: boolean;
+  /** Store path of the installed runner. */
+  runner: string;
+  /** The VM runs another runner than the installed one. */
+  stale: boolean;
+  /** The guest's public SSH host key, for known_hosts. */
+  guestHostKey: string;
+}
+
+export class MicroVm extends pulumi.ComponentResource {
+  readonly output: pulumi.Output<VmOutput>;
+
+  constructor(name: string, args: MicroVmArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("pulumi-microvm:components:MicroVm", name, {}, opts);
+    const volumes = this.volumes(args);
+    const closure = this.closure(args);
+    const vm = this.vm(args, [...volumes, closure]);
+    this.output = pulumi
+      .all([vm.running, vm.runner, vm.stale, vm.guestHostKey])
+      .apply(([running, runner, stale, guestHostKey]) => ({
+        address: args.vm.ip,
+        hypervisor: args.hypervisor.name,
+        running,
+        runner,
+        stale,
+        guestHostKey,
+      }));
+    this.registerOutputs({ output: this.output });
+  }
+
+  private volumes({ vm, host }: MicroVmArgs): Volume[] {
+    return vm.volumes.map(
+      (volume) =>
+        new Volume(
+          `${vm.name}-${volume.name}`,
+          {
+            host: vm.hypervisor,
+            machineId: host.machineId,
+            vm: vm.name,
+            name: volume.name,
+            image: volume.image,
+            sizeMiB: volume.sizeMiB,
+            fsType: volume.fsType,
+            label: volume.label,
+            onDelete: volume.onDelete,
+          },
+          { parent: this, dependsOn: host.checks },
+        ),
+    );
+  }
+
+  private closure({ vm, hypervisor, host, machine }: MicroVmArgs): NixClosure {
+    const roots = machine.apply(({ drvPath, outPath, toplevel, closureInfo }) => ({
+      runner: { drvPath, outPath },
+      toplevel,
+      closureInfo,
+    }));
+    return new NixClosure(
+      vm.name,
+      {
+        host: vm.hypervisor,
+        machineId: host.machineId,
+        name: vm.name,
+        roots,
+        build: hypervisor.build,
+      },
+      { parent: this, dependsOn: host.checks },
+    );
+  }
+
+  private vm(
+    { vm, host, machine }: MicroVmArgs,
+    dependsOn: pulumi.CustomResource[],
+  ): MicroVmResource {
+    return new MicroVmResource(
+      vm.name,
+      {
+        host: vm.hypervisor,
+        machineId: host.machineId,
+        name: vm.name,
+        runner: machine.outPath,
+        toplevel: machine.toplevel.outPath,
+        address: vm.ip,
+        running: vm.running,
+        restart: vm.restart,
+      },
+      { parent: this, dependsOn },
+    );
+  }
+}

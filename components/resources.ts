@@ -1,0 +1,124 @@
+/**
+ * The program's side of package `microvm`: typed inputs and outputs for the tokens of the provider's
+ * schema. No behaviour; `provider/resources` has that.
+ */
+import * as pulumi from "@pulumi/pulumi";
+
+export interface ProviderArgs {
+  /** Host name -> how it is reached, as JSON text. */
+  hosts: pulumi.Input<string>;
+  agent: pulumi.Input<boolean>;
+  identityFiles: pulumi.Input<string[]>;
+  /** A private key in OpenSSH format. Kept encrypted in the state of the provider. */
+  privateKey?: pulumi.Input<string> | undefined;
+}
+
+export class Provider extends pulumi.ProviderResource {
+  constructor(name: string, args: ProviderArgs, opts?: pulumi.ResourceOptions) {
+    super(
+      "microvm",
+      name,
+      {
+        hosts: args.hosts,
+        agent: pulumi.jsonStringify(args.agent),
+        identityFiles: pulumi.jsonStringify(args.identityFiles),
+        privateKey: args.privateKey === undefined ? undefined : pulumi.secret(args.privateKey),
+      },
+      opts,
+    );
+  }
+}
+
+export interface HypervisorArgs {
+  host: pulumi.Input<string>;
+  bridge: pulumi.Input<string>;
+  nic: pulumi.Input<string>;
+  /** Memory that all VMs of the site want on this host, MiB. */
+  memoryMiB: pulumi.Input<number>;
+  /** Disk space that all volumes of the site want on this host, MiB. */
+  diskMiB: pulumi.Input<number>;
+  images: pulumi.Input<string[]>;
+  checks: pulumi.Input<Record<string, "require" | "warn" | "off">>;
+}
+
+/** A host that runs microVMs: checked, never changed. */
+export class Hypervisor extends pulumi.CustomResource {
+  declare readonly machineId: pulumi.Output<string>;
+  declare readonly hostname: pulumi.Output<string>;
+  declare readonly verdicts: pulumi.Output<Record<string, "ok" | "failed" | "off">>;
+
+  constructor(name: string, args: HypervisorArgs, opts?: pulumi.CustomResourceOptions) {
+    const outputs = { machineId: undefined, hostname: undefined, verdicts: undefined };
+    super("microvm:index:Hypervisor", name, { ...args, ...outputs }, opts);
+  }
+}
+
+export interface VolumeArgs {
+  host: pulumi.Input<string>;
+  machineId: pulumi.Input<string>;
+  vm: pulumi.Input<string>;
+  name: pulumi.Input<string>;
+  /** Absolute path of the image on the host. */
+  image: pulumi.Input<string>;
+  /** Grows while the VM is stopped; never shrinks. */
+  sizeMiB: pulumi.Input<number>;
+  fsType: pulumi.Input<"ext4" | "none">;
+  label: pulumi.Input<string>;
+  onDelete: pulumi.Input<"retain" | "trash" | "delete">;
+}
+
+/** The image of a VM's disk. */
+export class Volume extends pulumi.CustomResource {
+  declare readonly status: pulumi.Output<string>;
+
+  constructor(name: string, args: VolumeArgs, opts?: pulumi.CustomResourceOptions) {
+    super("microvm:index:Volume", name, { ...args, status: undefined }, opts);
+  }
+}
+
+export interface NixClosureArgs {
+  host: pulumi.Input<string>;
+  machineId: pulumi.Input<string>;
+  name: pulumi.Input<string>;
+  /** Name of the GC root -> derivation and output. */
+  roots: pulumi.Input<Record<string, pulumi.Input<{ drvPath: string; outPath: string }>>>;
+  build: pulumi.Input<"operator" | "host">;
+}
+
+/** Store paths on a host, kept by GC roots. */
+export class NixClosure extends pulumi.CustomResource {
+  declare readonly paths: pulumi.Output<Record<string, string>>;
+
+  constructor(name: string, args: NixClosureArgs, opts?: pulumi.CustomResourceOptions) {
+    super("microvm:index:NixClosure", name, { ...args, paths: undefined }, opts);
+  }
+}
+
+export interface MicroVmArgs {
+  host: pulumi.Input<string>;
+  machineId: pulumi.Input<string>;
+  name: pulumi.Input<string>;
+  /** Store path of microvm.nix's declaredRunner. */
+  runner: pulumi.Input<string>;
+  /** Store path of the guest's system. */
+  toplevel: pulumi.Input<string>;
+  /** The guest's IPv4 address. */
+  address: pulumi.Input<string>;
+  running: pulumi.Input<boolean>;
+  /** Any text; a running VM restarts when it changes. */
+  restart: pulumi.Input<string>;
+}
+
+/** A VM in microvm.nix's layout. */
+export class MicroVmResource extends pulumi.CustomResource {
+  declare readonly runner: pulumi.Output<string>;
+  declare readonly running: pulumi.Output<boolean>;
+  declare readonly booted: pulumi.Output<string>;
+  declare readonly stale: pulumi.Output<boolean>;
+  declare readonly guestHostKey: pulumi.Output<string>;
+
+  constructor(name: string, args: MicroVmArgs, opts?: pulumi.CustomResourceOptions) {
+    const outputs = { booted: undefined, stale: undefined, guestHostKey: undefined };
+    super("microvm:index:MicroVm", name, { ...args, ...outputs }, opts);
+  }
+}

@@ -1,0 +1,172 @@
+/** What the probe found on a host, parsed. Pure. The other side is scripts/probe.sh. */
+import { z } from "zod";
+import { ProviderError } from "../errors";
+
+export interface BridgeFact {
+  up: boolean;
+  ports: string[];
+}
+
+export interface ImageFact {
+  sizeBytes: number;
+  allocatedBytes: number;
+  /** As blkid names it; absent where it knows none. */
+  fsType?: string;
+  label?: string;
+}
+
+export interface VmFact {
+  /** Link targets; absent where there is no such link. */
+  current?: string;
+  booted?: string;
+  old?: string;
+  toplevel?: string;
+  hasFlake: boolean;
+  /** ActiveState of microvm@NAME.service. */
+  active: string;
+  /** Public SSH host key of the guest. */
+  hostKey?: string;
+  autostart: boolean;
+}
+
+export interface HostFacts {
+  machineId: string;
+  hostname: string;
+  clockSeconds: number;
+  /** When the provider had the answer, seconds since the epoch by its own clock. */
+  readAtSeconds: number;
+  memoryKiB: number;
+  diskFreeKiB: number;
+  kvm: ReadonlySet<string>;
+  libvirtdActive: string;
+  libvirtdAnswers: boolean;
+  bridges: ReadonlyMap<string, BridgeFact>;
+  /** Unit name -> `installed`, or what is-enabled says. */
+  units: ReadonlyMap<string, string>;
+  nixVersion: string;
+  nixFlakes: boolean;
+  vms: ReadonlyMap<string, VmFact>;
+  images: ReadonlyMap<string, ImageFact>;
+  /** `vms/NAME` and `volumes/KEY` -> the record's text. */
+  records: ReadonlyMap<string, string>;
+  /** Name of a closure -> key -> store path, of those that are valid. */
+  closures: ReadonlyMap<string, Readonly<Record<string, string>>>;
+}
+
+/** Parses the lines of a probe. An answer that is not whole is an error, never an empty host. */
+export function parseFacts(host: string, lines: string[], readAtSeconds: number): HostFacts {
+  const rows = lines.map((line) => line.split("\t"));
+  const of = (kind: string): string[][] =>
+    rows.filter((row) => row[0] === kind).map((row) => row.slice(1));
+  const one = (kind: string, key?: string): string =>
+    (key === undefined ? of(kind)[0]?.[0] : of(kind).find((row) => row[0] === key)?.[1]) ?? "";
+  if (of("probed").length !== 1 || one("machine-id") === "") {
+    throw new ProviderError("operation", `${host}: the probe's answer is not whole`);
+  }
+  return {
+    machineId: one("machine-id"),
+    hostname: one("hostname"),
+    clockSeconds: Number(one("clock")),
+    readAtSeconds,
+    memoryKiB: Number(one("memory-kib")),
+    diskFreeKiB: Number(one("disk-free-kib")),
+    kvm: new Set(of("kvm").map((row) => row[0] ?? "")),
+    libvirtdActive: one("libvirtd", "active"),
+    libvirtdAnswers: one("libvirtd", "answers") === "yes",
+    bridges: new Map(of("bridge").map(([name = "", up, ports]) => [name, bridge(up, ports)])),
+    units: new Map(of("unit").map(([name = "", state = ""]) => [name, state])),
+    nixVersion: one("nix", "version"),
+    nixFlakes: one("nix", "flakes") === "yes",
+    vms: parseVms(of),
+    images: parseImages(of),
+    records: new Map(of("record").map(([kind, name, text = ""]) => [`${kind}/${name}`, text])),
+    closures: parseClosures(of),
+  };
+}
+
+type Rows = (kind: string) => string[][];
+
+function bridge(up: string | undefined, ports = ""): BridgeFact {
+  return { up: up === "up", ports: ports.split(" ").filter((port) => port !== "") };
+}
+
+function parseVms(of: Rows): Map<string, VmFact> {
+  const vms = new Map<string, VmFact>();
+  const autostart = new Set(of("autostart").map((row) => row[0]));
+  const vm = (name: string): VmFact => {
+    const known = vms.get(name);
+    if (known !== undefined) return known;
+    const made = { hasFlake: false, active: "inactive", autostart: autostart.has(name) };
+    vms.set(name, made);
+    return made;
+  };
+  for (const [path = "", target] of of("link")) {
+    const [name = "", link = ""] = path.split("/");
+    if (target !== undefined && isLink(link)) vm(name)[link] = target;
+  }
+  for (const [path = ""] of of("flake")) vm(path.split("/")[0] ?? "").hasFlake = true;
+  for (const [name = "", key = ""] of of("hostkey")) vm(name).hostKey = withoutComment(key);
+  for (const [unit = "", state = ""] of of("active")) {
+    const name = /^microvm@(.+)\.service$/.exec(unit)?.[1];
+    if (name !== undefined && vms.has(name)) vm(name).active = state;
+  }
+  return vms;
+}
+
+function isLink(name: string): name is "current" | "booted" | "old" | "toplevel" {
+  return ["current", "booted", "old", "toplevel"].includes(name);
+}
+
+function withoutComment(key: string): string {
+  return key.split(" ").slice(0, 2).join(" ");
+}
+
+function parseImages(of: Rows): Map<string, ImageFact> {
+  const contents = new Map(of("content").map(([path = "", tags = ""]) => [path, tags]));
+  return new Map(
+    of("image").map(([path = "", size, blocks]) => {
+      const tags = contents.get(path) ?? "";
+      const fsType = /\bTYPE="([^"]*)"/.exec(tags)?.[1];
+      const label = /\bLABEL="([^"]*)"/.exec(tags)?.[1];
+      const fact: ImageFact = {
+        sizeBytes: Number(size),
+        allocatedBytes: Number(blocks) * 512,
+        ...(fsType === undefined ? {} : { fsType }),
+        ...(label === undefined ? {} : { label }),
+      };
+      return [path, fact];
+    }),
+  );
+}
+
+function parseClosures(of: Rows): Map<string, Record<string, string>> {
+  const invalid = new Set(of("invalid").map((row) => row[0]));
+  const closures = new Map<string, Record<string, string>>();
+  for (const [path = "", target = ""] of of("closure")) {
+    const [name = "", key = ""] = path.split("/");
+    if (invalid.has(target)) continue;
+    closures.set(name, { ...closures.get(name), [key]: target });
+  }
+  return closures;
+}
+
+const recordSchema = z.object({
+  version: z.literal(1),
+  urn: z.string(),
+  digest: z.string(),
+  phase: z.string().optional(),
+  restart: z.string().optional(),
+  onDelete: z.string().optional(),
+});
+export type OwnershipRecord = z.infer<typeof recordSchema>;
+
+/** An ownership record; `undefined` where there is none, `"altered"` where it can't be read. */
+export function parseRecord(text: string | undefined): OwnershipRecord | "altered" | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const parsed = recordSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : "altered";
+  } catch {
+    return "altered";
+  }
+}

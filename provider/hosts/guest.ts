@@ -1,0 +1,79 @@
+/** Does a guest answer, and is it the guest that it should be? Asked through its hypervisor. */
+import { Client } from "ssh2";
+import { ProviderError, messageOf } from "../errors";
+import { fingerprint, keyBlob, pause, pinned } from "./connection";
+import type { Call, Host } from "./host";
+
+const HANDSHAKE_TIMEOUT_MS = 5_000;
+const RETRY_MS = 300;
+
+/** Waits until the guest's sshd proves that it holds the pinned key. Nothing is logged in to. */
+export async function awaitGuest(
+  host: Host,
+  call: Call,
+  guest: { name: string; address: string; hostKey: string },
+): Promise<void> {
+  const started = Date.now();
+  for (;;) {
+    let cause: string;
+    try {
+      await shakeHands(host, guest);
+      return;
+    } catch (error) {
+      if (error instanceof ProviderError && error.reason === "host-key") throw error;
+      cause = messageOf(error);
+    }
+    const seconds = Math.round((Date.now() - started) / 1000);
+    if (call.signal.aborted) throw new ProviderError("cancelled", `${guest.name}: cancelled`);
+    if (Date.now() > call.deadline) {
+      throw new ProviderError(
+        "guest",
+        `${guest.name} (${guest.address}) runs, but its SSH server did not answer in ${seconds} s: ${cause}`,
+      );
+    }
+    call.status(`waiting for the guest's SSH server, ${seconds} s`);
+    await pause(RETRY_MS, call.signal);
+  }
+}
+
+async function shakeHands(
+  host: Host,
+  guest: { name: string; address: string; hostKey: string },
+): Promise<void> {
+  const sock = await host.stream(guest.address, 22);
+  await new Promise<void>((resolve, reject) => {
+    const client = new Client();
+    let shown: Buffer | undefined;
+    const settle = (act: () => void): void => {
+      client.removeAllListeners();
+      client.on("error", () => undefined);
+      client.end();
+      sock.destroy();
+      act();
+    };
+    client.on("handshake", () => settle(resolve));
+    client.on("close", () => settle(() => reject(new Error("the connection was closed"))));
+    client.on("error", (error) =>
+      settle(() => reject(shown === undefined ? error : wrongKey(guest, shown))),
+    );
+    client.connect({
+      sock,
+      username: "root",
+      readyTimeout: HANDSHAKE_TIMEOUT_MS,
+      ...pinned(guest, (blob, right) => {
+        if (!right) shown = blob;
+      }),
+    });
+  });
+}
+
+function wrongKey(
+  guest: { name: string; address: string; hostKey: string },
+  shown: Buffer,
+): ProviderError {
+  return new ProviderError(
+    "host-key",
+    `${guest.name} (${guest.address}): something answers with the key ${fingerprint(shown)}; the guest's is ${fingerprint(keyBlob(guest.hostKey))}`,
+    "Look for another machine that uses this address.",
+  );
+}

@@ -1,0 +1,141 @@
+/** Building closures here and copying them to hosts: Nix and OpenSSH as they are, with the same pins. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ProviderError } from "../errors";
+import type { ProviderConfig, SshHop } from "./config";
+import type { Call } from "./host";
+
+const NIX = ["--extra-experimental-features", "nix-command flakes"];
+
+/** Builds derivations on this machine; what is there already costs nothing. */
+export async function build(call: Call, derivations: string[]): Promise<void> {
+  call.status("building");
+  await run(call, "nix-store", ["--realise", ...derivations], {});
+}
+
+/** Copies store paths, or derivations with all that they need, to a host. */
+export async function copy(
+  call: Call,
+  host: { name: string; hop: SshHop; config: ProviderConfig },
+  paths: string[],
+  what: "outputs" | "derivations",
+): Promise<void> {
+  call.status(`copying to ${host.name}`);
+  const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-"));
+  try {
+    const file = writeSshConfig(directory, host);
+    await run(
+      call,
+      "nix",
+      [
+        ...NIX,
+        "copy",
+        "--no-check-sigs",
+        ...(what === "derivations" ? ["--derivation"] : []),
+        "--to",
+        `ssh-ng://${host.hop.user}@${alias(0)}`,
+        ...paths,
+      ],
+      { NIX_SSHOPTS: `-F ${file}` },
+    );
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** An ssh_config with strict checking against pins of its own, and the jump hosts. Mode 0600. */
+function writeSshConfig(directory: string, host: { hop: SshHop; config: ProviderConfig }): string {
+  const hops: SshHop[] = [];
+  for (let hop: SshHop | undefined = host.hop; hop !== undefined; hop = hop.jump) hops.push(hop);
+  const write = (name: string, text: string): string => {
+    const path = join(directory, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  const known = write(
+    "known_hosts",
+    hops.map((hop, index) => `${alias(index)} ${hop.hostKey}\n`).join(""),
+  );
+  const identities = [...host.config.identityFiles];
+  if (host.config.privateKey !== undefined) {
+    identities.unshift(write("identity", `${host.config.privateKey.trim()}\n`));
+  }
+  const config = hops.map((hop, index) => stanza(hop, index, hops.length, known, identities, host));
+  return write("config", config.join("\n"));
+}
+
+function stanza(
+  hop: SshHop,
+  index: number,
+  count: number,
+  known: string,
+  identities: string[],
+  host: { config: ProviderConfig },
+): string {
+  const lines = [
+    `Host ${alias(index)}`,
+    `  HostName ${hop.address}`,
+    `  HostKeyAlias ${alias(index)}`,
+    `  Port ${hop.port}`,
+    `  User ${hop.user}`,
+    "  BatchMode yes",
+    "  StrictHostKeyChecking yes",
+    `  UserKnownHostsFile ${known}`,
+    "  GlobalKnownHostsFile /dev/null",
+    "  UpdateHostKeys no",
+    "  ControlPath none",
+    "  ConnectTimeout 10",
+    "  ServerAliveInterval 5",
+    ...identities.map((file) => `  IdentityFile "${file}"`),
+    ...(host.config.agent ? [] : ["  IdentityAgent none", "  IdentitiesOnly yes"]),
+    ...(index + 1 < count ? [`  ProxyJump ${alias(index + 1)}`] : []),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function alias(index: number): string {
+  return index === 0 ? "pulumi-microvm-host" : `pulumi-microvm-jump${index}`;
+}
+
+function run(
+  call: Call,
+  command: string,
+  args: string[],
+  environment: Record<string, string>,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "ignore", "pipe"],
+      signal: AbortSignal.any([
+        call.signal,
+        AbortSignal.timeout(Math.max(1, call.deadline - Date.now())),
+      ]),
+    });
+    let tail = "";
+    child.stderr.on("data", (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-4000)));
+    child.on("error", (error) => {
+      if (error.name === "AbortError") {
+        const cause = call.signal.aborted ? "cancelled" : "deadline";
+        reject(new ProviderError(cause, `${command}: ${cause}`));
+      } else {
+        reject(
+          new ProviderError(
+            "nix",
+            `${command} can't be run: ${error.message}`,
+            "Install Nix on this machine; it evaluates and builds what the hosts run.",
+          ),
+        );
+      }
+    });
+    child.on("close", (code) => {
+      if (code === 0) resolve();
+      else
+        reject(
+          new ProviderError("nix", `${command} ended with code ${code ?? "none"}:\n${tail.trim()}`),
+        );
+    });
+  });
+}

@@ -1,0 +1,41 @@
+/** The hosts of one provider process: each at most once, so connection and probe are shared. */
+import { hostConfig } from "./config";
+import type { ProviderConfig } from "./config";
+import { Host } from "./host";
+import { limiter } from "./limit";
+
+const BUILDS_AT_ONCE = 2;
+const COPIES_PER_HOST = 2;
+
+type Limiter = ReturnType<typeof limiter>;
+
+export class HostPool {
+  private readonly hosts = new Map<string, Host>();
+  private readonly copies = new Map<string, Limiter>();
+  readonly builds: Limiter = limiter(BUILDS_AT_ONCE);
+
+  constructor(readonly config: ProviderConfig) {}
+
+  get(name: string): Host {
+    const known = this.hosts.get(name);
+    if (known !== undefined) return known;
+    const host = new Host(name, hostConfig(this.config, name), this.config);
+    this.hosts.set(name, host);
+    return host;
+  }
+
+  /** Copies to one host, a few at a time. */
+  copiesTo(name: string): Limiter {
+    const known = this.copies.get(name) ?? limiter(COPIES_PER_HOST);
+    this.copies.set(name, known);
+    return known;
+  }
+
+  inMaintenance(name: string): boolean {
+    return this.config.hosts[name]?.maintenance ?? false;
+  }
+
+  close(): void {
+    for (const host of this.hosts.values()) host.close();
+  }
+}

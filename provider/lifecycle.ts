@@ -1,0 +1,230 @@
+/** Drives a resource through Pulumi's verbs. All resources share this one flow. */
+import { z } from "zod";
+import { changesBetween, isIgnored } from "./diff";
+import type { Changes } from "./diff";
+import { PartialFailure, ProviderError } from "./errors";
+import type { Context, HostBound, InputFault, Resource } from "./resource";
+import { UNKNOWN, containsUnknown, equal, markLike, reveal, toMap, toValue } from "./wire";
+import type { PlainMap, Value, ValueMap } from "./wire";
+
+/** Something is there, but not as it should be: becomes ErrorResourceInitFailed. */
+export class InitFailed extends Error {
+  constructor(
+    readonly id: string,
+    readonly properties: ValueMap,
+    readonly inputs: ValueMap,
+    readonly reasons: string[],
+  ) {
+    super(reasons.join("\n"));
+  }
+}
+
+export interface Checked {
+  inputs: ValueMap;
+  faults: InputFault[];
+}
+export interface Made {
+  id: string;
+  properties: ValueMap;
+}
+
+/** A resource with its types closed over: what the gRPC server dispatches to. */
+export interface BoundResource {
+  type: string;
+  description: string;
+  inputs: z.ZodObject;
+  outputs: z.ZodObject;
+  timeoutSeconds: number;
+  check(news: ValueMap, olds: ValueMap | undefined): Checked;
+  diff(state: ValueMap, oldInputs: ValueMap, news: ValueMap, ignored: string[]): Changes;
+  create(context: Context, news: ValueMap, preview: boolean): Promise<Made>;
+  read(context: Context, id: string, inputs: ValueMap, state: ValueMap): Promise<Made | undefined>;
+  update(context: Context, olds: ValueMap, news: ValueMap, preview: boolean): Promise<ValueMap>;
+  remove(context: Context, inputs: ValueMap, state: ValueMap): Promise<void>;
+}
+
+export function bind<I extends HostBound, S extends object>(
+  resource: Resource<I, S>,
+): BoundResource {
+  const parse = (map: ValueMap): I => resource.inputs.parse(reveal(map));
+  const parseState = (map: ValueMap): S | undefined => {
+    const parsed = resource.outputs.safeParse(known(reveal(map)));
+    return parsed.success ? parsed.data : undefined;
+  };
+  /** Outputs are the inputs overlaid by what is observed; secrets stay secret. */
+  const outputs = (inputs: ValueMap, state: object): ValueMap => {
+    const merged: ValueMap = { ...inputs, ...toMap(state) };
+    return Object.fromEntries(
+      Object.entries(merged).map(([key, value]) => [key, markLike(value, inputs[key])]),
+    );
+  };
+  const idOf = (inputs: ValueMap): string => resource.id(parse(inputs));
+
+  /** The outputs after an update that would change something; only a preview asks. */
+  const predicted = (news: ValueMap, state: S | undefined): ValueMap => {
+    if (!containsUnknown(news)) return outputs(news, resource.predict(parse(news), state));
+    const observed = Object.keys(resource.outputs.shape).map((key): [string, Value] => [
+      key,
+      UNKNOWN,
+    ]);
+    return { ...Object.fromEntries(observed), ...(state && toMap(state)), ...news };
+  };
+
+  const apply = async (
+    context: Context,
+    news: ValueMap,
+    recorded: S | undefined,
+    preview: boolean,
+  ): Promise<ValueMap> => {
+    if (containsUnknown(news)) return predicted(news, undefined);
+    const inputs = parse(news);
+    const observed = await resource.observe(context, inputs, recorded);
+    resource.refuse?.(context, inputs, observed, recorded);
+    if (preview) return predicted(news, observed);
+    try {
+      return outputs(news, await resource.converge(context, inputs, observed, recorded));
+    } catch (error) {
+      if (!(error instanceof PartialFailure)) throw error;
+      throw new InitFailed(resource.id(inputs), outputs(news, error.live), news, [error.message]);
+    }
+  };
+
+  return {
+    type: resource.type,
+    description: resource.description,
+    inputs: resource.inputs,
+    outputs: resource.outputs,
+    timeoutSeconds: resource.timeoutSeconds,
+
+    check(news, olds) {
+      const checked = checkShape(resource.inputs, news);
+      const faults = [...checked.faults, ...immutableFaults(resource.immutable, news, olds)];
+      if (faults.length === 0 && !containsUnknown(checked.inputs)) {
+        const previous = olds === undefined ? undefined : resource.inputs.safeParse(reveal(olds));
+        const before = previous?.success === true ? previous.data : undefined;
+        faults.push(...(resource.check?.(parse(checked.inputs), before) ?? []));
+      }
+      return { inputs: checked.inputs, faults };
+    },
+
+    diff(state, oldInputs, news, ignored) {
+      const changes = changesBetween(oldInputs, news, true);
+      const observed = pick(state, resource.mirrored);
+      const wanted = pick(news, resource.mirrored);
+      for (const [path, change] of changesBetween(observed, wanted, false)) {
+        if (!changes.has(path)) changes.set(path, change);
+      }
+      const typed = parseState(state);
+      if (typed !== undefined && !containsUnknown(news)) {
+        for (const path of resource.drift(typed, parse(news))) {
+          if (!changes.has(path)) changes.set(path, { inputDiff: false, kind: "update" });
+        }
+      }
+      for (const path of [...changes.keys()]) if (isIgnored(path, ignored)) changes.delete(path);
+      return changes;
+    },
+
+    async create(context, news, preview) {
+      refuseInMaintenance(context, news, "created");
+      const properties = await apply(context, news, undefined, preview);
+      return { id: preview ? "" : idOf(news), properties };
+    },
+
+    async read(context, id, inputs, state) {
+      if (Object.keys(inputs).length === 0) {
+        throw new ProviderError("input", `${id}: import of a ${resource.type} is not built yet`);
+      }
+      if (inMaintenance(context, inputs)) return { id, properties: state };
+      try {
+        const observed = await resource.observe(context, parse(inputs), parseState(state));
+        if (observed === undefined) return undefined;
+        return { id, properties: outputs(inputs, observed) };
+      } catch (error) {
+        // What can't be read is not gone: the recorded state stays, and the engine warns.
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new InitFailed(id, state, inputs, [reason]);
+      }
+    },
+
+    async update(context, olds, news, preview) {
+      if (inMaintenance(context, news)) return olds;
+      return apply(context, news, parseState(olds), preview);
+    },
+
+    async remove(context, inputs, state) {
+      refuseInMaintenance(context, inputs, "removed");
+      await resource.remove(context, parse(inputs), parseState(state));
+    },
+  };
+}
+
+/** Checks each property by itself, so that one which is still unknown hides no fault of another. */
+function checkShape(schema: z.ZodObject, news: ValueMap): Checked {
+  const faults: InputFault[] = [];
+  const inputs: ValueMap = {};
+  const plain = reveal(news);
+  const fields = new Map(Object.entries(schema.shape));
+  for (const key of Object.keys(news)) {
+    if (!fields.has(key) && key !== "__defaults") {
+      faults.push({ property: key, reason: "is not a property of this resource" });
+    }
+  }
+  for (const [key, field] of fields) {
+    const value = news[key];
+    if (containsUnknown(value)) {
+      if (value !== undefined) inputs[key] = value;
+      continue;
+    }
+    const parsed = z.safeParse(field, plain[key]);
+    if (parsed.success) {
+      if (parsed.data !== undefined) inputs[key] = markLike(toValue(parsed.data), value);
+    } else {
+      // Zod's messages name types and patterns, never the value.
+      for (const issue of parsed.error.issues) {
+        const property = [key, ...issue.path.map(String)].join(".");
+        faults.push({ property, reason: issue.message });
+      }
+    }
+  }
+  return { inputs, faults };
+}
+
+function immutableFaults(
+  immutable: Readonly<Record<string, string | undefined>>,
+  news: ValueMap,
+  olds: ValueMap | undefined,
+): InputFault[] {
+  if (olds === undefined) return [];
+  return Object.entries(immutable).flatMap(([property, remedy]) => {
+    const was = olds[property];
+    const is = news[property];
+    if (was === undefined || containsUnknown(is) || equal(was, is)) return [];
+    return [{ property, reason: `can't be changed. ${remedy ?? ""}`.trim() }];
+  });
+}
+
+function inMaintenance(context: Context, inputs: ValueMap): boolean {
+  const host = inputs["host"];
+  return typeof host === "string" && context.pool.inMaintenance(host);
+}
+
+function refuseInMaintenance(context: Context, inputs: ValueMap, verb: string): void {
+  const { host } = inputs;
+  if (typeof host !== "string" || !inMaintenance(context, inputs)) return;
+  throw new ProviderError(
+    "maintenance",
+    `${host} is in maintenance: nothing is ${verb} there`,
+    "Take maintenance: true from the hypervisor first.",
+  );
+}
+
+function pick(map: ValueMap, keys: readonly string[]): ValueMap {
+  return Object.fromEntries(
+    keys.flatMap((key): [string, Value][] => (map[key] === undefined ? [] : [[key, map[key]]])),
+  );
+}
+
+/** Without what is unknown: a state may hold such values after an interrupted run. */
+function known(map: PlainMap): PlainMap {
+  return Object.fromEntries(Object.entries(map).filter(([, value]) => !containsUnknown(value)));
+}

@@ -1,0 +1,35 @@
+/** Messages to the engine, which shows them beside the resource. Nothing is written to stdout. */
+import * as grpc from "@grpc/grpc-js";
+import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
+import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb";
+
+export interface Log {
+  warning(urn: string, message: string): void;
+  info(urn: string, message: string): void;
+  /** A live line that the next one replaces. */
+  status(urn: string, message: string): void;
+}
+
+export const silentLog: Log = {
+  warning: () => undefined,
+  info: () => undefined,
+  status: () => undefined,
+};
+
+/** Logs to the engine at `address` (`127.0.0.1:PORT`); failures to deliver are dropped. */
+export function engineLog(address: string): Log {
+  const client = new EngineClient(address, grpc.credentials.createInsecure());
+  const send = (severity: LogSeverity, urn: string, message: string, ephemeral: boolean): void => {
+    const request = new LogRequest();
+    request.setSeverity(severity);
+    request.setUrn(urn);
+    request.setMessage(message);
+    request.setEphemeral(ephemeral);
+    client.log(request, () => undefined);
+  };
+  return {
+    warning: (urn, message) => send(LogSeverity.WARNING, urn, message, false),
+    info: (urn, message) => send(LogSeverity.INFO, urn, message, false),
+    status: (urn, message) => send(LogSeverity.INFO, urn, message, true),
+  };
+}

@@ -1,0 +1,65 @@
+/** Entry of the plugin: serves on a free port of loopback, prints it, and ends when the engine does. */
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import * as grpc from "@grpc/grpc-js";
+import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";
+import { z } from "zod";
+import { engineLog, silentLog } from "./log";
+import { Provider } from "./server";
+
+const WATCH_INTERVAL_MS = 1_000;
+const WATCH_MISSES = 2;
+/** The engine's own limit on a message; grpc-js has 4 MiB by default. */
+const MAX_MESSAGE_BYTES = 400 * 1024 * 1024;
+
+function main(): void {
+  const engine = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
+  const provider = new Provider(engine === undefined ? silentLog : engineLog(engine), version());
+  const server = new grpc.Server({
+    "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+    "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+  });
+  server.addService(ResourceProviderService, provider.service());
+  server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
+    if (error) {
+      process.stderr.write(`pulumi-resource-microvm: ${error.message}\n`);
+      process.exit(1);
+    }
+    process.stdout.write(`${port}\n`);
+  });
+  const stop = (): void => {
+    provider.close();
+    server.forceShutdown();
+    process.exit(0);
+  };
+  // Ctrl-C reaches the whole process group: the engine decides, by Cancel.
+  process.on("SIGINT", () => undefined);
+  process.on("SIGTERM", stop);
+  if (engine !== undefined) watchEngine(engine, stop);
+}
+
+/** A killed engine leaves its plugins running: stop when nobody listens at its address any more. */
+function watchEngine(address: string, stop: () => void): void {
+  const [host = "127.0.0.1", port = ""] = address.split(":");
+  let misses = 0;
+  setInterval(() => {
+    const socket = connect({ host, port: Number(port) });
+    socket.on("connect", () => {
+      misses = 0;
+      socket.destroy();
+    });
+    socket.on("error", () => {
+      misses += 1;
+      if (misses >= WATCH_MISSES) stop();
+    });
+  }, WATCH_INTERVAL_MS);
+}
+
+/** bin/provider/main.js: package.json lies two above. */
+function version(): string {
+  const text = readFileSync(join(__dirname, "..", "..", "package.json"), "utf8");
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
+}
+
+main();

@@ -1,0 +1,41 @@
+/** Ownership records: who made an object on a host. Pure; the files are written by the scripts. */
+import { createHash } from "node:crypto";
+import { parseRecord } from "./hosts/facts";
+
+/**
+ * A record as JSON on one line. `digest` covers every field but itself and `phase`, so that an edit by
+ * hand is seen.
+ */
+export function makeRecord(
+  urn: string,
+  fields: Readonly<Record<string, string | boolean>>,
+): string {
+  const body = { version: 1, urn, ...fields };
+  return JSON.stringify({ ...body, digest: digestOf(body) });
+}
+
+/** The record up to where its script adds the phase: `{...,"phase":"`. */
+export function openRecord(urn: string, fields: Readonly<Record<string, string>>): string {
+  return `${makeRecord(urn, fields).slice(0, -1)},"phase":"`;
+}
+
+/** `owned`: ours, as we wrote it; `altered`: ours or unreadable; `missing`; `owned by URN`. */
+export function ownership(text: string | undefined, urn: string): string {
+  const record = parseRecord(text);
+  if (record === undefined) return "missing";
+  if (record === "altered") return "altered";
+  if (record.urn !== urn) return `owned by ${record.urn}`;
+  return record.digest === digestOf(bodyOf(text ?? "")) ? "owned" : "altered";
+}
+
+function bodyOf(text: string): object {
+  const parsed: unknown = JSON.parse(text);
+  if (typeof parsed !== "object" || parsed === null) return {};
+  return Object.fromEntries(
+    Object.entries(parsed).filter(([key]) => key !== "digest" && key !== "phase"),
+  );
+}
+
+function digestOf(body: object): string {
+  return createHash("sha256").update(JSON.stringify(body)).digest("hex").slice(0, 32);
+}

@@ -1,0 +1,60 @@
+/**
+ * The contract that every resource fulfils. There is one flow, the same for create and update:
+ * observe -> compare (pure) -> converge -> observe. lifecycle.ts drives it.
+ */
+import type { z } from "zod";
+import type { Call } from "./hosts/host";
+import type { HostPool } from "./hosts/pool";
+import type { Log } from "./log";
+import type { ValueMap } from "./wire";
+
+/** What a resource may use while it works. */
+export interface Context extends Call {
+  pool: HostPool;
+  log: Log;
+}
+
+/** A fault in the inputs of one resource: the property's path, and what is wrong with it. */
+export interface InputFault {
+  property: string;
+  reason: string;
+}
+
+/** Every resource lives on one host of the provider's configuration. */
+export interface HostBound {
+  host: string;
+}
+
+export interface Resource<I extends HostBound, S extends object> {
+  /** The last part of the token: `microvm:index:TYPE`. */
+  type: string;
+  description: string;
+  inputs: z.ZodObject & z.ZodType<I>;
+  /** What is observed: verdicts and identities, never measurements. */
+  outputs: z.ZodObject & z.ZodType<S>;
+  /** Deadline of create, update and delete where customTimeouts say nothing. */
+  timeoutSeconds: number;
+  id(inputs: I): string;
+  /** Inputs that can't change, with what to do instead. Nothing is ever replaced. */
+  immutable: Readonly<Partial<Record<keyof I & string, string>>>;
+  /** Faults that only show when inputs are looked at together, or beside the previous ones. */
+  check?(inputs: I, previous: I | undefined): InputFault[];
+  /** Inputs that are observed under the same name: a difference is drift. */
+  mirrored: readonly (keyof I & keyof S & string)[];
+  /** Paths of other outputs that are not as they should be. Pure. */
+  drift(state: S, inputs: I): string[];
+  /** Outputs that a preview can't know after `inputs` are applied, marked UNKNOWN. Pure. */
+  predict(inputs: I, state: S | undefined): ValueMap;
+  /** What is there; undefined only on positive proof that there is nothing. Changes nothing. */
+  observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
+  /** Throws what stands in the way of converging, so that a preview says it too. Changes nothing. */
+  refuse?(context: Context, inputs: I, observed: S | undefined, recorded: S | undefined): void;
+  /** Makes it so. Can be run again at any point; throws PartialFailure when something was made. */
+  converge(
+    context: Context,
+    inputs: I,
+    observed: S | undefined,
+    recorded: S | undefined,
+  ): Promise<S>;
+  remove(context: Context, inputs: I, state: S | undefined): Promise<void>;
+}

@@ -1,0 +1,128 @@
+/** `Hypervisor`: checks that a host is fit for VMs. It converges nothing and forgets on removal. */
+import { z } from "zod";
+import { ProviderError } from "../errors";
+import type { HostFacts } from "../hosts/facts";
+import type { Resource } from "../resource";
+import { UNKNOWN, toMap } from "../wire";
+import { absolutePath, host, requireMachine } from "./fields";
+import { CHECK, CHECKS } from "./hypervisorChecks";
+import type { CheckMode, CheckName, Finding, Verdict } from "./hypervisorChecks";
+
+const mode = z.enum(["require", "warn", "off"]);
+const checkModes = z.object({
+  kvm: mode.default("require"),
+  libvirtd: mode.default("require"),
+  bridge: mode.default("require"),
+  units: mode.default("require"),
+  nix: mode.default("require"),
+  clock: mode.default("require"),
+  memory: mode.default("require"),
+  disk: mode.default("require"),
+});
+
+const inputs = z.object({
+  host,
+  bridge: z.string().describe("The bridge that VMs are attached to."),
+  nic: z.string().describe("The physical card that must be enslaved to the bridge."),
+  memoryMiB: z.int().min(0).default(0).describe("Memory that all VMs of the site want here."),
+  diskMiB: z.int().min(0).default(0).describe("Disk space that all volumes of the site want here."),
+  images: z.array(absolutePath).default([]).describe("Their images."),
+  checks: checkModes
+    .default({
+      kvm: "require",
+      libvirtd: "require",
+      bridge: "require",
+      units: "require",
+      nix: "require",
+      clock: "require",
+      memory: "require",
+      disk: "require",
+    })
+    .describe("Per check: require (default) stops, warn only tells, off does not look."),
+});
+type Inputs = z.infer<typeof inputs>;
+
+const verdict = z.enum(["ok", "failed", "off"]);
+const outputs = z.object({
+  machineId: z.string().describe("/etc/machine-id, recorded at first contact."),
+  hostname: z.string(),
+  verdicts: z.record(z.string(), verdict).describe("Check -> ok, failed or off."),
+  failing: z.array(z.string()).default([]).describe("What fails, as told; empty when all is well."),
+});
+type State = z.infer<typeof outputs>;
+
+function findings(facts: HostFacts, wanted: Inputs, check: CheckName): Finding[] {
+  return wanted.checks[check] === "off" ? [] : CHECK[check](facts, wanted);
+}
+
+function stateOf(facts: HostFacts, wanted: Inputs): State {
+  const verdictOf = (check: CheckName): Verdict => {
+    if (wanted.checks[check] === "off") return "off";
+    return findings(facts, wanted, check).length === 0 ? "ok" : "failed";
+  };
+  return {
+    machineId: facts.machineId,
+    hostname: facts.hostname,
+    verdicts: Object.fromEntries(CHECKS.map((check) => [check, verdictOf(check)])),
+    failing: [],
+  };
+}
+
+/** All findings of one mode, as lines: `bridge: br0 is down. Remedy: ip link set br0 up`. */
+function report(facts: HostFacts, wanted: Inputs, which: CheckMode): string[] {
+  return CHECKS.filter((check) => wanted.checks[check] === which).flatMap((check) =>
+    findings(facts, wanted, check).map(
+      ({ what, remedy }) => `${check}: ${what}. Remedy: ${remedy}`,
+    ),
+  );
+}
+
+export const hypervisor: Resource<Inputs, State> = {
+  type: "Hypervisor",
+  description:
+    "A host that runs microVMs. Checks KVM, libvirtd, the bridge, units, Nix, clock, memory and disk; all " +
+    "failing checks come in one error. It changes nothing on the host.",
+  inputs,
+  outputs,
+  timeoutSeconds: 120,
+  immutable: { host: "A host keeps its name; add the new one and move VMs." },
+  mirrored: [],
+  id: (wanted) => wanted.host,
+
+  drift(state, wanted) {
+    return CHECKS.filter(
+      (check) => wanted.checks[check] === "require" && state.verdicts[check] === "failed",
+    ).map((check) => `verdicts.${check}`);
+  },
+
+  predict(_, state) {
+    return state === undefined
+      ? { machineId: UNKNOWN, hostname: UNKNOWN, verdicts: UNKNOWN }
+      : toMap(state);
+  },
+
+  async observe(context, wanted, recorded) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    if (recorded !== undefined) requireMachine(facts, wanted.host, recorded.machineId);
+    for (const line of report(facts, wanted, "warn")) {
+      context.log.warning(context.urn, `${wanted.host}: ${line}`);
+    }
+    return { ...stateOf(facts, wanted), failing: report(facts, wanted, "require") };
+  },
+
+  refuse(_, wanted, observed) {
+    if (observed === undefined || observed.failing.length === 0) return;
+    throw new ProviderError(
+      "checks",
+      `${wanted.host} is not ready for VMs; nothing was changed:\n  - ${observed.failing.join("\n  - ")}`,
+    );
+  },
+
+  converge: (context, wanted) =>
+    context.pool
+      .get(wanted.host)
+      .read(context)
+      .then((facts) => stateOf(facts, wanted)),
+
+  remove: () => Promise.resolve(),
+};

@@ -1,0 +1,16 @@
+/** The whole dispatch: token -> resource. */
+import { bind } from "../lifecycle";
+import type { BoundResource } from "../lifecycle";
+import { hypervisor } from "./hypervisor";
+import { microVm } from "./microVm";
+import { nixClosure } from "./nixClosure";
+import { volume } from "./volume";
+
+export const PACKAGE = "microvm";
+
+const ALL = [bind(hypervisor), bind(volume), bind(nixClosure), bind(microVm)];
+
+/** `microvm:index:MicroVm` -> the resource. */
+export const RESOURCES: ReadonlyMap<string, BoundResource> = new Map(
+  ALL.map((resource) => [`${PACKAGE}:index:${resource.type}`, resource]),
+);

@@ -1,0 +1,112 @@
+/** `NixClosure`: store paths that are valid on a host and kept by GC roots. */
+import { z } from "zod";
+import { build, copy } from "../hosts/nix";
+import type { HostFacts } from "../hosts/facts";
+import type { Context, Resource } from "../resource";
+import { host, machineId, name, requireMachine, storePath } from "./fields";
+
+const root = z.object({
+  drvPath: storePath.describe("The derivation."),
+  outPath: storePath.describe("Its output."),
+});
+
+const inputs = z.object({
+  host,
+  machineId,
+  name: name.describe("Directory of the GC roots: /nix/var/nix/gcroots/pulumi-microvm/NAME."),
+  roots: z
+    .record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9]*$/), root)
+    .describe("Name of the GC root -> what it keeps."),
+  build: z
+    .enum(["operator", "host"])
+    .default("operator")
+    .describe("Built on the operator's machine and copied (default), or built on the host."),
+});
+type Inputs = z.infer<typeof inputs>;
+
+const outputs = z.object({
+  paths: z.record(z.string(), z.string()).describe("GC root -> valid store path on the host."),
+});
+type State = z.infer<typeof outputs>;
+
+function stateOf(facts: HostFacts, wanted: Inputs): State | undefined {
+  const paths = facts.closures.get(wanted.name);
+  return paths === undefined ? undefined : { paths };
+}
+
+/** GC roots that are absent, or keep something else than is wanted. */
+function differing(state: State | undefined, wanted: Inputs): string[] {
+  return Object.entries(wanted.roots)
+    .filter(([key, { outPath }]) => state?.paths[key] !== outPath)
+    .map(([key]) => key);
+}
+
+/** What is missing gets to the host; nothing there is disturbed. */
+async function bring(context: Context, wanted: Inputs, keys: string[]): Promise<void> {
+  const { pool } = context;
+  const roots = keys.flatMap((key) => wanted.roots[key] ?? []);
+  if (wanted.build === "operator") {
+    const derivations = roots.map(({ drvPath }) => drvPath);
+    await pool.builds(() => build(context, derivations));
+  }
+  const hop = pool.get(wanted.host).config;
+  const target = { name: wanted.host, hop, config: pool.config };
+  const paths = roots.map(({ drvPath, outPath }) =>
+    wanted.build === "operator" ? outPath : drvPath,
+  );
+  const what = wanted.build === "operator" ? "outputs" : "derivations";
+  await pool.copiesTo(wanted.host)(() => copy(context, target, paths, what));
+}
+
+export const nixClosure: Resource<Inputs, State> = {
+  type: "NixClosure",
+  description: "Store paths on a host, with all that they need, kept by GC roots.",
+  inputs,
+  outputs,
+  timeoutSeconds: 1800,
+  immutable: { host: "A VM does not move.", machineId: "This is another machine." },
+  mirrored: [],
+  id: (wanted) => `${wanted.host}/${wanted.name}`,
+
+  drift: (state, wanted) => differing(state, wanted).map((key) => `paths.${key}`),
+
+  predict: (wanted) => ({
+    paths: Object.fromEntries(
+      Object.entries(wanted.roots).map(([key, { outPath }]) => [key, outPath]),
+    ),
+  }),
+
+  async observe(context, wanted) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    requireMachine(facts, wanted.host, wanted.machineId);
+    return stateOf(facts, wanted);
+  },
+
+  async converge(context, wanted, observed) {
+    const keys = differing(observed, wanted);
+    if (keys.length > 0) await bring(context, wanted, keys);
+    const facts = await context.pool.get(wanted.host).operate(context, {
+      script: "closure-apply",
+      machineId: wanted.machineId,
+      parameters: {
+        name: wanted.name,
+        roots: Object.entries(wanted.roots)
+          .map(([key, { outPath }]) => `${key} ${outPath}`)
+          .join(" "),
+        derivations:
+          wanted.build === "host"
+            ? keys.map((key) => wanted.roots[key]?.drvPath ?? "").join(" ")
+            : "",
+      },
+    });
+    return stateOf(facts, wanted) ?? { paths: {} };
+  },
+
+  async remove(context, wanted) {
+    await context.pool.get(wanted.host).operate(context, {
+      script: "closure-remove",
+      machineId: wanted.machineId,
+      parameters: { name: wanted.name },
+    });
+  },
+};

@@ -1,0 +1,74 @@
+# shellcheck shell=sh
+# What every script begins with: the parameters from stdin, markers on stdout, checks, records.
+# Parameters become variables p_NAME; they are data and never evaluated.
+set -eu
+umask 077
+export LC_ALL=C
+PATH="$PATH:/run/current-system/sw/bin:/run/wrappers/bin:/nix/var/nix/profiles/default/bin:/usr/local/sbin:/usr/sbin:/sbin"
+export PATH
+
+MICROVMS=/var/lib/microvms
+STATE=/var/lib/pulumi-microvm
+RUN=/run/pulumi-microvm
+GCROOTS=/nix/var/nix/gcroots
+TAB=$(printf '\t')
+
+# read_parameters: `name=value` lines up to an empty one.
+read_parameters() {
+  while IFS= read -r parameter_line && [ -n "$parameter_line" ]; do
+    parameter_name=${parameter_line%%=*}
+    parameter_value=${parameter_line#*=}
+    case $parameter_name in
+      *[!a-z_]* | '') fail operation "bad parameter name" ;;
+    esac
+    eval "p_$parameter_name=\$parameter_value"
+  done
+}
+
+# fail CAUSE WHAT [REMEDY]: ends the script with an error that the provider understands.
+fail() {
+  printf '%s fail %s %s%s\n' "$p_nonce" "$1" "$2" "${3:+ | $3}"
+  exit 1
+}
+
+finish() {
+  printf '%s done\n' "$p_nonce"
+}
+
+status() {
+  printf '%s status %s\n' "$p_nonce" "$1"
+}
+
+# The right key on the wrong machine: a clone, a restored image, a swapped disk.
+require_machine() {
+  machine=
+  read -r machine </etc/machine-id || true
+  [ "$machine" = "$p_machine_id" ] || fail wrong-machine \
+    "the machine-id is $machine, recorded is $p_machine_id: this is another machine; nothing was changed" \
+    "If the host was reinstalled on purpose, remove it from the site, run up, and add it again."
+}
+
+# write_file PATH MODE TEXT: whole or not at all.
+write_file() {
+  printf '%s\n' "$3" >"$1.new"
+  chmod "$2" "$1.new"
+  mv -f "$1.new" "$1"
+}
+
+# journal TEXT: one line in the host's journal for each mutation.
+journal() {
+  logger -t pulumi-microvm -- "$p_operation: $1"
+}
+
+# urn_of FILE: the owner in an ownership record.
+urn_of() {
+  sed -n 's/.*"urn":"\([^"]*\)".*/\1/p' "$1"
+}
+
+# require_ours FILE WHAT: refuses an object that another stack recorded as its own.
+require_ours() {
+  [ -e "$1" ] || return 0
+  owner=$(urn_of "$1")
+  [ "$owner" = "$p_urn" ] || fail owned "$2 belongs to $owner" \
+    "Remove it from that stack first, or give this one another name."
+}

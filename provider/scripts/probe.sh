@@ -1,0 +1,160 @@
+# shellcheck shell=sh
+# All reads of a host in one pass: `kind<TAB>field...` lines. Changes nothing. Parsed by hosts/facts.ts.
+# A fixed number of processes however many VMs there are.
+
+fact() {
+  printf '%s' "$1"
+  shift
+  for field in "$@"; do printf '\t%s' "$field"; done
+  printf '\n'
+}
+
+first_line() {
+  first=
+  if [ -r "$1" ]; then IFS= read -r first <"$1" || true; fi
+  printf '%s' "$first"
+}
+
+probe_machine() {
+  fact machine-id "$(first_line /etc/machine-id)"
+  fact hostname "$(first_line /proc/sys/kernel/hostname)"
+  fact clock "$(date +%s)"
+  while IFS=': ' read -r key value _; do
+    if [ "$key" = MemTotal ]; then fact memory-kib "$value"; fi
+  done </proc/meminfo
+  disk=$MICROVMS
+  [ -d "$disk" ] || disk=/var/lib
+  fact disk-free-kib "$(df -kP "$disk" | awk 'NR==2 {print $4}')"
+}
+
+probe_kvm() {
+  [ -c /dev/kvm ] && fact kvm device
+  grep -Eqw 'vmx|svm' /proc/cpuinfo && fact kvm flags
+  { [ -d /sys/module/kvm_intel ] || [ -d /sys/module/kvm_amd ] || [ -d /sys/module/kvm ]; } && fact kvm module
+  return 0
+}
+
+probe_libvirtd() {
+  fact libvirtd active "$(systemctl is-active libvirtd.service 2>/dev/null || true)"
+  # Asking through the socket would start a stopped daemon: ask only one that runs.
+  if systemctl -q is-active libvirtd.service 2>/dev/null &&
+    timeout 10 virsh -c qemu:///system version >/dev/null 2>&1; then
+    fact libvirtd answers yes
+  fi
+}
+
+probe_bridges() {
+  for link in /sys/class/net/*; do
+    if [ -d "$link/bridge" ]; then
+      ports=
+      for port in "$link"/brif/*; do
+        [ -e "$port" ] && ports="$ports ${port##*/}"
+      done
+      up=down
+      ip -o link show dev "${link##*/}" up 2>/dev/null | grep -q . && up=up
+      fact bridge "${link##*/}" "$up" "$ports"
+    fi
+  done
+}
+
+probe_units() {
+  for unit in microvm@.service microvm-tap-interfaces@.service microvm-virtiofsd@.service; do
+    systemctl cat "$unit" >/dev/null 2>&1 && fact unit "$unit" installed
+  done
+  fact unit pulumi-microvm-autostart.service \
+    "$(systemctl is-enabled pulumi-microvm-autostart.service 2>/dev/null || true)"
+}
+
+probe_nix() {
+  version=$(nix --version 2>/dev/null) || return 0
+  fact nix version "$version"
+  features=$(nix show-config 2>/dev/null | sed -n 's/^experimental-features = //p')
+  [ -n "$features" ] || features=$(nix config show 2>/dev/null | sed -n 's/^experimental-features = //p')
+  case " $features " in
+    *' flakes '*) fact nix flakes yes ;;
+  esac
+}
+
+probe_records() {
+  for record in "$STATE"/vms/*.json "$STATE"/volumes/*.json; do
+    [ -f "$record" ] || continue
+    kind=${record%/*}
+    fact record "${kind##*/}" "$(basename "$record" .json)" "$(first_line "$record")"
+  done
+  for mark in "$STATE"/autostart/*; do
+    [ -f "$mark" ] && fact autostart "${mark##*/}"
+  done
+  return 0
+}
+
+# Links of each VM and every image below the state directory: one `find`.
+probe_vms() {
+  [ -d "$MICROVMS" ] || return 0
+  find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' \
+    \( -type l -printf 'link\t%P\t%l\n' -o -name flake -type f -printf 'flake\t%P\n' \)
+  set --
+  for directory in "$MICROVMS"/[a-z]*; do
+    [ -d "$directory" ] || continue
+    vm=${directory##*/}
+    case $vm in *[!a-z0-9-]*) continue ;; esac
+    key=$directory/etc/ssh/ssh_host_ed25519_key.pub
+    [ -r "$key" ] && fact hostkey "$vm" "$(first_line "$key")"
+    set -- "$@" "microvm@$vm.service"
+  done
+  [ $# -eq 0 ] && return 0
+  # `Id` comes before `ActiveState` in systemctl's own order.
+  systemctl show --property=Id,ActiveState "$@" | while IFS='=' read -r key value; do
+    case $key in
+      Id) unit=$value ;;
+      ActiveState) fact active "$unit" "$value" ;;
+    esac
+  done
+}
+
+# Every image that has a record, and every one beside a VM: size, allocation, file system, label.
+probe_images() {
+  {
+    find "$MICROVMS" -mindepth 2 -maxdepth 2 -type f \( -name '*.img' -o -name '*.raw' \) -print 2>/dev/null || true
+    for record in "$STATE"/volumes/*.json; do
+      [ -f "$record" ] && sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$record"
+    done
+  } | sort -u >"$probe_list"
+  set --
+  while IFS= read -r image; do
+    [ -f "$image" ] && set -- "$@" "$image"
+  done <"$probe_list"
+  [ $# -eq 0 ] && return 0
+  stat -L --printf 'image\t%n\t%s\t%b\n' -- "$@"
+  blkid -p -o full -s TYPE -s LABEL -- "$@" 2>/dev/null |
+    sed -n "s/^\\(\\/[^:]*\\): \\(.*\\)\$/content${TAB}\\1${TAB}\\2/p" || true
+}
+
+probe_closures() {
+  [ -d "$GCROOTS/pulumi-microvm" ] || return 0
+  find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf 'closure\t%P\t%l\n'
+  roots=$(find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf '%l\n')
+  [ -n "$roots" ] || return 0
+  # Store paths have no white space.
+  # shellcheck disable=SC2086
+  nix-store --check-validity --print-invalid $roots 2>/dev/null | sed "s/^/invalid$TAB/"
+  # A path that is gone altogether is not printed by every Nix.
+  for root in $roots; do
+    [ -e "$root" ] || fact invalid "$root"
+  done
+}
+
+probe() {
+  probe_list=$(mktemp)
+  probe_machine
+  probe_kvm
+  probe_libvirtd
+  probe_bridges
+  probe_units
+  probe_nix
+  probe_records
+  probe_vms
+  probe_images
+  probe_closures
+  rm -f "$probe_list"
+  fact probed
+}

@@ -1,0 +1,91 @@
+# shellcheck shell=sh
+# A volume's image: made once, grown in place, never shrunk, never formatted again.
+# p_record: the ownership record without its end, `{...,"phase":"`; p_image p_bytes p_fs p_label p_vm p_key
+
+record=$STATE/volumes/$p_key.json
+image_name="volume $p_key ($p_image)"
+
+put_record() {
+  write_file "$record" 0644 "$p_record$1\"}"
+}
+
+phase() {
+  sed -n 's/.*"phase":"\([a-z]*\)".*/\1/p' "$record" 2>/dev/null || true
+}
+
+file_system() {
+  blkid -p -o value -s TYPE -- "$p_image" 2>/dev/null || true
+}
+
+# Beside its place and then renamed: a crash leaves no half-made file system where an image belongs.
+create_image() {
+  directory=${p_image%/*}
+  if [ ! -d "$directory" ]; then
+    install -d -m 0755 -o microvm -g kvm "$directory"
+  fi
+  rm -f "$p_image.pulumi-microvm-new"
+  truncate -s "$p_bytes" "$p_image.pulumi-microvm-new"
+  if [ "$p_fs" = ext4 ]; then
+    mkfs.ext4 -q -F -L "$p_label" "$p_image.pulumi-microvm-new"
+  fi
+  chown microvm:kvm "$p_image.pulumi-microvm-new"
+  chmod 0660 "$p_image.pulumi-microvm-new"
+  sync "$p_image.pulumi-microvm-new"
+  mv -n "$p_image.pulumi-microvm-new" "$p_image"
+  journal "created $image_name with $p_bytes bytes"
+}
+
+require_content() {
+  [ "$p_fs" = ext4 ] || return 0
+  found=$(file_system)
+  [ "$found" = ext4 ] || fail data-loss \
+    "$image_name holds ${found:-no file system that blkid knows}, not ext4; it is never formatted again" \
+    "Put the right image back, or move this one away and remove $record to start with an empty volume."
+}
+
+grow_image() {
+  if systemctl -q is-active "microvm@$p_vm.service"; then
+    fail operation "$image_name can't grow while its VM runs" \
+      "Set running: false on $p_vm, run up, and then change the size."
+  fi
+  put_record growing
+  if [ "$size" -lt "$p_bytes" ]; then
+    truncate -s "$p_bytes" "$p_image"
+    journal "grew $image_name from $size to $p_bytes bytes"
+  fi
+  if [ "$p_fs" = ext4 ]; then
+    e2fsck -f -p "$p_image" >/dev/null || [ $? -le 1 ] ||
+      fail operation "e2fsck found errors in $image_name that it does not repair by itself" \
+        "Run e2fsck on it by hand; the volume was not touched further."
+    resize2fs "$p_image" >/dev/null 2>&1 || fail operation "resize2fs failed on $image_name"
+  fi
+}
+
+apply_volume() {
+  mkdir -p "$STATE/volumes"
+  require_ours "$record" "$image_name"
+  if [ -e "$p_image" ] && [ ! -e "$record" ]; then
+    fail foreign "$image_name exists, and no stack recorded making it; it was left alone" \
+      "Move it away, or give the volume another image path."
+  fi
+  if [ ! -e "$p_image" ]; then
+    case $(phase) in
+      '' | creating) ;;
+      *) fail data-loss "$image_name is missing, though it was made" \
+        "Put the image back. Only if its data may be lost: remove $record on the host; the next up makes an empty one." ;;
+    esac
+    put_record creating
+    create_image
+  fi
+  require_content
+  size=$(stat -L -c %s -- "$p_image")
+  if [ "$size" -gt "$p_bytes" ]; then
+    fail data-loss "$image_name has $size bytes; $p_bytes are wanted, and a volume never shrinks" \
+      "State at least the size it has."
+  fi
+  if [ "$size" -lt "$p_bytes" ] || [ "$(phase)" = growing ]; then grow_image; fi
+  put_record ready
+}
+
+apply_volume
+finish

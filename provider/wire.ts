@@ -1,0 +1,158 @@
+/**
+ * Protobuf Struct <-> typed values: the only file that knows how Pulumi marks secrets and unknowns.
+ * Source of the markers: pulumi/pulumi sdk/go/common/resource/{sig,plugin/rpc}.go.
+ */
+import { Struct } from "google-protobuf/google/protobuf/struct_pb";
+import type { JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb";
+
+const SIGNATURE_KEY = "4dabf18193072939515e22adb298388d";
+const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
+const OUTPUT_SIGNATURE = "d0e6a833031e9bbcd3f4e8bde6ca49a4";
+const UNKNOWN_STRINGS = new Set([
+  "04da6b54-80e4-46f7-96ec-b56ff0331ba9", // string, and computed of any type
+  "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7", // bool
+  "3eeb2bf0-c639-47a8-9e75-3b44932eb421", // number
+  "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2", // array
+  "030794c1-ac77-496b-92df-f27374a8bd58", // asset
+  "e48ece36-62e2-4504-bad9-02848725956a", // archive
+  "dd056dcd-154b-4c76-9bd3-c8f88648b5ff", // object
+]);
+const UNKNOWN_STRING = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** A value that Pulumi encrypts in its state and hides in what it shows. */
+export class Secret {
+  constructor(readonly value: Value) {}
+}
+
+/** A value that is not known yet: the output of something that a preview does not make. */
+export class Unknown {
+  private readonly kind = "unknown";
+  toString(): string {
+    return `<${this.kind}>`;
+  }
+}
+export const UNKNOWN = new Unknown();
+
+export type Value = null | boolean | number | string | Secret | Unknown | Value[] | ValueMap;
+export interface ValueMap {
+  [key: string]: Value;
+}
+
+/** What is left of a value when secrets are opened: still with unknowns. */
+export type Plain = null | boolean | number | string | Unknown | Plain[] | { [key: string]: Plain };
+export type PlainMap = Record<string, Plain>;
+
+export function isMap(value: Value | undefined): value is ValueMap {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Secret) &&
+    !(value instanceof Unknown)
+  );
+}
+
+/** The typed form of a Struct as the engine sends it; an absent Struct is an empty map. */
+export function decode(struct: Struct | undefined): ValueMap {
+  const value = struct === undefined ? {} : decodeValue(struct.toJavaScript());
+  return isMap(value) ? value : {};
+}
+
+function decodeValue(raw: unknown): Value {
+  if (typeof raw === "string") return UNKNOWN_STRINGS.has(raw) ? UNKNOWN : raw;
+  if (typeof raw === "number" || typeof raw === "boolean") return raw;
+  if (Array.isArray(raw)) return raw.map(decodeValue);
+  if (typeof raw !== "object" || raw === null) return null;
+  const map = raw as Record<string, unknown>;
+  if (map[SIGNATURE_KEY] === SECRET_SIGNATURE) return new Secret(decodeValue(map["value"]));
+  if (map[SIGNATURE_KEY] === OUTPUT_SIGNATURE) return decodeOutput(map);
+  return fromEntries(Object.entries(map).map(([key, item]) => [key, decodeValue(item)]));
+}
+
+function decodeOutput(map: Record<string, unknown>): Value {
+  const value = "value" in map ? decodeValue(map["value"]) : UNKNOWN;
+  return map["secret"] === true ? new Secret(value) : value;
+}
+
+/** The Struct for the engine. Secrets keep their mark; `undefined` properties are left out. */
+export function encode(map: ValueMap): Struct {
+  return Struct.fromJavaScript(encodeValue(map) as Record<string, JavaScriptValue>);
+}
+
+function encodeValue(value: Value): JavaScriptValue {
+  if (value instanceof Secret) {
+    return { [SIGNATURE_KEY]: SECRET_SIGNATURE, value: encodeValue(value.value) };
+  }
+  if (value instanceof Unknown) return UNKNOWN_STRING;
+  if (Array.isArray(value)) return value.map(encodeValue);
+  if (isMap(value)) {
+    return fromEntries(Object.entries(value).map(([key, item]) => [key, encodeValue(item)]));
+  }
+  return value;
+}
+
+/** Opens every secret, at any depth. The result must not leave the provider unmarked. */
+export function reveal(value: ValueMap): PlainMap {
+  return fromEntries(Object.entries(value).map(([key, item]) => [key, revealValue(item)]));
+}
+
+function revealValue(value: Value): Plain {
+  if (value instanceof Secret) return revealValue(value.value);
+  if (Array.isArray(value)) return value.map(revealValue);
+  return isMap(value) ? reveal(value) : value;
+}
+
+/** Marks in `value` what is secret in `template`, path by path; outputs inherit it from inputs. */
+export function markLike(value: Value, template: Value | undefined): Value {
+  if (template instanceof Secret) return value instanceof Secret ? value : new Secret(value);
+  if (Array.isArray(value) && Array.isArray(template)) {
+    return value.map((item, index) => markLike(item, template[index]));
+  }
+  if (!isMap(value) || !isMap(template)) return value;
+  return fromEntries(
+    Object.entries(value).map(([key, item]) => [key, markLike(item, template[key])]),
+  );
+}
+
+/** Typed data as a wire value; what JSON leaves out (undefined, functions) is left out here too. */
+export function toValue(data: unknown): Value {
+  if (data instanceof Secret || data instanceof Unknown) return data;
+  if (typeof data === "string" || typeof data === "number" || typeof data === "boolean")
+    return data;
+  if (Array.isArray(data)) return data.map(toValue);
+  if (typeof data !== "object" || data === null) return null;
+  return toMap(data);
+}
+
+export function toMap(data: object): ValueMap {
+  return fromEntries(
+    Object.entries(data)
+      .filter(([, item]) => item !== undefined)
+      .map(([key, item]) => [key, toValue(item)]),
+  );
+}
+
+export function containsUnknown(value: Value | Plain | undefined): boolean {
+  if (value instanceof Unknown) return true;
+  if (value instanceof Secret) return containsUnknown(value.value);
+  if (Array.isArray(value)) return value.some((item) => containsUnknown(item));
+  return typeof value === "object" && value !== null && Object.values(value).some(containsUnknown);
+}
+
+/** Equality by content; a secret equals its open value, an unknown equals nothing. */
+export function equal(a: Value | undefined, b: Value | undefined): boolean {
+  if (a instanceof Secret) return equal(a.value, b);
+  if (b instanceof Secret) return equal(a, b.value);
+  if (a instanceof Unknown || b instanceof Unknown) return false;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => equal(item, b[index]));
+  }
+  if (!isMap(a) || !isMap(b)) return a === b;
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...keys].every((key) => equal(a[key], b[key]));
+}
+
+/** Object.fromEntries that keeps a key named `__proto__` an ordinary key. */
+function fromEntries<T>(entries: [string, T][]): Record<string, T> {
+  return Object.fromEntries(entries);
+}

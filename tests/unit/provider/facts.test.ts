@@ -1,0 +1,57 @@
+import { parseFacts } from "../../../provider/hosts/facts";
+
+const lines = [
+  "machine-id\t0123456789abcdef0123456789abcdef",
+  "hostname\thv1",
+  "clock\t1000",
+  "memory-kib\t8388608",
+  "disk-free-kib\t1048576",
+  "kvm\tdevice",
+  "libvirtd\tactive\tactive",
+  "libvirtd\tanswers\tyes",
+  "bridge\tbr0\tup\t eno1 tap1",
+  "unit\tmicrovm@.service\tinstalled",
+  "nix\tversion\tnix (Nix) 2.8.0",
+  "nix\tflakes\tyes",
+  "link\tkc1/current\t/nix/store/a",
+  "link\tkc1/booted\t/nix/store/b",
+  "active\tmicrovm@kc1.service\tactive",
+  "hostkey\tkc1\tssh-ed25519 AAAA root@kc1",
+  "autostart\tkc1",
+  "record\tvms\tkc1\t{}",
+  "image\t/var/lib/microvms/kc1/var.img\t67108864\t2048",
+  'content\t/var/lib/microvms/kc1/var.img\tLABEL="kc1-var" TYPE="ext4"',
+  "closure\tkc1/runner\t/nix/store/a",
+  "closure\tkc1/toplevel\t/nix/store/t",
+  "invalid\t/nix/store/t",
+  "probed",
+];
+
+describe("parseFacts", () => {
+  test("reads what the probe prints", () => {
+    const facts = parseFacts("hv1", lines, 1001);
+    expect(facts.bridges.get("br0")).toEqual({ up: true, ports: ["eno1", "tap1"] });
+    expect(facts.vms.get("kc1")).toEqual({
+      current: "/nix/store/a",
+      booted: "/nix/store/b",
+      hasFlake: false,
+      active: "active",
+      hostKey: "ssh-ed25519 AAAA",
+      autostart: true,
+    });
+    expect(facts.images.get("/var/lib/microvms/kc1/var.img")).toEqual({
+      sizeBytes: 67108864,
+      allocatedBytes: 1048576,
+      fsType: "ext4",
+      label: "kc1-var",
+    });
+    expect(facts.closures.get("kc1")).toEqual({ runner: "/nix/store/a" });
+    expect(facts.libvirtdAnswers && facts.nixFlakes).toBe(true);
+  });
+
+  test("an answer that was cut anywhere is an error, never an empty host", () => {
+    for (let length = 0; length < lines.length; length++) {
+      expect(() => parseFacts("hv1", lines.slice(0, length), 0)).toThrow("not whole");
+    }
+  });
+});
