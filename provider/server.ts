@@ -1,4 +1,5 @@
 /** Pulumi's ResourceProvider service: requests in, the one flow of lifecycle.ts, answers out. */
+import { setMaxListeners } from "node:events";
 import * as grpc from "@grpc/grpc-js";
 import { Any } from "google-protobuf/google/protobuf/any_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
@@ -30,7 +31,10 @@ export class Provider {
   constructor(
     private readonly log: Log,
     private readonly version: string,
-  ) {}
+  ) {
+    // Every call in flight listens to it.
+    setMaxListeners(0, this.cancelled.signal);
+  }
 
   /** The service's methods as @grpc/grpc-js wants them. */
   service(): grpc.UntypedServiceImplementation {

@@ -15,9 +15,9 @@ describe("scripts on a host", () => {
 
   test("a value reaches the script as it is, and does nothing else", () => {
     const nasty = fc
-      .string({ unit: "binary", maxLength: 60 })
+      .string({ unit: "grapheme", maxLength: 60 })
       // eslint-disable-next-line no-control-regex
-      .map((text) => text.replace(/[\u0000-\u001f\u007f]/g, "").toWellFormed());
+      .map((text) => text.replace(/[\u0000-\u001f\u007f]/g, ""));
     const known = fc.constantFrom(
       "$(id)",
       "`id`",

@@ -1,0 +1,314 @@
+import { Secret, UNKNOWN } from "../../provider/wire";
+import type { ValueMap } from "../../provider/wire";
+import { ProviderProcess, failure } from "./providerProcess";
+import { MACHINE_ID, healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
+import type { ScriptedHost } from "./scriptedHost";
+
+const operator = keyPair();
+let host: ScriptedHost;
+let provider: ProviderProcess;
+
+const path = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
+const hypervisor = { host: "hv1", bridge: "br0", nic: "eno1" };
+const vm = {
+  host: "hv1",
+  machineId: MACHINE_ID,
+  name: "kc1",
+  runner: path("runner"),
+  toplevel: path("system"),
+  address: "198.18.0.21",
+  running: true,
+  restart: "",
+};
+const volume = {
+  host: "hv1",
+  machineId: MACHINE_ID,
+  vm: "kc1",
+  name: "var",
+  image: "/var/lib/microvms/kc1/var.img",
+  sizeMiB: 64,
+  fsType: "ext4",
+  label: "kc1-var",
+  onDelete: "retain",
+};
+
+function config(overrides: ValueMap = {}): ValueMap {
+  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
+  return {
+    hosts: JSON.stringify({ hv1: { ...hv1, ...overrides } }),
+    agent: "false",
+    privateKey: new Secret(operator.privateKey),
+  };
+}
+
+function without(map: ValueMap, key: string): ValueMap {
+  return Object.fromEntries(Object.entries(map).filter(([one]) => one !== key));
+}
+
+beforeEach(async () => {
+  host = await startScriptedHost(operator.publicKey);
+  provider = await ProviderProcess.start();
+});
+afterEach(async () => {
+  await provider.stop();
+  await host.stop();
+});
+
+describe("check", () => {
+  test("gives defaults, names every fault, and keeps secrets and unknowns", async () => {
+    await provider.configure(config());
+    const good = await provider.check("MicroVm", {
+      ...without(vm, "running"),
+      machineId: UNKNOWN,
+      restart: new Secret("hidden"),
+    });
+    expect(good.failures).toEqual([]);
+    expect(good.inputs).toMatchObject({
+      machineId: UNKNOWN,
+      restart: new Secret("hidden"),
+      running: true,
+    });
+
+    const bad = await provider.check("MicroVm", {
+      ...vm,
+      machineId: UNKNOWN,
+      name: "../etc",
+      runner: "/tmp/x",
+      address: "198.18.0.999",
+      extra: 1,
+    });
+    expect(bad.failures.map((one) => one.split(":")[0]).sort()).toEqual([
+      "address",
+      "extra",
+      "name",
+      "runner",
+    ]);
+  });
+
+  test("a volume never shrinks and is never replaced", async () => {
+    const shrunk = await provider.check("Volume", { ...volume, sizeMiB: 32 }, volume);
+    expect(shrunk.failures).toEqual([
+      expect.stringContaining("sizeMiB: 64 MiB can't become 32 MiB"),
+    ]);
+    for (const [key, value] of Object.entries({
+      fsType: "none",
+      image: "/var/lib/other.img",
+      label: "other",
+      host: "hv2",
+      name: "data",
+      vm: "kw1",
+    })) {
+      const changed = await provider.check("Volume", { ...volume, [key]: value }, volume);
+      expect(changed.failures).toEqual([expect.stringContaining(`${key}: can't be changed`)]);
+    }
+    expect((await provider.check("Volume", { ...volume, sizeMiB: 65 }, volume)).failures).toEqual(
+      [],
+    );
+  });
+});
+
+describe("diff", () => {
+  const state = {
+    ...vm,
+    booted: vm.runner,
+    stale: false,
+    autostart: true,
+    guestHostKey: "ssh-ed25519 AAAA",
+    ownership: "owned",
+  };
+
+  test("nothing changed is empty", async () => {
+    expect(await provider.diff("MicroVm", state, vm, vm)).toEqual({
+      changes: {},
+      some: false,
+      replaces: [],
+    });
+  });
+
+  test("tells drift from a change of the site, and never replaces", async () => {
+    const drifted = await provider.diff(
+      "MicroVm",
+      { ...state, running: false, ownership: "altered" },
+      vm,
+      vm,
+    );
+    expect(drifted.changes).toEqual({
+      running: { kind: 4, inputDiff: false },
+      ownership: { kind: 4, inputDiff: false },
+    });
+    const changed = await provider.diff("MicroVm", state, vm, { ...vm, runner: path("other") });
+    expect(changed.changes).toEqual({ runner: { kind: 4, inputDiff: true } });
+    expect(changed.replaces).toEqual([]);
+    const removed = await provider.diff("MicroVm", state, vm, without(vm, "restart"));
+    expect(removed.changes).toEqual({ restart: { kind: 2, inputDiff: true } });
+  });
+});
+
+describe("preview", () => {
+  test("with unknown inputs nothing is asked of the host, and nothing is invented", async () => {
+    await provider.configure(config());
+    const made = await provider.create("MicroVm", { ...vm, machineId: UNKNOWN }, true);
+    expect(made.id).toBe("");
+    expect(made.properties).toMatchObject({
+      machineId: UNKNOWN,
+      guestHostKey: UNKNOWN,
+      name: "kc1",
+    });
+    expect(host.counts.connections).toBe(0);
+  });
+
+  test("a new VM's host key is not known before it is made", async () => {
+    await provider.configure(config());
+    const made = await provider.create("MicroVm", vm, true);
+    expect(made.properties["guestHostKey"]).toEqual(UNKNOWN);
+    expect(host.counts).toMatchObject({ connections: 1, probes: 1 });
+  });
+
+  test("what stands in the way is said in the preview", async () => {
+    host.facts.splice(-1, 0, "link\tkc1/current\t/nix/store/x");
+    await provider.configure(config());
+    expect((await failure(provider.create("MicroVm", vm, true))).message).toContain(
+      "no stack recorded making it",
+    );
+  });
+});
+
+test("all reads of a host share one connection and one probe", async () => {
+  await provider.configure(config());
+  const reads = Array.from({ length: 40 }, (_, index) =>
+    provider.read("Volume", `hv1/kc1.v${index}`, { ...volume, name: `v${index}` }, {}),
+  );
+  for (const read of await Promise.all(reads)) expect(read.id).toBe("");
+  expect(host.counts).toMatchObject({ connections: 1, probes: 1 });
+});
+
+describe("hypervisor checks", () => {
+  const checked = async (): Promise<ValueMap> =>
+    (await provider.check("Hypervisor", hypervisor)).inputs;
+
+  test("a healthy host passes", async () => {
+    await provider.configure(config());
+    const made = await provider.create("Hypervisor", await checked());
+    expect(made.properties).toMatchObject({
+      machineId: MACHINE_ID,
+      verdicts: { kvm: "ok", bridge: "ok" },
+    });
+  });
+
+  test("all failing checks come in one error, each with its remedy", async () => {
+    host.facts = healthyFacts().filter((line) => !/^(kvm|bridge|nix\tflakes|clock)/.test(line));
+    host.facts.splice(1, 0, "clock\t1000", "bridge\tbr0\tdown\t");
+    await provider.configure(config());
+    const { message } = await failure(provider.create("Hypervisor", await checked()));
+    for (const part of [
+      "neither vmx nor svm",
+      "/dev/kvm is missing",
+      "br0 is down",
+      "eno1 is not a port",
+      "flakes",
+      "the clock is",
+    ]) {
+      expect(message).toContain(part);
+    }
+    expect(message.match(/Remedy:/g)?.length).toBe(7);
+  });
+
+  test("warn tells and goes on, off does not look", async () => {
+    host.facts = healthyFacts().filter((line) => !line.startsWith("kvm"));
+    await provider.configure(config());
+    const modes = { kvm: "warn", disk: "off" };
+    const { inputs } = await provider.check("Hypervisor", { ...hypervisor, checks: modes });
+    const made = await provider.create("Hypervisor", inputs);
+    expect(made.properties["verdicts"]).toMatchObject({ kvm: "failed", disk: "off" });
+    expect(await provider.logged("neither vmx nor svm")).toContain("hv1: kvm:");
+  });
+});
+
+describe("a host that is not what it should be", () => {
+  test("a wrong host key is refused before authentication, both fingerprints shown", async () => {
+    const pinned = keyPair().publicKey;
+    await provider.configure(config({ hostKey: pinned }));
+    const failed = await failure(provider.create("Volume", volume, true));
+    expect(failed.message.match(/SHA256:[A-Za-z0-9+/]{43}/g)?.length).toBe(2);
+    expect(host.counts).toMatchObject({ authentications: 0, connections: 1 });
+  });
+
+  test("refused keys are tried once", async () => {
+    await provider.configure({ ...config(), privateKey: new Secret(keyPair().privateKey) });
+    const failed = await failure(provider.create("Volume", volume, true));
+    expect(failed.message).toContain("refused every key");
+    expect(host.counts.connections).toBe(1);
+  });
+
+  test("what can't be reached is not gone: the recorded state comes back as a failed init", async () => {
+    await provider.configure(config({ port: 1 }));
+    const state = { ...volume, status: "ready", ownership: "owned" };
+    const failed = await failure(provider.read("Volume", "hv1/kc1.var", volume, state));
+    expect(failed.initFailed).toMatchObject({
+      id: "hv1/kc1.var",
+      properties: state,
+      inputs: volume,
+    });
+    expect(failed.initFailed?.reasons.join()).toContain("can't be reached");
+  });
+
+  test("right key, wrong machine", async () => {
+    await provider.configure(config());
+    const other = { ...volume, machineId: "f".repeat(32) };
+    expect((await failure(provider.create("Volume", other, true))).message).toContain(
+      "another machine",
+    );
+  });
+
+  test("in maintenance nothing is asked of it and its resources stay as they are", async () => {
+    await provider.configure(config({ maintenance: true }));
+    const state = { ...volume, status: "ready", ownership: "owned" };
+    expect((await provider.read("Volume", "id", volume, state)).properties).toEqual(state);
+    expect((await failure(provider.create("Volume", volume))).message).toContain("in maintenance");
+    expect(host.counts.connections).toBe(0);
+  });
+});
+
+test("customTimeouts are kept by the provider", async () => {
+  host.stall = true;
+  await provider.configure(config());
+  const failed = await failure(provider.create("Volume", volume, false, 1));
+  expect(failed.message).toContain("no answer in time");
+});
+
+test("cancel ends what waits", async () => {
+  host.stall = true;
+  await provider.configure(config());
+  const waiting = failure(provider.create("Volume", volume));
+  while (host.counts.connections === 0) await new Promise((resolve) => setImmediate(resolve));
+  await provider.cancel();
+  const { code, message } = await waiting;
+  expect(code).toBe(1);
+  expect(message).toContain("cancelled");
+});
+
+test("the provider ends when its engine is gone", async () => {
+  provider.stopEngine();
+  expect(await provider.exited()).toBe(0);
+});
+
+test("a host that left the site stays reachable for what is still to be removed", async () => {
+  const before = await provider.checkConfig(config());
+  const after = await provider.checkConfig({ ...config(), hosts: "{}" }, before);
+  expect(after["hosts"]).toEqual(before["hosts"]);
+  expect(after["privateKey"]).toBeInstanceOf(Secret);
+});
+
+test("the schema names every resource with described properties", async () => {
+  const schema: unknown = JSON.parse(await provider.schema());
+  expect(schema).toMatchObject({
+    name: "microvm",
+    provider: { inputProperties: { privateKey: { secret: true } } },
+    resources: {
+      "microvm:index:Volume": {
+        inputProperties: { onDelete: { type: "string", default: "retain" } },
+        requiredInputs: ["host", "machineId", "vm", "name", "image", "sizeMiB", "label"],
+      },
+    },
+  });
+});

@@ -1,0 +1,241 @@
+/** The real plugin executable, spoken to as the engine does: over gRPC, with an engine to log to. */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { createInterface } from "node:readline";
+import { join } from "node:path";
+import * as grpc from "@grpc/grpc-js";
+import { Empty } from "google-protobuf/google/protobuf/empty_pb";
+import { EngineService } from "@pulumi/pulumi/proto/engine_grpc_pb";
+import type { LogRequest } from "@pulumi/pulumi/proto/engine_pb";
+import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
+import * as pb from "@pulumi/pulumi/proto/provider_pb";
+import { Status } from "@pulumi/pulumi/proto/status_pb";
+import { decode, encode } from "../../provider/wire";
+import type { ValueMap } from "../../provider/wire";
+
+const EXECUTABLE = join(__dirname, "..", "..", "provider", "pulumi-resource-microvm");
+
+export interface Failure {
+  message: string;
+  code: number;
+  /** Of an ErrorResourceInitFailed. */
+  initFailed?: { id: string; properties: ValueMap; inputs: ValueMap; reasons: string[] };
+}
+
+export class ProviderProcess {
+  private constructor(
+    /** What the provider told the engine. */
+    readonly logs: readonly string[],
+    readonly child: ChildProcess,
+    private readonly engine: grpc.Server,
+    readonly client: ResourceProviderClient,
+  ) {}
+
+  static async start(environment: Record<string, string> = {}): Promise<ProviderProcess> {
+    const engine = new grpc.Server();
+    const logs: string[] = [];
+    engine.addService(EngineService, {
+      log: (call: grpc.ServerUnaryCall<LogRequest, Empty>, callback: grpc.sendUnaryData<Empty>) => {
+        logs.push(call.request.getMessage());
+        callback(null, new Empty());
+      },
+      getRootResource: unimplemented,
+      setRootResource: unimplemented,
+    });
+    const enginePort = await new Promise<number>((resolve, reject) =>
+      engine.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) =>
+        error ? reject(error) : resolve(port),
+      ),
+    );
+    const child = spawn(EXECUTABLE, [`127.0.0.1:${enginePort}`], {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, SSH_AUTH_SOCK: "", ...environment },
+    });
+    const port = await firstLine(child);
+    const client = new ResourceProviderClient(
+      `127.0.0.1:${port}`,
+      grpc.credentials.createInsecure(),
+    );
+    return new ProviderProcess(logs, child, engine, client);
+  }
+
+  /** Waits until the engine has been told a line with `text`. */
+  async logged(text: string): Promise<string> {
+    for (const deadline = Date.now() + 5_000; Date.now() < deadline;) {
+      const line = this.logs.find((one) => one.includes(text));
+      if (line !== undefined) return line;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    throw new Error(`the engine was told only: ${this.logs.join(" / ")}`);
+  }
+
+  /** Ends the engine alone; the provider must notice. */
+  stopEngine(): void {
+    this.engine.forceShutdown();
+  }
+
+  /** The provider's exit, as it happens. */
+  exited(): Promise<number | null> {
+    if (this.child.exitCode !== null) return Promise.resolve(this.child.exitCode);
+    return new Promise((resolve) => this.child.once("exit", resolve));
+  }
+
+  async stop(): Promise<void> {
+    this.client.close();
+    this.child.kill("SIGKILL");
+    await this.exited();
+    this.engine.forceShutdown();
+  }
+
+  configure(inputs: ValueMap): Promise<pb.ConfigureResponse> {
+    const request = new pb.ConfigureRequest();
+    request.setArgs(encode(inputs));
+    request.setAcceptsecrets(true);
+    return call((done) => this.client.configure(request, done));
+  }
+
+  async checkConfig(news: ValueMap, olds?: ValueMap): Promise<ValueMap> {
+    const request = new pb.CheckRequest();
+    request.setNews(encode(news));
+    if (olds) request.setOlds(encode(olds));
+    const response = await call<pb.CheckResponse>((done) => this.client.checkConfig(request, done));
+    return decode(response.getInputs());
+  }
+
+  async check(type: string, news: ValueMap, olds?: ValueMap) {
+    const request = new pb.CheckRequest();
+    request.setUrn(urn(type));
+    request.setNews(encode(news));
+    if (olds) request.setOlds(encode(olds));
+    const response = await call<pb.CheckResponse>((done) => this.client.check(request, done));
+    const failures = response.getFailuresList().map((f) => `${f.getProperty()}: ${f.getReason()}`);
+    return { inputs: decode(response.getInputs()), failures };
+  }
+
+  async diff(type: string, state: ValueMap, oldInputs: ValueMap, news: ValueMap) {
+    const request = new pb.DiffRequest();
+    request.setUrn(urn(type));
+    request.setOlds(encode(state));
+    request.setOldInputs(encode(oldInputs));
+    request.setNews(encode(news));
+    const response = await call<pb.DiffResponse>((done) => this.client.diff(request, done));
+    const changes = response
+      .getDetaileddiffMap()
+      .toArray()
+      .map(([path, diff]) => {
+        const map = response.getDetaileddiffMap().get(path) ?? new pb.PropertyDiff();
+        return [path, { kind: map.getKind(), inputDiff: map.getInputdiff(), diff }] as const;
+      });
+    return {
+      changes: Object.fromEntries(
+        changes.map(([path, { kind, inputDiff }]) => [path, { kind, inputDiff }]),
+      ),
+      some: response.getChanges() === pb.DiffResponse.DiffChanges.DIFF_SOME,
+      replaces: response.getReplacesList(),
+    };
+  }
+
+  async create(type: string, inputs: ValueMap, preview = false, timeoutSeconds = 0) {
+    const request = new pb.CreateRequest();
+    request.setUrn(urn(type));
+    request.setProperties(encode(inputs));
+    request.setPreview(preview);
+    request.setTimeout(timeoutSeconds);
+    const response = await call<pb.CreateResponse>((done) => this.client.create(request, done));
+    return { id: response.getId(), properties: decode(response.getProperties()) };
+  }
+
+  async read(type: string, id: string, inputs: ValueMap, state: ValueMap) {
+    const request = new pb.ReadRequest();
+    request.setUrn(urn(type));
+    request.setId(id);
+    request.setInputs(encode(inputs));
+    request.setProperties(encode(state));
+    const response = await call<pb.ReadResponse>((done) => this.client.read(request, done));
+    return { id: response.getId(), properties: decode(response.getProperties()) };
+  }
+
+  async schema(): Promise<string> {
+    const response = await call<pb.GetSchemaResponse>((done) =>
+      this.client.getSchema(new pb.GetSchemaRequest(), done),
+    );
+    return response.getSchema();
+  }
+
+  cancel(): Promise<Empty> {
+    return call((done) => this.client.cancel(new Empty(), done));
+  }
+}
+
+export function urn(type: string): string {
+  return `urn:pulumi:test::pulumi-microvm::microvm:index:${type}::x`;
+}
+
+function unimplemented(_: unknown, callback: (error: Error) => void): void {
+  callback(new Error("not part of this test"));
+}
+
+function call<T>(
+  start: (done: (error: grpc.ServiceError | null, response: T) => void) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) =>
+    start((error, response) => {
+      if (error === null) resolve(response);
+      else reject(Object.assign(new Error(error.details), { failure: failureOf(error) }));
+    }),
+  );
+}
+
+/** What the call failed with; fails itself when the call succeeded. */
+export async function failure(work: Promise<unknown>): Promise<Failure> {
+  try {
+    await work;
+  } catch (error) {
+    if (typeof error === "object" && error !== null && "failure" in error) {
+      return asFailure(error.failure);
+    }
+    throw error;
+  }
+  throw new Error("the call succeeded");
+}
+
+function asFailure(value: unknown): Failure {
+  if (isFailure(value)) return value;
+  throw new Error("not a failure");
+}
+
+function isFailure(value: unknown): value is Failure {
+  return typeof value === "object" && value !== null && "code" in value;
+}
+
+function failureOf(error: grpc.ServiceError): Failure {
+  const raw = error.metadata.get("grpc-status-details-bin")[0];
+  const base = { message: error.details, code: error.code };
+  if (!(raw instanceof Buffer)) return base;
+  const any = Status.deserializeBinary(raw).getDetailsList()[0];
+  const detail = any?.unpack(
+    (bytes) => pb.ErrorResourceInitFailed.deserializeBinary(bytes),
+    "pulumirpc.ErrorResourceInitFailed",
+  );
+  if (detail === undefined || detail === null) return base;
+  return {
+    ...base,
+    initFailed: {
+      id: detail.getId(),
+      properties: decode(detail.getProperties()),
+      inputs: decode(detail.getInputs()),
+      reasons: detail.getReasonsList(),
+    },
+  };
+}
+
+function firstLine(child: ChildProcess): Promise<string> {
+  const { stdout } = child;
+  if (stdout === null) throw new Error("no stdout");
+  return new Promise((resolve, reject) => {
+    createInterface(stdout).once("line", resolve);
+    child.once("exit", (code) =>
+      reject(new Error(`the provider ended with ${code ?? "a signal"}`)),
+    );
+  });
+}
