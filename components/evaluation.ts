@@ -12,15 +12,27 @@ import { z } from "zod";
 import type { SiteModel } from "../site/model";
 import { siteJson } from "../site/siteJson";
 
-const derivation = z.object({ drvPath: z.string(), outPath: z.string() });
-const machine = derivation.extend({
-  toplevel: derivation,
-  closureInfo: derivation,
-  hardware: z.string(),
-});
+/** As `nix build --json` names it: a set with `outPath` is not to be had in JSON. */
+const derivation = z
+  .object({ drvPath: z.string(), outputs: z.object({ out: z.string() }) })
+  .transform(({ drvPath, outputs }) => ({ drvPath, outPath: outputs.out }));
+const machine = z
+  .object({
+    drvPath: z.string(),
+    outputs: z.object({ out: z.string() }),
+    toplevel: derivation,
+    closureInfo: derivation,
+    hardware: z.string(),
+  })
+  .transform(({ drvPath, outputs, toplevel, closureInfo, hardware }) => ({
+    runner: { drvPath, outPath: outputs.out },
+    toplevel,
+    closureInfo,
+    hardware,
+  }));
 const output = z.object({ version: z.literal(1), machines: z.record(z.string(), machine) });
 
-/** The closures of one machine: `drvPath` and `outPath` are those of its runner. */
+/** The derivations of one machine, each with its output. */
 export type Machine = z.infer<typeof machine>;
 
 /** Nix is named nothing of the site in its command: paths and references come by the environment. */

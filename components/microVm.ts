@@ -68,8 +68,8 @@ export class MicroVm extends pulumi.ComponentResource {
   }
 
   private closure({ vm, hypervisor, host, machine }: MicroVmArgs): NixClosure {
-    const roots = machine.apply(({ drvPath, outPath, toplevel, closureInfo }) => ({
-      runner: { drvPath, outPath },
+    const roots = machine.apply(({ runner, toplevel, closureInfo }) => ({
+      runner,
       toplevel,
       closureInfo,
     }));
@@ -96,7 +96,7 @@ export class MicroVm extends pulumi.ComponentResource {
         host: vm.hypervisor,
         machineId: host.machineId,
         name: vm.name,
-        runner: machine.outPath,
+        runner: machine.runner.outPath,
         toplevel: machine.toplevel.outPath,
         address: vm.ip,
         running: vm.running,
