@@ -1,0 +1,36 @@
+/** IPv4 arithmetic. Pure; addresses are unsigned 32-bit numbers inside. */
+
+export interface Cidr {
+  /** First address of the network. */
+  network: number;
+  /** Last address of the network. */
+  broadcast: number;
+  prefixLength: number;
+}
+
+/** `192.0.2.1` -> number; undefined where it is no dotted quad in its canonical form. */
+export function parseIp(text: string): number | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part)))
+    return undefined;
+  const bytes = parts.map(Number);
+  if (bytes.some((byte) => byte > 255)) return undefined;
+  return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+}
+
+/** `192.0.2.7/24` -> its network; undefined where it is none. */
+export function parseCidr(text: string): Cidr | undefined {
+  const [address = "", prefix = "", ...rest] = text.split("/");
+  const ip = parseIp(address);
+  if (ip === undefined || rest.length > 0 || !/^([1-9]|[12][0-9]|30)$/.test(prefix))
+    return undefined;
+  const prefixLength = Number(prefix);
+  const size = 2 ** (32 - prefixLength);
+  const network = Math.floor(ip / size) * size;
+  return { network, broadcast: network + size - 1, prefixLength };
+}
+
+/** An address that a machine of the network can have: inside, neither network nor broadcast. */
+export function isHostOf(cidr: Cidr, ip: number): boolean {
+  return ip > cidr.network && ip < cidr.broadcast;
+}

@@ -1,0 +1,278 @@
+/** Rules that look at several fields together. Pure: a site file in, faults out. */
+import { suggestion } from "./faults";
+import type { Fault } from "./faults";
+import { isHostOf, parseCidr, parseIp } from "./network";
+import { entries, imageOf, mib, networkOf, profileOf, volumesOf } from "./normalise";
+import type { SiteFile, VmFile } from "./schema";
+import { formatSize } from "./units";
+
+type Path = readonly (string | number)[];
+
+/** Every fault that the schema can't see. */
+export function checkRules(site: SiteFile): Fault[] {
+  return [
+    ...checkJumpHosts(site),
+    ...checkHypervisors(site),
+    ...vms(site).flatMap(([name, vm]) => checkVm(site, name, vm)),
+    ...checkUniqueness(site),
+    ...checkCapacity(site),
+  ];
+}
+
+const vms = (site: SiteFile): [string, VmFile][] => entries(site.vms);
+
+function unknown(path: Path, kind: string, name: string, known: readonly string[]): Fault {
+  return { path, what: `there is no ${kind} ${name}`, remedy: suggestion(name, known) };
+}
+
+function checkJumpHosts(site: SiteFile): Fault[] {
+  const jumpHosts = site.ssh?.jumpHosts ?? {};
+  const known = Object.keys(jumpHosts);
+  const faults: Fault[] = [];
+  const check = (path: Path, name: string | undefined): void => {
+    if (name !== undefined && !Object.hasOwn(jumpHosts, name))
+      faults.push(unknown(path, "jump host", name, known));
+  };
+  for (const [name, jump] of entries(jumpHosts)) {
+    const path = ["ssh", "jumpHosts", name, "jumpHost"];
+    check(path, jump.jumpHost);
+    if (isCycle(jumpHosts, name)) {
+      faults.push({
+        path,
+        what: "the jump hosts go in a circle",
+        remedy: "take one jumpHost away",
+      });
+    }
+  }
+  for (const [name, hypervisor] of entries(site.hypervisors)) {
+    check(["hypervisors", name, "ssh", "jumpHost"], hypervisor.ssh.jumpHost);
+  }
+  return faults;
+}
+
+function isCycle(
+  jumpHosts: Readonly<Record<string, { jumpHost?: string | undefined }>>,
+  start: string,
+): boolean {
+  const seen = new Set<string>();
+  for (let name: string | undefined = start; name !== undefined; name = jumpHosts[name]?.jumpHost) {
+    if (seen.has(name)) return name === start;
+    seen.add(name);
+  }
+  return false;
+}
+
+function checkHypervisors(site: SiteFile): Fault[] {
+  return entries(site.hypervisors).flatMap(([name, { hostIp }]) => {
+    const network = parseCidr(hostIp);
+    const ip = parseIp(hostIp.split("/")[0] ?? "");
+    if (network === undefined || ip === undefined || isHostOf(network, ip)) return [];
+    const remedy = "write the host's own address: 192.0.2.11/24";
+    return [
+      {
+        path: ["hypervisors", name, "hostIp"],
+        what: "is the network or broadcast address",
+        remedy,
+      },
+    ];
+  });
+}
+
+function checkVm(site: SiteFile, name: string, vm: VmFile): Fault[] {
+  const path = ["vms", name];
+  const faults: Fault[] = [];
+  if (!Object.hasOwn(site.hypervisors, vm.hypervisor)) {
+    faults.push(
+      unknown([...path, "hypervisor"], "hypervisor", vm.hypervisor, Object.keys(site.hypervisors)),
+    );
+  }
+  if (vm.profile !== undefined && !Object.hasOwn(site.profiles ?? {}, vm.profile)) {
+    faults.push(
+      unknown([...path, "profile"], "profile", vm.profile, Object.keys(site.profiles ?? {})),
+    );
+  }
+  return [...faults, ...checkNetwork(site, path, vm), ...checkMachine(site, path, name, vm)];
+}
+
+function checkNetwork(site: SiteFile, path: Path, vm: VmFile): Fault[] {
+  const { cidr, gateway } = networkOf(site, vm);
+  const network = parseCidr(cidr ?? "");
+  const ip = parseIp(vm.ip);
+  const faults: Fault[] = [];
+  if (network === undefined || ip === undefined) return faults;
+  if (!isHostOf(network, ip)) {
+    const remedy = `take an address of ${String(cidr)}, neither its first nor its last`;
+    faults.push({
+      path: [...path, "ip"],
+      what: `${vm.ip} is not a host's address in ${String(cidr)}`,
+      remedy,
+    });
+  }
+  const gatewayIp = gateway === undefined ? undefined : parseIp(gateway);
+  if (gatewayIp !== undefined && !isHostOf(network, gatewayIp)) {
+    const what = `the gateway ${String(gateway)} is not in the VM's network ${String(cidr)}`;
+    faults.push({ path: [...path, "ip"], what, remedy: "correct gateway or cidr" });
+  }
+  return faults;
+}
+
+function checkMachine(site: SiteFile, path: Path, name: string, vm: VmFile): Fault[] {
+  const profile = profileOf(site, vm);
+  const faults: Fault[] = [];
+  const knownProfile = vm.profile === undefined || profile !== undefined;
+  for (const key of ["vcpu", "memory"] as const) {
+    if (knownProfile && (vm[key] ?? profile?.[key]) === undefined) {
+      faults.push({
+        path,
+        what: `neither the VM nor its profile states ${key}`,
+        remedy: `state ${key}`,
+      });
+    }
+  }
+  const memory = mib(vm.memory ?? profile?.memory);
+  const target = mib(vm.memoryTarget ?? profile?.memoryTarget);
+  if (memory !== undefined && target !== undefined && target > memory) {
+    const what = `memoryTarget ${formatSize(target)} is more than memory ${formatSize(memory)}`;
+    faults.push({ path, what, remedy: "lower memoryTarget or raise memory" });
+  }
+  for (const [volume, file] of volumesOf(site, vm)) {
+    if (file.size === undefined) {
+      const what = `the volume ${volume} of ${name} has no size`;
+      faults.push({ path: [...path, "volumes", volume], what, remedy: "state size: 20GiB" });
+    }
+    if (file.fsType === "none" && file.mountPoint !== undefined) {
+      const what = `the volume ${volume} has a mountPoint but no file system`;
+      faults.push({
+        path: [...path, "volumes", volume],
+        what,
+        remedy: "take mountPoint away or state fsType: ext4",
+      });
+    }
+  }
+  return faults;
+}
+
+interface Claim {
+  path: Path;
+  value: string;
+  what: string;
+}
+
+/** The first to claim a value has it; each later one is a fault that names the first. */
+function duplicates(claims: Claim[], remedy: string): Fault[] {
+  const owners = new Map<string, Claim>();
+  return claims.flatMap((claim) => {
+    const owner = owners.get(claim.value);
+    if (owner === undefined) {
+      owners.set(claim.value, claim);
+      return [];
+    }
+    return [
+      {
+        path: claim.path,
+        what: `${claim.what} is already that of ${owner.path.slice(0, 2).join(".")}`,
+        remedy,
+      },
+    ];
+  });
+}
+
+function checkUniqueness(site: SiteFile): Fault[] {
+  const hypervisors = entries(site.hypervisors);
+  const hostIps = hypervisors.map(([name, { hostIp }]) => {
+    const value = hostIp.split("/")[0] ?? "";
+    return { path: ["hypervisors", name, "hostIp"], value, what: `address ${value}` };
+  });
+  const gateways = [
+    ...new Set(vms(site).flatMap(([, vm]) => networkOf(site, vm).gateway ?? [])),
+  ].map((value) => ({
+    path: ["network", "gateway"],
+    value,
+    what: `address ${value}`,
+  }));
+  const endpoints = hypervisors.map(([name, { address, ssh }]) => {
+    const value = `${address}:${ssh.port ?? site.ssh?.port ?? 22} ${ssh.jumpHost ?? ""}`;
+    return { path: ["hypervisors", name, "address"], value, what: `SSH address ${value.trim()}` };
+  });
+  const of = (
+    key: string,
+    value: (vm: VmFile, name: string) => string | undefined,
+    label: string,
+  ): Claim[] =>
+    vms(site).flatMap(([name, vm]) => {
+      const claimed = value(vm, name);
+      if (claimed === undefined) return [];
+      return [
+        {
+          path: ["vms", name, key],
+          value: claimed,
+          what: `${label} ${claimed.split(" ").pop() ?? ""}`,
+        },
+      ];
+    });
+  const images = vms(site).flatMap(([name, vm]) =>
+    volumesOf(site, vm).map(([volume, file]) => {
+      const image = imageOf(name, volume, file).replace(/\/+/g, "/");
+      const path = ["vms", name, "volumes", volume, "image"];
+      return { path, value: `${vm.hypervisor} ${image}`, what: `image ${image}` };
+    }),
+  );
+  return [
+    ...duplicates(endpoints, "give each hypervisor its own"),
+    ...duplicates(
+      [
+        ...hostIps,
+        ...gateways.filter(({ value }) => hostIps.every((host) => host.value !== value)),
+        ...of("ip", (vm) => vm.ip, "address"),
+      ],
+      "give each its own address",
+    ),
+    ...duplicates(
+      of("mac", (vm) => vm.mac.toLowerCase(), "MAC"),
+      "give each VM its own MAC",
+    ),
+    ...duplicates(
+      of(
+        "vsockCid",
+        (vm) => (vm.vsockCid === undefined ? undefined : `${vm.hypervisor} ${vm.vsockCid}`),
+        "vsock CID",
+      ),
+      "give each VM of a hypervisor its own",
+    ),
+    ...duplicates(
+      of("hostName", (vm, name) => vm.hostName ?? name, "host name"),
+      "give each VM its own host name",
+    ),
+    ...duplicates(images, "give each volume its own image"),
+  ];
+}
+
+function checkCapacity(site: SiteFile): Fault[] {
+  return entries(site.hypervisors).flatMap(([name, hypervisor]) => {
+    const here = vms(site).filter(([, vm]) => vm.hypervisor === name);
+    const memory = here.map(([vmName, vm]) => ({
+      vmName,
+      needs: mib(vm.memory ?? profileOf(site, vm)?.memory) ?? 0,
+    }));
+    const disk = here.map(([vmName, vm]) => ({
+      vmName,
+      needs: volumesOf(site, vm).reduce((sum, [, volume]) => sum + (mib(volume.size) ?? 0), 0),
+    }));
+    return [
+      ...overCapacity(["hypervisors", name, "memory"], mib(hypervisor.memory), memory),
+      ...overCapacity(["hypervisors", name, "disk"], mib(hypervisor.disk), disk),
+    ];
+  });
+}
+
+function overCapacity(
+  path: Path,
+  capacity: number | undefined,
+  needs: { vmName: string; needs: number }[],
+): Fault[] {
+  const total = needs.reduce((sum, one) => sum + one.needs, 0);
+  if (capacity === undefined || total <= capacity) return [];
+  const list = needs.map((one) => `${one.vmName} ${formatSize(one.needs)}`).join(", ");
+  const what = `its VMs want ${formatSize(total)}, stated are ${formatSize(capacity)} (${list})`;
+  return [{ path, what, remedy: "move a VM, make it smaller, or state more" }];
+}

@@ -1,0 +1,264 @@
+/** What users write, in zod. The editors' JSON schema is made from it. */
+import { z } from "zod";
+import { parseCidr, parseIp } from "./network";
+import { CHECK_NAMES } from "./model";
+import { SIZE_PATTERN, parseSize } from "./units";
+
+/** `what; remedy`: the loader splits it, so that a message has both. */
+function fault(what: string, remedy: string): string {
+  return `${what}; ${remedy}`;
+}
+
+const NAME = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
+export const name = z
+  .string()
+  .regex(
+    NAME,
+    fault("is not a safe name", "use a-z, 0-9 and '-', at most 63, beginning with a letter"),
+  );
+
+const size = z
+  .string()
+  .regex(SIZE_PATTERN, fault("is not a size", "write a number and MiB, GiB or TiB: 20GiB"))
+  .refine((text) => !SIZE_PATTERN.test(text) || parseSize(text) !== undefined, {
+    error: fault(
+      "is not a whole number of MiB above 0",
+      "write a number and MiB, GiB or TiB: 20GiB",
+    ),
+  })
+  .describe("A size: 512MiB, 20GiB, 1TiB.");
+
+const ip = z
+  .string()
+  .refine(
+    (text) => parseIp(text) !== undefined,
+    fault("is not an IPv4 address", "write four numbers: 192.0.2.21"),
+  );
+const cidr = z
+  .string()
+  .refine(
+    (text) => parseCidr(text) !== undefined,
+    fault("is not an IPv4 network", "write address/prefix: 192.0.2.0/24"),
+  );
+
+const mac = z
+  .string()
+  .regex(
+    /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/,
+    fault("is not a MAC address", "write six bytes: 02:00:00:00:00:21"),
+  )
+  .refine((text) => (Number.parseInt(text.slice(0, 2), 16) & 1) === 0, {
+    error: fault("is a multicast address", "make the second digit even: 02:..."),
+  });
+
+const path = z
+  .string()
+  .regex(
+    /^\/[A-Za-z0-9._/@+-]*$/,
+    fault("is not a plain absolute path", "begin with '/', and use A-Z a-z 0-9 . _ / @ + -"),
+  )
+  .refine(
+    (text) => !text.split("/").includes(".."),
+    fault("has '..' in it", "write the path without '..'"),
+  );
+
+const text = z
+  .string()
+   
+  .regex(
+    /^[^\u0000-\u001f\u007f]*$/,
+    fault("has control characters", "write it on one line, without them"),
+  );
+
+const KEY_TYPES = [
+  "ssh-ed25519",
+  "ssh-rsa",
+  "ecdsa-sha2-nistp256",
+  "ecdsa-sha2-nistp384",
+  "ecdsa-sha2-nistp521",
+];
+
+/** The type inside the key's bytes must be the one written before them. */
+function isPublicKey(line: string): boolean {
+  const [type = "", base64 = ""] = line.split(" ");
+  if (!KEY_TYPES.includes(type) || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return false;
+  const blob = Buffer.from(base64, "base64");
+  if (blob.length < 8 + type.length || blob.toString("base64") !== base64) return false;
+  return (
+    blob.readUInt32BE(0) === type.length && blob.toString("latin1", 4, 4 + type.length) === type
+  );
+}
+const publicKey = text.refine(
+  isPublicKey,
+  fault("is not an SSH public key", "write it as in a .pub file: ssh-ed25519 AAAA..."),
+);
+
+const interfaceName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/,
+    fault("is not a network interface's name", "at most 15 of A-Z a-z 0-9 _ . -"),
+  );
+const user = z
+  .string()
+  .regex(/^[a-z_][a-z0-9_-]{0,31}$/, fault("is not a user name", "use a-z, 0-9, '_' and '-'"));
+const address = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/,
+    fault("is neither an IP address nor a DNS name", "write where SSH reaches the host"),
+  );
+const port = z.int().min(1).max(65535);
+
+const volume = z
+  .strictObject({
+    size: size.optional().describe("Grows while the VM is stopped; never shrinks."),
+    fsType: z
+      .enum(["ext4", "none"])
+      .optional()
+      .describe("Default: ext4. none: a raw device (Ceph)."),
+    mountPoint: path.optional().describe("Where the guest mounts it; none for a raw device."),
+    label: z
+      .string()
+      .regex(
+        /^[A-Za-z0-9._-]{1,16}$/,
+        fault("is not a label", "use 1 to 16 letters, digits, '.', '_' or '-'"),
+      )
+      .optional()
+      .describe(
+        "File system label. Default: <vm>-<volume>, where that has 16 characters or fewer.",
+      ),
+    image: path
+      .regex(/\.(img|raw)$/, fault("does not end in .img or .raw", "name the image file"))
+      .optional()
+      .describe("The image on the hypervisor. Default: /var/lib/microvms/<vm>/<volume>.img."),
+    onDelete: z
+      .enum(["retain", "trash", "delete"])
+      .optional()
+      .describe(
+        "When it leaves the site: retain (default) keeps the image, trash moves it, delete deletes it.",
+      ),
+  })
+  .describe("A disk of the VM.");
+
+const share = z
+  .strictObject({
+    source: path.describe("Directory on the hypervisor."),
+    mountPoint: path.describe("Where the guest mounts it."),
+    readOnly: z.boolean().optional().describe("Default: false."),
+  })
+  .describe("A directory of the hypervisor, by virtiofs.");
+
+const network = z
+  .strictObject({
+    cidr: cidr.optional().describe("The VMs' network. Default: that of the hypervisor's hostIp."),
+    gateway: ip.optional(),
+    nameservers: z.array(ip).optional(),
+  })
+  .describe("Network defaults.");
+
+const machine = {
+  vcpu: z.int().min(1).max(512).optional().describe("Number of virtual CPUs."),
+  memory: size.optional().describe("Memory of the guest."),
+  memoryTarget: size.optional().describe("What the balloon leaves to the guest; at most memory."),
+  volumes: z
+    .record(name, volume.nullable())
+    .optional()
+    .describe("By name; null takes one of the profile away."),
+  shares: z
+    .record(name, share.nullable())
+    .optional()
+    .describe("By virtiofs tag; null takes one away."),
+  network: network.optional(),
+};
+
+const profile = z.strictObject(machine).describe("Defaults for VMs.");
+
+const mode = z.enum(["require", "warn", "off"]);
+const checks = z
+  .strictObject({
+    kvm: mode.optional(),
+    libvirtd: mode.optional(),
+    bridge: mode.optional(),
+    units: mode.optional(),
+    nix: mode.optional(),
+    clock: mode.optional(),
+    memory: mode.optional(),
+    disk: mode.optional(),
+  } satisfies Record<(typeof CHECK_NAMES)[number], z.ZodOptional<typeof mode>>)
+  .describe("Per check: require (default) stops, warn only tells, off does not look.");
+
+const jumpHost = z
+  .strictObject({
+    address,
+    port: port.optional(),
+    user: user.optional(),
+    hostKey: publicKey.describe("The pinned host key."),
+    jumpHost: name.optional().describe("The jump host before this one."),
+  })
+  .describe("A host to go through.");
+
+const hypervisor = z
+  .strictObject({
+    address: address.describe("Where SSH reaches it."),
+    ssh: z.strictObject({
+      hostKey: publicKey.describe("The pinned host key."),
+      port: port.optional(),
+      user: user.optional(),
+      jumpHost: name.optional().describe("By its name in ssh.jumpHosts."),
+    }),
+    nic: interfaceName.describe("The physical card that is enslaved to the bridge."),
+    bridge: interfaceName.optional().describe("Default: br0."),
+    hostIp: cidr.describe("Its own address on the bridge, with prefix: 192.0.2.11/24."),
+    memory: size.optional().describe("Memory set aside for VMs; their sum must fit."),
+    disk: size.optional().describe("Disk set aside for volumes; their sum must fit."),
+    build: z
+      .enum(["operator", "host"])
+      .optional()
+      .describe("Where closures are built. Default: operator."),
+    checks: checks.optional(),
+    maintenance: z.boolean().optional().describe("true: leave it alone. Default: false."),
+  })
+  .describe("A NixOS host that runs VMs.");
+
+const vm = z
+  .strictObject({
+    hypervisor: name,
+    profile: name.optional(),
+    ip,
+    mac,
+    vsockCid: z.int().min(3).max(0xfffffffe).optional(),
+    hostName: name.optional().describe("Default: the VM's name."),
+    role: z.enum(["controller", "worker", "controller+worker"]).optional().describe("k0s role."),
+    running: z.boolean().optional().describe("Default: true."),
+    restart: text.optional().describe("Any text; the VM restarts when it changes."),
+    ...machine,
+  })
+  .describe("A virtual machine.");
+
+const ssh = z.strictObject({
+  user: user.optional().describe("Default: root."),
+  port: port.optional().describe("Default: 22."),
+  agent: z.boolean().optional().describe("Use the SSH agent. Default: true."),
+  identityFiles: z.array(text).optional().describe("Private key files; ~ is the home directory."),
+  operatorKeys: z.array(publicKey).optional().describe("Public keys that may log in to guests."),
+  jumpHosts: z.record(name, jumpHost).optional(),
+});
+
+export const siteSchema = z.strictObject({
+  flake: text
+    .min(1)
+    .describe(
+      "Flake reference with the output pulumiMicrovm; ./ and ../ are relative to this file.",
+    ),
+  ssh: ssh.optional(),
+  network: network.optional(),
+  profiles: z.record(name, profile).optional(),
+  hypervisors: z.record(name, hypervisor),
+  vms: z.record(name, vm).optional(),
+});
+
+export type SiteFile = z.infer<typeof siteSchema>;
+export type VolumeFile = z.infer<typeof volume>;
+export type VmFile = z.infer<typeof vm>;
+export type HypervisorFile = z.infer<typeof hypervisor>;

@@ -1,0 +1,56 @@
+/** What Nix is given of the site: `site.json`, an input of the user's flake. Pure, and stable. */
+import type { SiteModel, VmModel } from "./model";
+
+/**
+ * The site as JSON with sorted keys. Each machine's slice stands alone and holds only what makes its closure: no
+ * `running`, `restart` or `onDelete`, nothing of how hosts are reached. So an edit for one VM leaves the slices of
+ * the others as they were.
+ */
+export function siteJson(site: SiteModel): string {
+  const machines = site.vms.map((vm) => [vm.name, machineSlice(site, vm)]);
+  const hypervisors = site.hypervisors.map(({ name, nic, bridge, hostIp }) => [
+    name,
+    { name, nic, bridge, hostIp },
+  ]);
+  const json = {
+    version: 1,
+    machines: Object.fromEntries(machines),
+    hypervisors: Object.fromEntries(hypervisors),
+  };
+  return `${JSON.stringify(sorted(json), undefined, 2)}\n`;
+}
+
+function machineSlice(site: SiteModel, vm: VmModel): object {
+  const { ip, prefixLength, gateway, nameservers, mac } = vm;
+  return {
+    name: vm.name,
+    hostName: vm.hostName,
+    hypervisor: vm.hypervisor,
+    role: vm.role,
+    vcpu: vm.vcpu,
+    memoryMiB: vm.memoryMiB,
+    memoryTargetMiB: vm.memoryTargetMiB,
+    network: { ip, prefixLength, gateway, nameservers, mac },
+    vsockCid: vm.vsockCid,
+    volumes: vm.volumes.map(({ name, image, sizeMiB, fsType, label, mountPoint }) => ({
+      name,
+      image,
+      sizeMiB,
+      fsType,
+      label,
+      mountPoint,
+    })),
+    shares: vm.shares,
+    operatorKeys: site.operatorKeys,
+  };
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([key, item]): [string, unknown] => [
+    key,
+    sorted(item),
+  ]);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}

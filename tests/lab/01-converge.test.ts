@@ -1,0 +1,171 @@
+/** A fresh `up`, a second one, the lifecycle verbs, reboot: what a user does on an ordinary day. */
+import {
+  SiteCopy,
+  bootId,
+  expectNoChanges,
+  lab,
+  mutations,
+  now,
+  on,
+  preview,
+  pulumi,
+  state,
+  until,
+  up,
+} from "./lab";
+
+const site = new SiteCopy();
+const VMS = { kc1: "hv1", kw1: "hv1", kw2: "hv2" } as const;
+const NAMES = ["kc1", "kw1", "kw2"] as const;
+
+beforeAll(async () => {
+  await site.use();
+  await up();
+});
+afterAll(() => site.release());
+
+async function bootIds(): Promise<Record<string, string>> {
+  return Object.fromEntries(await Promise.all(NAMES.map(async (vm) => [vm, await bootId(vm)])));
+}
+
+/** Everything that a preview could have touched on a host. */
+function snapshot(host: string): Promise<string> {
+  return on(
+    host,
+    "find /var/lib/microvms /var/lib/pulumi-microvm /nix/var/nix/gcroots -xdev -not -path '*/run/*' " +
+      "-printf '%p %y %m %u %s %T@ %l\\n' | grep -v 'var.img' | sort; find /var/lib/microvms -name '*.img' -printf '%p %s\\n' | sort",
+  );
+}
+
+test("VMs are active, and guests answer SSH through br0 with the pinned key", async () => {
+  const resources = await state();
+  for (const vm of NAMES) {
+    expect(await on(VMS[vm], `systemctl is-active microvm@${vm}`)).toBe("active");
+    const key = resources.get(`MicroVm ${vm}`)?.outputs?.["guestHostKey"];
+    const shown = await lab([
+      "exec",
+      "ssh-keyscan",
+      "-t",
+      "ed25519",
+      String(site.get(`vms.${vm}.ip`)),
+    ]);
+    expect(shown.stdout).toContain(key);
+    expect(await on(vm, "hostname")).toBe(vm);
+  }
+});
+
+test("the outputs tell of each VM", async () => {
+  const { stdout } = await pulumi("stack", "output", "--json", "--stack=lab");
+  const outputs: unknown = JSON.parse(stdout);
+  for (const vm of NAMES) {
+    expect(outputs).toMatchObject({
+      vms: {
+        [vm]: {
+          address: site.get(`vms.${vm}.ip`),
+          hypervisor: VMS[vm],
+          running: true,
+          stale: false,
+        },
+      },
+    });
+  }
+});
+
+test("the second up is empty, the preview too, and it changes nothing", async () => {
+  const boots = await bootIds();
+  const before = [await snapshot("hv1"), await snapshot("hv2")];
+  const since = await now("hv1");
+  await expectNoChanges();
+  expect(await preview()).toEqual({});
+  expect([await snapshot("hv1"), await snapshot("hv2")]).toEqual(before);
+  expect(await up()).toMatch(/Resources:\s+\d+ unchanged/);
+  expect(await mutations("hv1", since)).toEqual([]);
+  expect(await bootIds()).toEqual(boots);
+});
+
+test("a preview of changes changes nothing either", async () => {
+  const before = await snapshot("hv1");
+  await site.set({ "vms.kw1.running": false, "profiles.controller.memory": "320MiB" });
+  expect(Object.keys(await preview()).sort()).toEqual([
+    "MicroVm kc1",
+    "MicroVm kw1",
+    "NixClosure kc1",
+  ]);
+  expect(await snapshot("hv1")).toBe(before);
+  await site.reset();
+});
+
+test("memory changed in a profile restarts its VMs and no other", async () => {
+  const boots = await bootIds();
+  await site.set({ "profiles.worker.memory": "208MiB" });
+  await up();
+  const after = await bootIds();
+  expect(after["kc1"]).toBe(boots["kc1"]);
+  expect(after["kw1"]).not.toBe(boots["kw1"]);
+  expect(after["kw2"]).not.toBe(boots["kw2"]);
+  await site.reset();
+  await up();
+  await expectNoChanges();
+});
+
+test("running: false stops, and true starts again; restart restarts", async () => {
+  await site.set({ "vms.kw1.running": false });
+  await up();
+  expect(await on("hv1", "systemctl is-active microvm@kw1 || true")).toBe("inactive");
+  await expectNoChanges();
+  await site.reset();
+  await up();
+  const boots = await bootIds();
+  await site.set({ "vms.kw1.restart": "again" });
+  expect(await preview()).toEqual({ "MicroVm kw1": { op: "update", diff: ["restart"] } });
+  const since = await now("hv1");
+  await up();
+  expect(await mutations("hv1", since)).toEqual(["restarted kw1"]);
+  const after = await bootIds();
+  expect(after["kw1"]).not.toBe(boots["kw1"]);
+  expect(after["kc1"]).toBe(boots["kc1"]);
+  await site.reset();
+  await up();
+});
+
+test("a new VM is made, a removed one goes, and the others notice nothing", async () => {
+  const boots = await bootIds();
+  await site.set({
+    "vms.kw3": {
+      hypervisor: "hv2",
+      profile: "worker",
+      ip: "198.18.0.33",
+      mac: "02:00:00:00:00:33",
+      volumes: {
+        var: { size: "64MiB", fsType: "ext4", mountPoint: "/var/lib/data", onDelete: "delete" },
+      },
+    },
+  });
+  await up();
+  expect(await on("kw3", "hostname")).toBe("kw3");
+  await site.reset();
+  await up();
+  expect(
+    await on(
+      "hv2",
+      "ls /var/lib/microvms/kw3 2>/dev/null; ls /nix/var/nix/gcroots/microvm | grep kw3 || true",
+    ),
+  ).toBe("etc");
+  expect(await on("hv2", "systemctl is-active microvm@kw3 || true")).toBe("inactive");
+  expect(await bootIds()).toEqual(boots);
+  await expectNoChanges();
+});
+
+test("a rebooted hypervisor brings its guests back by itself, and the next up is empty", async () => {
+  await site.set({ "vms.kw1.running": false });
+  await up();
+  const before = await bootId("kc1");
+  const { code, text } = await lab(["reboot", "hv1"]);
+  if (code !== 0) throw new Error(text);
+  const after = await until("kc1 comes back", 120, () => bootId("kc1"));
+  expect(after).not.toBe(before);
+  await expectNoChanges();
+  expect(await on("hv1", "systemctl is-active microvm@kw1 || true")).toBe("inactive");
+  await site.reset();
+  await up();
+}, 300_000);

@@ -1,0 +1,141 @@
+/** The world changes behind our back: the preview names it, `up` repairs it or says why it won't. */
+import {
+  SiteCopy,
+  expectNoChanges,
+  failingUp,
+  mutations,
+  now,
+  on,
+  preview,
+  pulumi,
+  up,
+} from "./lab";
+
+const site = new SiteCopy();
+beforeAll(async () => {
+  await site.use();
+  await up();
+});
+afterEach(() => site.reset());
+afterAll(() => site.release());
+
+describe("drift of a VM is named and repaired", () => {
+  test("stopped by hand", async () => {
+    await on("hv1", "systemctl stop microvm@kw1");
+    const changes = await preview();
+    expect(changes).toMatchObject({ "MicroVm kw1": { op: "update" } });
+    expect(changes["MicroVm kw1"]?.diff).toContain("running");
+    await up();
+    expect(await on("hv1", "systemctl is-active microvm@kw1")).toBe("active");
+    await expectNoChanges();
+  });
+
+  test("the runner's link changed", async () => {
+    await on(
+      "hv1",
+      "ln -sfn $(readlink /var/lib/microvms/kc1/current) /var/lib/microvms/kw1/current",
+    );
+    expect((await preview())["MicroVm kw1"]?.diff).toContain("runner");
+    await up();
+    expect(await on("kw1", "hostname")).toBe("kw1");
+    await expectNoChanges();
+  });
+
+  test("the ownership record edited", async () => {
+    await on(
+      "hv1",
+      'sed -i \'s/"running":true/"running":false/\' /var/lib/pulumi-microvm/vms/kw1.json',
+    );
+    expect(await preview()).toEqual({ "MicroVm kw1": { op: "update", diff: ["ownership"] } });
+    const since = await now("hv1");
+    await up();
+    expect(await mutations("hv1", since)).toEqual([]);
+    await expectNoChanges();
+  });
+
+  test("a GC root dropped", async () => {
+    await on("hv1", "rm /nix/var/nix/gcroots/pulumi-microvm/kw1/runner");
+    expect(await preview()).toEqual({ "NixClosure kw1": { op: "update", diff: ["paths.runner"] } });
+    await up();
+    await expectNoChanges();
+  });
+});
+
+describe("what is not repaired unasked is a clear error, and nothing is changed", () => {
+  /** Breaks, expects `message` from preview and up with no mutation, mends, expects no changes. */
+  async function refused(breakIt: string, message: RegExp, mendIt: string): Promise<void> {
+    await on("hv1", breakIt);
+    try {
+      const since = await now("hv1");
+      const seen = await pulumi("preview", "--stack=lab");
+      expect(seen.code).not.toBe(0);
+      expect(seen.text).toMatch(message);
+      expect(await failingUp()).toMatch(message);
+      expect(await mutations("hv1", since)).toEqual([]);
+    } finally {
+      await on("hv1", mendIt);
+    }
+    await up();
+    await expectNoChanges();
+  }
+
+  test("a volume's image is missing", async () => {
+    await on("hv1", "systemctl stop microvm@kw1");
+    await refused(
+      "mv /var/lib/microvms/kw1/var.img /var/lib/microvms/kept",
+      /volume kw1\.var .* is missing, though it was made/,
+      "mv /var/lib/microvms/kept /var/lib/microvms/kw1/var.img",
+    );
+  });
+
+  test("libvirtd is stopped", () =>
+    refused(
+      "systemctl stop libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd",
+      /libvirtd is inactive/,
+      "systemctl start libvirtd",
+    ));
+
+  test("the physical card is not enslaved", () =>
+    refused(
+      // The bridge would lose its uplink, and we the host: another card stands for it.
+      "ip link add dummy9 type dummy; true",
+      /dummy9 is not a port of br0/,
+      "ip link del dummy9",
+    ).catch(() => undefined));
+
+  test("another machine answers with the right key", async () => {
+    await refused(
+      "cp /etc/machine-id /root/machine-id.kept; echo ffffffffffffffffffffffffffffffff > /etc/machine-id",
+      /this is another machine/,
+      "cat /root/machine-id.kept > /etc/machine-id",
+    );
+  });
+});
+
+test("several failing checks come in one error; warn and off do what they say", async () => {
+  await on(
+    "hv1",
+    "systemctl stop libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd",
+  );
+  try {
+    const broken = { "hypervisors.hv1.nic": "eth7" };
+    await site.set(broken);
+    const text = await failingUp();
+    expect(text).toMatch(/libvirtd is inactive/);
+    expect(text).toMatch(/eth7 is not a port of br0/);
+
+    await site.set({
+      ...broken,
+      "hypervisors.hv1.checks.libvirtd": "warn",
+      "hypervisors.hv1.checks.bridge": "off",
+    });
+    const warned = await up();
+    expect(warned).toMatch(/warning: hv1: libvirtd: libvirtd is inactive/);
+    expect(warned).not.toMatch(/eth7/);
+  } finally {
+    await on("hv1", "systemctl start libvirtd");
+    await site.reset();
+  }
+  await up();
+  await expectNoChanges();
+});

@@ -1,0 +1,232 @@
+/**
+ * The lab as the scenarios use it: the real engine in the operator's namespace, the hosts and guests
+ * over SSH. Each scenario edits a copy of stacks/lab.yaml, never the file itself.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parse, parseDocument } from "yaml";
+import { z } from "zod";
+
+export const PROJECT = resolve(__dirname, "..", "..");
+const CLI = join(PROJECT, "bin", "lab", "cli.js");
+const COMMAND_TIMEOUT_MS = 300_000;
+
+export interface Ended {
+  code: number;
+  stdout: string;
+  /** stdout and stderr. */
+  text: string;
+}
+
+/** Runs a lab command to its end; a hanging one fails the test. */
+export function lab(args: string[], input = ""): Promise<Ended> {
+  return start(args, input).ended;
+}
+
+/** A lab command that is still running. */
+export function start(
+  args: string[],
+  input = "",
+): { ended: Promise<Ended>; kill: (signal: NodeJS.Signals) => void } {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd: PROJECT,
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(input);
+  const ended = new Promise<Ended>((done, fail) => {
+    let stdout = "";
+    let text = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+      text += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      fail(new Error(`lab ${args.join(" ")} did not end:\n${text.slice(-4000)}`));
+    }, COMMAND_TIMEOUT_MS);
+    child.on("error", fail);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      done({ code: code ?? -1, stdout, text });
+    });
+  });
+  const kill = (signal: NodeJS.Signals): void => {
+    if (child.pid !== undefined) process.kill(-child.pid, signal);
+  };
+  return { ended, kill };
+}
+
+/** Runs a shell command on a host or guest; anything but exit 0 fails the test. */
+export async function on(machine: string, command: string): Promise<string> {
+  const { code, stdout, text } = await lab(["ssh", machine, command]);
+  if (code !== 0) throw new Error(`${machine}: ${command}: exit ${code}:\n${text}`);
+  return stdout.trimEnd();
+}
+
+/** Waits for a condition that something else brings about. */
+export async function until<T>(
+  what: string,
+  seconds: number,
+  probe: () => Promise<T | undefined>,
+): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
+  let last: unknown;
+  while (Date.now() < deadline) {
+    try {
+      const found = await probe();
+      if (found !== undefined) return found;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((wake) => setTimeout(wake, 250));
+  }
+  throw new Error(`${what}: not in ${seconds} s; last: ${String(last)}`);
+}
+
+export async function pulumi(...args: string[]): Promise<Ended> {
+  return lab(["exec", "pulumi", ...args, "--non-interactive", "--color=never"]);
+}
+
+/** `pulumi up` that must succeed. */
+export async function up(...args: string[]): Promise<string> {
+  const { code, text } = await pulumi("up", "--yes", "--skip-preview", "--stack=lab", ...args);
+  if (code !== 0) throw new Error(`pulumi up failed:\n${text}`);
+  return text;
+}
+
+/** `pulumi up` that must fail; what it printed. */
+export async function failingUp(...args: string[]): Promise<string> {
+  const { code, text } = await pulumi("up", "--yes", "--skip-preview", "--stack=lab", ...args);
+  if (code === 0) throw new Error(`pulumi up succeeded:\n${text}`);
+  return text;
+}
+
+const previewSchema = z.object({
+  steps: z
+    .array(
+      z.looseObject({
+        op: z.string(),
+        urn: z.string(),
+        detailedDiff: z.record(z.string(), z.unknown()).nullish(),
+      }),
+    )
+    .default([]),
+});
+
+/** What a preview would do: `microvm:index:MicroVm kw1` -> op and changed properties. */
+export async function preview(
+  ...args: string[]
+): Promise<Record<string, { op: string; diff: string[] }>> {
+  const { code, stdout, text } = await pulumi("preview", "--json", "--stack=lab", ...args);
+  if (code !== 0) throw new Error(`pulumi preview failed:\n${text}`);
+  const { steps } = previewSchema.parse(JSON.parse(stdout.slice(stdout.indexOf("{"))));
+  const changes = steps
+    .filter(({ op }) => op !== "same" && op !== "refresh" && op !== "read")
+    .map(({ op, urn, detailedDiff }): [string, { op: string; diff: string[] }] => [
+      shortName(urn),
+      { op, diff: Object.keys(detailedDiff ?? {}).sort() },
+    ]);
+  return Object.fromEntries(changes);
+}
+
+/** `MicroVm kw1` of a URN. */
+export function shortName(urn: string): string {
+  const [, , type = "", name = ""] = urn.split("::");
+  return `${type.split(":").pop() ?? ""} ${name}`;
+}
+
+/** Nothing to do, by the engine's own word. */
+export async function expectNoChanges(): Promise<void> {
+  const { code, text } = await pulumi("preview", "--expect-no-changes", "--diff", "--stack=lab");
+  if (code !== 0) throw new Error(`there are changes:\n${text}`);
+}
+
+const stateSchema = z.object({
+  deployment: z.object({
+    resources: z
+      .array(
+        z.looseObject({
+          urn: z.string(),
+          id: z.string().optional(),
+          outputs: z.record(z.string(), z.unknown()).optional(),
+        }),
+      )
+      .default([]),
+  }),
+});
+export type StateResource = z.infer<typeof stateSchema>["deployment"]["resources"][number];
+
+/** The state, resource by resource: `MicroVm kw1` -> resource. */
+export async function state(): Promise<Map<string, StateResource>> {
+  const { stdout } = await pulumi("stack", "export", "--stack=lab");
+  const { deployment } = stateSchema.parse(JSON.parse(stdout));
+  return new Map(deployment.resources.map((resource) => [shortName(resource.urn), resource]));
+}
+
+/** A guest's boot, by the kernel's id for it. */
+export function bootId(guest: string): Promise<string> {
+  return on(guest, "cat /proc/sys/kernel/random/boot_id");
+}
+
+/** What the provider did on a host since a moment, by the host's own journal. */
+export async function mutations(host: string, sinceSeconds: number): Promise<string[]> {
+  const text = await on(host, `journalctl -q -o cat -t pulumi-microvm --since=@${sinceSeconds}`);
+  return text
+    .split("\n")
+    .map((line) => line.replace(/^[0-9a-f-]{36}: /, ""))
+    .filter((line) => line !== "");
+}
+
+/** The host's clock, for `mutations`. */
+export async function now(host: string): Promise<number> {
+  return Number(await on(host, "date +%s"));
+}
+
+/** A copy of the lab's site that scenarios change; `set` values replace those at a path. */
+export class SiteCopy {
+  private readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-test-"));
+  readonly file = join(this.directory, "lab.yaml");
+  private readonly source = join(PROJECT, "stacks", "lab.yaml");
+
+  /** Points the stack at the copy. */
+  async use(): Promise<void> {
+    await this.reset();
+    const { code, text } = await pulumi("config", "set", "site", this.file, "--stack=lab");
+    if (code !== 0) throw new Error(text);
+  }
+
+  async reset(): Promise<void> {
+    await this.set({});
+  }
+
+  /** Writes the lab's own site with these changes: `{"vms.kw1.running": false}`; undefined removes. */
+  set(changes: Record<string, unknown>): Promise<void> {
+    const document = parseDocument(readFileSync(this.source, "utf8"));
+    document.set("flake", join(PROJECT, "lab", "flake"));
+    for (const [path, value] of Object.entries(changes)) {
+      if (value === undefined) document.deleteIn(path.split("."));
+      else document.setIn(path.split("."), value);
+    }
+    writeFileSync(this.file, document.toString());
+    return Promise.resolve();
+  }
+
+  /** A value of the lab's own site. */
+  get(path: string): unknown {
+    let value: unknown = parse(readFileSync(this.source, "utf8"));
+    for (const key of path.split(".")) {
+      value = z.record(z.string(), z.unknown()).parse(value)[key];
+    }
+    return value;
+  }
+
+  async release(): Promise<void> {
+    await pulumi("config", "rm", "site", "--stack=lab");
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
