@@ -1,5 +1,5 @@
 /** YAML text -> value, and the position of each path in it. */
-import { LineCounter, isMap, isPair, isScalar, isSeq, parseAllDocuments } from "yaml";
+import { LineCounter, isMap, isPair, isScalar, isSeq, parseAllDocuments, visit } from "yaml";
 import type { Document, Node } from "yaml";
 import type { Fault, Position } from "./faults";
 
@@ -46,12 +46,29 @@ export function parseSiteDocument(text: string): SiteDocument {
       remedy: "keep one document in the file",
     });
   }
+  faults.push(...dangerousKeys(document, at));
   const plain = faults.length === 0 ? toPlain(document, faults) : undefined;
   return {
     value: plain,
     faults,
     positionOf: (path, ofKey) => at(offsetOf(document, path, ofKey ?? false)),
   };
+}
+
+/** Keys that mean something to JavaScript or to YAML 1.1, and would be lost on the way. */
+function dangerousKeys(document: Document.Parsed, at: (offset: number) => Position): Fault[] {
+  const faults: Fault[] = [];
+  visit(document, {
+    Pair(_, pair) {
+      const key = isScalar(pair.key) ? pair.key.value : undefined;
+      if (key !== "__proto__" && key !== "<<") return;
+      const position = at(startOf(pair.key) ?? 0);
+      const remedy =
+        key === "<<" ? "use a profile, or an alias for a whole value" : "use another name";
+      faults.push({ path: [key], position, what: "is not allowed as a key", remedy });
+    },
+  });
+  return faults;
 }
 
 function toPlain(document: Document.Parsed, faults: Fault[]): unknown {

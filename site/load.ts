@@ -59,11 +59,16 @@ function absoluteFlake(reference: string, directory: string): string {
 function validate(document: SiteDocument): { site?: SiteFile; faults: Fault[] } {
   if (document.faults.length > 0) return { faults: document.faults };
   const parsed = siteSchema.safeParse(document.value);
-  if (parsed.success) return { site: parsed.data, faults: checkRules(parsed.data) };
+  const declared = {
+    hypervisors: keysAt(document.value, ["hypervisors"]),
+    profiles: keysAt(document.value, ["profiles"]),
+    jumpHosts: keysAt(document.value, ["ssh", "jumpHosts"]),
+  };
+  if (parsed.success) return { site: parsed.data, faults: checkRules(parsed.data, declared) };
   const faults = parsed.error.issues.flatMap((issue) => faultsOf(issue, document.value));
   // The rules still see what is left when the faulty VMs and hypervisors are set aside.
   const rest = siteSchema.safeParse(without(document.value, parsed.error.issues));
-  return { faults: rest.success ? [...faults, ...checkRules(rest.data)] : faults };
+  return { faults: rest.success ? [...faults, ...checkRules(rest.data, declared)] : faults };
 }
 
 function faultsOf(issue: z.core.$ZodIssue, value: unknown): Fault[] {
@@ -119,6 +124,11 @@ function at(value: unknown, path: readonly (string | number)[]): unknown {
     if (typeof inner !== "object" || inner === null) return undefined;
     return new Map<string, unknown>(Object.entries(inner)).get(String(part));
   }, value);
+}
+
+function keysAt(value: unknown, path: readonly string[]): string[] {
+  const map = at(value, path);
+  return typeof map === "object" && map !== null ? Object.keys(map) : [];
 }
 
 /** Keys that the schema knows at a path, for suggestions. */

@@ -8,12 +8,19 @@ import { formatSize } from "./units";
 
 type Path = readonly (string | number)[];
 
+/** Names that the file declares, also those whose entries are faulty and set aside. */
+export interface Declared {
+  hypervisors: readonly string[];
+  profiles: readonly string[];
+  jumpHosts: readonly string[];
+}
+
 /** Every fault that the schema can't see. */
-export function checkRules(site: SiteFile): Fault[] {
+export function checkRules(site: SiteFile, declared: Declared): Fault[] {
   return [
-    ...checkJumpHosts(site),
+    ...checkJumpHosts(site, declared.jumpHosts),
     ...checkHypervisors(site),
-    ...vms(site).flatMap(([name, vm]) => checkVm(site, name, vm)),
+    ...vms(site).flatMap(([name, vm]) => checkVm(site, declared, name, vm)),
     ...checkUniqueness(site),
     ...checkCapacity(site),
   ];
@@ -25,12 +32,11 @@ function unknown(path: Path, kind: string, name: string, known: readonly string[
   return { path, what: `there is no ${kind} ${name}`, remedy: suggestion(name, known) };
 }
 
-function checkJumpHosts(site: SiteFile): Fault[] {
+function checkJumpHosts(site: SiteFile, known: readonly string[]): Fault[] {
   const jumpHosts = site.ssh?.jumpHosts ?? {};
-  const known = Object.keys(jumpHosts);
   const faults: Fault[] = [];
   const check = (path: Path, name: string | undefined): void => {
-    if (name !== undefined && !Object.hasOwn(jumpHosts, name))
+    if (name !== undefined && !known.includes(name))
       faults.push(unknown(path, "jump host", name, known));
   };
   for (const [name, jump] of entries(jumpHosts)) {
@@ -78,18 +84,16 @@ function checkHypervisors(site: SiteFile): Fault[] {
   });
 }
 
-function checkVm(site: SiteFile, name: string, vm: VmFile): Fault[] {
+function checkVm(site: SiteFile, declared: Declared, name: string, vm: VmFile): Fault[] {
   const path = ["vms", name];
   const faults: Fault[] = [];
-  if (!Object.hasOwn(site.hypervisors, vm.hypervisor)) {
+  if (!declared.hypervisors.includes(vm.hypervisor)) {
     faults.push(
-      unknown([...path, "hypervisor"], "hypervisor", vm.hypervisor, Object.keys(site.hypervisors)),
+      unknown([...path, "hypervisor"], "hypervisor", vm.hypervisor, declared.hypervisors),
     );
   }
-  if (vm.profile !== undefined && !Object.hasOwn(site.profiles ?? {}, vm.profile)) {
-    faults.push(
-      unknown([...path, "profile"], "profile", vm.profile, Object.keys(site.profiles ?? {})),
-    );
+  if (vm.profile !== undefined && !declared.profiles.includes(vm.profile)) {
+    faults.push(unknown([...path, "profile"], "profile", vm.profile, declared.profiles));
   }
   return [...faults, ...checkNetwork(site, path, vm), ...checkMachine(site, path, name, vm)];
 }

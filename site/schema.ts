@@ -64,9 +64,8 @@ const path = z
 
 const text = z
   .string()
-   
-  .regex(
-    /^[^\u0000-\u001f\u007f]*$/,
+  .refine(
+    (value) => !/\p{Cc}/u.test(value),
     fault("has control characters", "write it on one line, without them"),
   );
 

@@ -7,8 +7,8 @@ import type { SiteModel, VmModel } from "./model";
  * the others as they were.
  */
 export function siteJson(site: SiteModel): string {
-  const machines = site.vms.map((vm) => [vm.name, machineSlice(site, vm)]);
-  const hypervisors = site.hypervisors.map(({ name, nic, bridge, hostIp }) => [
+  const machines = site.vms.map((vm): [string, object] => [vm.name, machineSlice(site, vm)]);
+  const hypervisors = site.hypervisors.map(({ name, nic, bridge, hostIp }): [string, object] => [
     name,
     { name, nic, bridge, hostIp },
   ]);

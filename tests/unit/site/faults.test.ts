@@ -1,0 +1,299 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { SiteError } from "../../../site/faults";
+import { parseSite } from "../../../site/load";
+
+const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+const SITE = `flake: ../lab/flake
+ssh:
+  jumpHosts:
+    bastion: { address: b.example.org, hostKey: ${KEY} }
+profiles:
+  worker:
+    vcpu: 1
+    memory: 1GiB
+    memoryTarget: 512MiB
+    volumes:
+      var: { size: 10GiB, mountPoint: /var }
+hypervisors:
+  hv1:
+    address: 10.0.0.1
+    ssh: { hostKey: ${KEY}, jumpHost: bastion }
+    nic: eno1
+    hostIp: 192.0.2.11/24
+    memory: 4GiB
+    disk: 40GiB
+vms:
+  kw1:
+    hypervisor: hv1
+    profile: worker
+    ip: 192.0.2.31
+    mac: "02:00:00:00:00:31"
+    vsockCid: 31
+  kw2:
+    hypervisor: hv1
+    profile: worker
+    ip: 192.0.2.32
+    mac: "02:00:00:00:00:32"
+    vsockCid: 32
+`;
+
+/** The faults of a text; none where it is right. */
+function faultsOf(text: string): readonly string[] {
+  try {
+    parseSite(text, "stacks/x.yaml");
+    return [];
+  } catch (error) {
+    if (error instanceof SiteError) return error.faults;
+    throw error;
+  }
+}
+
+/** One edit of the right site -> the one fault that it makes. */
+const CASES: [string, (site: string) => string, string][] = [
+  [
+    "unknown key",
+    (s) => s.replace("nic:", "nik:").replace("    hostIp", "    nic: eno1\n    hostIp"),
+    "16:5 hypervisors.hv1.nik: unknown key; did you mean nic? known: address, ssh, nic, bridge, hostIp, memory, disk, build, checks, maintenance",
+  ],
+  [
+    "duplicate key",
+    (s) => s.replace("    nic: eno1", "    nic: eno1\n    nic: eno2"),
+    "17:5: Map keys must be unique; keep one of the two",
+  ],
+  [
+    "missing key",
+    (s) => s.replace("    nic: eno1\n", ""),
+    "14:5 hypervisors.hv1.nic: is missing; state it (string)",
+  ],
+  [
+    "wrong type",
+    (s) => s.replace("vcpu: 1", "vcpu: many"),
+    "7:11 profiles.worker.vcpu: must be a number; correct the value; quote it where it is text",
+  ],
+  [
+    "unknown hypervisor",
+    (s) => s.replace("hypervisor: hv1", "hypervisor: hv11"),
+    "22:17 vms.kw1.hypervisor: there is no hypervisor hv11; did you mean hv1? known: hv1",
+  ],
+  [
+    "unknown profile",
+    (s) => s.replace("profile: worker", "profile: workers"),
+    "23:14 vms.kw1.profile: there is no profile workers; did you mean worker? known: worker",
+  ],
+  [
+    "unknown jump host",
+    (s) => s.replace("jumpHost: bastion", "jumpHost: moon"),
+    "hypervisors.hv1.ssh.jumpHost: there is no jump host moon; known: bastion",
+  ],
+  [
+    "jump hosts in a circle",
+    (s) => s.replace(`${KEY} }\nprofiles`, `${KEY}, jumpHost: bastion }\nprofiles`),
+    "ssh.jumpHosts.bastion.jumpHost: the jump hosts go in a circle",
+  ],
+  [
+    "duplicate IP",
+    (s) => s.replace("192.0.2.32", "192.0.2.31"),
+    "30:9 vms.kw2.ip: address 192.0.2.31 is already that of vms.kw1; give each its own address",
+  ],
+  [
+    "IP of a hypervisor",
+    (s) => s.replace("192.0.2.31", "192.0.2.11"),
+    "24:9 vms.kw1.ip: address 192.0.2.11 is already that of hypervisors.hv1",
+  ],
+  [
+    "duplicate MAC, whatever its case",
+    (s) => s.replace("00:31", "0a:31").replace("02:00:00:00:00:32", "02:00:00:00:0A:31"),
+    "31:10 vms.kw2.mac: MAC 02:00:00:00:0a:31 is already that of vms.kw1",
+  ],
+  [
+    "duplicate vsock CID",
+    (s) => s.replace("vsockCid: 32", "vsockCid: 31"),
+    "32:15 vms.kw2.vsockCid: vsock CID 31 is already that of vms.kw1",
+  ],
+  [
+    "reserved vsock CID",
+    (s) => s.replace("vsockCid: 32", "vsockCid: 2"),
+    "32:15 vms.kw2.vsockCid: is out of range",
+  ],
+  [
+    "duplicate host name",
+    (s) => s.replace("vsockCid: 32", "hostName: kw1"),
+    "32:15 vms.kw2.hostName: host name kw1 is already that of vms.kw1",
+  ],
+  [
+    "address outside its network",
+    (s) => s.replace("192.0.2.31", "192.0.3.31"),
+    "24:9 vms.kw1.ip: 192.0.3.31 is not a host's address in 192.0.2.11/24",
+  ],
+  [
+    "broadcast address",
+    (s) => s.replace("192.0.2.31", "192.0.2.255"),
+    "24:9 vms.kw1.ip: 192.0.2.255 is not a host's address",
+  ],
+  [
+    "gateway outside the network",
+    (s) => `${s}network: { gateway: 10.1.1.1 }\n`,
+    "vms.kw1.ip: the gateway 10.1.1.1 is not in the VM's network",
+  ],
+  [
+    "multicast MAC",
+    (s) => s.replace("02:00:00:00:00:31", "03:00:00:00:00:31"),
+    "25:10 vms.kw1.mac: is a multicast address; make the second digit even: 02:...",
+  ],
+  [
+    "malformed MAC",
+    (s) => s.replace("02:00:00:00:00:31", "02:00:00:00:00"),
+    "25:10 vms.kw1.mac: is not a MAC address",
+  ],
+  [
+    "two VMs on one image",
+    (s) => s.replace("vsockCid: 32", "volumes: { var: { image: /var/lib/microvms//kw1/var.img } }"),
+    "vms.kw2.volumes.var.image: image /var/lib/microvms/kw1/var.img is already that of vms.kw1",
+  ],
+  [
+    "path with '..'",
+    (s) => s.replace("mountPoint: /var", "mountPoint: /var/../etc"),
+    "profiles.worker.volumes.var.mountPoint: has '..' in it",
+  ],
+  [
+    "path for a shell",
+    (s) => s.replace("mountPoint: /var", 'mountPoint: "/var/$(id)"'),
+    "profiles.worker.volumes.var.mountPoint: is not a plain absolute path",
+  ],
+  ["unsafe name", (s) => s.replace("  kw2:", '  "../kw2":'), 'vms."../kw2": is not a safe name'],
+  [
+    "volume without size",
+    (s) => s.replace("size: 10GiB, ", ""),
+    "vms.kw1.volumes.var: the volume var of kw1 has no size; state size: 20GiB",
+  ],
+  [
+    "no size",
+    (s) => s.replace("10GiB", "10GB"),
+    "profiles.worker.volumes.var.size: is not a size; write a number and MiB, GiB or TiB: 20GiB",
+  ],
+  [
+    "parts of a MiB",
+    (s) => s.replace("10GiB", "0.3MiB"),
+    "profiles.worker.volumes.var.size: is not a whole number of MiB",
+  ],
+  [
+    "too much memory",
+    (s) => s.replace("memory: 4GiB", "memory: 1GiB"),
+    "18:13 hypervisors.hv1.memory: its VMs want 2GiB, stated are 1GiB (kw1 1GiB, kw2 1GiB); move a VM, make it smaller, or state more",
+  ],
+  [
+    "too much disk",
+    (s) => s.replace("disk: 40GiB", "disk: 15GiB"),
+    "19:11 hypervisors.hv1.disk: its VMs want 20GiB, stated are 15GiB (kw1 10GiB, kw2 10GiB)",
+  ],
+  [
+    "memoryTarget above memory",
+    (s) => s.replace("512MiB", "2GiB"),
+    "vms.kw1: memoryTarget 2GiB is more than memory 1GiB",
+  ],
+  [
+    "no vCPU anywhere",
+    (s) => s.replace("    vcpu: 1\n", ""),
+    "vms.kw1: neither the VM nor its profile states vcpu; state vcpu",
+  ],
+  [
+    "bad host key",
+    (s) => s.replace(`hostKey: ${KEY}, jump`, "hostKey: ssh-ed25519 AAAA, jump"),
+    "hypervisors.hv1.ssh.hostKey: is not an SSH public key",
+  ],
+  [
+    "key of another type inside",
+    (s) =>
+      s.replace(`hostKey: ${KEY}, jump`, `hostKey: ${KEY.replace("ssh-ed25519", "ssh-rsa")}, jump`),
+    "hypervisors.hv1.ssh.hostKey: is not an SSH public key",
+  ],
+  [
+    "interface name",
+    (s) => s.replace("nic: eno1", 'nic: "eno1;id"'),
+    "hypervisors.hv1.nic: is not a network interface's name",
+  ],
+  [
+    "alias bomb",
+    (s) =>
+      `${s}x1: &a [1,1,1,1,1,1,1,1,1,1]\nx2: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nx3: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nx4: [*c,*c,*c,*c,*c,*c]\n`,
+    "aliases stand for too much",
+  ],
+  ["second document", (s) => `${s}---\nflake: x\n`, "there is a second YAML document"],
+  [
+    "prototype key",
+    (s) => s.replace("  kw2:", "  __proto__:"),
+    "27:3 __proto__: is not allowed as a key",
+  ],
+  [
+    "merge key",
+    (s) => s.replace("    vsockCid: 32", "    <<: { vsockCid: 32 }"),
+    '32:5 "<<": is not allowed as a key',
+  ],
+  [
+    "control characters",
+    (s) => s.replace("vsockCid: 32", 'restart: "a\\nb"'),
+    "vms.kw2.restart: has control characters",
+  ],
+  ["syntax", (s) => s.replace("flake:", "flake: ["), "mend the YAML here"],
+];
+
+test("the site that the cases edit is right", () => {
+  expect(faultsOf(SITE)).toEqual([]);
+});
+
+test.each(CASES)("%s", (_, edit, expected) => {
+  const text = edit(SITE);
+  expect(text).not.toBe(SITE);
+  const faults = faultsOf(text);
+  expect(faults.join("\n")).toContain(expected);
+  for (const fault of faults) expect(fault).toMatch(/^stacks\/x\.yaml:\d+:\d+( \S.*)?: .+; .+/);
+});
+
+test("an empty file", () => {
+  for (const text of ["", "# only this\n", "~"]) {
+    expect(faultsOf(text)).toEqual([
+      "stacks/x.yaml:1:1: the file is empty; state flake, hypervisors and vms",
+    ]);
+  }
+});
+
+test("all faults at once, in the order of the file, and none that follows from another", () => {
+  const text = SITE.replace("vcpu: 1", "vcpu: x")
+    .replace("    nic: eno1\n", "")
+    .replace("192.0.2.32", "192.0.2.31");
+  expect(faultsOf(text).map((fault) => fault.split(": ")[0])).toEqual([
+    "stacks/x.yaml:7:11 profiles.worker.vcpu",
+    "stacks/x.yaml:14:5 hypervisors.hv1.nic",
+    "stacks/x.yaml:29:9 vms.kw2.ip",
+  ]);
+});
+
+test("whatever the text, the loader throws nothing but its own error", () => {
+  const lines = SITE.split("\n");
+  const mutated = fc
+    .array(fc.tuple(fc.nat(lines.length - 1), fc.string({ maxLength: 12 }), fc.boolean()), {
+      minLength: 1,
+      maxLength: 4,
+    })
+    .map((edits) => {
+      const copy = [...lines];
+      for (const [at, text, replace] of edits)
+        copy[at] = replace ? text : `${copy[at] ?? ""}${text}`;
+      return copy.join("\n");
+    });
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), mutated), (text) => {
+      expect(Array.isArray(faultsOf(text))).toBe(true);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test("the examples in stacks/ are right", () => {
+  for (const name of ["lab", "example-production"]) {
+    const file = join(__dirname, "..", "..", "..", "stacks", `${name}.yaml`);
+    expect(parseSite(readFileSync(file, "utf8"), file).vms.length).toBeGreaterThan(2);
+  }
+});
