@@ -28,8 +28,9 @@ const config = new pulumi.Config();
 const stack = pulumi.getStack();
 const file = resolve(project, config.get("site") ?? join("stacks", `${stack}.yaml`));
 
+const inside = relative(process.cwd(), file);
 const site = new Site(stack, {
-  model: read(relative(process.cwd(), file)),
+  model: read(inside.startsWith("..") ? file : inside),
   siteDirectory: join(project, ".site", stack),
   privateKey: config.getSecret("sshPrivateKey"),
 });

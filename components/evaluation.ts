@@ -44,18 +44,17 @@ const EVALUATE =
 export function evaluate(
   model: SiteModel,
   directory: string,
-  opts: pulumi.InvokeOutputOptions,
+  opts: pulumi.InvokeOptions,
 ): (name: string) => pulumi.Output<Machine> {
   writeSite(directory, siteJson(model));
-  const result = local.runOutput(
-    {
-      command: EVALUATE,
-      environment: { MICROVM_SITE_DIRECTORY: directory, MICROVM_FLAKE: model.flake },
-      logging: "none",
+  const environment = { MICROVM_SITE_DIRECTORY: directory, MICROVM_FLAKE: model.flake };
+  const evaluated = local.run({ command: EVALUATE, environment, logging: "none" }, opts).then(
+    ({ stdout }) => parseEvaluation(stdout, model.flake),
+    (error: unknown) => {
+      throw new pulumi.RunError(`${model.flake} could not be evaluated:\n${nixMessage(error)}`);
     },
-    opts,
   );
-  const machines = result.stdout.apply((text) => parseEvaluation(text, model.flake));
+  const machines = pulumi.output(evaluated);
   return (name) => machines.apply((all) => machineNamed(all, name, model.flake));
 }
 
@@ -73,6 +72,12 @@ export function parseEvaluation(text: string, flake: string): Record<string, Mac
   throw new pulumi.RunError(
     `${flake}: its output pulumiMicrovm is not as documented in docs/flake-output.md:\n  ${faults.join("\n  ")}`,
   );
+}
+
+/** Nix's own words, with its trace, without the command in front of them. */
+function nixMessage(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/^.*?running "exec nix (?:[^"\\\\]|\\\\.)*":\n/s, "").trim();
 }
 
 function machineNamed(machines: Record<string, Machine>, name: string, flake: string): Machine {

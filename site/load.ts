@@ -52,8 +52,11 @@ function positionOf(document: SiteDocument, fault: Fault) {
   return document.positionOf(fault.path, fault.what.startsWith("unknown key"));
 }
 
+/** `../x`, `path:../x` and `git+file:../x` are relative to the site file. */
 function absoluteFlake(reference: string, directory: string): string {
-  return /^(\.{1,2}(\/|$)|\/)/.test(reference) ? resolve(directory, reference) : reference;
+  const local = /^(path:|git\+file:)?((?:\.{1,2}(?:\/|$)|\/).*)$/.exec(reference);
+  if (local === null) return reference;
+  return `${local[1] ?? ""}${resolve(directory, local[2] ?? "")}`;
 }
 
 function validate(document: SiteDocument): { site?: SiteFile; faults: Fault[] } {

@@ -34,26 +34,24 @@ probe_kvm() {
   return 0
 }
 
+# Distributions start libvirtd on demand and let it end when idle: its socket counts as active.
 probe_libvirtd() {
-  fact libvirtd active "$(systemctl is-active libvirtd.service 2>/dev/null || true)"
-  # Asking through the socket would start a stopped daemon: ask only one that runs.
-  if systemctl -q is-active libvirtd.service 2>/dev/null &&
-    timeout 10 virsh -c qemu:///system version >/dev/null 2>&1; then
+  libvirtd=$(systemctl is-active libvirtd.service 2>/dev/null || true)
+  if [ "$libvirtd" != active ] && systemctl -q is-active libvirtd.socket 2>/dev/null; then libvirtd=active; fi
+  fact libvirtd active "$libvirtd"
+  if [ "$libvirtd" = active ] && timeout 10 virsh -c qemu:///system version >/dev/null 2>&1; then
     fact libvirtd answers yes
   fi
 }
 
+# By netlink: /sys may be that of another network namespace.
 probe_bridges() {
-  for link in /sys/class/net/*; do
-    if [ -d "$link/bridge" ]; then
-      ports=
-      for port in "$link"/brif/*; do
-        [ -e "$port" ] && ports="$ports ${port##*/}"
-      done
-      up=down
-      ip -o link show dev "${link##*/}" up 2>/dev/null | grep -q . && up=up
-      fact bridge "${link##*/}" "$up" "$ports"
-    fi
+  ip -o link show type bridge 2>/dev/null | while IFS=': ' read -r _ bridge flags _; do
+    case $flags in
+      *[\<,]UP[,\>]*) up=up ;;
+      *) up=down ;;
+    esac
+    fact bridge "$bridge" "$up" "$(ip -o link show master "$bridge" | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | tr '\n' ' ')"
   done
 }
 

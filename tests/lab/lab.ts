@@ -207,7 +207,7 @@ export class SiteCopy {
   /** Writes the lab's own site with these changes: `{"vms.kw1.running": false}`; undefined removes. */
   set(changes: Record<string, unknown>): Promise<void> {
     const document = parseDocument(readFileSync(this.source, "utf8"));
-    document.set("flake", join(PROJECT, "lab", "flake"));
+    document.set("flake", `path:${join(PROJECT, "lab", "flake")}`);
     for (const [path, value] of Object.entries(changes)) {
       if (value === undefined) document.deleteIn(path.split("."));
       else document.setIn(path.split("."), value);

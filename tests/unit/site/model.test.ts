@@ -56,7 +56,7 @@ test("a network's first and last address are no host's", () => {
 describe("the normalised site", () => {
   test("has every default, and paths relative to the file", () => {
     const site = lab();
-    expect(site.flake).toBe("/site/lab/flake");
+    expect(site.flake).toBe("path:/site/lab/flake");
     expect(site.hypervisors[0]).toMatchObject({
       name: "hv1",
       bridge: "br0",
