@@ -33,8 +33,8 @@ function main(): void {
     server.forceShutdown();
     process.exit(0);
   };
-  // Ctrl-C reaches the whole process group: the engine decides, by Cancel.
-  process.on("SIGINT", () => undefined);
+  // The engine starts plugins in process groups of their own, so SIGINT is its word, not Ctrl-C's.
+  process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
   if (engine !== undefined) watchEngine(engine, stop);
 }
