@@ -1,7 +1,22 @@
 /** Unit and gRPC tests need nothing but Node; tests/lab needs the lab (see lab/run). */
-const transform = { "^.+\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } }, module: { type: "commonjs" } }] };
+const transform = {
+  "^.+\\.ts$": [
+    "@swc/jest",
+    { jsc: { target: "es2022", parser: { syntax: "typescript" } }, module: { type: "commonjs" } },
+  ],
+};
 const project = (name, more = {}) => ({
-  displayName: name, testMatch: [`<rootDir>/tests/${name}/**/*.test.ts`], transform, testEnvironment: "node",
-  modulePathIgnorePatterns: ["<rootDir>/bin"], ...more,
+  displayName: name,
+  testMatch: [`<rootDir>/tests/${name}/**/*.test.ts`],
+  transform,
+  testEnvironment: "node",
+  modulePathIgnorePatterns: ["<rootDir>/bin"],
+  ...more,
 });
-module.exports = { projects: [project("unit"), project("grpc"), project("lab")] };
+module.exports = {
+  projects: [
+    project("unit"),
+    project("grpc"),
+    project("lab", { setupFilesAfterEnv: ["<rootDir>/tests/lab/setup.ts"] }),
+  ],
+};

@@ -25,7 +25,10 @@ beforeAll(async () => {
 afterAll(() => site.release());
 
 async function bootIds(): Promise<Record<string, string>> {
-  return Object.fromEntries(await Promise.all(NAMES.map(async (vm) => [vm, await bootId(vm)])));
+  const pairs = await Promise.all(
+    NAMES.map(async (vm): Promise<[string, string]> => [vm, await bootId(vm)]),
+  );
+  return Object.fromEntries(pairs);
 }
 
 /** Everything that a preview could have touched on a host. */
@@ -87,6 +90,7 @@ test("a preview of changes changes nothing either", async () => {
   const before = await snapshot("hv1");
   await site.set({ "vms.kw1.running": false, "profiles.controller.memory": "320MiB" });
   expect(Object.keys(await preview()).sort()).toEqual([
+    "Hypervisor hv1",
     "MicroVm kc1",
     "MicroVm kw1",
     "NixClosure kc1",

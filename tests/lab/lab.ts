@@ -25,11 +25,13 @@ export function lab(args: string[], input = ""): Promise<Ended> {
   return start(args, input).ended;
 }
 
+export interface Started {
+  ended: Promise<Ended>;
+  pid: number;
+}
+
 /** A lab command that is still running. */
-export function start(
-  args: string[],
-  input = "",
-): { ended: Promise<Ended>; kill: (signal: NodeJS.Signals) => void } {
+export function start(args: string[], input = ""): Started {
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: PROJECT,
     detached: true,
@@ -55,10 +57,7 @@ export function start(
       done({ code: code ?? -1, stdout, text });
     });
   });
-  const kill = (signal: NodeJS.Signals): void => {
-    if (child.pid !== undefined) process.kill(-child.pid, signal);
-  };
-  return { ended, kill };
+  return { ended, pid: child.pid ?? 0 };
 }
 
 /** Runs a shell command on a host or guest; anything but exit 0 fails the test. */

@@ -1,0 +1,151 @@
+/** `lab/run lab [COMMAND]`: the lab's commands. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { CommandError, attempt, handOver, run } from "./command";
+import { ensureDirectories, labEnvironment } from "./environment";
+import { ensureEngine } from "./engine";
+import { ensureHosts, isUp, rebootHost, stopHosts } from "./hosts";
+import { HOSTS, ensureNetwork, inOperator, removeNetwork, type LabHost } from "./network";
+import { cacheDirectory, checkout, stateDirectory } from "./paths";
+import { ensurePlugins } from "./plugins";
+import { ensureSystemPackages, requireMachine } from "./prerequisites";
+import { say, step } from "./progress";
+import { ensureAgent, sshCommand, sshTarget, writeSshConfig } from "./ssh";
+import { stopProcess } from "./state";
+import { statusText } from "./status";
+import { testAll } from "./suite";
+import { verify } from "./verify";
+
+const STACK = "lab";
+const USAGE = `usage: npm run lab                     everything, up to \`pulumi up\` of stack lab
+       npm run lab -- hosts-up         everything but the \`pulumi up\`
+       npm run lab -- status           what runs
+       npm run --silent lab -- exec CMD...       a command in the lab's environment
+       npm run --silent lab -- ssh HOST CMD...   a command on a host or guest, or a shell
+       npm run lab -- reboot [--hard] HOST       --hard: as when its power fails
+       npm run lab -- down             removes all of it, but caches and system packages`;
+
+async function up(): Promise<number> {
+  await hostsUp();
+  say("Bringing up stack lab");
+  const select = await pulumi("stack", "select", "--create", STACK);
+  const code = select === 0 ? await pulumi("up", "--yes", "--stack", STACK) : select;
+  if (code !== 0) return code;
+  process.stdout.write(`\n${await statusText()}\n${NEXT}\n`);
+  return 0;
+}
+
+const NEXT = `
+What to try next:
+  npm run --silent lab -- exec pulumi preview          nothing to do
+  npm run --silent lab -- ssh hv1 systemctl list-units 'microvm@*'
+  edit stacks/lab.yaml, then: npm run --silent lab -- exec pulumi up
+  npm run lab -- reboot hv1                            its VMs come back
+  npm run lab -- down`;
+
+async function hostsUp(): Promise<void> {
+  say("Preparing the lab");
+  await requireMachine();
+  await ensureSystemPackages();
+  ensureDirectories();
+  await ensureEngine();
+  await ensurePlugins();
+  await ensureNetwork();
+  await ensureAgent();
+  writeSshConfig();
+  await ensureHosts();
+  say(`  up: ${HOSTS.map((host) => `${host.name} ${host.address}`).join(", ")}`);
+}
+
+async function down(): Promise<void> {
+  await step("stopping the lab", async () => {
+    await stopHosts();
+    await stopProcess("ssh-agent", 5);
+    await removeNetwork();
+    await run(["rm", "-rf", "--one-file-system", stateDirectory]);
+    await removeStackFiles();
+  });
+  say(`  kept: system packages, the Nix store, and the cache ${cacheDirectory}`);
+}
+
+/** What Pulumi and the program wrote into the checkout for stack lab, unless it is in git. */
+async function removeStackFiles(): Promise<void> {
+  rmSync(join(checkout, ".site", STACK), { recursive: true, force: true });
+  const settings = `Pulumi.${STACK}.yaml`;
+  const tracked = await attempt(["git", "ls-files", "--error-unmatch", settings], {
+    cwd: checkout,
+  });
+  if (tracked.code !== 0) rmSync(join(checkout, settings), { force: true });
+}
+
+function pulumi(...words: string[]): Promise<number> {
+  return execute(["pulumi", ...words]);
+}
+
+function execute(command: string[]): Promise<number> {
+  requireUp();
+  if (command.length === 0) throw new Error(USAGE);
+  return handOver(inOperator(command), { cwd: checkout, env: labEnvironment() });
+}
+
+async function ssh([name, ...command]: string[]): Promise<number> {
+  requireUp();
+  if (name === undefined) throw new Error(USAGE);
+  const terminal = command.length === 0 && process.stdin.isTTY ? ["-t"] : [];
+  return handOver(sshCommand(...terminal, ...(await sshTarget(name)), ...command));
+}
+
+async function reboot(words: string[]): Promise<void> {
+  const name = words.find((word) => word !== "--hard");
+  const host = HOSTS.find((candidate) => candidate.name === name);
+  if (host === undefined) throw new Error(`no host ${name ?? ""}\n${USAGE}`);
+  await rebootHost(host, words.includes("--hard"));
+}
+
+function requireUp(): void {
+  const stopped: LabHost[] = HOSTS.filter((host) => !isUp(host));
+  if (stopped.length > 0) {
+    const names = stopped.map((host) => host.name).join(" and ");
+    throw new Error(`the lab is not up (${names} does not run): npm run lab`);
+  }
+}
+
+async function dispatch([command, ...rest]: string[]): Promise<number> {
+  switch (command) {
+    case undefined:
+      return up();
+    case "hosts-up":
+      return hostsUp().then(() => 0);
+    case "exec":
+      return execute(rest);
+    case "ssh":
+      return ssh(rest);
+    case "status":
+      process.stdout.write(await statusText());
+      return 0;
+    case "reboot":
+      return reboot(rest).then(() => 0);
+    case "down":
+      return down().then(() => 0);
+    case "verify":
+      return verify();
+    case "test":
+      await requireMachine();
+      await ensureSystemPackages();
+      return testAll();
+    default:
+      say(USAGE);
+      return 2;
+  }
+}
+
+dispatch(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    const known = error instanceof CommandError || error instanceof Error;
+    say(`lab: ${known ? error.message : String(error)}`);
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,134 @@
+/**
+ * The Pulumi engine: the one on PATH, else by the official installer where it can be reached, else
+ * built from its Go module. The language host alike: later ones are not published as Go modules.
+ */
+import { existsSync, linkSync, mkdirSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { attempt, isOnPath, run } from "./command";
+import { cacheDirectory, hashOf, labSource, madeOnce } from "./paths";
+import { say, step } from "./progress";
+
+const VERSION = "3.259.0";
+const LANGUAGE_HOST_VERSION = "3.68.0";
+const INSTALLER = "https://get.pulumi.com/";
+const VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
+
+const modules = {
+  cli: {
+    version: VERSION,
+    package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    binary: "pulumi",
+    minutes: "5 minutes on 2 cores",
+  },
+  "language-nodejs": {
+    version: LANGUAGE_HOST_VERSION,
+    package: "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs",
+    binary: "pulumi-language-nodejs",
+    minutes: "half a minute",
+  },
+} as const;
+type ModuleName = keyof typeof modules;
+
+const moduleDirectory = (name: ModuleName): string => join(labSource, "engine", name);
+
+/** Keyed by what it is built from. */
+const builtDirectory = (name: ModuleName): string => {
+  const sums = ["go.mod", "go.sum"].map((file) =>
+    readFileSync(join(moduleDirectory(name), file), "utf8"),
+  );
+  return join(cacheDirectory, "engine", `${name}-${hashOf(modules[name].version, ...sums)}`);
+};
+const installedDirectory = join(cacheDirectory, "engine", `installer-${VERSION}`);
+
+/** Both binaries in one directory: the engine warns of a language host that stands elsewhere. */
+const builtPair = (): string =>
+  join(cacheDirectory, "engine", hashOf(builtDirectory("cli"), builtDirectory("language-nodejs")));
+
+/** The directories that hold what of the engine is not on PATH. */
+export function enginePath(): string[] {
+  if (isOnPath("pulumi") && isOnPath("pulumi-language-nodejs")) return [];
+  if (isOnPath("pulumi")) return [builtDirectory("language-nodejs")].filter(existsSync);
+  return [join(installedDirectory, "bin"), builtPair()].filter(existsSync);
+}
+
+const has = (program: string): boolean =>
+  isOnPath(program) || enginePath().some((directory) => existsSync(join(directory, program)));
+
+/** Whether there is an engine, or a way to get one. */
+export async function engineIsPossible(): Promise<boolean> {
+  return has("pulumi") || isOnPath("go") || (await installerScript()) !== undefined;
+}
+
+export async function ensureEngine(): Promise<void> {
+  if (has("pulumi") || (await install())) {
+    if (!has("pulumi-language-nodejs")) await build("language-nodejs");
+    return;
+  }
+  await build("cli");
+  await build("language-nodejs");
+  await madeOnce(builtPair(), (partial) => {
+    mkdirSync(partial);
+    for (const name of ["cli", "language-nodejs"] as const) {
+      const { binary } = modules[name];
+      linkSync(join(builtDirectory(name), binary), join(partial, binary));
+    }
+    return Promise.resolve();
+  });
+}
+
+async function install(): Promise<boolean> {
+  const script = await installerScript();
+  if (script === undefined) {
+    say(`  ${INSTALLER} can't be reached: Pulumi ${VERSION} is built from its Go module`);
+    return false;
+  }
+  try {
+    await madeOnce(installedDirectory, (partial) =>
+      step(`installing Pulumi ${VERSION} with its official installer`, () =>
+        run(
+          [
+            ...["sh", "-s", "--", "--version", VERSION],
+            ...["--install-root", partial, "--no-edit-path"],
+          ],
+          { input: script, timeoutSeconds: 300 },
+        ).then(() => undefined),
+      ),
+    );
+    return true;
+  } catch (error) {
+    say(`  the official installer did not work: ${String(error)}`);
+    if (isOnPath("go")) return false;
+    throw error;
+  }
+}
+
+async function installerScript(): Promise<string | undefined> {
+  const answer = await attempt(
+    ["curl", "-fsSL", "--connect-timeout", "5", "--max-time", "15", INSTALLER],
+    { timeoutSeconds: 20 },
+  );
+  return answer.code === 0 && answer.stdout.startsWith("#!") ? answer.stdout : undefined;
+}
+
+async function build(name: ModuleName): Promise<void> {
+  const { version, package: source, binary, minutes } = modules[name];
+  if (!isOnPath("go")) throw new Error(`${binary} has to be built, and there is no Go on PATH`);
+  await madeOnce(builtDirectory(name), (partial) =>
+    step(`building ${binary} ${version} from its Go module (about ${minutes})`, async () => {
+      mkdirSync(partial, { recursive: true });
+      const flags = `-s -w -X ${VERSION_VARIABLE}=${version}`;
+      await run(
+        ["go", "build", "-trimpath", "-ldflags", flags, "-o", join(partial, binary), source],
+        {
+          cwd: moduleDirectory(name),
+          env: { ...process.env, CGO_ENABLED: "0" },
+          timeoutSeconds: 3600,
+        },
+      );
+    }),
+  );
+}
+
+/** PATH with the engine before the rest. */
+export const pathWithEngine = (): string =>
+  [...enginePath(), process.env["PATH"] ?? ""].join(delimiter);

@@ -1,0 +1,45 @@
+#!/bin/bash
+# Builds a guest's system from the derivation's variables: ./etc, ./init, ./activate, ./bin.
+# shellcheck disable=SC2154 # the variables are the derivation's attributes
+set -eu
+
+mkdir -p "$out/bin" "$out/etc/systemd/network" "$out/etc/systemd/system"
+cp -R "$etc/." "$out/etc/"
+chmod -R u+w "$out/etc"
+cp "$scripts/init.sh" "$out/init"
+cp "$scripts/activate.sh" "$out/activate"
+cp "$scripts/switch-to-configuration.sh" "$out/bin/switch-to-configuration"
+chmod 0755 "$out/init" "$out/activate" "$out/bin/switch-to-configuration"
+
+printf '%s\n' "$machine" >"$out/machine.json"
+printf '%s\n' "$volumes" >"$out/volumes"
+printf '%s\n' "$hostName" >"$out/etc/hostname"
+printf '127.0.0.1 localhost %s\n' "$hostName" >"$out/etc/hosts"
+printf '%s\n' "$operatorKeys" >"$out/authorized_keys"
+
+for server in $nameservers; do
+  printf 'nameserver %s\n' "$server"
+done >"$out/etc/resolv.conf"
+
+# Sorts before systemd's own 80-container-host0.network.
+{
+  printf '[Match]\nName=host0\n\n[Link]\nMACAddress=%s\n\n' "$mac"
+  printf '[Network]\nAddress=%s\nLinkLocalAddressing=no\n' "$address"
+  if [ -n "$gateway" ]; then
+    printf 'Gateway=%s\n' "$gateway"
+  fi
+} >"$out/etc/systemd/network/10-host0.network"
+
+# The root is a hypervisor's; a guest runs none of its services and answers SSH sooner without.
+for unit in libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket \
+  virtlockd.socket virtlockd-admin.socket virtlogd.socket virtlogd-admin.socket \
+  libvirt-guests.service machines.target systemd-logind.service console-getty.service \
+  getty@tty1.service systemd-udevd.service systemd-udev-trigger.service apt-daily.timer \
+  apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
+  dpkg-db-backup.timer logrotate.timer systemd-networkd-wait-online.service \
+  systemd-pstore.service remote-fs.target; do
+  ln -s /dev/null "$out/etc/systemd/system/$unit"
+done
+mkdir -p "$out/etc/systemd/system/multi-user.target.wants"
+ln -s /lib/systemd/system/systemd-networkd.service \
+  "$out/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"

@@ -1,0 +1,66 @@
+#!/bin/bash
+# Stands in for the VMM: runs the guest as a systemd-nspawn machine. Like a VMM it gives the guest
+# a network card on the bridge, its disks and its shares, and an ephemeral root. It leaves out what
+# a container cannot have: a kernel of its own, memory and vCPU limits, vsock, QMP, resizing of a
+# disk in use. A missing image or share is a failure, never made here.
+set -eu
+runner=$(dirname "$(dirname "$(readlink -f "$0")")")
+share=$runner/share/microvm
+name=$(cat "$share/name")
+state=/var/lib/microvms/$name
+guest_root=/usr/local/lib/pulumi-microvm-lab/guest-root
+
+fail() {
+  echo "microvm-run: $name: $*" >&2
+  exit 1
+}
+
+arguments=(
+  --quiet --register=no --keep-unit --machine="$name"
+  --directory="$guest_root" --volatile=overlay
+  --uuid="$(printf 'pulumi-microvm lab %s' "$name" | md5sum | cut -c1-32)"
+  --network-bridge="$(cat "$share/bridge")"
+  --resolv-conf=off --timezone=off --link-journal=no
+  --capability=all --system-call-filter='@keyring bpf'
+  --kill-signal=SIGRTMIN+3
+  --bind-ro=/nix/store
+)
+
+while IFS=$'\t' read -r source mount_point mode; do
+  case $mount_point in
+    "") continue ;;
+    /nix/store) continue ;;
+    # The guest's /etc is the lab root's; of the share it sees what the operator puts there.
+    /etc) continue ;;
+  esac
+  [ -d "$source" ] || fail "share $source is missing"
+  if [ "$mode" = ro ]; then
+    arguments+=("--bind-ro=$source:$mount_point")
+  else
+    arguments+=("--bind=$source:$mount_point")
+  fi
+done <"$share/shares"
+
+[ -f "$state/etc/ssh/ssh_host_ed25519_key" ] || fail "$state/etc/ssh/ssh_host_ed25519_key is missing"
+for key in "$state"/etc/ssh/ssh_host_ed25519_key*; do
+  arguments+=("--bind-ro=$key:/etc/ssh/${key##*/}")
+done
+
+# All images first, so that a missing one leaves no loop device behind.
+mapfile -t images < <(grep . "$share/volumes" || true)
+for image in "${images[@]}"; do
+  [ -f "$image" ] || fail "volume image $image is missing"
+done
+letters=({a..z})
+index=0
+for image in "${images[@]}"; do
+  loop=$(losetup --find --show "$image") || fail "no loop device for $image"
+  # Held open by this process, and so by nspawn: the device goes when the guest does.
+  # shellcheck disable=SC2034
+  exec {held}<>"$loop"
+  losetup --detach "$loop"
+  arguments+=("--bind=$loop:/dev/vd${letters[index]}")
+  index=$((index + 1))
+done
+
+exec systemd-nspawn "${arguments[@]}" "$(readlink -f "$share/system")/init"

@@ -1,0 +1,123 @@
+/** The hypervisors: systemd-nspawn machines with a root of their own that outlives a reboot. */
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { failure, run } from "./command";
+import { debianRoot } from "./debian";
+import { labKey } from "./keys";
+import { forgetMachine, removeGroup } from "./machines";
+import { HOSTS, forgetHostLinks, namespaceOf, type LabHost } from "./network";
+import { hashOf, hashOfFiles, labSource, madeOnce, stateDirectory } from "./paths";
+import { say, step, waitFor } from "./progress";
+import { onHost, operatorKey } from "./ssh";
+import { recordProcess, runningProcess, stopProcess } from "./state";
+
+const POWER_OFF_SECONDS = 90;
+const READY_SECONDS = 90;
+
+const directoryOf = (host: LabHost): string => join(stateDirectory, "hosts", host.name);
+const processOf = (host: LabHost): string => `host ${host.name}`;
+
+/** Makes and boots the hosts that are missing, and waits until each one is up. */
+export async function ensureHosts(): Promise<void> {
+  const debian = await debianRoot();
+  for (const host of HOSTS) await ensureRoot(host, debian);
+  await Promise.all(
+    HOSTS.map(async (host) => {
+      if (isUp(host)) await awaitReady(host);
+      else await step(`booting ${host.name}`, () => boot(host, debian));
+    }),
+  );
+}
+
+/** With `hard` the host gets no time to stop anything, as when its power fails. */
+export async function rebootHost(host: LabHost, hard: boolean): Promise<void> {
+  const debian = await debianRoot();
+  await step(`stopping ${host.name}`, () => stop(host, hard ? 0 : POWER_OFF_SECONDS));
+  await step(`booting ${host.name}`, () => boot(host, debian));
+}
+
+export async function stopHosts(): Promise<void> {
+  await Promise.all(HOSTS.map((host) => stop(host, POWER_OFF_SECONDS)));
+}
+
+export const isUp = (host: LabHost): boolean => runningProcess(processOf(host)) !== undefined;
+
+async function ensureRoot(host: LabHost, debian: string): Promise<void> {
+  const files = ["host", "flake/etc"].map((name) => join(labSource, name));
+  const version = hashOf(debian, ...files.map(hashOfFiles), JSON.stringify(host));
+  await madeOnce(directoryOf(host), async (partial) => {
+    mkdirSync(partial, { recursive: true });
+    await step(`making the root of ${host.name}`, () => makeRoot(host, debian, `${partial}/root`));
+    writeFileSync(join(partial, "version"), version);
+  });
+  if (readFileSync(join(directoryOf(host), "version"), "utf8") !== version) {
+    say(
+      `  ${host.name} was made by another version of the lab; for a fresh one: npm run lab -- down`,
+    );
+  }
+}
+
+async function makeRoot(host: LabHost, debian: string, root: string): Promise<void> {
+  await run(["cp", "-a", "--reflink=auto", debian, root]);
+  const own = "--no-preserve=ownership";
+  await run(["cp", "-a", own, join(labSource, "flake", "etc"), root]);
+  await run(["cp", "-a", own, `${join(labSource, "host", "files")}/.`, root]);
+
+  const write = (path: string, text: string): void => writeFileSync(join(root, path), text);
+  mkdirSync(join(root, "root", ".ssh"), { recursive: true });
+  write("etc/hostname", `${host.name}\n`);
+  write("etc/hosts", `127.0.0.1 localhost ${host.name}\n`);
+  write("etc/machine-id", `${randomBytes(16).toString("hex")}\n`);
+  write("etc/ssh/ssh_host_ed25519_key", labKey(host.name).privateKey);
+  write("etc/ssh/ssh_host_ed25519_key.pub", `${labKey(host.name).publicKey}\n`);
+  write("root/.ssh/authorized_keys", `${operatorKey.publicKey} operator\n`);
+  write(
+    "etc/systemd/network/10-br0.network",
+    `[Match]\nName=br0\n\n[Network]\nAddress=${host.address}/${host.prefixLength}\nLinkLocalAddressing=no\n`,
+  );
+  write("setup.sh", readFileSync(join(labSource, "host", "setup.sh"), "utf8"));
+  await run(["chroot", root, "sh", "/setup.sh"]);
+  await run(["rm", join(root, "setup.sh")]);
+}
+
+/** systemd-nspawn's end by force is not its machine's: that ends with its cgroup. */
+async function stop(host: LabHost, politeSeconds: number): Promise<void> {
+  await stopProcess(processOf(host), politeSeconds);
+  await removeGroup(namespaceOf(host));
+  await forgetHostLinks(host);
+  forgetMachine(namespaceOf(host), join(directoryOf(host), "root"));
+}
+
+async function boot(host: LabHost, debian: string): Promise<void> {
+  await stop(host, 0);
+  const directory = directoryOf(host);
+  const log = openSync(join(directory, "console.log"), "a", 0o600);
+  const machine = spawn(
+    join(labSource, "host", "boot.sh"),
+    [host.name, namespaceOf(host), join(directory, "root"), debian],
+    { detached: true, stdio: ["ignore", log, log] },
+  );
+  closeSync(log);
+  machine.unref();
+  recordProcess(processOf(host), machine.pid);
+  await awaitReady(host);
+}
+
+/** Up means: systemd has started everything, nothing has failed, and libvirtd answers. */
+async function awaitReady(host: LabHost): Promise<void> {
+  const ask =
+    'test "$(systemctl is-system-running --wait)" = running || { systemctl --failed --plain; exit 1; }\n' +
+    "virsh -c qemu:///system version >/dev/null\n";
+  await waitFor(`${host.name} to be up`, READY_SECONDS, async () => {
+    if (!isUp(host)) {
+      const log = readFileSync(join(directoryOf(host), "console.log"), "utf8");
+      throw new Error(
+        `${host.name} ended at boot: ${log.trim().split("\n").slice(-10).join("\n")}`,
+      );
+    }
+    const answer = await onHost(host, ask);
+    return answer.code === 0 ? undefined : failure(["ssh", host.name], answer);
+  });
+}

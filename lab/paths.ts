@@ -1,0 +1,55 @@
+/** Where the lab keeps what. */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+
+/** The checkout; this file is compiled to bin/lab/. */
+export const checkout = resolve(__dirname, "..", "..");
+export const labSource = join(checkout, "lab");
+
+function base(variable: string, fallback: string): string {
+  const value = process.env[variable];
+  return value === undefined || value === "" ? join(homedir(), fallback) : value;
+}
+
+/** Kept by `down`, shared by all checkouts. */
+export const cacheDirectory = join(base("XDG_CACHE_HOME", ".cache"), "pulumi-microvm");
+
+/** All of the running lab; `down` removes it. */
+export const stateDirectory = resolve(
+  process.env["PULUMI_MICROVM_LAB_DIR"] ??
+    join(base("XDG_STATE_HOME", ".local/state"), "pulumi-microvm", "lab"),
+);
+
+/** A short hash of texts, in their order. */
+export function hashOf(...texts: string[]): string {
+  const hash = createHash("sha256");
+  for (const text of texts) hash.update(`${text.length}:${text}`);
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** A hash over the names and contents of the files below a directory. */
+export function hashOfFiles(directory: string): string {
+  const names = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  return hashOf(
+    ...names.flatMap((name) => [name.slice(directory.length), readFileSync(name, "utf8")]),
+  );
+}
+
+/** A directory made by `make` in a temporary place, once; a half-made one never gets the name. */
+export async function madeOnce(
+  path: string,
+  make: (partial: string) => Promise<void>,
+): Promise<string> {
+  if (existsSync(path)) return path;
+  const partial = `${path}.partial`;
+  rmSync(partial, { recursive: true, force: true });
+  mkdirSync(dirname(path), { recursive: true });
+  await make(partial);
+  renameSync(partial, path);
+  return path;
+}

@@ -1,0 +1,63 @@
+/**
+ * The provider plugins that the program's packages need: the official ones where they can be
+ * downloaded, else the stand-ins of lab/plugins.
+ */
+import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { attempt } from "./command";
+import { labEnvironment, pulumiHome } from "./environment";
+import { cacheDirectory, checkout, madeOnce } from "./paths";
+import { say, step } from "./progress";
+
+const PLUGINS = [{ name: "command", version: "1.2.1" }] as const;
+type Plugin = (typeof PLUGINS)[number];
+
+const DOWNLOAD_SECONDS = 90;
+/** In a cached plugin's directory: it could not be downloaded. */
+const ABSENT = "not-downloaded";
+
+export async function ensurePlugins(): Promise<void> {
+  for (const plugin of PLUGINS) await ensurePlugin(plugin);
+}
+
+async function ensurePlugin(plugin: Plugin): Promise<void> {
+  const directory = `resource-${plugin.name}-v${plugin.version}`;
+  const target = join(pulumiHome, "plugins", directory);
+  if (existsSync(target)) return;
+  const cached = await madeOnce(join(cacheDirectory, "plugins", directory), (partial) =>
+    step(`downloading the plugin ${plugin.name} ${plugin.version}`, () =>
+      download(plugin, directory, partial),
+    ),
+  );
+  await madeOnce(target, (partial) => {
+    if (existsSync(join(cached, ABSENT))) installStandIn(plugin, partial);
+    else cpSync(cached, partial, { recursive: true });
+    return Promise.resolve();
+  });
+}
+
+/** Into a Pulumi home of its own, so that nothing half-made gets into the lab's. */
+async function download(plugin: Plugin, directory: string, partial: string): Promise<void> {
+  const home = `${partial}-home`;
+  const answer = await attempt(
+    ["pulumi", "plugin", "install", "resource", plugin.name, plugin.version],
+    { env: { ...labEnvironment(), PULUMI_HOME: home }, timeoutSeconds: DOWNLOAD_SECONDS },
+  );
+  const downloaded = join(home, "plugins", directory);
+  if (answer.code === 0 && existsSync(downloaded)) {
+    cpSync(downloaded, partial, { recursive: true });
+  } else {
+    say(`  it can't be downloaded here: the lab uses its stand-in, lab/plugins/${plugin.name}`);
+    mkdirSync(partial, { recursive: true });
+    writeFileSync(join(partial, ABSENT), answer.stderr);
+  }
+  rmSync(home, { recursive: true, force: true });
+}
+
+function installStandIn(plugin: Plugin, directory: string): void {
+  const main = join(checkout, "bin", "lab", "plugins", plugin.name, "main.js");
+  const executable = join(directory, `pulumi-resource-${plugin.name}`);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(executable, `#!/bin/sh\nexec node '${main.replaceAll("'", "'\\''")}' "$@"\n`);
+  chmodSync(executable, 0o755);
+}

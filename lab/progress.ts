@@ -1,0 +1,49 @@
+/** What takes a while says so: a line at its start and at its end, and its seconds in between. */
+import { setTimeout as pause } from "node:timers/promises";
+
+const STILL_SECONDS = 15;
+
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Runs a step with its elapsed time on standard error. */
+export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
+  const start = Date.now();
+  const seconds = (): number => Math.round((Date.now() - start) / 1000);
+  const live = process.stderr.isTTY;
+  if (!live) say(`  ${title} ...`);
+  const timer = setInterval(
+    () => {
+      if (live) process.stderr.write(`\r  ${title} ... ${seconds()} s`);
+      else say(`  ${title} ... ${seconds()} s`);
+    },
+    live ? 1000 : STILL_SECONDS * 1000,
+  );
+  let end = "failed";
+  try {
+    const result = await action();
+    end = "done";
+    return result;
+  } finally {
+    clearInterval(timer);
+    say(`${live ? "\r" : ""}  ${title}: ${end}, ${seconds()} s`);
+  }
+}
+
+/** Asks until the answer is undefined, which means yes; any other answer is why it was no. */
+export async function waitFor(
+  what: string,
+  timeoutSeconds: number,
+  ask: () => Promise<string | undefined>,
+): Promise<void> {
+  const deadline = Date.now() + timeoutSeconds * 1000;
+  for (;;) {
+    const cause = await ask();
+    if (cause === undefined) return;
+    if (Date.now() > deadline) {
+      throw new Error(`${what}: not within ${timeoutSeconds} s: ${cause}`);
+    }
+    await pause(200);
+  }
+}

@@ -1,0 +1,56 @@
+/** `lab/run verify`: what CI checks without running anything of the product. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { attempt, handOver, isOnPath } from "./command";
+import { checkout } from "./paths";
+import { say } from "./progress";
+
+const SKIPPED = new Set(["node_modules", "bin", ".git", ".site", "coverage"]);
+
+/** Runs all checks, also after one has failed. */
+export async function verify(): Promise<number> {
+  const files = filesBelow("");
+  const shell = files.filter(
+    (file) => file.endsWith(".sh") || file === "lab/run" || file === ".ci/run",
+  );
+  const nix = files.filter((file) => file.endsWith(".nix"));
+  const checks: [string, ...string[]][] = [
+    ["tsc", "--noEmit"],
+    ["eslint", "."],
+    ["prettier", "--check", "--log-level", "warn", "."],
+    ["shellcheck", ...shell],
+    ["nix-instantiate", "--parse", ...nix],
+  ];
+  const failed: string[] = [];
+  for (const check of checks) {
+    const [program] = check;
+    if (program === "nix-instantiate" && !isOnPath(program)) {
+      say("verify: there is no nix here: *.nix files are not checked");
+    } else if (!isOnPath(program)) {
+      say(`verify: ${program} is not installed: apt-get install ${program}`);
+      failed.push(program);
+    } else if (!(await passes(check))) {
+      failed.push(program);
+    }
+  }
+  say(failed.length === 0 ? "verify: all passed" : `verify: failed: ${failed.join(", ")}`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** nix prints what it has parsed: only what it says on failure is of use. */
+async function passes(check: [string, ...string[]]): Promise<boolean> {
+  if (check[0] !== "nix-instantiate") return (await handOver(check, { cwd: checkout })) === 0;
+  const result = await attempt(check, { cwd: checkout });
+  if (result.code !== 0) say(result.stderr);
+  return result.code === 0;
+}
+
+function filesBelow(directory: string): string[] {
+  return readdirSync(join(checkout, directory), { withFileTypes: true })
+    .filter((entry) => !SKIPPED.has(entry.name))
+    .flatMap((entry) => {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory()) return filesBelow(path);
+      return entry.isFile() ? [path] : [];
+    });
+}

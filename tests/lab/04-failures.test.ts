@@ -1,0 +1,227 @@
+/** Hosts that are away, not what they should be, or a provider that dies: nothing leaves the state. */
+import { execFileSync } from "node:child_process";
+import {
+  SiteCopy,
+  bootId,
+  expectNoChanges,
+  failingUp,
+  lab,
+  mutations,
+  now,
+  on,
+  pulumi,
+  start,
+  state,
+  until,
+  up,
+} from "./lab";
+
+const site = new SiteCopy();
+beforeAll(async () => {
+  await site.use();
+  await up();
+});
+afterEach(() => site.reset());
+afterAll(() => site.release());
+
+const OTHER_KEY =
+  "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+
+test("a wrong host key is refused before authentication, and both fingerprints are shown", async () => {
+  const since = await now("hv1");
+  await site.set({ "hypervisors.hv1.ssh.hostKey": OTHER_KEY });
+  const { code, text } = await pulumi(
+    "up",
+    "--yes",
+    "--skip-preview",
+    "--refresh=false",
+    "--stack=lab",
+  );
+  expect(code).not.toBe(0);
+  expect(text.match(/SHA256:[A-Za-z0-9+/]{43}/g)?.length).toBeGreaterThanOrEqual(2);
+  expect(text).toMatch(/the site pins SHA256:/);
+  // Our own questions to the host are the only logins since.
+  const logins = await on(
+    "hv1",
+    `journalctl -q -o cat -u ssh --since=@${since} | grep -c 'Accepted publickey' || true`,
+  );
+  expect(Number(logins)).toBeLessThanOrEqual(2);
+  expect((await state()).get("MicroVm kc1")).toBeDefined();
+  await site.reset();
+  await up();
+  await expectNoChanges();
+});
+
+test("a changed port converges with one up, as do address and host key", async () => {
+  await on(
+    "hv1",
+    "ssh-keygen -q -t ed25519 -N '' -f /run/second <<<y >/dev/null; /usr/sbin/sshd -p 2222 -o HostKey=/run/second -o PidFile=/run/second.pid; ip addr add 198.18.0.111/24 dev br0",
+  );
+  try {
+    const key = (await on("hv1", "cat /run/second.pub")).split(" ").slice(0, 2).join(" ");
+    await site.set({
+      "hypervisors.hv1.address": "198.18.0.111",
+      "hypervisors.hv1.ssh.port": 2222,
+      "hypervisors.hv1.ssh.hostKey": key,
+      "vms.kw1.restart": "through the new address",
+    });
+    const before = await bootId("kw1");
+    await up();
+    expect(await bootId("kw1")).not.toBe(before);
+    await expectNoChanges();
+  } finally {
+    await site.reset();
+    await up();
+    await on("hv1", "kill $(cat /run/second.pid); ip addr del 198.18.0.111/24 dev br0");
+  }
+});
+
+describe("one hypervisor can't be reached", () => {
+  beforeAll(() => link("down"));
+  afterAll(async () => {
+    await link("up");
+    await up();
+    await expectNoChanges();
+  });
+
+  async function link(direction: "up" | "down"): Promise<void> {
+    const { code, text } = await lab(["exec", "ip", "link", "set", "hv2", direction]);
+    if (code !== 0) throw new Error(text);
+  }
+
+  test("a warning names it, and nothing leaves the state", async () => {
+    const before = [...(await state()).keys()].sort();
+    const text = await failingUp();
+    expect(text).toMatch(/warning: .*hv2 \(198\.18\.0\.12:22\): can't be reached/s);
+    expect([...(await state()).keys()].sort()).toEqual(before);
+  });
+
+  test("with --continue-on-error the VMs of the other converge", async () => {
+    const before = await bootId("kw1");
+    await site.set({ "vms.kw1.restart": "while hv2 is away" });
+    await failingUp("--continue-on-error");
+    expect(await bootId("kw1")).not.toBe(before);
+  });
+
+  test("with maintenance: true the run succeeds, and its resources stay as they were", async () => {
+    const kw2 = JSON.stringify((await state()).get("MicroVm kw2")?.outputs);
+    const before = await bootId("kw1");
+    await site.set({
+      "hypervisors.hv2.maintenance": true,
+      "vms.kw1.restart": "while hv2 is in maintenance",
+      "vms.kw2.restart": "later",
+    });
+    await up();
+    expect(await bootId("kw1")).not.toBe(before);
+    expect(JSON.stringify((await state()).get("MicroVm kw2")?.outputs)).toBe(kw2);
+  });
+});
+
+describe("the provider is killed in the middle of a Create", () => {
+  const kw5 = {
+    "vms.kw5": {
+      hypervisor: "hv2",
+      profile: "worker",
+      ip: "198.18.0.35",
+      mac: "02:00:00:00:00:35",
+      volumes: { var: { size: "64MiB", onDelete: "delete" } },
+    },
+  };
+
+  afterEach(async () => {
+    await site.reset();
+    await up();
+    await on(
+      "hv2",
+      "rm -rf /var/lib/microvms/kw5 /run/systemd/system/microvm@kw5.service.d; systemctl daemon-reload",
+    );
+    await expectNoChanges();
+  });
+
+  /** Processes of our own run that serve the plugin: found by descent, not by name alone. */
+  function providersBelow(root: number): number[] {
+    const rows = execFileSync("ps", ["-eo", "pid=,ppid=,args="], { encoding: "utf8" })
+      .split("\n")
+      .map((row) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(row))
+      .flatMap((row) =>
+        row === null ? [] : [{ pid: Number(row[1]), parent: Number(row[2]), args: row[3] ?? "" }],
+      );
+    const below = new Set([root]);
+    for (let size = 0; size !== below.size;) {
+      size = below.size;
+      for (const { pid, parent } of rows) if (below.has(parent)) below.add(pid);
+    }
+    return rows
+      .filter(({ pid, args }) => below.has(pid) && args.includes("provider/main.js"))
+      .map(({ pid }) => pid);
+  }
+
+  async function killedUp(
+    when: () => Promise<true | undefined>,
+    then: () => Promise<unknown>,
+  ): Promise<void> {
+    const running = start([
+      "exec",
+      "pulumi",
+      "up",
+      "--yes",
+      "--skip-preview",
+      "--stack=lab",
+      "--non-interactive",
+    ]);
+    await until("the moment to kill", 60, when);
+    const victims = providersBelow(running.pid);
+    expect(victims.length).toBeGreaterThan(0);
+    for (const pid of victims) process.kill(pid, "SIGKILL");
+    expect((await running.ended).code).not.toBe(0);
+    await then();
+  }
+
+  const once = (lines: string[]): void => {
+    const counted = lines.filter((line) => line.includes("kw5"));
+    expect(counted.length).toBeGreaterThan(5);
+    expect(counted.length).toBe(new Set(counted).size);
+  };
+
+  test("while its operation waits for the host's lock", async () => {
+    const since = await now("hv2");
+    await on(
+      "hv2",
+      "systemd-run --quiet --unit=test-lock flock /run/pulumi-microvm/lock sleep infinity",
+    );
+    await site.set(kw5);
+    await killedUp(
+      async () =>
+        (await on("hv2", "systemctl list-units --plain --no-legend 'pulumi-microvm-*-*'")) === ""
+          ? undefined
+          : true,
+      () => on("hv2", "systemctl stop test-lock"),
+    );
+    await up();
+    expect(await on("kw5", "hostname")).toBe("kw5");
+    await expectNoChanges();
+    once(await mutations("hv2", since));
+  });
+
+  test("while its VM starts", async () => {
+    const since = await now("hv2");
+    await on(
+      "hv2",
+      "mkdir -p /run/systemd/system/microvm@kw5.service.d && printf '[Service]\\nExecStartPre=/bin/sh -c \"until [ -e /run/go ]; do sleep 0.1; done\"\\n' > /run/systemd/system/microvm@kw5.service.d/wait.conf && systemctl daemon-reload",
+    );
+    await site.set(kw5);
+    await killedUp(
+      async () =>
+        (await on("hv2", "systemctl is-active microvm@kw5 || true")) === "activating"
+          ? true
+          : undefined,
+      () => on("hv2", "touch /run/go"),
+    );
+    expect((await state()).get("MicroVm kw5")).toBeUndefined();
+    await up();
+    expect(await on("kw5", "hostname")).toBe("kw5");
+    await expectNoChanges();
+    once(await mutations("hv2", since));
+    await on("hv2", "rm /run/go");
+  });
+});

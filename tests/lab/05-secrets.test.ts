@@ -1,0 +1,143 @@
+/** A canary secret is looked for wherever it could leak, and the test proves that it would be found. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SiteCopy, expectNoChanges, lab, on, pulumi, start, up } from "./lab";
+
+const site = new SiteCopy();
+const HOSTS = ["hv1", "hv2"] as const;
+const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-canary-"));
+const keyFile = join(directory, "key");
+
+/** The canary: a line from the middle of a private key. Never on a command line of this test. */
+let privateKey: string;
+let canary: string;
+
+beforeAll(async () => {
+  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "canary", "-f", keyFile]);
+  privateKey = readFileSync(keyFile, "utf8");
+  canary = privateKey.split("\n")[3] ?? "";
+  expect(canary.length).toBeGreaterThan(40);
+  const publicKey = readFileSync(`${keyFile}.pub`, "utf8");
+  for (const host of HOSTS) {
+    await lab(["ssh", host, "cat >> /root/.ssh/authorized_keys"], publicKey);
+  }
+  await site.use();
+});
+
+afterAll(async () => {
+  for (const host of HOSTS) await on(host, "sed -i '/ canary$/d' /root/.ssh/authorized_keys");
+  await pulumi("config", "rm", "sshPrivateKey", "--stack=lab");
+  await site.release();
+  await up();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Command lines and environments of every process of this machine, so of the hosts too. */
+function processes(): string {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => ["cmdline", "environ"].map((file) => join("/proc", pid, file)))
+    .map((file) => {
+      try {
+        return readFileSync(file, "utf8");
+      } catch {
+        return "";
+      }
+    })
+    .join("\n");
+}
+
+/** Where the canary stands on a host: the pattern goes by stdin, so that the search does not find itself. */
+async function searchHost(host: string): Promise<string> {
+  const command =
+    "umask 077; cat > /run/canary; { journalctl -q -o export -n all; cat /var/log/*.log 2>/dev/null; } | grep -aFf /run/canary | sed 's/^/journal: /'; " +
+    "grep -raFlf /run/canary /nix /run/pulumi-microvm /var/lib/pulumi-microvm /var/lib/microvms --exclude='*.img' 2>/dev/null; rm /run/canary; true";
+  return (await lab(["ssh", host, command], canary)).text.trim();
+}
+
+/** Plain state, on the operator's side: the backend and the Nix store. */
+async function searchOperator(): Promise<string> {
+  const script =
+    'umask 077; f=$(mktemp); cat > $f; grep -raFlf $f "${PULUMI_BACKEND_URL#file://}" "$PULUMI_HOME" /nix/store .site 2>/dev/null; rm $f; true';
+  return (await lab(["exec", "sh", "-c", script], canary)).text.trim();
+}
+
+/** Runs pulumi while it samples the processes; everything that could show the canary, joined. */
+async function watched(...args: string[]): Promise<{ code: number; seen: string }> {
+  const running = start([
+    "exec",
+    "pulumi",
+    ...args,
+    "--stack=lab",
+    "--non-interactive",
+    "--logtostderr",
+    "-v=9",
+  ]);
+  const samples: string[] = [];
+  const sampling = setInterval(() => samples.push(processes()), 100);
+  const { code, text } = await running.ended.finally(() => clearInterval(sampling));
+  return { code, seen: [text, ...samples].join("\n") };
+}
+
+test("a config secret converges a change, and is found nowhere", async () => {
+  const { code, text } = await lab(
+    ["exec", "pulumi", "config", "set", "--secret", "sshPrivateKey", "--stack=lab"],
+    privateKey,
+  );
+  if (code !== 0) throw new Error(text);
+  // Only the secret is left to log in with; a new memory size copies a closure and restarts a VM.
+  await site.set({
+    "ssh.agent": false,
+    "profiles.controller.memory": "272MiB",
+    "vms.kw2.memory": "224MiB",
+  });
+  const run = await watched("up", "--yes", "--skip-preview", "--debug");
+  expect(run.code).toBe(0);
+  expect(run.seen.includes(canary)).toBe(false);
+  expect(await searchOperator()).toBe("");
+  for (const host of HOSTS) expect(await searchHost(host)).toBe("");
+  await expectNoChanges();
+}, 300_000);
+
+test("an error about the secret does not show it", async () => {
+  const broken = privateKey.replace("OPENSSH", "OPENSHH");
+  await lab(
+    ["exec", "pulumi", "config", "set", "--secret", "sshPrivateKey", "--stack=lab"],
+    broken,
+  );
+  await site.set({ "ssh.agent": false, "vms.kw1.restart": "with a broken key" });
+  const run = await watched("up", "--yes", "--skip-preview");
+  expect(run.code).not.toBe(0);
+  expect(run.seen).toMatch(/is not a usable private key/);
+  expect(run.seen.includes(canary)).toBe(false);
+});
+
+describe("the search would find a canary", () => {
+  test("in a process's arguments and environment", () => {
+    const sleeper = start(["exec", "sh", "-c", "sleep 2; : $0", canary]);
+    expect(processes()).toContain(canary);
+    return sleeper.ended;
+  });
+
+  test("in a host's journal", async () => {
+    await lab(["ssh", "hv1", "logger -t planted"], canary);
+    expect(await searchHost("hv1")).toMatch(/^journal: /);
+    await on("hv1", "journalctl --rotate -q; journalctl -q --vacuum-time=1s");
+  });
+
+  test("in a host's Nix store and in its state", async () => {
+    for (const place of ["/nix/store/planted", "/var/lib/pulumi-microvm/planted"]) {
+      await lab(["ssh", "hv1", `cat > ${place}`], canary);
+      expect(await searchHost("hv1")).toContain(place);
+      await on("hv1", `rm ${place}`);
+    }
+  });
+
+  test("in plain state", async () => {
+    await lab(["exec", "sh", "-c", 'cat > "${PULUMI_BACKEND_URL#file://}/planted"'], canary);
+    expect(await searchOperator()).toContain("planted");
+    await lab(["exec", "sh", "-c", 'rm "${PULUMI_BACKEND_URL#file://}/planted"']);
+  });
+});
