@@ -18,6 +18,13 @@ export default tseslint.config(
   },
   { files: ["**/wire.ts"], rules: { "@typescript-eslint/consistent-type-assertions": "off" } },
   // The rule recurses without end on recursive union types (a bug of typescript-eslint 8.73).
-  { files: ["**/*.ts"], rules: { "@typescript-eslint/no-unsafe-class-instance-assignment": "off" } },
-  { files: ["**/*.mjs", "**/*.cjs"], ...tseslint.configs.disableTypeChecked },
+  {
+    files: ["**/*.ts"],
+    rules: { "@typescript-eslint/no-unsafe-class-instance-assignment": "off" },
+  },
+  {
+    files: ["**/*.mjs", "**/*.cjs"],
+    ...tseslint.configs.disableTypeChecked,
+    languageOptions: { globals: { module: "writable" } },
+  },
 );

@@ -95,13 +95,42 @@ describe("what is not repaired unasked is a clear error, and nothing is changed"
       "systemctl start libvirtd",
     ));
 
-  test("the physical card is not enslaved", () =>
-    refused(
-      // The bridge would lose its uplink, and we the host: another card stands for it.
-      "ip link add dummy9 type dummy; true",
-      /dummy9 is not a port of br0/,
-      "ip link del dummy9",
-    ).catch(() => undefined));
+  // eno1 carries our own link to the host, so another card stands for it.
+  test("the physical card is not enslaved", async () => {
+    await on("hv1", "ip link add dummy9 type dummy && ip link set dummy9 master br0");
+    try {
+      await site.set({ "hypervisors.hv1.nic": "dummy9" });
+      await up();
+      await refused(
+        "ip link set dummy9 nomaster",
+        /dummy9 is not a port of br0 \(its ports: .*eno1/,
+        "ip link set dummy9 master br0",
+      );
+    } finally {
+      await on("hv1", "ip link del dummy9");
+    }
+    await site.reset();
+    await up();
+  });
+
+  // br0 carries our own link to the host, so another bridge stands for it.
+  test("the bridge is down", async () => {
+    await site.set({ "hypervisors.hv1.bridge": "br9", "hypervisors.hv1.nic": "dummy9" });
+    await on(
+      "hv1",
+      "ip link add br9 type bridge && ip link add dummy9 type dummy && ip link set dummy9 master br9",
+    );
+    try {
+      const since = await now("hv1");
+      expect((await pulumi("preview", "--stack=lab")).text).toMatch(/br9 is down/);
+      expect(await failingUp()).toMatch(/br9 is down/);
+      expect(await mutations("hv1", since)).toEqual([]);
+    } finally {
+      await on("hv1", "ip link del br9; ip link del dummy9");
+    }
+    await site.reset();
+    await up();
+  });
 
   test("another machine answers with the right key", async () => {
     await refused(

@@ -41,8 +41,8 @@ test("a volume grows while its VM is stopped, and its data stays", async () => {
   expect(code).not.toBe(0);
   expect(text).toMatch(/96 MiB can't become 64 MiB: a volume never shrinks/);
 
-  await site.set({ ...grown, "profiles.worker.volumes.var.fsType": "none" });
-  expect(await failingUp()).toMatch(/fsType.*can't be changed/s);
+  await site.set({ ...grown, "profiles.worker.volumes.var.label": "other" });
+  expect(await failingUp()).toMatch(/label.*can't be changed/s);
   await site.set(grown);
   await expectNoChanges();
 });
