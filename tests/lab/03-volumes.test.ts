@@ -3,51 +3,72 @@ import { SiteCopy, expectNoChanges, failingUp, on, pulumi, up } from "./lab";
 
 const site = new SiteCopy();
 const IMAGE = "/var/lib/microvms/kw2/var.img";
+const WRITTEN = "/var/lib/data/written";
 beforeAll(async () => {
   await site.use();
   await up();
 });
-afterAll(() => site.release());
-
-const WRITTEN = "/var/lib/data/written";
-
-test("a volume grows while its VM is stopped, and its data stays", async () => {
-  await on("kw2", `echo precious > ${WRITTEN}; sync`);
-  const grown = {
-    "profiles.worker.volumes.var.size": "96MiB",
-    "vms.kw1.volumes": { var: { size: "64MiB" } },
-  };
-
-  await site.set(grown);
-  expect(await failingUp()).toMatch(/can't grow while its VM runs/);
-  await site.set({ "vms.kw2.running": false });
-  await up();
-  await site.set({ ...grown, "vms.kw2.running": false });
-  await up();
-  expect(await on("hv2", `stat -c %s ${IMAGE}`)).toBe(String(96 * 1024 * 1024));
-  expect(
-    await on(
-      "hv2",
-      `dumpe2fs -h ${IMAGE} 2>/dev/null | sed -n 's/^Block count: *//p;s/^Block size: *//p' | paste -sd'*' | xargs -I{} sh -c 'echo $(({}))'`,
-    ),
-  ).toBe(String(96 * 1024 * 1024));
-  await site.set(grown);
-  await up();
-  expect(await on("kw2", `cat ${WRITTEN}`)).toBe("precious");
-  await expectNoChanges();
-
+afterAll(async () => {
   await site.reset();
-  const { code, text } = await pulumi("preview", "--stack=lab");
-  expect(code).not.toBe(0);
-  expect(text).toMatch(/96 MiB can't become 64 MiB: a volume never shrinks/);
+  await up();
+  await site.release();
+});
 
-  await site.set({ ...grown, "profiles.worker.volumes.var.label": "other" });
-  expect(await failingUp()).toMatch(/label.*can't be changed/s);
-  await site.set(grown);
-  await expectNoChanges();
+describe("a volume of a VM made for it", () => {
+  const image = "/var/lib/microvms/kw6/var.img";
+  const kw6 = (size: string, running: boolean, more: object = {}): Record<string, unknown> => ({
+    "vms.kw6": {
+      hypervisor: "hv2",
+      profile: "worker",
+      ip: "198.18.0.36",
+      mac: "02:00:00:00:00:36",
+      running,
+      volumes: { var: { size, onDelete: "delete", ...more } },
+    },
+  });
+  /** Bytes of the file system in the image, by its own superblock. */
+  const fileSystemBytes = (): Promise<string> =>
+    on(
+      "hv2",
+      `dumpe2fs -h ${image} 2>/dev/null | awk '/^Block count:/ {n=$3} /^Block size:/ {s=$3} END {printf "%d", n*s}'`,
+    );
+
+  test("grows while its VM is stopped, not while it runs, and its data stays", async () => {
+    await site.set(kw6("64MiB", true));
+    await up();
+    await on("kw6", `echo precious > ${WRITTEN}; sync`);
+    await site.set(kw6("96MiB", true));
+    expect(await failingUp()).toMatch(/can't grow while its VM runs/);
+    await site.set(kw6("64MiB", false));
+    await up();
+    await site.set(kw6("96MiB", false));
+    await up();
+    expect(await on("hv2", `stat -c %s ${image}`)).toBe(String(96 * 1024 * 1024));
+    expect(await fileSystemBytes()).toBe(String(96 * 1024 * 1024));
+    await site.set(kw6("96MiB", true));
+    await up();
+    expect(await on("kw6", `cat ${WRITTEN}`)).toBe("precious");
+    await expectNoChanges();
+  });
+
+  test("shrink and replacement are refused in the preview", async () => {
+    await site.set(kw6("64MiB", true));
+    const shrunk = await pulumi("preview", "--stack=lab");
+    expect(shrunk.code).not.toBe(0);
+    expect(shrunk.text).toMatch(/96 MiB can't become 64 MiB: a volume never shrinks/);
+    for (const more of [{ label: "other" }, { image: "/var/lib/microvms/kw6/other.img" }]) {
+      await site.set(kw6("96MiB", true, more));
+      const replaced = await pulumi("preview", "--stack=lab");
+      expect(replaced.code).not.toBe(0);
+      expect(replaced.text).toMatch(/can't be changed\. A volume is never replaced/);
+    }
+    expect(await on("kw6", `cat ${WRITTEN}`)).toBe("precious");
+  });
 });
 
 test("destroy keeps retained volumes, and the next up takes them back", async () => {
+  await site.reset();
+  await up();
   await on("kw2", `echo kept > ${WRITTEN}; sync`);
   const { code, text } = await pulumi("destroy", "--yes", "--skip-preview", "--stack=lab");
   if (code !== 0) throw new Error(text);
@@ -60,8 +81,6 @@ test("destroy keeps retained volumes, and the next up takes them back", async ()
 
 describe("a fresh VM's volume", () => {
   const kw4 = (volume: object): Record<string, unknown> => ({
-    "profiles.worker.volumes.var.size": "96MiB",
-    "vms.kw1.volumes": { var: { size: "64MiB" } },
     "vms.kw4": {
       hypervisor: "hv2",
       profile: "worker",
@@ -75,8 +94,7 @@ describe("a fresh VM's volume", () => {
     },
   });
   const image = "/var/lib/microvms/kw4/data.img";
-  const gone = (): Promise<void> =>
-    site.set(Object.fromEntries(Object.entries(kw4({})).filter(([key]) => key !== "vms.kw4")));
+  const gone = (): Promise<void> => site.reset();
 
   test("an image that nobody recorded is left alone", async () => {
     await on("hv2", `mkdir -p /var/lib/microvms/kw4; echo foreign > ${image}`);
