@@ -1,6 +1,6 @@
 /** A hypervisor of the site: its checks, with what all of its VMs want together. */
 import * as pulumi from "@pulumi/pulumi";
-import type { HypervisorModel, VmModel } from "../site/model";
+import type { HypervisorModel, SshEndpoint, VmModel } from "../site/model";
 import { Hypervisor } from "./resources";
 
 export interface HypervisorHostArgs {
@@ -22,6 +22,7 @@ export class HypervisorHost extends pulumi.ComponentResource {
       name,
       {
         host: hypervisor.name,
+        endpoint: describeEndpoint(hypervisor.endpoint),
         bridge: hypervisor.bridge,
         nic: hypervisor.nic,
         memoryMiB: sum(vms.map((vm) => vm.memoryMiB)),
@@ -34,6 +35,12 @@ export class HypervisorHost extends pulumi.ComponentResource {
     this.machineId = this.checks.machineId;
     this.registerOutputs({ machineId: this.machineId });
   }
+}
+
+/** `root@192.0.2.11:22 ssh-ed25519 AAAA...`, then the jump hosts: what a reviewer wants to see change. */
+function describeEndpoint({ user, address, port, hostKey, jump }: SshEndpoint): string {
+  const here = `${user}@${address}:${port} ${hostKey}`;
+  return jump === undefined ? here : `${here} via ${describeEndpoint(jump)}`;
 }
 
 function sum(numbers: number[]): number {

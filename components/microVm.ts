@@ -90,6 +90,7 @@ export class MicroVm extends pulumi.ComponentResource {
     { vm, host, machine }: MicroVmArgs,
     dependsOn: pulumi.CustomResource[],
   ): MicroVmResource {
+    const timeout = `${vm.startTimeoutSeconds}s`;
     return new MicroVmResource(
       vm.name,
       {
@@ -102,7 +103,7 @@ export class MicroVm extends pulumi.ComponentResource {
         running: vm.running,
         restart: vm.restart,
       },
-      { parent: this, dependsOn },
+      { parent: this, dependsOn, customTimeouts: { create: timeout, update: timeout } },
     );
   }
 }

@@ -31,6 +31,8 @@ export class Provider extends pulumi.ProviderResource {
 
 export interface HypervisorArgs {
   host: pulumi.Input<string>;
+  /** How it is reached, in words; the provider's `hosts` decide. A change is tried at once. */
+  endpoint: pulumi.Input<string>;
   bridge: pulumi.Input<string>;
   nic: pulumi.Input<string>;
   /** Memory that all VMs of the site want on this host, MiB. */

@@ -79,7 +79,7 @@ export function bind<I extends HostBound, S extends object>(
     if (containsUnknown(news)) return predicted(news, undefined);
     const inputs = parse(news);
     const observed = await resource.observe(context, inputs, recorded);
-    resource.refuse?.(context, inputs, observed, recorded);
+    await resource.refuse?.(context, inputs, observed, recorded);
     if (preview) return predicted(news, observed);
     try {
       return outputs(news, await resource.converge(context, inputs, observed, recorded));

@@ -48,7 +48,12 @@ export interface Resource<I extends HostBound, S extends object> {
   /** What is there; undefined only on positive proof that there is nothing. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
   /** Throws what stands in the way of converging, so that a preview says it too. Changes nothing. */
-  refuse?(context: Context, inputs: I, observed: S | undefined, recorded: S | undefined): void;
+  refuse?(
+    context: Context,
+    inputs: I,
+    observed: S | undefined,
+    recorded: S | undefined,
+  ): Promise<void> | void;
   /** Makes it so. Can be run again at any point; throws PartialFailure when something was made. */
   converge(
     context: Context,

@@ -102,6 +102,8 @@ export interface VmModel {
   vsockCid?: number;
   volumes: VolumeModel[];
   shares: ShareModel[];
+  /** How long the VM may take to start and to answer SSH. */
+  startTimeoutSeconds: number;
   running: boolean;
   /** Any text; the VM restarts when it changes. */
   restart: string;

@@ -11,11 +11,12 @@ import type {
 } from "./model";
 import { parseCidr } from "./network";
 import type { HypervisorFile, SiteFile, VmFile, VolumeFile } from "./schema";
-import { parseSize } from "./units";
+import { parseDuration, parseSize } from "./units";
 
 const DEFAULT_PORT = 22;
 const DEFAULT_USER = "root";
 const MAX_LABEL = 16;
+const DEFAULT_START_TIMEOUT_SECONDS = 600;
 
 /** How relative paths of the site file become absolute; effects stay with the loader. */
 export interface Paths {
@@ -181,6 +182,9 @@ function vmOf(site: SiteFile, name: string, vm: VmFile): VmModel {
     ...(vm.vsockCid === undefined ? {} : { vsockCid: vm.vsockCid }),
     volumes: volumesOf(site, vm).map(([volumeName, volume]) => volumeOf(name, volumeName, volume)),
     shares: sharesOf(site, vm),
+    startTimeoutSeconds:
+      parseDuration(vm.startTimeout ?? profile?.startTimeout ?? "") ??
+      DEFAULT_START_TIMEOUT_SECONDS,
     running: vm.running ?? true,
     restart: vm.restart ?? "",
   };

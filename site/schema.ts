@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { parseCidr, parseIp } from "./network";
 import { CHECK_NAMES } from "./model";
-import { SIZE_PATTERN, parseSize } from "./units";
+import { DURATION_PATTERN, SIZE_PATTERN, parseDuration, parseSize } from "./units";
 
 /** `what; remedy`: the loader splits it, so that a message has both. */
 function fault(what: string, remedy: string): string {
@@ -27,6 +27,14 @@ const size = z
     ),
   })
   .describe("A size: 512MiB, 20GiB, 1TiB.");
+
+const duration = z
+  .string()
+  .regex(DURATION_PATTERN, fault("is not a duration", "write a number and s, m or h: 90s"))
+  .refine((text) => !DURATION_PATTERN.test(text) || parseDuration(text) !== undefined, {
+    error: fault("is not above 0", "write a number and s, m or h: 90s"),
+  })
+  .describe("A duration: 90s, 5m, 2h.");
 
 const ip = z
   .string()
@@ -160,6 +168,9 @@ const machine = {
   vcpu: z.int().min(1).max(512).optional().describe("Number of virtual CPUs."),
   memory: size.optional().describe("Memory of the guest."),
   memoryTarget: size.optional().describe("What the balloon leaves to the guest; at most memory."),
+  startTimeout: duration
+    .optional()
+    .describe("How long the VM may take to start and answer SSH. Default: 10m."),
   volumes: z
     .record(name, volume.nullable())
     .optional()

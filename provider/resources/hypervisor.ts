@@ -22,6 +22,10 @@ const checkModes = z.object({
 
 const inputs = z.object({
   host,
+  endpoint: z
+    .string()
+    .default("")
+    .describe("How the host is reached, for people and the diff; a change is tried at once."),
   bridge: z.string().describe("The bridge that VMs are attached to."),
   nic: z.string().describe("The physical card that must be enslaved to the bridge."),
   memoryMiB: z.int().min(0).default(0).describe("Memory that all VMs of the site want here."),
@@ -47,7 +51,6 @@ const outputs = z.object({
   machineId: z.string().describe("/etc/machine-id, recorded at first contact."),
   hostname: z.string(),
   verdicts: z.record(z.string(), verdict).describe("Check -> ok, failed or off."),
-  failing: z.array(z.string()).default([]).describe("What fails, as told; empty when all is well."),
 });
 type State = z.infer<typeof outputs>;
 
@@ -64,7 +67,6 @@ function stateOf(facts: HostFacts, wanted: Inputs): State {
     machineId: facts.machineId,
     hostname: facts.hostname,
     verdicts: Object.fromEntries(CHECKS.map((check) => [check, verdictOf(check)])),
-    failing: [],
   };
 }
 
@@ -107,14 +109,15 @@ export const hypervisor: Resource<Inputs, State> = {
     for (const line of report(facts, wanted, "warn")) {
       context.log.warning(context.urn, `${wanted.host}: ${line}`);
     }
-    return { ...stateOf(facts, wanted), failing: report(facts, wanted, "require") };
+    return stateOf(facts, wanted);
   },
 
-  refuse(_, wanted, observed) {
-    if (observed === undefined || observed.failing.length === 0) return;
+  async refuse(context, wanted) {
+    const failing = report(await context.pool.get(wanted.host).read(context), wanted, "require");
+    if (failing.length === 0) return;
     throw new ProviderError(
       "checks",
-      `${wanted.host} is not ready for VMs; nothing was changed:\n  - ${observed.failing.join("\n  - ")}`,
+      `${wanted.host} is not ready for VMs; nothing was changed:\n  - ${failing.join("\n  - ")}`,
     );
   },
 

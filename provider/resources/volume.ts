@@ -54,8 +54,13 @@ function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | undefin
   };
 }
 
-function parametersOf(wanted: Inputs, urn: string): Record<string, string> {
+function parametersOf(
+  wanted: Inputs,
+  urn: string,
+  recorded: State | undefined,
+): Record<string, string> {
   return {
+    known: recorded === undefined ? "no" : "yes",
     key: keyOf(wanted),
     vm: wanted.vm,
     image: wanted.image,
@@ -73,7 +78,12 @@ function parametersOf(wanted: Inputs, urn: string): Record<string, string> {
 }
 
 /** What the script on the host refuses too; here it shows in a preview. */
-function refuse(_: Context, wanted: Inputs, observed: State | undefined): void {
+function refuse(
+  _: Context,
+  wanted: Inputs,
+  observed: State | undefined,
+  recorded: State | undefined,
+): void {
   if (observed === undefined) return;
   const what = `${wanted.host}: volume ${keyOf(wanted)} (${wanted.image})`;
   if (observed.ownership.startsWith("owned by ")) {
@@ -90,7 +100,7 @@ function refuse(_: Context, wanted: Inputs, observed: State | undefined): void {
       `Put the image back. Only if its data may be lost: remove /var/lib/pulumi-microvm/volumes/${keyOf(wanted)}.json on the host; the next up makes an empty one.`,
     );
   }
-  if (observed.ownership === "missing") {
+  if (observed.ownership === "missing" && recorded === undefined) {
     throw new ProviderError(
       "foreign",
       `${what} exists, and no stack recorded making it; it was left alone`,
@@ -154,22 +164,22 @@ export const volume: Resource<Inputs, State> = {
 
   refuse,
 
-  async converge(context, wanted) {
+  async converge(context, wanted, _observed, recorded) {
     const facts = await context.pool.get(wanted.host).operate(context, {
       script: "volume-apply",
       machineId: wanted.machineId,
-      parameters: parametersOf(wanted, context.urn),
+      parameters: parametersOf(wanted, context.urn, recorded),
     });
     const state = stateOf(facts, wanted, context.urn);
     if (state !== undefined) return state;
     throw new ProviderError("operation", `${wanted.host}: volume ${keyOf(wanted)} was not made`);
   },
 
-  async remove(context, wanted) {
+  async remove(context, wanted, recorded) {
     await context.pool.get(wanted.host).operate(context, {
       script: "volume-remove",
       machineId: wanted.machineId,
-      parameters: parametersOf(wanted, context.urn),
+      parameters: parametersOf(wanted, context.urn, recorded),
     });
   },
 };

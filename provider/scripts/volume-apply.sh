@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # A volume's image: made once, grown in place, never shrunk, never formatted again.
 # p_record: the ownership record without its end, `{...,"phase":"`; p_image p_bytes p_fs p_label p_vm p_key
+# p_known (yes: our state knows this volume already, so a lost record is written again)
 
 record=$STATE/volumes/$p_key.json
 image_name="volume $p_key ($p_image)"
@@ -64,7 +65,7 @@ grow_image() {
 apply_volume() {
   mkdir -p "$STATE/volumes"
   require_ours "$record" "$image_name"
-  if [ -e "$p_image" ] && [ ! -e "$record" ]; then
+  if [ -e "$p_image" ] && [ ! -e "$record" ] && [ "$p_known" = no ]; then
     fail foreign "$image_name exists, and no stack recorded making it; it was left alone" \
       "Move it away, or give the volume another image path."
   fi

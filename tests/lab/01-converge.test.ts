@@ -112,6 +112,20 @@ test("memory changed in a profile restarts its VMs and no other", async () => {
   await expectNoChanges();
 });
 
+test("a closure can be built on the host, and the start has a deadline", async () => {
+  const before = await bootId("kw2");
+  await site.set({
+    "hypervisors.hv2.build": "host",
+    "vms.kw2.memory": "200MiB",
+    "vms.kw2.startTimeout": "2m",
+  });
+  await up();
+  expect(await bootId("kw2")).not.toBe(before);
+  await expectNoChanges();
+  await site.reset();
+  await up();
+});
+
 test("running: false stops, and true starts again; restart restarts", async () => {
   await site.set({ "vms.kw1.running": false });
   await up();

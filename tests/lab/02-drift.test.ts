@@ -97,17 +97,17 @@ describe("what is not repaired unasked is a clear error, and nothing is changed"
 
   // eno1 carries our own link to the host, so another card stands for it.
   test("the physical card is not enslaved", async () => {
-    await on("hv1", "ip link add dummy9 type dummy && ip link set dummy9 master br0");
+    await on("hv1", "ip link add eno9 type veth peer name eno9p && ip link set eno9 master br0");
     try {
-      await site.set({ "hypervisors.hv1.nic": "dummy9" });
+      await site.set({ "hypervisors.hv1.nic": "eno9" });
       await up();
       await refused(
-        "ip link set dummy9 nomaster",
-        /dummy9 is not a port of br0 \(its ports: .*eno1/,
-        "ip link set dummy9 master br0",
+        "ip link set eno9 nomaster",
+        /eno9 is not a port of br0 \(its ports: .*eno1/,
+        "ip link set eno9 master br0",
       );
     } finally {
-      await on("hv1", "ip link del dummy9");
+      await on("hv1", "ip link del eno9");
     }
     await site.reset();
     await up();
@@ -115,10 +115,10 @@ describe("what is not repaired unasked is a clear error, and nothing is changed"
 
   // br0 carries our own link to the host, so another bridge stands for it.
   test("the bridge is down", async () => {
-    await site.set({ "hypervisors.hv1.bridge": "br9", "hypervisors.hv1.nic": "dummy9" });
+    await site.set({ "hypervisors.hv1.bridge": "br9", "hypervisors.hv1.nic": "eno9" });
     await on(
       "hv1",
-      "ip link add br9 type bridge && ip link add dummy9 type dummy && ip link set dummy9 master br9",
+      "ip link add br9 type bridge && ip link add eno9 type veth peer name eno9p && ip link set eno9 master br9",
     );
     try {
       const since = await now("hv1");
@@ -126,7 +126,7 @@ describe("what is not repaired unasked is a clear error, and nothing is changed"
       expect(await failingUp()).toMatch(/br9 is down/);
       expect(await mutations("hv1", since)).toEqual([]);
     } finally {
-      await on("hv1", "ip link del br9; ip link del dummy9");
+      await on("hv1", "ip link del br9; ip link del eno9");
     }
     await site.reset();
     await up();

@@ -131,6 +131,16 @@ describe("a fresh VM's volume", () => {
     await expectNoChanges();
   });
 
+  test("a lost record is written again, the image untouched", async () => {
+    await site.set(kw4({ onDelete: "delete" }));
+    await up();
+    const uuid = await on("hv2", `blkid -o value -s UUID ${image}`);
+    await on("hv2", "rm /var/lib/pulumi-microvm/volumes/kw4.data.json");
+    await up();
+    expect(await on("hv2", `blkid -o value -s UUID ${image}`)).toBe(uuid);
+    await expectNoChanges();
+  });
+
   test("an image of the wrong content is never formatted", async () => {
     await site.set(kw4({ onDelete: "delete" }));
     await up();

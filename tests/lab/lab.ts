@@ -133,10 +133,11 @@ export async function preview(
   return Object.fromEntries(changes);
 }
 
-/** `MicroVm kw1` of a URN. */
+/** `MicroVm kw1` of a URN; with its whole type where the type is not of our package. */
 export function shortName(urn: string): string {
-  const [, , type = "", name = ""] = urn.split("::");
-  return `${type.split(":").pop() ?? ""} ${name}`;
+  const [, , path = "", name = ""] = urn.split("::");
+  const type = path.split("$").pop() ?? "";
+  return `${type.replace(/^microvm:index:/, "")} ${name}`;
 }
 
 /** Nothing to do, by the engine's own word. */
@@ -195,6 +196,7 @@ export class SiteCopy {
   /** Points the stack at the copy. */
   async use(): Promise<void> {
     await this.reset();
+    await pulumi("stack", "select", "--create", "--stack=lab");
     const { code, text } = await pulumi("config", "set", "site", this.file, "--stack=lab");
     if (code !== 0) throw new Error(text);
   }

@@ -179,6 +179,16 @@ const CASES: [string, (site: string) => string, string][] = [
     "profiles.worker.volumes.var.size: is not a whole number of MiB",
   ],
   [
+    "no duration",
+    (s) => s.replace("vcpu: 1", "vcpu: 1\n    startTimeout: 90"),
+    "8:19 profiles.worker.startTimeout: must be a string; correct the value; quote it where it is text",
+  ],
+  [
+    "a duration of nothing",
+    (s) => s.replace("vcpu: 1", "vcpu: 1\n    startTimeout: 0s"),
+    "8:19 profiles.worker.startTimeout: is not above 0; write a number and s, m or h: 90s",
+  ],
+  [
     "too much memory",
     (s) => s.replace("memory: 4GiB", "memory: 1GiB"),
     "18:13 hypervisors.hv1.memory: its VMs want 2GiB, stated are 1GiB (kw1 1GiB, kw2 1GiB); move a VM, make it smaller, or state more",

@@ -1,0 +1,113 @@
+/** What a resource's pure part says for any state: nothing to do if and only if all is as it should be. */
+import * as fc from "fast-check";
+import { RESOURCES } from "../../../provider/resources";
+import { toMap } from "../../../provider/wire";
+
+const path = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
+const runner = fc.constantFrom(path("a"), path("b"));
+const inputs = fc.record({
+  host: fc.constant("hv1"),
+  machineId: fc.constant("0".repeat(32)),
+  name: fc.constant("kc1"),
+  runner,
+  toplevel: fc.constant(path("system")),
+  address: fc.constant("192.0.2.21"),
+  running: fc.boolean(),
+  restart: fc.constantFrom("", "1"),
+});
+const observed = fc.record({
+  runner,
+  toplevel: fc.constantFrom(path("system"), ""),
+  running: fc.boolean(),
+  restart: fc.constantFrom("", "1"),
+  booted: runner,
+  stale: fc.boolean(),
+  autostart: fc.boolean(),
+  guestHostKey: fc.constantFrom("ssh-ed25519 AAAA", ""),
+  ownership: fc.constantFrom("owned", "altered", "missing"),
+});
+
+function resource(type: string) {
+  const found = RESOURCES.get(`microvm:index:${type}`);
+  if (found === undefined) throw new Error(type);
+  return found;
+}
+
+describe("MicroVm", () => {
+  const microVm = resource("MicroVm");
+
+  test("no change if and only if everything is as wanted", () => {
+    fc.assert(
+      fc.property(inputs, observed, (wanted, found) => {
+        const asWanted =
+          found.runner === wanted.runner &&
+          found.toplevel === wanted.toplevel &&
+          found.running === wanted.running &&
+          found.restart === wanted.restart &&
+          !found.stale &&
+          found.autostart === wanted.running &&
+          found.guestHostKey !== "" &&
+          found.ownership === "owned";
+        const news = toMap(wanted);
+        const changes = microVm.diff({ ...news, ...toMap(found) }, news, news, []);
+        expect(changes.size === 0).toBe(asWanted);
+        for (const change of changes.values()) expect(change.inputDiff).toBe(false);
+      }),
+    );
+  });
+
+  test("a changed input is a change whatever was observed, and is told from drift", () => {
+    fc.assert(
+      fc.property(inputs, inputs, observed, (before, after, found) => {
+        const changes = microVm.diff(
+          { ...toMap(before), ...toMap(found) },
+          toMap(before),
+          toMap(after),
+          [],
+        );
+        for (const key of ["runner", "running", "restart"] as const) {
+          if (before[key] !== after[key]) expect(changes.get(key)?.inputDiff).toBe(true);
+        }
+      }),
+    );
+  });
+
+  test("ignoreChanges silences a property, and no other", () => {
+    fc.assert(
+      fc.property(inputs, observed, (wanted, found) => {
+        const news = toMap(wanted);
+        const state = { ...news, ...toMap(found) };
+        const all = [...microVm.diff(state, news, news, []).keys()];
+        const some = [...microVm.diff(state, news, news, ["runner"]).keys()];
+        expect(some).toEqual(all.filter((key) => key !== "runner"));
+      }),
+    );
+  });
+});
+
+describe("Volume", () => {
+  const volume = resource("Volume");
+  const base = {
+    host: "hv1",
+    machineId: "0".repeat(32),
+    vm: "kc1",
+    name: "var",
+    image: "/var/lib/microvms/kc1/var.img",
+    fsType: "ext4",
+    label: "kc1-var",
+    onDelete: "retain",
+  };
+
+  test("a size passes if and only if it does not shrink", () => {
+    const size = fc.integer({ min: 1, max: 2 ** 30 });
+    fc.assert(
+      fc.property(size, size, (before, after) => {
+        const checked = volume.check(
+          toMap({ ...base, sizeMiB: after }),
+          toMap({ ...base, sizeMiB: before }),
+        );
+        expect(checked.faults.length === 0).toBe(after >= before);
+      }),
+    );
+  });
+});
