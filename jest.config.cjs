@@ -16,7 +16,7 @@ const project = (name, more = {}) => ({
 module.exports = {
   projects: [
     project("unit"),
-    project("grpc"),
+    project("grpc", { setupFilesAfterEnv: ["<rootDir>/tests/grpc/setup.ts"] }),
     project("lab", { setupFilesAfterEnv: ["<rootDir>/tests/lab/setup.ts"] }),
   ],
 };

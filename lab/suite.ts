@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { handOver } from "./command";
+import { isUp } from "./hosts";
+import { HOSTS } from "./network";
 import { checkout } from "./paths";
 import { verify } from "./verify";
 
@@ -18,14 +20,22 @@ export async function testAll(): Promise<number> {
   try {
     const verified = await verify();
     const quick = await jest(scratch, ["unit", "grpc"]);
-    const up = await handOver(["lab/run", "lab", "hosts-up"], { cwd: checkout });
-    const lab = up === 0 ? await jest(scratch, ["lab"]) : { passed: 0, failed: 1, code: up };
+    const lab = await scenarios(scratch);
     const failed = quick.failed + lab.failed + verified;
     process.stdout.write(`${quick.passed + lab.passed} passed, ${failed} failed\n`);
     return failed === 0 && quick.code === 0 && lab.code === 0 ? 0 : 1;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** The lab's scenarios; a lab that was not up before is not left up. */
+async function scenarios(scratch: string): Promise<Awaited<ReturnType<typeof jest>>> {
+  const wasUp = HOSTS.every((host) => isUp(host));
+  const up = await handOver(["lab/run", "lab", "hosts-up"], { cwd: checkout });
+  const result = up === 0 ? await jest(scratch, ["lab"]) : { passed: 0, failed: 1, code: up };
+  if (!wasUp) await handOver(["lab/run", "lab", "down"], { cwd: checkout });
+  return result;
 }
 
 async function jest(
