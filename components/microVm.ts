@@ -1,6 +1,6 @@
 /** A VM of the site: its volumes and its closure, then the VM itself. */
 import * as pulumi from "@pulumi/pulumi";
-import type { HypervisorModel, VmModel } from "../site/model";
+import type { HypervisorModel, VmModel, VolumeModel } from "../site/model";
 import type { Machine } from "./evaluation";
 import type { HypervisorHost } from "./hypervisorHost";
 import { MicroVmResource, NixClosure, Volume } from "./resources";
@@ -62,7 +62,11 @@ export class MicroVm extends pulumi.ComponentResource {
             label: volume.label,
             onDelete: volume.onDelete,
           },
-          { parent: this, dependsOn: host.checks },
+          {
+            parent: this,
+            dependsOn: host.checks,
+            ...asItIs(vm, volumeId(vm, volume), ["sizeMiB", "label"]),
+          },
         ),
     );
   }
@@ -103,7 +107,28 @@ export class MicroVm extends pulumi.ComponentResource {
         running: vm.running,
         restart: vm.restart,
       },
-      { parent: this, dependsOn, customTimeouts: { create: timeout, update: timeout } },
+      {
+        parent: this,
+        dependsOn,
+        customTimeouts: { create: timeout, update: timeout },
+        ...asItIs(vm, `${vm.hypervisor}/${vm.name}`, ["runner", "toplevel", "running", "restart"]),
+      },
     );
   }
+}
+
+/** The id under which the provider knows a volume. */
+function volumeId(vm: VmModel, volume: VolumeModel): string {
+  const id = `${vm.hypervisor}/${vm.name}.${volume.name}`;
+  const usual = `/var/lib/microvms/${vm.name}/${volume.name}.img`;
+  return volume.image === usual ? id : `${id}=${volume.image}`;
+}
+
+/** `import: true`: what is there becomes ours, and nothing that would touch its VM is changed. */
+function asItIs(
+  vm: VmModel,
+  id: string,
+  ignoreChanges: string[],
+): Pick<pulumi.CustomResourceOptions, "import" | "ignoreChanges"> {
+  return vm.import ? { import: id, ignoreChanges } : {};
 }

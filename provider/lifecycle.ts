@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { changesBetween, isIgnored } from "./diff";
 import type { Changes } from "./diff";
-import { PartialFailure, ProviderError } from "./errors";
+import { PartialFailure, ProviderError, messageOf } from "./errors";
 import type { Context, HostBound, InputFault, Resource } from "./resource";
 import { UNKNOWN, containsUnknown, equal, markLike, reveal, toMap, toValue } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
@@ -27,6 +27,9 @@ export interface Made {
   id: string;
   properties: ValueMap;
 }
+export interface Found extends Made {
+  inputs: ValueMap;
+}
 
 /** A resource with its types closed over: what the gRPC server dispatches to. */
 export interface BoundResource {
@@ -38,10 +41,12 @@ export interface BoundResource {
   check(news: ValueMap, olds: ValueMap | undefined): Checked;
   diff(state: ValueMap, oldInputs: ValueMap, news: ValueMap, ignored: string[]): Changes;
   create(context: Context, news: ValueMap, preview: boolean): Promise<Made>;
-  read(context: Context, id: string, inputs: ValueMap, state: ValueMap): Promise<Made | undefined>;
+  read(context: Context, id: string, inputs: ValueMap, state: ValueMap): Promise<Found | undefined>;
   update(context: Context, olds: ValueMap, news: ValueMap, preview: boolean): Promise<ValueMap>;
   remove(context: Context, inputs: ValueMap, state: ValueMap): Promise<void>;
 }
+
+const LOOK_AGAIN_MS = 20_000;
 
 export function bind<I extends HostBound, S extends object>(
   resource: Resource<I, S>,
@@ -84,9 +89,35 @@ export function bind<I extends HostBound, S extends object>(
     try {
       return outputs(news, await resource.converge(context, inputs, observed, recorded));
     } catch (error) {
-      if (!(error instanceof PartialFailure)) throw error;
-      throw new InitFailed(resource.id(inputs), outputs(news, error.live), news, [error.message]);
+      const live = error instanceof PartialFailure ? error.live : await left(context, inputs);
+      if (live === undefined) throw error;
+      throw new InitFailed(resource.id(inputs), outputs(news, live), news, [messageOf(error)]);
     }
+  };
+
+  /** What a failed convergence left on the host, if that is ours; the next run goes on with it. */
+  const left = async (context: Context, inputs: I): Promise<S | undefined> => {
+    if (context.signal.aborted) return undefined;
+    const call = { ...context, deadline: Date.now() + LOOK_AGAIN_MS };
+    const state = await resource.observe(call, inputs, undefined).catch(() => undefined);
+    return state !== undefined && resource.owned?.(state) === true ? state : undefined;
+  };
+
+  /** A read without inputs is an import. */
+  const imported = async (context: Context, id: string): Promise<Found | undefined> => {
+    if (resource.importInputs === undefined) {
+      throw new ProviderError(
+        "input",
+        `${id}: a ${resource.type} can't be imported`,
+        "Leave it to up: it is made beside what is there.",
+      );
+    }
+    const inputs = await resource.importInputs(context, id);
+    if (inputs === undefined) return undefined;
+    const observed = await resource.observe(context, inputs, undefined);
+    if (observed === undefined) return undefined;
+    const map = toMap(inputs);
+    return { id: resource.id(inputs), inputs: map, properties: outputs(map, observed) };
   };
 
   return {
@@ -131,14 +162,12 @@ export function bind<I extends HostBound, S extends object>(
     },
 
     async read(context, id, inputs, state) {
-      if (Object.keys(inputs).length === 0) {
-        throw new ProviderError("input", `${id}: import of a ${resource.type} is not built yet`);
-      }
-      if (inMaintenance(context, inputs)) return { id, properties: state };
+      if (Object.keys(inputs).length === 0) return imported(context, id);
+      if (inMaintenance(context, inputs)) return { id, inputs, properties: state };
       try {
         const observed = await resource.observe(context, parse(inputs), parseState(state));
         if (observed === undefined) return undefined;
-        return { id, properties: outputs(inputs, observed) };
+        return { id, inputs, properties: outputs(inputs, observed) };
       } catch (error) {
         // What can't be read is not gone: the recorded state stays, and the engine warns.
         const reason = error instanceof Error ? error.message : String(error);

@@ -15,7 +15,10 @@ export function makeRecord(
 }
 
 /** The record up to where its script adds the phase: `{...,"phase":"`. */
-export function openRecord(urn: string, fields: Readonly<Record<string, string>>): string {
+export function openRecord(
+  urn: string,
+  fields: Readonly<Record<string, string | boolean>>,
+): string {
   return `${makeRecord(urn, fields).slice(0, -1)},"phase":"`;
 }
 

@@ -61,5 +61,12 @@ export interface Resource<I extends HostBound, S extends object> {
     observed: S | undefined,
     recorded: S | undefined,
   ): Promise<S>;
+  /** Is what was observed recorded as ours? Absent where nothing is recorded. Pure. */
+  owned?(state: S): boolean;
   remove(context: Context, inputs: I, state: S | undefined): Promise<void>;
+  /**
+   * The inputs of what is on a host already, by the id that it would have had; undefined where there
+   * is nothing. Only reads. Absent: there is nothing on a host to import.
+   */
+  importInputs?(context: Context, id: string): Promise<I | undefined>;
 }

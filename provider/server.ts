@@ -128,7 +128,7 @@ export class Provider {
     if (found === undefined) return response;
     response.setId(found.id);
     response.setProperties(encode(found.properties));
-    response.setInputs(encode(inputs));
+    response.setInputs(encode(found.inputs));
     return response;
   }
 

@@ -107,6 +107,8 @@ export interface VmModel {
   running: boolean;
   /** Any text; the VM restarts when it changes. */
   restart: string;
+  /** Take over what is there, and leave it as it is. */
+  import: boolean;
 }
 
 export interface SiteModel {

@@ -187,5 +187,6 @@ function vmOf(site: SiteFile, name: string, vm: VmFile): VmModel {
       DEFAULT_START_TIMEOUT_SECONDS,
     running: vm.running ?? true,
     restart: vm.restart ?? "",
+    import: vm.import ?? false,
   };
 }

@@ -242,6 +242,12 @@ const vm = z
     role: z.enum(["controller", "worker", "controller+worker"]).optional().describe("k0s role."),
     running: z.boolean().optional().describe("Default: true."),
     restart: text.optional().describe("Any text; the VM restarts when it changes."),
+    import: z
+      .boolean()
+      .optional()
+      .describe(
+        "true: take over the VM and the volumes that are on the hypervisor, as they are. Default: false.",
+      ),
     ...machine,
   })
   .describe("A virtual machine.");

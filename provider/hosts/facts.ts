@@ -10,9 +10,6 @@ export interface BridgeFact {
 export interface ImageFact {
   sizeBytes: number;
   allocatedBytes: number;
-  /** As blkid names it; absent where it knows none. */
-  fsType?: string;
-  label?: string;
 }
 
 export interface VmFact {
@@ -21,6 +18,8 @@ export interface VmFact {
   booted?: string;
   old?: string;
   toplevel?: string;
+  /** The guest's system by the `current` runner, where there is no `toplevel` link. */
+  system?: string;
   hasFlake: boolean;
   /** ActiveState of microvm@NAME.service. */
   active: string;
@@ -113,8 +112,8 @@ function parseVms(of: Rows): Map<string, VmFact> {
   return vms;
 }
 
-function isLink(name: string): name is "current" | "booted" | "old" | "toplevel" {
-  return ["current", "booted", "old", "toplevel"].includes(name);
+function isLink(name: string): name is "current" | "booted" | "old" | "toplevel" | "system" {
+  return ["current", "booted", "old", "toplevel", "system"].includes(name);
 }
 
 function withoutComment(key: string): string {
@@ -122,20 +121,11 @@ function withoutComment(key: string): string {
 }
 
 function parseImages(of: Rows): Map<string, ImageFact> {
-  const contents = new Map(of("content").map(([path = "", tags = ""]) => [path, tags]));
   return new Map(
-    of("image").map(([path = "", size, blocks]) => {
-      const tags = contents.get(path) ?? "";
-      const fsType = /\bTYPE="([^"]*)"/.exec(tags)?.[1];
-      const label = /\bLABEL="([^"]*)"/.exec(tags)?.[1];
-      const fact: ImageFact = {
-        sizeBytes: Number(size),
-        allocatedBytes: Number(blocks) * 512,
-        ...(fsType === undefined ? {} : { fsType }),
-        ...(label === undefined ? {} : { label }),
-      };
-      return [path, fact];
-    }),
+    of("image").map(([path = "", size, blocks]) => [
+      path,
+      { sizeBytes: Number(size), allocatedBytes: Number(blocks) * 512 },
+    ]),
   );
 }
 

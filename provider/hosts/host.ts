@@ -28,9 +28,17 @@ export interface Call {
 
 /** An operation: a script of provider/scripts and its parameters. */
 export interface Operation {
-  script: string;
+  /** The script that does it, behind those that it uses. */
+  scripts: readonly string[];
   machineId: string;
   parameters: Parameters;
+}
+
+/** File system and label as blkid names them; empty where it knows none. */
+export interface ImageContent {
+  sizeBytes: number;
+  fsType: string;
+  label: string;
 }
 
 export class Host {
@@ -71,7 +79,7 @@ export class Host {
   async operate(call: Call, operation: Operation): Promise<HostFacts> {
     const id = randomUUID();
     const seconds = Math.max(1, Math.floor((call.deadline - Date.now()) / 1000));
-    const inner = script("lib", "begin", operation.script);
+    const inner = script("lib", "begin", ...operation.scripts);
     const parameters = {
       ...operation.parameters,
       operation: id,
@@ -108,6 +116,22 @@ export class Host {
   async journalTail(call: Call, vm: string): Promise<string[]> {
     const run = { deadline: Date.now() + PROBE_TIMEOUT_MS, signal: call.signal };
     return this.run(script("lib", "journal-tail"), { name: vm }, run);
+  }
+
+  /** What an image holds; undefined where there is none. */
+  async image(call: Call, path: string): Promise<ImageContent | undefined> {
+    const run = { deadline: call.deadline, signal: call.signal };
+    const lines = await this.run(script("lib", "image"), { image: path }, run);
+    const facts = new Map(
+      lines.map((line) => line.split("\t")).map(([key, value]) => [key, value]),
+    );
+    const size = facts.get("size");
+    if (size === undefined) return undefined;
+    return {
+      sizeBytes: Number(size),
+      fsType: facts.get("type") ?? "",
+      label: facts.get("label") ?? "",
+    };
   }
 
   /** A TCP stream to an address that this host reaches. */

@@ -23,6 +23,15 @@ export const absolutePath = z
   .regex(/^(\/[A-Za-z0-9._@+-]+)+$/, "must be an absolute path of plain characters")
   .refine((path) => !path.split("/").includes(".."), "must not have '..'");
 
+/** `HOST/NAME` of an id to import. */
+export function splitId(id: string, shape: string): { host: string; rest: string } {
+  const [hostName = "", ...rest] = id.split("/");
+  if (name.safeParse(hostName).success && rest.length > 0) {
+    return { host: hostName, rest: rest.join("/") };
+  }
+  throw new ProviderError("input", `${id} is not an id to import`, `It has to be ${shape}.`);
+}
+
 /** Right key, wrong machine: also a read must not mix two machines up. */
 export function requireMachine(facts: HostFacts, hostName: string, expected: string): void {
   if (facts.machineId === expected) return;

@@ -4,7 +4,7 @@ import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
 import type { Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
-import { absolutePath, host, requireMachine } from "./fields";
+import { absolutePath, host, requireMachine, splitId } from "./fields";
 import { CHECK, CHECKS } from "./hypervisorChecks";
 import type { CheckMode, CheckName, Finding, Verdict } from "./hypervisorChecks";
 
@@ -128,4 +128,11 @@ export const hypervisor: Resource<Inputs, State> = {
       .then((facts) => stateOf(facts, wanted)),
 
   remove: () => Promise.resolve(),
+
+  async importInputs(context, id) {
+    if (!host.safeParse(id).success) splitId(id, "the hypervisor's name");
+    const facts = await context.pool.get(id).read(context);
+    const [bridge = "", { ports = [] } = {}] = [...facts.bridges][0] ?? [];
+    return inputs.parse({ host: id, bridge, nic: ports[0] ?? "" });
+  },
 };

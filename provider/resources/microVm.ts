@@ -1,66 +1,13 @@
 /** `MicroVm`: a VM in microvm.nix's layout: installed, running or not, and answering. */
-import { isIPv4 } from "node:net";
-import { z } from "zod";
-import { PartialFailure, ProviderError, messageOf } from "../errors";
-import type { HostFacts } from "../hosts/facts";
-import { parseRecord } from "../hosts/facts";
-import { awaitGuest } from "../hosts/guest";
-import { makeRecord, ownership } from "../ownership";
+import { ProviderError } from "../errors";
+import type { VmFact } from "../hosts/facts";
+import { openRecord } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
-import { host, machineId, name, requireMachine, storePath } from "./fields";
-
-const inputs = z.object({
-  host,
-  machineId,
-  name: name.describe("Name of the VM: /var/lib/microvms/NAME and microvm@NAME.service."),
-  runner: storePath.describe("microvm.nix's declaredRunner, valid on the host."),
-  toplevel: storePath.describe("The guest's system, valid on the host."),
-  address: z
-    .string()
-    .refine((text) => isIPv4(text), "must be an IPv4 address")
-    .describe("The guest's address; its SSH server must answer there when the VM runs."),
-  running: z.boolean().default(true).describe("Whether the VM runs. Also kept over a reboot."),
-  restart: z
-    .string()
-    .default("")
-    .describe("Any text; a running VM restarts when it changes. Default: empty."),
-});
-type Inputs = z.infer<typeof inputs>;
-
-const outputs = z.object({
-  runner: z.string().describe("Target of the `current` link; empty where there is none."),
-  toplevel: z.string().describe("Target of the `toplevel` link; empty where there is none."),
-  running: z.boolean().describe("microvm@NAME.service is active."),
-  restart: z.string().describe("The recorded restart text."),
-  booted: z.string().describe("The runner that the VM was started with; empty when it is stopped."),
-  stale: z.boolean().describe("The VM runs another runner than `current`."),
-  autostart: z.boolean().describe("The VM is started when the host boots."),
-  guestHostKey: z.string().describe("The guest's public SSH host key."),
-  ownership: z.string().describe("owned, altered, missing or `owned by URN`."),
-});
-type State = z.infer<typeof outputs>;
-
-function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | undefined {
-  const text = facts.records.get(`vms/${wanted.name}`);
-  const vm = facts.vms.get(wanted.name);
-  const installed = vm?.current !== undefined || vm?.hasFlake === true;
-  if (text === undefined && !installed) return undefined;
-  const record = parseRecord(text);
-  const booted = vm?.booted ?? "";
-  const runner = vm?.current ?? "";
-  return {
-    runner,
-    toplevel: vm?.toplevel ?? "",
-    running: vm?.active === "active",
-    restart: typeof record === "object" ? (record.restart ?? "") : "",
-    booted,
-    stale: booted !== "" && booted !== runner,
-    autostart: vm?.autostart ?? false,
-    guestHostKey: vm?.hostKey ?? "",
-    ownership: ownership(text, urn),
-  };
-}
+import { requireMachine, splitId } from "./fields";
+import { settle } from "./microVmStart";
+import { inputs, outputs, stateOf } from "./microVmState";
+import type { Inputs, State } from "./microVmState";
 
 function refuse(
   _: Context,
@@ -86,19 +33,21 @@ function refuse(
   }
 }
 
-/** Waits for the guest, and shows the unit's last words when it does not come. */
-async function requireGuest(context: Context, wanted: Inputs, state: State): Promise<void> {
-  const target = context.pool.get(wanted.host);
-  try {
-    if (!state.running) throw new ProviderError("guest", `${wanted.name} stopped by itself`);
-    const guest = { name: wanted.name, address: wanted.address, hostKey: state.guestHostKey };
-    await awaitGuest(target, context, guest);
-  } catch (error) {
-    const failure = error instanceof Error ? error : new Error(messageOf(error));
-    if (context.signal.aborted) throw new PartialFailure(state, failure);
-    const tail = await target.journalTail(context, wanted.name).catch(() => []);
-    const journal = tail.length === 0 ? "" : `\n  ${tail.join("\n  ")}`;
-    throw new PartialFailure(state, new Error(`${failure.message}${journal}`));
+/** What would have to stop the VM when it is next converged is not imported. */
+function requireImportable(vm: VmFact, id: string): void {
+  if (vm.active === "active" && vm.booted !== vm.current) {
+    throw new ProviderError(
+      "foreign",
+      `${id} runs ${vm.booted ?? "an unknown runner"}, and ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
+      "Restart it first, so that what runs is what is installed.",
+    );
+  }
+  if (vm.toplevel === undefined && vm.system === undefined) {
+    throw new ProviderError(
+      "foreign",
+      `${id}: its runner does not name the guest's system (share/microvm/system)`,
+      "Set microvm.systemSymlink = true for it, and install it again.",
+    );
   }
 }
 
@@ -123,7 +72,9 @@ export const microVm: Resource<Inputs, State> = {
       ...(state.ownership === "owned" ? [] : ["ownership"]),
       ...(state.stale ? ["stale"] : []),
       ...(state.autostart === wanted.running ? [] : ["autostart"]),
-      ...(state.guestHostKey === "" ? ["guestHostKey"] : []),
+      // Too late for a guest that runs: the key is made before its next start.
+      ...(state.guestHostKey === "" && !state.running ? ["guestHostKey"] : []),
+      ...(state.status === "ready" ? [] : ["status"]),
     ];
   },
 
@@ -137,6 +88,7 @@ export const microVm: Resource<Inputs, State> = {
     autostart: wanted.running,
     guestHostKey: state === undefined || state.guestHostKey === "" ? UNKNOWN : state.guestHostKey,
     ownership: "owned",
+    status: "ready",
   }),
 
   async observe(context, wanted) {
@@ -147,9 +99,11 @@ export const microVm: Resource<Inputs, State> = {
 
   refuse,
 
+  owned: (state) => state.ownership === "owned",
+
   async converge(context, wanted, _observed, recorded) {
     const facts = await context.pool.get(wanted.host).operate(context, {
-      script: "microvm-apply",
+      scripts: ["microvm", "microvm-apply"],
       machineId: wanted.machineId,
       parameters: {
         name: wanted.name,
@@ -158,22 +112,37 @@ export const microVm: Resource<Inputs, State> = {
         running: wanted.running ? "yes" : "no",
         restart: `"restart":${JSON.stringify(wanted.restart)}`,
         known: recorded === undefined ? "no" : "yes",
-        record: makeRecord(context.urn, { running: wanted.running, restart: wanted.restart }),
+        record: openRecord(context.urn, { running: wanted.running, restart: wanted.restart }),
       },
     });
     const state = stateOf(facts, wanted, context.urn);
     if (state === undefined) {
       throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} was not installed`);
     }
-    if (wanted.running) await requireGuest(context, wanted, state);
-    return state;
+    return state.status === "ready" ? state : settle(context, wanted, state);
   },
 
   async remove(context, wanted) {
     await context.pool.get(wanted.host).operate(context, {
-      script: "microvm-remove",
+      scripts: ["microvm-remove"],
       machineId: wanted.machineId,
       parameters: { name: wanted.name },
+    });
+  },
+
+  async importInputs(context, id) {
+    const { host: hostName, rest } = splitId(id, "HYPERVISOR/VM");
+    const facts = await context.pool.get(hostName).read(context);
+    const vm = facts.vms.get(rest);
+    if (vm?.current === undefined) return undefined;
+    requireImportable(vm, id);
+    return inputs.parse({
+      host: hostName,
+      machineId: facts.machineId,
+      name: rest,
+      runner: vm.current,
+      toplevel: vm.toplevel ?? vm.system,
+      running: vm.active === "active",
     });
   },
 };

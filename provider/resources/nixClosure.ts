@@ -86,7 +86,7 @@ export const nixClosure: Resource<Inputs, State> = {
     const keys = differing(observed, wanted);
     if (keys.length > 0) await bring(context, wanted, keys);
     const facts = await context.pool.get(wanted.host).operate(context, {
-      script: "closure-apply",
+      scripts: ["closure-apply"],
       machineId: wanted.machineId,
       parameters: {
         name: wanted.name,
@@ -104,7 +104,7 @@ export const nixClosure: Resource<Inputs, State> = {
 
   async remove(context, wanted) {
     await context.pool.get(wanted.host).operate(context, {
-      script: "closure-remove",
+      scripts: ["closure-remove"],
       machineId: wanted.machineId,
       parameters: { name: wanted.name },
     });

@@ -3,10 +3,11 @@ import { z } from "zod";
 import { ProviderError } from "../errors";
 import { parseRecord } from "../hosts/facts";
 import type { HostFacts } from "../hosts/facts";
+import type { ImageContent } from "../hosts/host";
 import { openRecord, ownership } from "../ownership";
-import type { Context, Resource } from "../resource";
+import type { Context, InputFault, Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
-import { absolutePath, host, machineId, name, requireMachine } from "./fields";
+import { absolutePath, host, machineId, name, requireMachine, splitId } from "./fields";
 
 const BYTES_PER_MIB = 1024 * 1024;
 
@@ -20,8 +21,8 @@ const inputs = z.object({
   fsType: z.enum(["ext4", "none"]).default("ext4").describe("none is a raw device."),
   label: z
     .string()
-    .regex(/^[A-Za-z0-9._-]{1,16}$/, "must be 1 to 16 letters, digits, '.', '_' or '-'")
-    .describe("File system label."),
+    .regex(/^[A-Za-z0-9._-]{0,16}$/, "must be at most 16 letters, digits, '.', '_' or '-'")
+    .describe("File system label. Empty only for an imported image that has none."),
   onDelete: z
     .enum(["retain", "trash", "delete"])
     .default("retain")
@@ -38,6 +39,10 @@ const outputs = z.object({
 type State = z.infer<typeof outputs>;
 
 const NEVER = "A volume is never replaced: add another one, move the data, then remove this one.";
+
+/** Where microvm.nix looks for an image that is stated as `NAME.img`. */
+const defaultImage = (vm: string, volumeName: string): string =>
+  `/var/lib/microvms/${vm}/${volumeName}.img`;
 
 const keyOf = (wanted: Inputs): string => `${wanted.vm}.${wanted.name}`;
 
@@ -116,6 +121,26 @@ function refuse(
   }
 }
 
+const ID_SHAPE =
+  "HYPERVISOR/VM.VOLUME, or HYPERVISOR/VM.VOLUME=IMAGE for another path than the default";
+
+/** An image as inputs would state it; what no site can state is not imported. */
+function stated(image: ImageContent, id: string): Pick<Inputs, "sizeMiB" | "fsType" | "label"> {
+  const sizeMiB = image.sizeBytes / BYTES_PER_MIB;
+  const fsType = image.fsType === "" ? "none" : image.fsType;
+  if (fsType !== "ext4" && fsType !== "none") {
+    throw new ProviderError("foreign", `${id} holds ${fsType}; a volume is ext4 or raw`);
+  }
+  if (!Number.isInteger(sizeMiB)) {
+    throw new ProviderError(
+      "foreign",
+      `${id} has ${image.sizeBytes} bytes, which are not whole MiB`,
+      `Round it up while its VM is stopped: truncate -s %${BYTES_PER_MIB} IMAGE`,
+    );
+  }
+  return { sizeMiB, fsType, label: image.label };
+}
+
 export const volume: Resource<Inputs, State> = {
   type: "Volume",
   description:
@@ -131,15 +156,24 @@ export const volume: Resource<Inputs, State> = {
     name: NEVER,
     image: NEVER,
     fsType: NEVER,
-    label: NEVER,
   },
   mirrored: ["sizeMiB"],
-  id: (wanted) => `${wanted.host}/${keyOf(wanted)}`,
+  id: (wanted) =>
+    wanted.image === defaultImage(wanted.vm, wanted.name)
+      ? `${wanted.host}/${keyOf(wanted)}`
+      : `${wanted.host}/${keyOf(wanted)}=${wanted.image}`,
 
   check(wanted, previous) {
-    if (previous === undefined || wanted.sizeMiB >= previous.sizeMiB) return [];
-    const reason = `${previous.sizeMiB} MiB can't become ${wanted.sizeMiB} MiB: a volume never shrinks. Add a smaller one, move the data, then remove this one.`;
-    return [{ property: "sizeMiB", reason }];
+    if (previous === undefined) return [];
+    const faults: InputFault[] = [];
+    if (wanted.sizeMiB < previous.sizeMiB) {
+      const reason = `${previous.sizeMiB} MiB can't become ${wanted.sizeMiB} MiB: a volume never shrinks. Add a smaller one, move the data, then remove this one.`;
+      faults.push({ property: "sizeMiB", reason });
+    }
+    if (previous.label !== "" && wanted.label !== previous.label) {
+      faults.push({ property: "label", reason: `can't be changed. ${NEVER}` });
+    }
+    return faults;
   },
 
   drift(state) {
@@ -164,9 +198,11 @@ export const volume: Resource<Inputs, State> = {
 
   refuse,
 
+  owned: (state) => state.ownership === "owned",
+
   async converge(context, wanted, _observed, recorded) {
     const facts = await context.pool.get(wanted.host).operate(context, {
-      script: "volume-apply",
+      scripts: ["volume-apply"],
       machineId: wanted.machineId,
       parameters: parametersOf(wanted, context.urn, recorded),
     });
@@ -177,9 +213,27 @@ export const volume: Resource<Inputs, State> = {
 
   async remove(context, wanted, recorded) {
     await context.pool.get(wanted.host).operate(context, {
-      script: "volume-remove",
+      scripts: ["volume-remove"],
       machineId: wanted.machineId,
       parameters: parametersOf(wanted, context.urn, recorded),
+    });
+  },
+
+  async importInputs(context, id) {
+    const { host: hostName, rest } = splitId(id, ID_SHAPE);
+    const [, vm = "", volumeName = "", path] = /^([^.=]+)\.([^.=]+)(?:=(.+))?$/.exec(rest) ?? [];
+    if (vm === "") splitId("", ID_SHAPE);
+    const image = path ?? defaultImage(vm, volumeName);
+    const facts = await context.pool.get(hostName).read(context);
+    const found = await context.pool.get(hostName).image(context, image);
+    if (found === undefined) return undefined;
+    return inputs.parse({
+      host: hostName,
+      machineId: facts.machineId,
+      vm,
+      name: volumeName,
+      image,
+      ...stated(found, id),
     });
   },
 };

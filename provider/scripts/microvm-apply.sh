@@ -1,11 +1,8 @@
 # shellcheck shell=sh
-# Installs a VM in microvm.nix's layout, and starts, stops or restarts it.
-# p_name p_runner p_toplevel p_running (yes|no) p_restart (`"restart":"..."`) p_record
-# p_known (yes: our state knows this VM already)
-directory=$MICROVMS/$p_name
-record=$STATE/vms/$p_name.json
-unit=microvm@$p_name.service
-
+# Installs a VM in microvm.nix's layout, and starts, stops or restarts it. A start is left unconfirmed:
+# microvm-settle.sh ends it, when the provider has seen the guest or given it up.
+# p_name p_runner p_toplevel p_running (yes|no) p_restart (`"restart":"..."`)
+# p_record (the ownership record up to its phase) p_known (yes: our state knows this VM already)
 require_free() {
   require_ours "$record" "VM $p_name"
   if [ ! -e "$record" ] && [ "$p_known" = no ] &&
@@ -49,21 +46,26 @@ make_host_key() {
   write_file "$key.pub" 0644 "$(ssh-keygen -y -f "$key")"
 }
 
-# set_link PATH TARGET: by rename, so the link is never absent.
-set_link() {
-  [ "$(readlink "$1" || true)" = "$2" ] && return 0
-  rm -f "$1.new"
-  ln -s "$2" "$1.new"
-  mv -T "$1.new" "$1"
+# The runner to go back to, should the new one not come up: the last one that was seen to, else what
+# runs now, else what was installed.
+previous_runner() {
+  if [ "$phase" = switching ]; then readlink "$directory/old" || true
+  elif is_active; then readlink "$directory/booted" || true
+  else readlink "$directory/current" || true
+  fi
 }
 
 install_runner() {
   set_link "$GCROOTS/microvm/$p_name" "$directory/current"
   set_link "$GCROOTS/microvm/booted-$p_name" "$directory/booted"
   set_link "$GCROOTS/microvm/old-$p_name" "$directory/old"
-  was=$(readlink "$directory/current" || true)
-  if [ "$was" != "$p_runner" ]; then
-    [ -z "$was" ] || set_link "$directory/old" "$was"
+  previous=$(previous_runner)
+  if [ -n "$previous" ] && [ "$previous" != "$p_runner" ]; then
+    set_link "$directory/old" "$previous"
+  else
+    previous=
+  fi
+  if [ "$(readlink "$directory/current" || true)" != "$p_runner" ]; then
     set_link "$directory/current" "$p_runner"
     journal "installed $p_runner as $p_name"
   fi
@@ -79,32 +81,39 @@ set_autostart() {
   fi
 }
 
-# is-active counts `activating` as not active: a unit that restarts in a loop does not run.
-is_active() {
-  systemctl -q is-active "$unit"
+# Recorded before the start: whoever finds it knows what has to be confirmed or undone.
+begin_start() {
+  if [ -n "$previous" ]; then phase=switching; else phase=starting; fi
+  put_phase "$phase"
+  make_host_key
 }
 
 start_vm() {
+  begin_start
   status "starting"
   systemctl reset-failed "$unit" 2>/dev/null || true
-  systemctl start "$unit" || fail operation "$unit did not start: $(last_lines)"
+  systemctl start "$unit" || start_failed "did not start"
   journal "started $p_name"
 }
 
 restart_vm() {
+  begin_start
   status "restarting"
-  systemctl restart "$unit" || fail operation "$unit did not restart: $(last_lines)"
+  systemctl restart "$unit" || start_failed "did not restart"
   journal "restarted $p_name"
+}
+
+start_failed() {
+  why="$unit $1: $(last_lines)"
+  [ "$phase" = switching ] || fail operation "$why"
+  put_back
+  fail operation "$why; it was put back on $previous"
 }
 
 stop_vm() {
   status "stopping"
   systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
   journal "stopped $p_name"
-}
-
-last_lines() {
-  journalctl -q -o cat -n 5 -u "$unit" 2>/dev/null | tr '\n' ' '
 }
 
 converge_unit() {
@@ -115,22 +124,24 @@ converge_unit() {
       elif [ "$restart" = yes ]; then restart_vm
       fi ;;
     no)
+      make_host_key
       # Also a unit that is between two attempts to start.
       case $(systemctl is-active "$unit") in
         inactive | failed) ;;
         *) stop_vm ;;
-      esac ;;
+      esac
+      phase=ready ;;
   esac
 }
 
 require_free
 restart=no
 if restart_is_new; then restart=yes; fi
+phase=$(recorded_phase)
 make_directories
-[ -e "$record" ] || write_file "$record" 0644 "$p_record"
-make_host_key
+[ -e "$record" ] || put_record "$phase"
 install_runner
 set_autostart
 converge_unit
-write_file "$record" 0644 "$p_record"
+put_record "$phase"
 finish

@@ -95,6 +95,10 @@ probe_vms() {
     [ -d "$directory" ] || continue
     vm=${directory##*/}
     case $vm in *[!a-z0-9-]*) continue ;; esac
+    # Made by `microvm -c`: no toplevel link, but the runner names its system.
+    if [ -L "$directory/current" ] && [ ! -L "$directory/toplevel" ]; then
+      fact link "$vm/system" "$(readlink "$directory/current/share/microvm/system" || true)"
+    fi
     key=$directory/etc/ssh/ssh_host_ed25519_key.pub
     [ -r "$key" ] && fact hostkey "$vm" "$(first_line "$key")"
     set -- "$@" "microvm@$vm.service"
@@ -109,7 +113,7 @@ probe_vms() {
   done
 }
 
-# Every image that has a record, and every one beside a VM: size, allocation, file system, label.
+# Every image that has a record, and every one beside a VM: size and allocation.
 probe_images() {
   {
     find "$MICROVMS" -mindepth 2 -maxdepth 2 -type f \( -name '*.img' -o -name '*.raw' \) -print 2>/dev/null || true
@@ -123,8 +127,6 @@ probe_images() {
   done <"$probe_list"
   [ $# -eq 0 ] && return 0
   stat -L --printf 'image\t%n\t%s\t%b\n' -- "$@"
-  blkid -p -o full -s TYPE -s LABEL -- "$@" 2>/dev/null |
-    sed -n "s/^\\(\\/[^:]*\\): \\(.*\\)\$/content${TAB}\\1${TAB}\\2/p" || true
 }
 
 probe_closures() {

@@ -44,6 +44,18 @@ require_content() {
     "Put the right image back, or move this one away and remove $record to start with an empty volume."
 }
 
+# Only an imported image may be without its label.
+require_label() {
+  [ "$p_fs" = ext4 ] && [ -n "$p_label" ] || return 0
+  [ -z "$(blkid -p -o value -s LABEL -- "$p_image" 2>/dev/null || true)" ] || return 0
+  if systemctl -q is-active "microvm@$p_vm.service"; then
+    fail operation "$image_name has no label, and can't get one while its VM runs" \
+      "Set running: false on $p_vm and run up, or keep import: true."
+  fi
+  e2label "$p_image" "$p_label"
+  journal "labelled $image_name $p_label"
+}
+
 grow_image() {
   if systemctl -q is-active "microvm@$p_vm.service"; then
     fail operation "$image_name can't grow while its VM runs" \
@@ -79,6 +91,7 @@ apply_volume() {
     create_image
   fi
   require_content
+  require_label
   size=$(stat -L -c %s -- "$p_image")
   if [ "$size" -gt "$p_bytes" ]; then
     fail data-loss "$image_name has $size bytes; $p_bytes are wanted, and a volume never shrinks" \

@@ -20,7 +20,6 @@ const lines = [
   "autostart\tkc1",
   "record\tvms\tkc1\t{}",
   "image\t/var/lib/microvms/kc1/var.img\t67108864\t2048",
-  'content\t/var/lib/microvms/kc1/var.img\tLABEL="kc1-var" TYPE="ext4"',
   "closure\tkc1/runner\t/nix/store/a",
   "closure\tkc1/toplevel\t/nix/store/t",
   "invalid\t/nix/store/t",
@@ -42,8 +41,6 @@ describe("parseFacts", () => {
     expect(facts.images.get("/var/lib/microvms/kc1/var.img")).toEqual({
       sizeBytes: 67108864,
       allocatedBytes: 1048576,
-      fsType: "ext4",
-      label: "kc1-var",
     });
     expect(facts.closures.get("kc1")).toEqual({ runner: "/nix/store/a" });
     expect(facts.libvirtdAnswers && facts.nixFlakes).toBe(true);

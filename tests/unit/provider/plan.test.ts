@@ -25,6 +25,7 @@ const observed = fc.record({
   autostart: fc.boolean(),
   guestHostKey: fc.constantFrom("ssh-ed25519 AAAA", ""),
   ownership: fc.constantFrom("owned", "altered", "missing"),
+  status: fc.constantFrom("ready", "starting", "switching"),
 });
 
 function resource(type: string) {
@@ -46,7 +47,8 @@ describe("MicroVm", () => {
           found.restart === wanted.restart &&
           !found.stale &&
           found.autostart === wanted.running &&
-          found.guestHostKey !== "" &&
+          (found.guestHostKey !== "" || found.running) &&
+          found.status === "ready" &&
           found.ownership === "owned";
         const news = toMap(wanted);
         const changes = microVm.diff({ ...news, ...toMap(found) }, news, news, []);
@@ -97,6 +99,19 @@ describe("Volume", () => {
     label: "kc1-var",
     onDelete: "retain",
   };
+
+  test("a label is given once, to an image without one, and never changed", () => {
+    const label = fc.constantFrom("", "a", "b");
+    fc.assert(
+      fc.property(label, label, (before, after) => {
+        const checked = volume.check(
+          toMap({ ...base, sizeMiB: 1, label: after }),
+          toMap({ ...base, sizeMiB: 1, label: before }),
+        );
+        expect(checked.faults.length === 0).toBe(before === "" || after === before);
+      }),
+    );
+  });
 
   test("a size passes if and only if it does not shrink", () => {
     const size = fc.integer({ min: 1, max: 2 ** 30 });

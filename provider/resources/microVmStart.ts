@@ -1,0 +1,82 @@
+/** The end of a start: the guest is seen, or the VM goes back to its previous runner. */
+import { PartialFailure, ProviderError, messageOf } from "../errors";
+import { awaitGuest } from "../hosts/guest";
+import type { Context } from "../resource";
+import { stateOf } from "./microVmState";
+import type { Inputs, State } from "./microVmState";
+
+/** Waits for the guest; the unit's last words are part of the error when it does not come. */
+async function requireGuest(
+  context: Context,
+  wanted: Inputs,
+  state: State,
+  deadline: number,
+): Promise<void> {
+  const target = context.pool.get(wanted.host);
+  try {
+    if (!state.running) throw new ProviderError("guest", `${wanted.name} stopped by itself`);
+    if (wanted.address === "") return;
+    const guest = { name: wanted.name, address: wanted.address, hostKey: state.guestHostKey };
+    await awaitGuest(target, { ...context, deadline }, guest);
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    const tail = await target.journalTail(context, wanted.name).catch(() => []);
+    const journal = tail.length === 0 ? "" : `\n  ${tail.join("\n  ")}`;
+    throw new ProviderError("guest", `${messageOf(error)}${journal}`);
+  }
+}
+
+/** Part of the time that is left; the rest is for going back. */
+const WAIT_SHARE = 0.6;
+
+/**
+ * Ends a start: confirmed when the guest is seen. A guest that does not come up after a change goes
+ * back to its previous runner, and the change has failed.
+ */
+export async function settle(context: Context, wanted: Inputs, state: State): Promise<State> {
+  const canGoBack = state.status === "switching";
+  const left = context.deadline - Date.now();
+  const deadline = canGoBack ? Date.now() + left * WAIT_SHARE : context.deadline;
+  try {
+    await requireGuest(context, wanted, state, deadline);
+  } catch (error) {
+    if (!canGoBack || context.signal.aborted) throw new PartialFailure(state, asError(error));
+    throw await putBack(context, wanted, state, asError(error));
+  }
+  return settled(context, wanted, "confirmed");
+}
+
+async function settled(
+  context: Context,
+  wanted: Inputs,
+  outcome: "confirmed" | "failed",
+): Promise<State> {
+  const facts = await context.pool.get(wanted.host).operate(context, {
+    scripts: ["microvm", "microvm-settle"],
+    machineId: wanted.machineId,
+    parameters: { name: wanted.name, outcome },
+  });
+  const state = stateOf(facts, wanted, context.urn);
+  if (state !== undefined) return state;
+  throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} is gone`);
+}
+
+/** What the failed change becomes. */
+async function putBack(
+  context: Context,
+  wanted: Inputs,
+  failed: State,
+  cause: Error,
+): Promise<PartialFailure> {
+  const state = await settled(context, wanted, "failed");
+  const answers = await requireGuest(context, wanted, state, context.deadline).then(
+    () => "and answers again",
+    () => "but has not answered yet",
+  );
+  const text = `${wanted.name} did not come up with ${failed.runner}. It was put back on ${state.runner}, ${answers}. ${cause.message}`;
+  return new PartialFailure(state, new Error(text));
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error));
+}

@@ -1,0 +1,16 @@
+# shellcheck shell=sh
+# Ends a start: the guest was seen, or it was given up and goes back to its previous runner.
+# p_name p_outcome (confirmed|failed)
+
+settle() {
+  [ -e "$record" ] || fail operation "VM $p_name has no ownership record any more"
+  require_ours "$record" "VM $p_name"
+  case $p_outcome:$(recorded_phase) in
+    confirmed:*) put_phase ready ;;
+    failed:switching) put_back ;;
+    failed:*) ;;
+  esac
+}
+
+settle
+finish

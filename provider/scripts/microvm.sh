@@ -1,0 +1,53 @@
+# shellcheck shell=sh
+# What microvm-apply.sh and microvm-settle.sh share: a VM's places, its record, its links, its way back.
+# The record's phase: `ready`; `starting`: started, the guest was not seen yet; `switching`: so too, and
+# `old` is the runner to go back to.
+directory=$MICROVMS/$p_name
+record=$STATE/vms/$p_name.json
+unit=microvm@$p_name.service
+
+put_record() {
+  write_file "$record" 0644 "$p_record$1\"}"
+}
+
+# put_phase PHASE: nothing else of the record changes, so a change that is not done yet stays one.
+put_phase() {
+  write_file "$record" 0644 \
+    "$(sed "s/,\"phase\":\"[a-z]*\"}\$/}/; s/}\$/,\"phase\":\"$1\"}/" "$record")"
+}
+
+recorded_phase() {
+  known_phase=$(sed -n 's/.*"phase":"\([a-z]*\)".*/\1/p' "$record" 2>/dev/null || true)
+  printf '%s\n' "${known_phase:-ready}"
+}
+
+# set_link PATH TARGET: by rename, so the link is never absent.
+set_link() {
+  [ "$(readlink "$1" || true)" = "$2" ] && return 0
+  rm -f "$1.new"
+  ln -s "$2" "$1.new"
+  mv -T "$1.new" "$1"
+}
+
+# is-active counts `activating` as not active: a unit that restarts in a loop does not run.
+is_active() {
+  systemctl -q is-active "$unit"
+}
+
+last_lines() {
+  journalctl -q -o cat -n 5 -u "$unit" 2>/dev/null | tr '\n' ' '
+}
+
+# put_back: on the runner that `old` names. Its data volumes were never touched.
+put_back() {
+  previous=$(readlink "$directory/old")
+  status "putting it back on $previous"
+  set_link "$directory/current" "$previous"
+  system=$(readlink "$previous/share/microvm/system" || true)
+  [ -z "$system" ] || set_link "$directory/toplevel" "$system"
+  systemctl reset-failed "$unit" 2>/dev/null || true
+  systemctl restart "$unit" || fail operation \
+    "$unit did not start with $previous either, the runner before this change: $(last_lines)"
+  put_phase ready
+  journal "put $p_name back on $previous"
+}
