@@ -28,7 +28,7 @@ function refuse(
     throw new ProviderError(
       "foreign",
       `${what} exists, and no stack recorded making it; it was left alone`,
-      "Give this VM another name, or remove the one that is there.",
+      "To take it over as it is, set import: true on the VM; or give this one another name.",
     );
   }
 }

@@ -109,7 +109,7 @@ function refuse(
     throw new ProviderError(
       "foreign",
       `${what} exists, and no stack recorded making it; it was left alone`,
-      "Move it away, or give the volume another image path.",
+      "To take it over as it is, set import: true on the VM; or give the volume another image path.",
     );
   }
   if (observed.sizeMiB > wanted.sizeMiB) {

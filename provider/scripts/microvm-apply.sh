@@ -8,7 +8,7 @@ require_free() {
   if [ ! -e "$record" ] && [ "$p_known" = no ] &&
     { [ -L "$directory/current" ] || [ -e "$directory/flake" ]; }; then
     fail foreign "VM $p_name exists in $directory, and no stack recorded making it; it was left alone" \
-      "Give this VM another name, or remove the one that is there."
+      "To take it over as it is, set import: true on the VM; or give this one another name."
   fi
 }
 

@@ -79,7 +79,7 @@ apply_volume() {
   require_ours "$record" "$image_name"
   if [ -e "$p_image" ] && [ ! -e "$record" ] && [ "$p_known" = no ]; then
     fail foreign "$image_name exists, and no stack recorded making it; it was left alone" \
-      "Move it away, or give the volume another image path."
+      "To take it over as it is, set import: true on the VM; or give the volume another image path."
   fi
   if [ ! -e "$p_image" ]; then
     case $(phase) in

@@ -1,0 +1,86 @@
+/** A VM that does not come up after a change goes back to the runner that it had. */
+import { SiteCopy, bootId, expectNoChanges, failingUp, mutations, now, on, state, up } from "./lab";
+
+const site = new SiteCopy();
+beforeAll(async () => {
+  await site.use();
+  await up();
+  await on("kw1", "echo kept > /var/lib/data/put-back; sync");
+});
+afterAll(async () => {
+  await site.reset();
+  await up();
+  await expectNoChanges();
+  await site.release();
+});
+
+async function expectPutBack(change: Record<string, unknown>, cause: RegExp): Promise<void> {
+  const runner = await on("hv1", "readlink /var/lib/microvms/kw1/current");
+  const others = await bootId("kc1");
+  const before = await bootId("kw1");
+  const since = await now("hv1");
+  await site.set(change);
+  const text = await failingUp();
+  expect(text).toMatch(cause);
+  expect(text).toContain(`put back on ${runner}`);
+
+  expect(await on("hv1", "readlink /var/lib/microvms/kw1/current")).toBe(runner);
+  expect(await on("hv1", "readlink /var/lib/microvms/kw1/booted")).toBe(runner);
+  expect(await on("kw1", "cat /var/lib/data/put-back")).toBe("kept");
+  expect(await bootId("kw1")).not.toBe(before);
+  expect(await bootId("kc1")).toBe(others);
+  expect((await state()).get("MicroVm kw1")?.outputs).toMatchObject({ runner, status: "ready" });
+  expect(await mutations("hv1", since)).toContain(`put kw1 back on ${runner}`);
+
+  // The site is right again: nothing is left to do, for the VM is where it was.
+  await site.reset();
+  await up();
+  expect(await on("hv1", "readlink /var/lib/microvms/kw1/booted")).toBe(runner);
+  await expectNoChanges();
+}
+
+test("its unit fails", async () => {
+  await expectPutBack(
+    {
+      "vms.kw1.shares": { lost: { source: "/srv/not-there", mountPoint: "/srv/lost" } },
+      "vms.kw1.startTimeout": "40s",
+    },
+    /microvm-run: kw1: share \/srv\/not-there is missing/,
+  );
+}, 400_000);
+
+test("its guest does not answer in time", async () => {
+  await on("hv1", "mkdir -p /srv/empty");
+  await expectPutBack(
+    {
+      // An empty directory in the place of the guest's sshd: the unit is active, and nobody answers.
+      "vms.kw1.shares": { empty: { source: "/srv/empty", mountPoint: "/usr/sbin" } },
+      "vms.kw1.startTimeout": "60s",
+    },
+    /kw1 did not come up with .*put back on .*and answers again/s,
+  );
+}, 400_000);
+
+test("a fresh VM that does not come up has nothing to go back to: the error shows its journal", async () => {
+  await site.set({
+    "vms.kw9": {
+      hypervisor: "hv2",
+      profile: "worker",
+      ip: "198.18.0.39",
+      mac: "02:00:00:00:00:39",
+      volumes: { var: { size: "64MiB", mountPoint: "/var/lib/data", onDelete: "delete" } },
+      shares: { lost: { source: "/srv/not-there", mountPoint: "/srv/lost" } },
+      startTimeout: "20s",
+    },
+  });
+  expect(await failingUp()).toMatch(/kw9.*share \/srv\/not-there is missing/s);
+  // It is in the state, so that the next run goes on with it, or removes it.
+  expect((await state()).get("MicroVm kw9")).toBeDefined();
+  await site.reset();
+  await up();
+  await expectNoChanges();
+  expect(
+    await on("hv2", "ls /var/lib/pulumi-microvm/vms /var/lib/pulumi-microvm/volumes"),
+  ).not.toContain("kw9");
+  await on("hv2", "rm -rf /var/lib/microvms/kw9");
+}, 400_000);

@@ -1,0 +1,102 @@
+/** An engine run that is stopped in the middle: its processes are found by descent, not by name alone. */
+import { execFileSync } from "node:child_process";
+import { on, start, until } from "./lab";
+import type { Started } from "./lab";
+
+/** `pulumi up` that goes on in the background. */
+export function startUp(): Started {
+  const options = ["--yes", "--skip-preview", "--stack=lab", "--non-interactive", "--color=never"];
+  return start(["exec", "pulumi", "up", ...options]);
+}
+
+/** Processes below `root` whose command line has `text`. */
+export function processesBelow(root: number, text: string): number[] {
+  const rows = execFileSync("ps", ["-eo", "pid=,ppid=,args="], { encoding: "utf8" })
+    .split("\n")
+    .map((row) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(row))
+    .flatMap((row) =>
+      row === null ? [] : [{ pid: Number(row[1]), parent: Number(row[2]), args: row[3] ?? "" }],
+    );
+  const below = new Set([root]);
+  for (let size = 0; size !== below.size;) {
+    size = below.size;
+    for (const { pid, parent } of rows) if (below.has(parent)) below.add(pid);
+  }
+  return rows
+    .filter(({ pid, args }) => below.has(pid) && args.includes(text))
+    .map(({ pid }) => pid);
+}
+
+export const PROVIDER = "provider/main.js";
+export const ENGINE = "pulumi up";
+
+/** Signals what runs below `running`; there must be something. */
+export function signal(running: Started, text: string, name: NodeJS.Signals): number[] {
+  const victims = processesBelow(running.pid, text);
+  expect(victims.length).toBeGreaterThan(0);
+  for (const pid of victims) process.kill(pid, name);
+  return victims;
+}
+
+/** All of them have ended. */
+export async function gone(pids: readonly number[]): Promise<void> {
+  await until("the processes end", 30, () =>
+    Promise.resolve(pids.every((pid) => !isAlive(pid)) ? true : undefined),
+  );
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Makes a host stop at the n-th mutation from now on: each one is a line in the journal, written by
+ * `logger`, and a wrapper in front of it waits there.
+ */
+export class Gate {
+  constructor(private readonly host: string) {}
+
+  async install(): Promise<void> {
+    await on(
+      this.host,
+      `cat > /usr/local/bin/logger <<'EOF'
+#!/bin/sh
+/usr/bin/logger "$@"
+[ -e /run/gate/stop-at ] || exit 0
+echo x >> /run/gate/passed
+if [ "$(wc -l < /run/gate/passed)" -eq "$(cat /run/gate/stop-at)" ]; then
+  touch /run/gate/reached
+  while [ -e /run/gate/reached ]; do sleep 0.05; done
+fi
+EOF
+chmod 0755 /usr/local/bin/logger; rm -rf /run/gate`,
+    );
+  }
+
+  async stopAt(step: number): Promise<void> {
+    await on(this.host, `rm -rf /run/gate; mkdir /run/gate; echo ${step} > /run/gate/stop-at`);
+  }
+
+  /** Is the host waiting at the gate? False when the run ended without coming so far. */
+  async reached(running: Started): Promise<boolean> {
+    let ended = false;
+    void running.ended.finally(() => (ended = true));
+    return until("the gate", 120, async () => {
+      if ((await on(this.host, "ls /run/gate/reached 2>/dev/null || true")) !== "") return true;
+      return ended ? false : undefined;
+    });
+  }
+
+  async open(): Promise<void> {
+    await on(this.host, "rm -rf /run/gate");
+  }
+
+  async remove(): Promise<void> {
+    await on(this.host, "rm -rf /run/gate /usr/local/bin/logger");
+  }
+}
