@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 
-interface Lock {
-  packages: Record<string, { resolved?: string; optionalDependencies?: Record<string, string> }>;
-}
-
-const lock = JSON.parse(readFileSync(join(__dirname, "../../package-lock.json"), "utf8")) as Lock;
+const locked = z.looseObject({
+  resolved: z.string().optional(),
+  optionalDependencies: z.record(z.string(), z.string()).optional(),
+});
+const { packages } = z
+  .looseObject({ packages: z.record(z.string(), locked) })
+  .parse(JSON.parse(readFileSync(join(__dirname, "../../package-lock.json"), "utf8")));
 
 /** Where npm looks for `name` from `at`: its own node_modules, then those of each parent. */
 function* places(at: string, name: string): Iterable<string> {
@@ -17,16 +20,14 @@ function* places(at: string, name: string): Iterable<string> {
 
 // A lock written where a registry lacks some platforms' packages makes `npm ci` fail everywhere.
 test("the lock file names the optional packages of every platform", () => {
-  const missing = Object.entries(lock.packages).flatMap(([at, locked]) =>
-    Object.keys(locked.optionalDependencies ?? {}).filter(
-      (name) => ![...places(at, name)].some((place) => place in lock.packages),
+  const missing = Object.entries(packages).flatMap(([at, entry]) =>
+    Object.keys(entry.optionalDependencies ?? {}).filter(
+      (name) => ![...places(at, name)].some((place) => place in packages),
     ),
   );
   expect(missing).toEqual([]);
 });
 
 test("the lock file names no registry", () => {
-  expect(Object.values(lock.packages).filter((locked) => locked.resolved !== undefined)).toEqual(
-    [],
-  );
+  expect(Object.values(packages).filter(({ resolved }) => resolved !== undefined)).toEqual([]);
 });
