@@ -9,7 +9,7 @@ const PACKAGES = [
   ...["systemd", "systemd-sysv", "systemd-container", "dbus", "libpam-systemd", "udev"],
   ...["openssh-server", "openssh-client", "iproute2", "iputils-ping", "netbase", "procps", "kmod"],
   ...["libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils"],
-  ...["nix-bin", "e2fsprogs", "util-linux", "ca-certificates"],
+  ...["nix-bin", "e2fsprogs", "util-linux", "ca-certificates", "sudo"],
 ];
 
 /** Each copy gets an identity of its own. */

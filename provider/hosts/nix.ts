@@ -35,7 +35,7 @@ export async function copy(
         "--no-check-sigs",
         ...(what === "derivations" ? ["--derivation"] : []),
         "--to",
-        `ssh-ng://${host.hop.user}@${alias(0)}`,
+        storeOf(host.hop.user),
         ...paths,
       ],
       { NIX_SSHOPTS: `-F ${file}` },
@@ -43,6 +43,12 @@ export async function copy(
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** The host's store. Whoever is not root there gets at it through sudo, as for everything else. */
+function storeOf(user: string): string {
+  const store = `ssh-ng://${user}@${alias(0)}`;
+  return user === "root" ? store : `${store}?remote-program=sudo%20-n%20nix-daemon`;
 }
 
 /** An ssh_config with strict checking against pins of its own, and the jump hosts. Mode 0600. */

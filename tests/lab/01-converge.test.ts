@@ -5,7 +5,7 @@ import {
   expectNoChanges,
   lab,
   mutations,
-  now,
+  journalEnd,
   on,
   preview,
   pulumi,
@@ -77,12 +77,12 @@ test("the outputs tell of each VM", async () => {
 test("the second up is empty, the preview too, and it changes nothing", async () => {
   const boots = await bootIds();
   const before = [await snapshot("hv1"), await snapshot("hv2")];
-  const since = await now("hv1");
+  const end = await journalEnd("hv1");
   await expectNoChanges();
   expect(await preview()).toEqual({});
   expect([await snapshot("hv1"), await snapshot("hv2")]).toEqual(before);
   expect(await up()).toMatch(/Resources:\s+\d+ unchanged/);
-  expect(await mutations("hv1", since)).toEqual([]);
+  expect(await mutations("hv1", end)).toEqual([]);
   expect(await bootIds()).toEqual(boots);
 });
 
@@ -136,9 +136,9 @@ test("running: false stops, and true starts again; restart restarts", async () =
   const boots = await bootIds();
   await site.set({ "vms.kw1.restart": "again" });
   expect(await preview()).toEqual({ "MicroVm kw1": { op: "update", diff: ["restart"] } });
-  const since = await now("hv1");
+  const end = await journalEnd("hv1");
   await up();
-  expect(await mutations("hv1", since)).toEqual(["restarted kw1"]);
+  expect(await mutations("hv1", end)).toEqual(["restarted kw1"]);
   const after = await bootIds();
   expect(after["kw1"]).not.toBe(boots["kw1"]);
   expect(after["kc1"]).toBe(boots["kc1"]);

@@ -4,7 +4,7 @@ import {
   expectNoChanges,
   failingUp,
   mutations,
-  now,
+  journalEnd,
   on,
   preview,
   pulumi,
@@ -47,9 +47,9 @@ describe("drift of a VM is named and repaired", () => {
       'sed -i \'s/"running":true/"running":false/\' /var/lib/pulumi-microvm/vms/kw1.json',
     );
     expect(await preview()).toEqual({ "MicroVm kw1": { op: "update", diff: ["ownership"] } });
-    const since = await now("hv1");
+    const end = await journalEnd("hv1");
     await up();
-    expect(await mutations("hv1", since)).toEqual([]);
+    expect(await mutations("hv1", end)).toEqual([]);
     await expectNoChanges();
   });
 
@@ -66,12 +66,12 @@ describe("what is not repaired unasked is a clear error, and nothing is changed"
   async function refused(breakIt: string, message: RegExp, mendIt: string): Promise<void> {
     await on("hv1", breakIt);
     try {
-      const since = await now("hv1");
+      const end = await journalEnd("hv1");
       const seen = await pulumi("preview", "--stack=lab");
       expect(seen.code).not.toBe(0);
       expect(seen.text).toMatch(message);
       expect(await failingUp()).toMatch(message);
-      expect(await mutations("hv1", since)).toEqual([]);
+      expect(await mutations("hv1", end)).toEqual([]);
     } finally {
       await on("hv1", mendIt);
     }
@@ -121,10 +121,10 @@ describe("what is not repaired unasked is a clear error, and nothing is changed"
       "ip link add br9 type bridge && ip link add eno9 type veth peer name eno9p && ip link set eno9 master br9",
     );
     try {
-      const since = await now("hv1");
+      const end = await journalEnd("hv1");
       expect((await pulumi("preview", "--stack=lab")).text).toMatch(/br9 is down/);
       expect(await failingUp()).toMatch(/br9 is down/);
-      expect(await mutations("hv1", since)).toEqual([]);
+      expect(await mutations("hv1", end)).toEqual([]);
     } finally {
       await on("hv1", "ip link del br9; ip link del eno9");
     }

@@ -69,6 +69,14 @@ async function searchOperator(): Promise<string> {
   return (await lab(["exec", "sh", "-c", script], canary)).text.trim();
 }
 
+/** The text before each canary: tells where it leaked, without showing it. */
+function leaks(text: string): string[] {
+  return text
+    .split(canary)
+    .slice(0, -1)
+    .map((before) => before.slice(-200));
+}
+
 /** Runs pulumi while it samples the processes; everything that could show the canary, joined. */
 async function watched(...args: string[]): Promise<{ code: number; seen: string }> {
   const running = start([
@@ -100,7 +108,7 @@ test("a config secret converges a change, and is found nowhere", async () => {
   });
   const run = await watched("up", "--yes", "--skip-preview", "--debug");
   expect(run.code).toBe(0);
-  expect(run.seen.includes(canary)).toBe(false);
+  expect(leaks(run.seen)).toEqual([]);
   expect(await searchOperator()).toBe("");
   for (const host of HOSTS) expect(await searchHost(host)).toBe("");
   await expectNoChanges();
@@ -116,7 +124,7 @@ test("an error about the secret does not show it", async () => {
   const run = await watched("up", "--yes", "--skip-preview");
   expect(run.code).not.toBe(0);
   expect(run.seen).toMatch(/is not a usable private key/);
-  expect(run.seen.includes(canary)).toBe(false);
+  expect(leaks(run.seen)).toEqual([]);
 });
 
 describe("the search would find a canary", () => {

@@ -1,5 +1,15 @@
 /** A VM that does not come up after a change goes back to the runner that it had. */
-import { SiteCopy, bootId, expectNoChanges, failingUp, mutations, now, on, state, up } from "./lab";
+import {
+  SiteCopy,
+  bootId,
+  expectNoChanges,
+  failingUp,
+  mutations,
+  journalEnd,
+  on,
+  state,
+  up,
+} from "./lab";
 
 const site = new SiteCopy();
 beforeAll(async () => {
@@ -18,7 +28,7 @@ async function expectPutBack(change: Record<string, unknown>, cause: RegExp): Pr
   const runner = await on("hv1", "readlink /var/lib/microvms/kw1/current");
   const others = await bootId("kc1");
   const before = await bootId("kw1");
-  const since = await now("hv1");
+  const end = await journalEnd("hv1");
   await site.set(change);
   const text = await failingUp();
   expect(text).toMatch(cause);
@@ -30,7 +40,7 @@ async function expectPutBack(change: Record<string, unknown>, cause: RegExp): Pr
   expect(await bootId("kw1")).not.toBe(before);
   expect(await bootId("kc1")).toBe(others);
   expect((await state()).get("MicroVm kw1")?.outputs).toMatchObject({ runner, status: "ready" });
-  expect(await mutations("hv1", since)).toContain(`put kw1 back on ${runner}`);
+  expect(await mutations("hv1", end)).toContain(`put kw1 back on ${runner}`);
 
   // The site is right again: nothing is left to do, for the VM is where it was.
   await site.reset();

@@ -2,7 +2,7 @@
  * The provider, the engine and the link are cut at each mutation of a VM's create, update and delete. The
  * next `up` converges, each mutation stands once in the host's journal, and no process is left.
  */
-import { SiteCopy, expectNoChanges, lab, mutations, now, on, state, until, up } from "./lab";
+import { SiteCopy, expectNoChanges, lab, mutations, journalEnd, on, state, until, up } from "./lab";
 import { ENGINE, Gate, PROVIDER, gone, processesBelow, signal, startUp } from "./kill";
 import type { Started } from "./lab";
 
@@ -44,8 +44,7 @@ async function cutAtEachStep(from: object, to: object, cut: Cut): Promise<number
     await site.set({ ...from });
     await up();
     await on("hv2", "[ -e /var/lib/pulumi-microvm/vms/kw7.json ] || rm -rf /var/lib/microvms/kw7");
-    const since = await now("hv2");
-    const cursor = await journalCursor();
+    const end = await journalEnd("hv2");
     await gate.stopAt(step);
     await site.set({ ...to });
     const running = startUp();
@@ -61,31 +60,13 @@ async function cutAtEachStep(from: object, to: object, cut: Cut): Promise<number
     await gone(plugins);
     await up();
     await expectNoChanges();
-    expectOnce(await mutationsAfter(cursor), since);
+    await expectOnce(end);
   }
 }
 
-async function journalCursor(): Promise<string> {
-  const line = await on(
-    "hv2",
-    "journalctl --sync; journalctl -q -n 1 -o export | grep -a ^__CURSOR=",
-  );
-  return line.replace("__CURSOR=", "");
-}
-
-async function mutationsAfter(cursor: string): Promise<string[]> {
-  const text = await on(
-    "hv2",
-    `journalctl --sync; journalctl -q -o cat -t pulumi-microvm --after-cursor='${cursor}'`,
-  );
-  return text
-    .split("\n")
-    .map((line) => line.replace(/^[0-9a-f-]{36}: /, ""))
-    .filter((line) => line.includes("kw7"));
-}
-
-function expectOnce(lines: string[], since: number): void {
-  expect(since).toBeGreaterThan(0);
+/** Each mutation of the VM stands once in the journal. */
+async function expectOnce(end: string): Promise<void> {
+  const lines = (await mutations("hv2", end)).filter((line) => line.includes("kw7"));
   expect(lines.length).toBeGreaterThan(0);
   expect(lines).toEqual([...new Set(lines)]);
 }
@@ -112,8 +93,7 @@ describe("the provider is killed at each step", () => {
 
 /** One cut at a mutation in the middle of a create. */
 async function cutOnce(cut: Cut): Promise<void> {
-  const since = await now("hv2");
-  const cursor = await journalCursor();
+  const end = await journalEnd("hv2");
   await gate.stopAt(4);
   await site.set(there);
   const running = startUp();
@@ -127,7 +107,7 @@ async function cutOnce(cut: Cut): Promise<void> {
   await up();
   expect(await on("kw7", "hostname")).toBe("kw7");
   await expectNoChanges();
-  expectOnce(await mutationsAfter(cursor), since);
+  await expectOnce(end);
 }
 
 test("the engine is killed: the provider ends by itself, and the next up goes on", async () => {
@@ -152,7 +132,7 @@ test("Ctrl-C twice: the engine ends at once, and the next up goes on", async () 
 }, 400_000);
 
 test("sshd is restarted and every link cut: the run itself goes on to its end", async () => {
-  const cursor = await journalCursor();
+  const end = await journalEnd("hv2");
   await gate.stopAt(4);
   await site.set(there);
   const running = startUp();
@@ -163,11 +143,11 @@ test("sshd is restarted and every link cut: the run itself goes on to its end", 
   await gate.open();
   expect((await running.ended).code).toBe(0);
   await expectNoChanges();
-  expectOnce(await mutationsAfter(cursor), 1);
+  await expectOnce(end);
 }, 400_000);
 
 test("the host is rebooted in the middle: the next up goes on", async () => {
-  const since = await now("hv2");
+  const end = await journalEnd("hv2");
   await gate.stopAt(4);
   await site.set(there);
   const running = startUp();
@@ -179,6 +159,6 @@ test("the host is rebooted in the middle: the next up goes on", async () => {
   await up();
   expect(await on("kw7", "hostname")).toBe("kw7");
   await expectNoChanges();
-  expect((await mutations("hv2", since)).length).toBeGreaterThan(0);
+  expect((await mutations("hv2", end)).length).toBeGreaterThan(0);
   expect((await state()).get("MicroVm kw7")).toBeDefined();
 }, 400_000);

@@ -173,18 +173,28 @@ export function bootId(guest: string): Promise<string> {
   return on(guest, "cat /proc/sys/kernel/random/boot_id");
 }
 
-/** What the provider did on a host since a moment, by the host's own journal. */
-export async function mutations(host: string, sinceSeconds: number): Promise<string[]> {
-  const text = await on(host, `journalctl -q -o cat -t pulumi-microvm --since=@${sinceSeconds}`);
-  return text
-    .split("\n")
-    .map((line) => line.replace(/^[0-9a-f-]{36}: /, ""))
-    .filter((line) => line !== "");
+/** Where a host's journal ends now. */
+export async function journalEnd(host: string): Promise<string> {
+  const end = await on(
+    host,
+    "journalctl --sync; journalctl -q -n 1 -o export | grep -a ^__CURSOR=",
+  );
+  return end.replace("__CURSOR=", "");
 }
 
-/** The host's clock, for `mutations`. */
-export async function now(host: string): Promise<number> {
-  return Number(await on(host, "date +%s"));
+/** The messages of a unit or identifier in a host's journal behind `journalEnd`. */
+export async function journalAfter(host: string, end: string, which: string): Promise<string[]> {
+  const text = await on(
+    host,
+    `journalctl --sync; journalctl -q -o cat ${which} --after-cursor='${end}'`,
+  );
+  return text.split("\n").filter((line) => line !== "");
+}
+
+/** What the provider did on a host behind `journalEnd`, by the host's own journal. */
+export async function mutations(host: string, end: string): Promise<string[]> {
+  const lines = await journalAfter(host, end, "-t pulumi-microvm");
+  return lines.map((line) => line.replace(/^[0-9a-f-]{36}: /, ""));
 }
 
 /** A copy of the lab's site that scenarios change; `set` values replace those at a path. */

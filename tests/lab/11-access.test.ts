@@ -1,0 +1,88 @@
+/** Hosts behind a jump host, and an operator who is not root. */
+import {
+  SiteCopy,
+  bootId,
+  expectNoChanges,
+  failingUp,
+  journalAfter,
+  journalEnd,
+  on,
+  up,
+} from "./lab";
+
+const site = new SiteCopy();
+const OTHER_KEY =
+  "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+
+beforeAll(async () => {
+  await site.use();
+  await up();
+});
+afterAll(async () => {
+  await site.reset();
+  await up();
+  await site.release();
+});
+
+/** hv1 by way of hv2. */
+function jump(hostKey: unknown): Record<string, unknown> {
+  return {
+    "ssh.jumpHosts": { gate: { address: site.get("hypervisors.hv2.address"), hostKey } },
+    "hypervisors.hv1.ssh.jumpHost": "gate",
+  };
+}
+
+test("both hops are verified, and everything goes through the jump host, copies too", async () => {
+  const before = await bootId("kw1");
+  await site.set({
+    ...jump(site.get("hypervisors.hv2.ssh.hostKey")),
+    "vms.kw1.memory": "208MiB",
+  });
+  const end = await journalEnd("hv1");
+  await up();
+  await expectNoChanges();
+  const gate = String(site.get("hypervisors.hv2.address"));
+  const logins = (await journalAfter("hv1", end, "-u ssh")).filter((line) =>
+    line.startsWith("Accepted publickey"),
+  );
+  const straight = logins.filter((line) => !line.includes(` from ${gate} `));
+  // Only the login that asks this.
+  expect(straight).toHaveLength(1);
+  expect(logins.length).toBeGreaterThan(2);
+  expect(await bootId("kw1")).not.toBe(before);
+}, 400_000);
+
+test("a jump host with another key than the pinned one is refused, and both keys are shown", async () => {
+  await site.set({ ...jump(OTHER_KEY), "vms.kw1.restart": "by a false gate" });
+  const before = await bootId("kw1");
+  const text = await failingUp();
+  expect(text).toMatch(/hv1 \(jump host\)/);
+  expect(text.match(/SHA256:[A-Za-z0-9+/]{43}/g)?.length).toBeGreaterThanOrEqual(2);
+  expect(await bootId("kw1")).toBe(before);
+  await site.reset();
+  await up();
+}, 400_000);
+
+test("a user with sudo does all that root does", async () => {
+  await on(
+    "hv1",
+    "useradd --create-home operator; install -d -m 0700 -o operator ~operator/.ssh; " +
+      "install -m 0600 -o operator /root/.ssh/authorized_keys ~operator/.ssh/; " +
+      "echo 'operator ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/operator",
+  );
+  try {
+    const before = await bootId("kw1");
+    await site.set({ "hypervisors.hv1.ssh.user": "operator", "vms.kw1.memory": "216MiB" });
+    await up();
+    expect(await bootId("kw1")).not.toBe(before);
+    await expectNoChanges();
+
+    await on("hv1", "rm /etc/sudoers.d/operator");
+    await site.set({ "hypervisors.hv1.ssh.user": "operator", "vms.kw1.restart": "without sudo" });
+    expect(await failingUp()).toMatch(/hv1: .*sudo/);
+  } finally {
+    await site.reset();
+    await up();
+    await on("hv1", "rm -f /etc/sudoers.d/operator; userdel --remove operator");
+  }
+}, 400_000);
