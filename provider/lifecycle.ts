@@ -105,19 +105,17 @@ export function bind<I extends HostBound, S extends object>(
 
   /** A read without inputs is an import. */
   const imported = async (context: Context, id: string): Promise<Found | undefined> => {
-    if (resource.importInputs === undefined) {
+    if (resource.find === undefined) {
       throw new ProviderError(
         "input",
         `${id}: a ${resource.type} can't be imported`,
         "Leave it to up: it is made beside what is there.",
       );
     }
-    const inputs = await resource.importInputs(context, id);
-    if (inputs === undefined) return undefined;
-    const observed = await resource.observe(context, inputs, undefined);
-    if (observed === undefined) return undefined;
-    const map = toMap(inputs);
-    return { id: resource.id(inputs), inputs: map, properties: outputs(map, observed) };
+    const found = await resource.find(context, id);
+    if (found === undefined) return undefined;
+    const inputs = toMap(found.inputs);
+    return { id: resource.id(found.inputs), inputs, properties: outputs(inputs, found.state) };
   };
 
   return {

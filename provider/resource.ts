@@ -65,8 +65,8 @@ export interface Resource<I extends HostBound, S extends object> {
   owned?(state: S): boolean;
   remove(context: Context, inputs: I, state: S | undefined): Promise<void>;
   /**
-   * The inputs of what is on a host already, by the id that it would have had; undefined where there
-   * is nothing. Only reads. Absent: there is nothing on a host to import.
+   * For import: what is on a host already, by the id that it would have had, with the inputs that
+   * state it; undefined where there is nothing. Only reads. Absent: nothing on a host to import.
    */
-  importInputs?(context: Context, id: string): Promise<I | undefined>;
+  find?(context: Context, id: string): Promise<{ inputs: I; state: S } | undefined>;
 }

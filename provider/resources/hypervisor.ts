@@ -129,10 +129,11 @@ export const hypervisor: Resource<Inputs, State> = {
 
   remove: () => Promise.resolve(),
 
-  async importInputs(context, id) {
+  async find(context, id) {
     if (!host.safeParse(id).success) splitId(id, "the hypervisor's name");
     const facts = await context.pool.get(id).read(context);
     const [bridge = "", { ports = [] } = {}] = [...facts.bridges][0] ?? [];
-    return inputs.parse({ host: id, bridge, nic: ports[0] ?? "" });
+    const wanted = inputs.parse({ host: id, bridge, nic: ports[0] ?? "" });
+    return { inputs: wanted, state: stateOf(facts, wanted) };
   },
 };

@@ -130,13 +130,13 @@ export const microVm: Resource<Inputs, State> = {
     });
   },
 
-  async importInputs(context, id) {
+  async find(context, id) {
     const { host: hostName, rest } = splitId(id, "HYPERVISOR/VM");
     const facts = await context.pool.get(hostName).read(context);
     const vm = facts.vms.get(rest);
     if (vm?.current === undefined) return undefined;
     requireImportable(vm, id);
-    return inputs.parse({
+    const wanted = inputs.parse({
       host: hostName,
       machineId: facts.machineId,
       name: rest,
@@ -144,5 +144,7 @@ export const microVm: Resource<Inputs, State> = {
       toplevel: vm.toplevel ?? vm.system,
       running: vm.active === "active",
     });
+    const state = stateOf(facts, wanted, context.urn);
+    return state && { inputs: wanted, state };
   },
 };

@@ -219,7 +219,7 @@ export const volume: Resource<Inputs, State> = {
     });
   },
 
-  async importInputs(context, id) {
+  async find(context, id) {
     const { host: hostName, rest } = splitId(id, ID_SHAPE);
     const [, vm = "", volumeName = "", path] = /^([^.=]+)\.([^.=]+)(?:=(.+))?$/.exec(rest) ?? [];
     if (vm === "") splitId("", ID_SHAPE);
@@ -227,7 +227,7 @@ export const volume: Resource<Inputs, State> = {
     const facts = await context.pool.get(hostName).read(context);
     const found = await context.pool.get(hostName).image(context, image);
     if (found === undefined) return undefined;
-    return inputs.parse({
+    const wanted = inputs.parse({
       host: hostName,
       machineId: facts.machineId,
       vm,
@@ -235,5 +235,8 @@ export const volume: Resource<Inputs, State> = {
       image,
       ...stated(found, id),
     });
+    const text = facts.records.get(`volumes/${keyOf(wanted)}`);
+    const state = { status: "unrecorded", ownership: ownership(text, context.urn) };
+    return { inputs: wanted, state: { sizeMiB: wanted.sizeMiB, ...state } };
   },
 };

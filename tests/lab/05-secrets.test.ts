@@ -77,7 +77,10 @@ function leaks(text: string): string[] {
     .map((before) => before.slice(-200));
 }
 
-/** Runs pulumi while it samples the processes; everything that could show the canary, joined. */
+/**
+ * Runs pulumi while it samples the processes; everything that could show the canary, joined. From level 9 on
+ * the engine itself traces each value that it marshals, secrets too, as Pulumi's documentation warns.
+ */
 async function watched(...args: string[]): Promise<{ code: number; seen: string }> {
   const running = start([
     "exec",
@@ -86,7 +89,7 @@ async function watched(...args: string[]): Promise<{ code: number; seen: string 
     "--stack=lab",
     "--non-interactive",
     "--logtostderr",
-    "-v=9",
+    "-v=8",
   ]);
   const samples: string[] = [];
   const sampling = setInterval(() => samples.push(processes()), 100);

@@ -137,9 +137,10 @@ test("sshd is restarted and every link cut: the run itself goes on to its end", 
   await site.set(there);
   const running = startUp();
   expect(await gate.reached(running)).toBe(true);
-  await on("hv2", "systemctl restart ssh; pkill -f '^sshd: root@notty' || true").catch(
-    () => undefined,
-  );
+  await on(
+    "hv2",
+    "systemd-run --quiet sh -c 'systemctl restart ssh; loginctl kill-user --signal=KILL root'",
+  ).catch(() => undefined);
   await gate.open();
   expect((await running.ended).code).toBe(0);
   await expectNoChanges();

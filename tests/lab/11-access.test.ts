@@ -38,7 +38,13 @@ test("both hops are verified, and everything goes through the jump host, copies 
     ...jump(site.get("hypervisors.hv2.ssh.hostKey")),
     "vms.kw1.memory": "208MiB",
   });
+  // The refresh of this run still goes by the recorded way.
+  await up();
   const end = await journalEnd("hv1");
+  await site.set({
+    ...jump(site.get("hypervisors.hv2.ssh.hostKey")),
+    "vms.kw1.memory": "224MiB",
+  });
   await up();
   await expectNoChanges();
   const gate = String(site.get("hypervisors.hv2.address"));
@@ -66,23 +72,23 @@ test("a jump host with another key than the pinned one is refused, and both keys
 test("a user with sudo does all that root does", async () => {
   await on(
     "hv1",
-    "useradd --create-home operator; install -d -m 0700 -o operator ~operator/.ssh; " +
-      "install -m 0600 -o operator /root/.ssh/authorized_keys ~operator/.ssh/; " +
-      "echo 'operator ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/operator",
+    "useradd --create-home ops; install -d -m 0700 -o ops ~ops/.ssh; " +
+      "install -m 0600 -o ops /root/.ssh/authorized_keys ~ops/.ssh/; " +
+      "echo 'ops ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/ops",
   );
   try {
     const before = await bootId("kw1");
-    await site.set({ "hypervisors.hv1.ssh.user": "operator", "vms.kw1.memory": "216MiB" });
+    await site.set({ "hypervisors.hv1.ssh.user": "ops", "vms.kw1.memory": "216MiB" });
     await up();
     expect(await bootId("kw1")).not.toBe(before);
     await expectNoChanges();
 
-    await on("hv1", "rm /etc/sudoers.d/operator");
-    await site.set({ "hypervisors.hv1.ssh.user": "operator", "vms.kw1.restart": "without sudo" });
+    await on("hv1", "rm /etc/sudoers.d/ops");
+    await site.set({ "hypervisors.hv1.ssh.user": "ops", "vms.kw1.restart": "without sudo" });
     expect(await failingUp()).toMatch(/hv1: .*sudo/);
   } finally {
     await site.reset();
     await up();
-    await on("hv1", "rm -f /etc/sudoers.d/operator; userdel --remove operator");
+    await on("hv1", "rm -f /etc/sudoers.d/ops; userdel --force --remove ops");
   }
 }, 400_000);
