@@ -17,7 +17,7 @@ module.exports = {
   projects: [
     project("unit"),
     project("grpc", { setupFilesAfterEnv: ["<rootDir>/tests/grpc/setup.ts"] }),
-    project("nix"),
+    project("nix", { setupFilesAfterEnv: ["<rootDir>/tests/nix/setup.ts"] }),
     project("lab", { setupFilesAfterEnv: ["<rootDir>/tests/lab/setup.ts"] }),
   ],
 };

@@ -100,14 +100,31 @@ let
     inContextOf "hypervisor ${name}" (
       pathsOf config.system.build.toplevel // { packages = packagesOf (systemPackages config); }
     );
+
+  # Each machine is evaluated by itself, so this is seen only here.
+  requireOneLeader =
+    machines: result:
+    let
+      named = predicate: filter (name: predicate (machines.${name}.config.k0s-node or { })) (attrNames machines);
+      controllers = named (node: node.enable or false && node.role != "worker");
+      leaders = named (node: node.enable or false && node.isLeader);
+    in
+    if controllers == [ ] || builtins.length leaders == 1 then
+      result
+    else
+      throw "mkSite: one controller begins the k0s cluster, here ${
+        if leaders == [ ] then "none does" else "${concatStringsSep " and " leaders} do"
+      }; set k0s-node.isLeader = true in the module of exactly one of ${concatStringsSep ", " controllers}";
 in
 {
   inherit packagesOf hardwareOf;
 
   # systems: { machines, hypervisors } of evaluated NixOS systems
-  pulumiMicrovm = systems: {
-    version = 1;
-    machines = mapAttrs machine systems.machines;
-    hypervisors = mapAttrs hypervisor systems.hypervisors;
-  };
+  pulumiMicrovm =
+    systems:
+    requireOneLeader systems.machines {
+      version = 1;
+      machines = mapAttrs machine systems.machines;
+      hypervisors = mapAttrs hypervisor systems.hypervisors;
+    };
 }

@@ -9,6 +9,8 @@ rec {
   pkgs = {
     e2fsprogs = "e2fsprogs";
     iproute2 = "iproute2";
+    # of templates/site
+    htop = "htop";
   };
 
   evaluate =
@@ -57,63 +59,134 @@ rec {
     site: modules:
     builtins.mapAttrs (_: builtins.mapAttrs (_: { modules }: evaluate modules)) (plan site modules);
 
-  # A system as nixosSystem answers it, from derivations that are just names.
+  # A derivation that is just names.
   drv = name: version: {
     inherit version;
     pname = name;
     name = "${name}-${version}";
     type = "derivation";
-    drvPath = "/nix/store/${builtins.hashString "md5" name}-${name}-${version}.drv";
-    outPath = "/nix/store/${builtins.hashString "md5" "${name}-${version}"}-${name}-${version}";
+    drvPath = "/nix/store/${builtins.hashString "md5" "${name}-${version}"}-${name}-${version}.drv";
+    outPath = "/nix/store/${builtins.hashString "sha256" "${name}-${version}"}-${name}-${version}";
   };
+  hash = value: builtins.substring 0 12 (builtins.hashString "sha256" (builtins.toJSON value));
 
-  # Stands for `nixpkgs`, `microvm` and `k0s-nix`. The runner is a hash of all that microvm.nix's would be made of.
+  # Stands for the flake inputs nixpkgs, microvm and k0s-nix. A system is a hash of the options that make it, a runner
+  # one of what microvm.nix's runner is made of.
   inputs = {
     nixpkgs.lib = lib // {
       nixosSystem =
         { modules, specialArgs }:
         let
-          config = evaluate (modules ++ [ { options.nixpkgs = {
-            hostPlatform = lib.mkOption { type = lib.types.str; };
-            overlays = lib.mkOption { type = lib.types.listOf lib.types.raw; default = [ ]; };
-          }; } ]);
-          toplevel = drv "nixos-system-${config.networking.hostName}" (builtins.substring 0 8 (builtins.hashString "sha256" (builtins.toJSON { inherit (config) fileSystems users services systemd; })));
-          kernelParams = [ "console=ttyS0" "init=${toplevel.outPath}/init" "regInfo=${toplevel.outPath}/registration" ];
-          microvmConfig = (config.microvm or { }) // { inherit kernelParams; };
+          config = evaluate (modules ++ [ stubs.nixpkgs ]);
+          toplevel = drv "nixos-system-${config.networking.hostName}" (hash {
+            inherit (config)
+              boot
+              fileSystems
+              networking
+              services
+              users
+              ;
+          });
         in
         {
-          pkgs.closureInfo = { rootPaths }: drv "closure-info" (builtins.hashString "md5" (toString rootPaths));
+          pkgs.closureInfo = { rootPaths }: drv "closure-info" (hash (map (path: path.outPath) rootPaths));
           config = config // {
-            environment.systemPackages = [ (drv "hello" "2.12") (drv "hello" "2.10") (drv "jq" "1.7") (drv "unversioned" "") ];
-            boot.kernelPackages.kernel = drv "linux" "6.12.1";
+            boot = config.boot // {
+              kernelPackages.kernel = drv "linux" "6.12.1";
+            };
+            environment.systemPackages = [
+              (drv "hello" "2.12")
+              (drv "hello" "2.10")
+              (drv "hello" "2.12")
+              (drv "script" "")
+            ];
             systemd.package = drv "systemd" "258";
             system.build.toplevel = toplevel;
-            services = config.services // { k0s = (config.services.k0s or { enable = false; }) // { package = drv "k0s" "1.35.1"; }; };
-            microvm = microvmConfig // {
+            services = config.services // {
+              k0s = (config.services.k0s or { }) // {
+                package = drv "k0s" "1.35.1";
+              };
+            };
+            microvm = (config.microvm or { }) // rec {
+              kernelParams = [
+                "console=ttyS0"
+                "regInfo=${toplevel.outPath}/registration"
+                "init=${toplevel.outPath}/init"
+              ];
               qemu.package = drv "qemu" "10.1";
               declaredRunner = inputs.microvm.lib.buildRunner {
                 pkgs = { };
-                microvmConfig = microvmConfig // { inherit (config.networking) hostName; systemSymlink = true; };
                 inherit toplevel;
+                microvmConfig = config.microvm // {
+                  inherit kernelParams;
+                  inherit (config.networking) hostName;
+                  systemSymlink = true;
+                };
               };
             };
           };
         };
     };
-    microvm.nixosModules = { inherit (stubs) microvm host; };
+    microvm.nixosModules = {
+      inherit (stubs) microvm host;
+    };
     microvm.lib.buildRunner =
-      { microvmConfig, toplevel, ... }:
-      drv "microvm-qemu-${microvmConfig.hostName}" (
-        builtins.hashString "sha256" (
-          builtins.toJSON {
-            inherit (microvmConfig) vcpu mem kernelParams shares volumes interfaces;
-            system = if microvmConfig.systemSymlink then toplevel.outPath else null;
-          }
-        )
-      );
+      {
+        pkgs,
+        microvmConfig,
+        toplevel,
+      }:
+      drv "microvm-qemu-${microvmConfig.hostName}" (hash {
+        inherit (microvmConfig)
+          vcpu
+          mem
+          kernelParams
+          shares
+          volumes
+          interfaces
+          ;
+        system = if microvmConfig.systemSymlink then toplevel.outPath else null;
+      });
     k0s-nix.nixosModules.default = stubs.k0s;
     k0s-nix.overlays.default = { };
   };
 
   mkSite = import ../../nixos/lib/mkSite.nix;
+
+  # The flake of templates/site with these inputs, as the real ones would call it.
+  template =
+    directory:
+    (import ../../templates/site/flake.nix).outputs {
+      inherit (inputs) microvm k0s-nix;
+      nixpkgs = inputs.nixpkgs // {
+        lib = inputs.nixpkgs.lib // {
+          genAttrs = names: make: builtins.listToAttrs (map (name: { inherit name; value = make name; }) names);
+        };
+        legacyPackages = builtins.listToAttrs (
+          map (name: { inherit name; value = shellPackages; }) [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ]
+        );
+      };
+      pulumi-microvm = (import ../../flake.nix).outputs { };
+      site = directory;
+    };
+
+  shellPackages = builtins.listToAttrs (
+    map (name: { inherit name; value = name; }) [
+      "nodejs"
+      "pulumi"
+      "git"
+      "openssh"
+      "kubectl"
+      "kubernetes-helm"
+      "fluxcd"
+      "cilium-cli"
+      "age"
+      "sops"
+      "jq"
+      "shellcheck"
+    ]
+  ) // {
+    pulumiPackages.pulumi-nodejs = "pulumi-nodejs";
+    mkShell = arguments: arguments;
+  };
 }

@@ -101,6 +101,17 @@ in
     );
   };
 
+  # What is set by mkSite itself, and by the modules of templates/site.
+  nixpkgs.options = {
+    nixpkgs.hostPlatform = required types.str;
+    nixpkgs.overlays = listOf types.raw;
+    system.stateVersion = required types.str;
+    time.timeZone = nullOr types.str;
+    boot.kernel.sysctl = attrsOf types.raw;
+    boot.loader.efi.canTouchEfiVariables = bool;
+    boot.initrd.availableKernelModules = listOf types.str;
+  };
+
   microvm.options.microvm = {
     guest.enable = option types.bool true;
     hypervisor = option types.str "qemu";
