@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { parseEvaluation } from "../../components/evaluation";
 import { parseSite } from "../../site/load";
 import { siteJson } from "../../site/siteJson";
@@ -93,9 +94,13 @@ describe("the machines of stacks/example-production.yaml", () => {
       ),
     );
     const systems = "(t.systems site { }).machines";
+    const withoutKw1 = (machines: unknown) =>
+      Object.entries(z.record(z.string(), z.unknown()).parse(machines)).filter(
+        ([name]) => name !== "kw1",
+      );
     const was = evaluate(systems, site);
     const is = evaluate(systems, more);
-    expect(is).toEqual({ ...Object(was), kw1: expect.anything() });
+    expect(withoutKw1(is)).toEqual(withoutKw1(was));
     expect(is).not.toEqual(was);
   });
 });
@@ -154,7 +159,7 @@ describe("the user's own modules", () => {
       site,
     );
     const ceph = ["rbd", "ceph"];
-    const sorted = (names: string[]) => expect.arrayContaining(names);
+    const sorted = (names: string[]): unknown => expect.arrayContaining(names);
     expect(found).toMatchObject({
       kc1: sorted([...ceph, "all", "guests", "role-controller", "role-worker"]),
       kc2: sorted(["all", "guests", "role-controller"]),
