@@ -4,7 +4,8 @@
   description = "Kubernetes on bare metal as microVMs: NixOS modules and lib.mkSite for pulumi-microvm";
 
   outputs = _: {
-    nixosModules = import ./nixos/modules;
+    # As sets: `nix flake check` of older versions takes no paths. Imported twice they still count once.
+    nixosModules = builtins.mapAttrs (_: path: { imports = [ path ]; }) (import ./nixos/modules);
 
     lib = {
       mkSite = import ./nixos/lib/mkSite.nix;

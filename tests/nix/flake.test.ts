@@ -27,7 +27,7 @@ test("the flake has no inputs, and the outputs that the README names", () => {
   const found = evaluate(
     `let flake = import ${repository}/flake.nix; outputs = flake.outputs { }; in {
       inputs = builtins.attrNames (flake.inputs or { });
-      modules = builtins.mapAttrs (_: builtins.pathExists) outputs.nixosModules;
+      modules = builtins.mapAttrs (_: module: map builtins.pathExists module.imports) outputs.nixosModules;
       lib = builtins.attrNames outputs.lib;
       template = builtins.pathExists (outputs.templates.default.path + "/flake.nix");
     }`,
@@ -35,10 +35,10 @@ test("the flake has no inputs, and the outputs that the README names", () => {
   expect(found).toEqual({
     inputs: [],
     modules: {
-      "k0s-node": true,
-      "microvm-bridge": true,
-      "microvm-guest": true,
-      virtualization: true,
+      "k0s-node": [true],
+      "microvm-bridge": [true],
+      "microvm-guest": [true],
+      virtualization: [true],
     },
     lib: ["mkDevShell", "mkSite"],
     template: true,
