@@ -1,4 +1,4 @@
-/** Unit and gRPC tests need nothing but Node; tests/lab needs the lab (see lab/run). */
+/** Unit and gRPC tests need nothing but Node; tests/nix needs `nix`, tests/lab the lab, which installs it (lab/run). */
 const transform = {
   "^.+\\.ts$": [
     "@swc/jest",
@@ -17,6 +17,7 @@ module.exports = {
   projects: [
     project("unit"),
     project("grpc", { setupFilesAfterEnv: ["<rootDir>/tests/grpc/setup.ts"] }),
+    project("nix", { setupFilesAfterEnv: ["<rootDir>/tests/nix/setup.ts"] }),
     project("lab", { setupFilesAfterEnv: ["<rootDir>/tests/lab/setup.ts"] }),
   ],
 };

@@ -4,7 +4,7 @@ import type { SiteModel, VmModel } from "./model";
 /**
  * The site as JSON with sorted keys. Each machine's slice stands alone and holds only what makes its closure: no
  * `running`, `restart` or `onDelete`, nothing of how hosts are reached. So an edit for one VM leaves the slices of
- * the others as they were.
+ * the others as they were. `profile` is just a name, by which Nix picks the user's modules: it is in no closure.
  */
 export function siteJson(site: SiteModel): string {
   const machines = site.vms.map((vm): [string, object] => [vm.name, machineSlice(site, vm)]);
@@ -27,6 +27,7 @@ function machineSlice(site: SiteModel, vm: VmModel): object {
     hostName: vm.hostName,
     hypervisor: vm.hypervisor,
     role: vm.role,
+    profile: vm.profile,
     vcpu: vm.vcpu,
     memoryMiB: vm.memoryMiB,
     memoryTargetMiB: vm.memoryTargetMiB,

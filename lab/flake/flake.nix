@@ -38,7 +38,8 @@
         inherit (machine) shares;
       };
 
-      # What the system in the guest gets: its slice of the site without what only the VMM sees.
+      # What the system in the guest gets: its slice of the site without what only the VMM sees, and
+      # without the profile: that is a name, by which a real site picks its modules.
       systemOf =
         machine:
         builtins.removeAttrs machine [
@@ -48,6 +49,7 @@
           "vsockCid"
           "shares"
           "hypervisor"
+          "profile"
         ]
         // {
           volumes = map (volume: builtins.removeAttrs volume [ "image" "sizeMiB" ]) machine.volumes;

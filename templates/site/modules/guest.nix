@@ -1,0 +1,5 @@
+# All VMs. vCPUs, memory, volumes, network and keys come from site.yaml.
+{ pkgs, ... }:
+{
+  environment.systemPackages = [ pkgs.htop ];
+}

@@ -1,0 +1,192 @@
+# What the tests evaluate, with a stand-in for lib or, with NIXPKGS_LIB set, the real one.
+let
+  realLib = builtins.getEnv "NIXPKGS_LIB";
+in
+rec {
+  lib = if realLib == "" then import ./standin.nix else import realLib;
+  stubs = import ./options.nix { inherit lib; };
+  ours = import ../../nixos/modules;
+  pkgs = {
+    e2fsprogs = "e2fsprogs";
+    iproute2 = "iproute2";
+    # of templates/site
+    htop = "htop";
+  };
+
+  evaluate =
+    modules:
+    (lib.evalModules {
+      modules = [ stubs.nixos ] ++ modules;
+      specialArgs = { inherit pkgs; };
+    }).config;
+
+  # What a user would read: the messages of failing assertions.
+  failing = config: map ({ message, ... }: message) (builtins.filter ({ assertion, ... }: !assertion) config.assertions);
+
+  guest = modules: evaluate ([ stubs.microvm ours.microvm-guest ] ++ modules);
+  bridge = modules: evaluate ([ ours.microvm-bridge ] ++ modules);
+  virtualization = modules: evaluate ([ stubs.host ours.virtualization ] ++ modules);
+  k0sNode =
+    modules:
+    evaluate (
+      [
+        stubs.k0s
+        ours.k0s-node
+      ]
+      ++ modules
+    );
+
+  parts = {
+    inherit (stubs) microvm host k0s;
+    guest = ours.microvm-guest;
+    bridge = ours.microvm-bridge;
+    inherit (ours) virtualization k0s-node;
+  };
+
+  plan =
+    site: modules:
+    import ../../nixos/lib/site.nix {
+      inherit
+        lib
+        parts
+        site
+        modules
+        ;
+    };
+
+  # Every machine and every hypervisor of a site, evaluated by itself.
+  systems =
+    site: modules:
+    builtins.mapAttrs (_: builtins.mapAttrs (_: { modules }: evaluate modules)) (plan site modules);
+
+  # A derivation that is just names.
+  drv = name: version: {
+    inherit version;
+    pname = name;
+    name = "${name}-${version}";
+    type = "derivation";
+    drvPath = "/nix/store/${builtins.hashString "md5" "${name}-${version}"}-${name}-${version}.drv";
+    outPath = "/nix/store/${builtins.hashString "sha256" "${name}-${version}"}-${name}-${version}";
+  };
+  hash = value: builtins.substring 0 12 (builtins.hashString "sha256" (builtins.toJSON value));
+
+  # Stands for the flake inputs nixpkgs, microvm and k0s-nix. A system is a hash of the options that make it, a runner
+  # one of what microvm.nix's runner is made of.
+  inputs = {
+    nixpkgs.lib = lib // {
+      nixosSystem =
+        { modules, specialArgs }:
+        let
+          config = evaluate (modules ++ [ stubs.nixpkgs ]);
+          toplevel = drv "nixos-system-${config.networking.hostName}" (hash {
+            inherit (config)
+              boot
+              fileSystems
+              networking
+              services
+              users
+              ;
+          });
+        in
+        {
+          pkgs.closureInfo = { rootPaths }: drv "closure-info" (hash (map (path: path.outPath) rootPaths));
+          config = config // {
+            boot = config.boot // {
+              kernelPackages.kernel = drv "linux" "6.12.1";
+            };
+            environment.systemPackages = [
+              (drv "hello" "2.12")
+              (drv "hello" "2.10")
+              (drv "hello" "2.12")
+              (drv "script" "")
+            ];
+            systemd.package = drv "systemd" "258";
+            system.build.toplevel = toplevel;
+            services = config.services // {
+              k0s = (config.services.k0s or { }) // {
+                package = drv "k0s" "1.35.1";
+              };
+            };
+            microvm = (config.microvm or { }) // rec {
+              kernelParams = [
+                "console=ttyS0"
+                "regInfo=${toplevel.outPath}/registration"
+                "init=${toplevel.outPath}/init"
+              ];
+              qemu.package = drv "qemu" "10.1";
+              declaredRunner = inputs.microvm.lib.buildRunner {
+                pkgs = { };
+                inherit toplevel;
+                microvmConfig = config.microvm // {
+                  inherit kernelParams;
+                  inherit (config.networking) hostName;
+                  systemSymlink = true;
+                };
+              };
+            };
+          };
+        };
+    };
+    microvm.nixosModules = {
+      inherit (stubs) microvm host;
+    };
+    microvm.lib.buildRunner =
+      {
+        pkgs,
+        microvmConfig,
+        toplevel,
+      }:
+      drv "microvm-qemu-${microvmConfig.hostName}" (hash {
+        inherit (microvmConfig)
+          vcpu
+          mem
+          kernelParams
+          shares
+          volumes
+          interfaces
+          ;
+        system = if microvmConfig.systemSymlink then toplevel.outPath else null;
+      });
+    k0s-nix.nixosModules.default = stubs.k0s;
+    k0s-nix.overlays.default = { };
+  };
+
+  mkSite = import ../../nixos/lib/mkSite.nix;
+
+  # The flake of templates/site with these inputs, as the real ones would call it.
+  template =
+    directory:
+    (import ../../templates/site/flake.nix).outputs {
+      inherit (inputs) microvm k0s-nix;
+      nixpkgs = inputs.nixpkgs // {
+        lib = inputs.nixpkgs.lib // {
+          genAttrs = names: make: builtins.listToAttrs (map (name: { inherit name; value = make name; }) names);
+        };
+        legacyPackages = builtins.listToAttrs (
+          map (name: { inherit name; value = shellPackages; }) [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ]
+        );
+      };
+      pulumi-microvm = (import ../../flake.nix).outputs { };
+      site = directory;
+    };
+
+  shellPackages = builtins.listToAttrs (
+    map (name: { inherit name; value = name; }) [
+      "nodejs"
+      "pulumi"
+      "git"
+      "openssh"
+      "kubectl"
+      "kubernetes-helm"
+      "fluxcd"
+      "cilium-cli"
+      "age"
+      "sops"
+      "jq"
+      "shellcheck"
+    ]
+  ) // {
+    pulumiPackages.pulumi-nodejs = "pulumi-nodejs";
+    mkShell = arguments: arguments;
+  };
+}

@@ -1,0 +1,333 @@
+/**
+ * Our NixOS modules, each with the options of NixOS, microvm.nix and k0s-nix that it uses (options.nix) and a stand-in
+ * for nixpkgs' lib (standin.nix; NIXPKGS_LIB=... takes the real one).
+ */
+import { evaluate } from "./nix";
+
+const kw1 = `{
+  networking.hostName = "kw1";
+  microvm-guest = {
+    operatorKeys = [ "ssh-ed25519 AAAA me" ];
+    network = { ip = "192.0.2.31"; prefixLength = 24; gateway = "192.0.2.1"; mac = "02:00:00:00:00:31"; };
+    volumes = [
+      { name = "osd"; image = "/var/lib/microvms/kw1/osd.img"; sizeMiB = 2048; fsType = "none"; }
+      { name = "var"; image = "/var/lib/microvms/kw1/var.img"; sizeMiB = 1024; label = "kw1-var"; mountPoint = "/var"; }
+    ];
+  };
+}`;
+
+describe("microvm-guest", () => {
+  test("a VM has no boot loader, a balloon, a read-only store, its own /etc, and images that nobody makes for it", () => {
+    const found = evaluate(`let c = t.guest [ ${kw1} ]; in {
+      failing = t.failing c;
+      inherit (c) warnings;
+      loaders = [ c.boot.loader.grub.enable c.boot.loader.systemd-boot.enable ];
+      inherit (c.microvm) balloon deflateOnOOM volumes shares interfaces;
+      etc = c.fileSystems."/etc".neededForBoot;
+      var = c.fileSystems."/var";
+    }`);
+    expect(found).toEqual({
+      failing: [],
+      warnings: [],
+      loaders: [false, false],
+      balloon: true,
+      deflateOnOOM: true,
+      volumes: [
+        {
+          image: "/var/lib/microvms/kw1/osd.img",
+          serial: "osd",
+          mountPoint: null,
+          size: 2048,
+          autoCreate: false,
+        },
+        {
+          image: "/var/lib/microvms/kw1/var.img",
+          serial: "var",
+          mountPoint: null,
+          size: 1024,
+          autoCreate: false,
+        },
+      ],
+      shares: [
+        {
+          tag: "ro-store",
+          source: "/nix/store",
+          mountPoint: "/nix/.ro-store",
+          proto: "virtiofs",
+          readOnly: true,
+        },
+        {
+          tag: "etc",
+          source: "/var/lib/microvms/kw1/etc",
+          mountPoint: "/etc",
+          proto: "virtiofs",
+          readOnly: false,
+        },
+      ],
+      interfaces: [{ type: "tap", id: "vm-kw1", mac: "02:00:00:00:00:31" }],
+      etc: true,
+      var: { device: "/dev/disk/by-label/kw1-var", fsType: "ext4", neededForBoot: false },
+    });
+  });
+
+  test("its network, its keys and its one host key", () => {
+    const found = evaluate(`let c = t.guest [ ${kw1} ]; in {
+      network = c.systemd.network.networks."10-site";
+      inherit (c.services) openssh;
+      keys = c.users.users.root.openssh.authorizedKeys.keys;
+      dhcp = c.networking.useDHCP;
+    }`);
+    expect(found).toEqual({
+      network: {
+        matchConfig: { MACAddress: "02:00:00:00:00:31" },
+        address: ["192.0.2.31/24"],
+        gateway: ["192.0.2.1"],
+        dns: [],
+        networkConfig: { DHCP: "no" },
+        linkConfig: { RequiredForOnline: "routable" },
+      },
+      openssh: {
+        enable: true,
+        hostKeys: [{ type: "ed25519", path: "/etc/ssh/ssh_host_ed25519_key" }],
+        settings: {
+          PasswordAuthentication: false,
+          KbdInteractiveAuthentication: false,
+          PermitRootLogin: "prohibit-password",
+        },
+      },
+      keys: ["ssh-ed25519 AAAA me"],
+      dhcp: false,
+    });
+  });
+
+  test("names of cards fit and differ, also of VMs with long names", () => {
+    const found = evaluate(`map (name: (builtins.head (t.guest [
+      ${kw1} { microvm-guest.name = name; }
+    ]).microvm.interfaces).id) [ "twelve-chars" "a-name-that-is-too-long" "a-name-that-is-too-long2" ]`);
+    expect(found).toEqual(["vm-twelve-chars", expect.any(String), expect.any(String)]);
+    const ids = Array.isArray(found) ? found.map(String) : [];
+    expect(new Set(ids).size).toBe(3);
+    for (const id of ids) expect(id).toMatch(/^vm-.{1,12}$/);
+  });
+
+  test.each([
+    ["an overlay for /etc", "{ system.etc.overlay.enable = true; }", "can't be an overlay too"],
+    [
+      "another host key",
+      '{ services.openssh.hostKeys = [ { type = "rsa"; path = "/etc/ssh/rsa"; } ]; }',
+      "pins the key /etc/ssh/ssh_host_ed25519_key alone",
+    ],
+    [
+      "an image that microvm-run would make",
+      '{ microvm.volumes = [ { image = "x.img"; mountPoint = null; size = 1; } ]; }',
+      "a volume has autoCreate = true",
+    ],
+    [
+      "a mounted raw device",
+      '{ microvm-guest.volumes = [ { name = "raw"; image = "/r"; sizeMiB = 1; fsType = "none"; mountPoint = "/r"; } ]; }',
+      "volume raw is a raw device (fsType none) and can't be mounted at /r",
+    ],
+    [
+      "a volume without a label",
+      '{ microvm-guest.volumes = [ { name = "data"; image = "/d"; sizeMiB = 1; mountPoint = "/d"; } ]; }',
+      "volume data is to be mounted but has no label",
+    ],
+    [
+      "9p without QEMU",
+      '{ microvm.hypervisor = "cloud-hypervisor"; microvm-guest.storeShare = "9p"; }',
+      "cloud-hypervisor has no 9p",
+    ],
+  ])("refuses %s, with a remedy", (_, module, message) => {
+    const failing = evaluate(`t.failing (t.guest [ ${kw1} ${module} ])`);
+    expect(failing).toEqual([expect.stringContaining(message)]);
+    expect(String(failing)).toMatch(/^VM kw1: .*;.*\.$/);
+  });
+
+  test("says what is missing beside it", () => {
+    const failing = evaluate("t.failing (t.evaluate [ t.ours.microvm-guest ])");
+    expect(failing).toEqual([expect.stringContaining("import microvm.nixosModules.microvm")]);
+  });
+
+  test("warns of a VM that nobody can log in to, and can be switched off", () => {
+    expect(evaluate('(t.guest [ { microvm-guest.name = "kw1"; } ]).warnings')).toEqual([
+      expect.stringContaining("ssh.operatorKeys"),
+    ]);
+    expect(evaluate("(t.guest [ { microvm-guest.enable = false; } ]).microvm.shares")).toEqual([]);
+  });
+
+  test("a share that is read-only is so on the hypervisor", () => {
+    const shares = evaluate(`(t.guest [ ${kw1} { microvm-guest.shares = [
+      { tag = "data"; source = "/srv/data"; mountPoint = "/data"; readOnly = true; }
+    ]; } ]).microvm.shares`);
+    expect(shares).toContainEqual({
+      tag: "data",
+      source: "/srv/data",
+      mountPoint: "/data",
+      proto: "virtiofs",
+      readOnly: true,
+    });
+  });
+});
+
+describe("microvm-bridge", () => {
+  test("a bridge with the card and the VMs' ports, which a restart of networkd leaves as it is", () => {
+    const found = evaluate(`let c = t.bridge [ { microvm-bridge = {
+      enable = true; physicalNic = "eno1"; address = "192.0.2.11/24"; gateway = "192.0.2.1"; mtu = 9000;
+    }; } ]; in {
+      failing = t.failing c;
+      inherit (c.systemd.network) netdevs networks;
+      stopIfChanged = c.systemd.services.systemd-networkd.stopIfChanged;
+    }`);
+    const none = { address: [], gateway: [], dns: [] };
+    expect(found).toEqual({
+      failing: [],
+      netdevs: { "10-br0": { netdevConfig: { Name: "br0", Kind: "bridge", MTUBytes: "9000" } } },
+      networks: {
+        "10-br0": {
+          matchConfig: { Name: "br0" },
+          networkConfig: { DHCP: "no", ConfigureWithoutCarrier: true, KeepConfiguration: "static" },
+          linkConfig: { RequiredForOnline: "no-carrier", MTUBytes: "9000" },
+          address: ["192.0.2.11/24"],
+          gateway: ["192.0.2.1"],
+          dns: [],
+        },
+        "10-eno1": {
+          matchConfig: { Name: "eno1" },
+          networkConfig: { Bridge: "br0", KeepConfiguration: "static" },
+          linkConfig: { RequiredForOnline: "enslaved", MTUBytes: "9000" },
+          ...none,
+        },
+        "10-microvm-ports": {
+          matchConfig: { Name: "vm-*" },
+          networkConfig: { Bridge: "br0", KeepConfiguration: "static" },
+          linkConfig: { RequiredForOnline: "no", MTUBytes: "9000" },
+          ...none,
+        },
+      },
+      stopIfChanged: false,
+    });
+  });
+
+  test("does nothing unless it is enabled", () => {
+    expect(evaluate("(t.bridge [ ]).systemd.network.netdevs")).toEqual({});
+  });
+
+  test("says all faults at once", () => {
+    const failing = evaluate(
+      't.failing (t.bridge [ { microvm-bridge = { enable = true; gateway = "192.0.2.1"; }; networking.bridges.br0 = { }; } ])',
+    );
+    expect(failing).toEqual([
+      expect.stringContaining("set microvm-bridge.physicalNic"),
+      expect.stringContaining("set microvm-bridge.address"),
+      expect.stringContaining("networking.bridges makes br0 too"),
+    ]);
+  });
+});
+
+describe("virtualization", () => {
+  test("libvirtd, KVM without nesting, Nix with flakes, the tools of our scripts", () => {
+    const found = evaluate(`let c = t.virtualization [ ]; in {
+      failing = t.failing c;
+      libvirtd = c.virtualisation.libvirtd.enable;
+      modprobe = c.boot.extraModprobeConfig;
+      nix = c.nix.settings.experimental-features;
+      packages = c.environment.systemPackages;
+    }`);
+    expect(found).toEqual({
+      failing: [],
+      libvirtd: true,
+      modprobe: "options kvm_intel nested=0\noptions kvm_amd nested=0\n",
+      nix: ["nix-command", "flakes"],
+      packages: ["e2fsprogs", "iproute2"],
+    });
+  });
+
+  test("nesting where it is asked for", () => {
+    expect(
+      evaluate(
+        "(t.virtualization [ { microvm-virtualization.nested = true; } ]).boot.extraModprobeConfig",
+      ),
+    ).toContain("kvm_amd nested=1");
+  });
+
+  test("the boot unit has the contract of the lab's: the same directory, names and units", () => {
+    const unit = evaluate("(t.virtualization [ ]).systemd.services.pulumi-microvm-autostart");
+    expect(unit).toMatchObject({
+      wantedBy: ["multi-user.target"],
+      after: ["network-online.target", "libvirtd.service"],
+      restartIfChanged: false,
+      serviceConfig: { Type: "oneshot", RemainAfterExit: true },
+    });
+    expect(unit).toHaveProperty(
+      "script",
+      expect.stringContaining("/var/lib/pulumi-microvm/autostart/*"),
+    );
+    expect(unit).toHaveProperty(
+      "script",
+      expect.stringContaining('systemctl start --no-block "microvm@$name.service"'),
+    );
+  });
+
+  test("refuses what the provider could not work with", () => {
+    const failing = evaluate(
+      't.failing (t.virtualization [ { microvm.host.enable = false; microvm.stateDir = "/srv/vms"; } ])',
+    );
+    expect(failing).toEqual([
+      expect.stringContaining("microvm.host.enable = true"),
+      expect.stringContaining("leave microvm.stateDir at its default"),
+    ]);
+    expect(evaluate("t.failing (t.evaluate [ t.ours.virtualization ])")).toEqual([
+      expect.stringContaining("import microvm.nixosModules.host"),
+    ]);
+  });
+});
+
+describe("k0s-node", () => {
+  const node = (role: string, more = "") =>
+    `[ { networking.hostName = "k1"; fileSystems."/var" = { };
+         k0s-node = { enable = true; role = "${role}"; address = "192.0.2.21"; }; } ${more} ]`;
+
+  test("a controller: Cilium's place is free, its etcd can be reached, its token outlives a reboot", () => {
+    const found = evaluate(`let c = t.k0sNode ${node("controller")}; in {
+      failing = t.failing c;
+      inherit (c.services) k0s;
+      firewall = c.networking.firewall.enable;
+      networkd = c.systemd.network.config.networkConfig;
+      modules = c.boot.kernelModules;
+    }`);
+    expect(found).toEqual({
+      failing: [],
+      k0s: {
+        enable: true,
+        role: "controller",
+        controller: { isLeader: false },
+        tokenFile: "/etc/k0s/k0stoken",
+        clusterName: "k0s",
+        spec: {
+          api: { address: "192.0.2.21", sans: ["192.0.2.21"] },
+          network: { provider: "custom", kubeProxy: { disabled: true } },
+          storage: { etcd: { peerAddress: "192.0.2.21" } },
+        },
+      },
+      firewall: false,
+      networkd: { ManageForeignRoutes: false, ManageForeignRoutingPolicyRules: false },
+      modules: [],
+    });
+  });
+
+  test.each(["worker", "controller+worker"])("a %s can mount Ceph's volumes", (role) => {
+    expect(evaluate(`(t.k0sNode ${node(role)}).boot.kernelModules`)).toEqual(["rbd", "ceph"]);
+  });
+
+  test("refuses a leader that is a worker, and what a reboot would lose", () => {
+    const more = '{ k0s-node = { isLeader = true; tokenFile = "/run/token"; }; }';
+    const failing = evaluate(
+      `t.failing (t.k0sNode (${node("worker", more)} ++ [ { fileSystems = t.lib.mkForce { "/" = { }; "/va" = { }; }; } ]))`,
+    );
+    expect(failing).toEqual([
+      expect.stringContaining("k1: a worker can't begin a cluster"),
+      expect.stringContaining("k1: /var/lib/k0s would be lost"),
+      expect.stringContaining("k1: k0s-node.tokenFile is below /run"),
+    ]);
+  });
+});

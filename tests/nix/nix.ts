@@ -1,0 +1,60 @@
+/** Evaluates Nix expressions: no store is touched, nothing is built. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { loadSite } from "../../site/load";
+import { siteJson } from "../../site/siteJson";
+
+export const repository = resolve(__dirname, "../..");
+
+interface Result {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** `dummy://` is a store that holds nothing, so that the tests need neither a store nor a daemon. */
+export function instantiate(args: string[], environment: Record<string, string> = {}): Result {
+  const home = mkdtempSync(join(tmpdir(), "pulumi-microvm-nix-"));
+  try {
+    const { status, stdout, stderr, error } = spawnSync("nix-instantiate", args, {
+      cwd: repository,
+      encoding: "utf8",
+      maxBuffer: 64 * 1024 * 1024,
+      env: { ...process.env, NIX_REMOTE: "dummy://", HOME: home, ...environment },
+    });
+    if (error !== undefined) throw error;
+    return { code: status, stdout, stderr };
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+/** The value of `expression`, which sees tests/nix/evaluate.nix as `t` and the site's JSON as `site`. */
+export function evaluate(expression: string, site = "null"): unknown {
+  const result = attempt(expression, site);
+  if (result.code !== 0) throw new Error(result.stderr);
+  return JSON.parse(result.stdout);
+}
+
+/** What Nix says when the evaluation fails. */
+export function complaint(expression: string, site = "null"): string {
+  const result = attempt(expression, site);
+  if (result.code === 0) throw new Error(`did not fail, but gave ${result.stdout}`);
+  return result.stderr;
+}
+
+function attempt(expression: string, site: string): Result {
+  const text = `let
+    t = import ${repository}/tests/nix/evaluate.nix;
+    site = builtins.fromJSON (builtins.getEnv "SITE_JSON");
+  in ${expression}`;
+  const args = ["--eval", "--strict", "--json", "--show-trace", "--expr", text];
+  return instantiate(args, { SITE_JSON: site });
+}
+
+/** site.json of one of our stacks, by the program's own code. */
+export function stackJson(name: string): string {
+  return siteJson(loadSite(join(repository, "stacks", `${name}.yaml`)));
+}

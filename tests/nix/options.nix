@@ -1,0 +1,171 @@
+# Stands for NixOS, microvm.nix and k0s-nix: just the options that our modules and mkSite set or read, with the types
+# that they have there. An option that is used but not listed here fails every test; docs/nixos-options.md says
+# for each where it was read.
+{ lib }:
+let
+  inherit (lib) mkOption types;
+  option = type: default: mkOption { inherit type default; };
+  required = type: mkOption { inherit type; };
+  bool = option types.bool false;
+  listOf = type: option (types.listOf type) [ ];
+  attrsOf = type: option (types.attrsOf type) { };
+  set = options: { inherit options; };
+  nullOr = type: option (types.nullOr type) null;
+  # systemd.unit settings
+  settings = attrsOf (
+    types.oneOf [
+      types.bool
+      types.int
+      types.str
+    ]
+  );
+in
+{
+  nixos.options = {
+    assertions = listOf types.raw;
+    warnings = listOf types.str;
+
+    boot.loader.grub.enable = option types.bool true;
+    boot.loader.systemd-boot.enable = bool;
+    boot.kernelModules = listOf types.str;
+    boot.extraModprobeConfig = option types.lines "";
+
+    environment.systemPackages = listOf types.raw;
+
+    fileSystems = attrsOf (
+      types.submodule (set {
+        device = nullOr types.str;
+        fsType = option types.str "auto";
+        neededForBoot = bool;
+      })
+    );
+
+    networking.hostName = option types.str "nixos";
+    networking.useNetworkd = bool;
+    networking.useDHCP = option types.bool true;
+    networking.firewall.enable = option types.bool true;
+    networking.bridges = attrsOf types.raw;
+
+    nix.settings.experimental-features = listOf types.str;
+
+    services.openssh.enable = bool;
+    services.openssh.hostKeys = option (types.listOf (types.attrsOf types.raw)) [
+      {
+        type = "rsa";
+        bits = 4096;
+        path = "/etc/ssh/ssh_host_rsa_key";
+      }
+      {
+        type = "ed25519";
+        path = "/etc/ssh/ssh_host_ed25519_key";
+      }
+    ];
+    services.openssh.settings.PasswordAuthentication = option types.bool true;
+    services.openssh.settings.KbdInteractiveAuthentication = option types.bool true;
+    services.openssh.settings.PermitRootLogin = option (types.enum [
+      "yes"
+      "prohibit-password"
+      "no"
+    ]) "prohibit-password";
+
+    system.etc.overlay.enable = bool;
+    users.users.root.openssh.authorizedKeys.keys = listOf types.str;
+    virtualisation.libvirtd.enable = bool;
+
+    systemd.tmpfiles.rules = listOf types.str;
+    systemd.services = attrsOf (
+      types.submodule (set {
+        description = option types.str "";
+        wants = listOf types.str;
+        after = listOf types.str;
+        wantedBy = listOf types.str;
+        restartIfChanged = option types.bool true;
+        stopIfChanged = option types.bool true;
+        script = option types.lines "";
+        serviceConfig = settings;
+      })
+    );
+
+    systemd.network.enable = bool;
+    systemd.network.config.networkConfig = settings;
+    systemd.network.netdevs = attrsOf (types.submodule (set { netdevConfig = settings; }));
+    systemd.network.networks = attrsOf (
+      types.submodule (set {
+        matchConfig = settings;
+        networkConfig = settings;
+        linkConfig = settings;
+        address = listOf types.str;
+        gateway = listOf types.str;
+        dns = listOf types.str;
+      })
+    );
+  };
+
+  # What is set by mkSite itself, and by the modules of templates/site.
+  nixpkgs.options = {
+    nixpkgs.hostPlatform = required types.str;
+    nixpkgs.overlays = listOf types.raw;
+    system.stateVersion = required types.str;
+    time.timeZone = nullOr types.str;
+    boot.kernel.sysctl = attrsOf types.raw;
+    boot.loader.efi.canTouchEfiVariables = bool;
+    boot.initrd.availableKernelModules = listOf types.str;
+  };
+
+  microvm.options.microvm = {
+    guest.enable = option types.bool true;
+    hypervisor = option types.str "qemu";
+    vcpu = option types.ints.positive 1;
+    mem = option types.ints.positive 512;
+    balloon = bool;
+    deflateOnOOM = option types.bool true;
+    vsock.cid = nullOr types.int;
+    interfaces = listOf (
+      types.submodule (set {
+        type = required types.str;
+        id = required types.str;
+        mac = required types.str;
+      })
+    );
+    volumes = listOf (
+      types.submodule (set {
+        image = required types.str;
+        serial = nullOr types.str;
+        mountPoint = required (types.nullOr types.path);
+        size = required types.int;
+        autoCreate = option types.bool true;
+      })
+    );
+    shares = listOf (
+      types.submodule (set {
+        tag = required types.str;
+        source = required types.str;
+        mountPoint = required types.path;
+        proto = option (types.enum [
+          "9p"
+          "virtiofs"
+        ]) "9p";
+        readOnly = bool;
+      })
+    );
+  };
+
+  host.options.microvm = {
+    host.enable = option types.bool true;
+    stateDir = option types.path "/var/lib/microvms";
+  };
+
+  # There `controller` is an option for controllers alone.
+  k0s.options.services.k0s = {
+    enable = bool;
+    role = option types.str "single";
+    controller.isLeader = bool;
+    tokenFile = option types.path "/etc/k0s/k0stoken";
+    clusterName = option types.str "k0s";
+    spec.api.address = nullOr types.str;
+    spec.api.sans = listOf types.str;
+    spec.network.provider = option types.str "kuberouter";
+    spec.network.kubeProxy.disabled = bool;
+    spec.storage.etcd.peerAddress = option types.str "127.0.0.1";
+  };
+}

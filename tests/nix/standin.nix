@@ -1,0 +1,256 @@
+# A stand-in for the part of nixpkgs' lib that our modules use, so that they can be evaluated without nixpkgs.
+#
+# It has options with types, defaults and submodules; mkIf, mkMerge, mkDefault, mkForce; imports. An option that is not
+# declared is an error, as in the real one. It leaves out: _module.args, disabledModules, freeform types, apply,
+# mkOrder, readOnly, documentation, and the laziness that lets an option's declaration depend on config.
+# `NIXPKGS_LIB=/path/to/nixpkgs/lib` runs the same tests with the real one (tests/nix/evaluate.nix).
+let
+  inherit (builtins)
+    all
+    any
+    attrNames
+    concatLists
+    concatMap
+    concatStringsSep
+    elem
+    elemAt
+    filter
+    foldl'
+    groupBy
+    head
+    isAttrs
+    isBool
+    isFunction
+    isInt
+    isList
+    isPath
+    isString
+    length
+    listToAttrs
+    map
+    mapAttrs
+    match
+    removeAttrs
+    stringLength
+    substring
+    ;
+
+  unique = foldl' (seen: x: if elem x seen then seen else seen ++ [ x ]) [ ];
+  show = path: concatStringsSep "." path;
+  isKind = kind: value: isAttrs value && value._type or null == kind;
+  defaultPriority = 100;
+
+  lib = {
+    mkOption = attributes: attributes // { _type = "option"; };
+    mkEnableOption =
+      what:
+      lib.mkOption {
+        type = lib.types.bool;
+        default = false;
+        description = "Whether to enable ${what}.";
+      };
+    mkIf = condition: content: {
+      _type = "if";
+      inherit condition content;
+    };
+    mkMerge = contents: {
+      _type = "merge";
+      inherit contents;
+    };
+    mkOverride = priority: content: {
+      _type = "override";
+      inherit priority content;
+    };
+    mkDefault = lib.mkOverride 1000;
+    mkForce = lib.mkOverride 50;
+    hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
+    optional = condition: value: if condition then [ value ] else [ ];
+    optionals = condition: values: if condition then values else [ ];
+    optionalAttrs = condition: set: if condition then set else { };
+
+    types = rec {
+      one = name: check: {
+        inherit name check;
+        merge =
+          path: values:
+          if all (value: value == head values) values then
+            head values
+          else
+            throw "The option `${show path}' has conflicting definition values";
+      };
+      raw = one "raw" (_: true) // {
+        merge =
+          path: values:
+          if length values == 1 then head values else throw "The option `${show path}' is defined twice";
+      };
+      bool = one "boolean" isBool;
+      str = one "string" isString;
+      int = one "integer" isInt;
+      ints = {
+        positive = one "positive integer" (value: isInt value && value > 0);
+        unsigned = one "unsigned integer" (value: isInt value && value >= 0);
+        between =
+          low: high: one "integer between ${toString low} and ${toString high}" (v: isInt v && v >= low && v <= high);
+      };
+      path = one "path" (value: isPath value || isString value);
+      lines = one "lines" isString // {
+        merge = _: concatStringsSep "\n";
+      };
+      enum = values: one "one of ${toString values}" (value: elem value values);
+      strMatching = pattern: one "string matching ${pattern}" (value: isString value && match pattern value != null);
+      oneOf = types: one "one of several types" (value: any (type: type.check value) types);
+      nullOr = inner: {
+        name = "null or ${inner.name}";
+        check = value: value == null || inner.check value;
+        merge =
+          path: values: if all (value: value == null) values then null else inner.merge path values;
+      };
+      listOf = inner: {
+        name = "list of ${inner.name}";
+        check = isList;
+        merge =
+          path: values: map (value: mergeDefinitions inner (path ++ [ "[]" ]) [ value ]) (concatLists values);
+      };
+      attrsOf = inner: {
+        name = "attribute set of ${inner.name}";
+        check = isAttrs;
+        merge =
+          path: sets:
+          listToAttrs (
+            map (name: {
+              inherit name;
+              value = mergeDefinitions inner (path ++ [ name ]) (
+                concatMap (set: lib.optional (set ? ${name}) set.${name}) sets
+              );
+            }) (unique (concatMap attrNames sets))
+          );
+      };
+      submodule = module: {
+        name = "submodule";
+        check = value: isAttrs value || isFunction value;
+        merge = path: values: (evaluate path { } ([ module ] ++ values)).config;
+      };
+    };
+
+    evalModules =
+      {
+        modules,
+        specialArgs ? { },
+      }:
+      evaluate [ ] specialArgs modules;
+  };
+
+  # [ { priority, value } ] of one definition, without the false mkIfs.
+  discharge =
+    value:
+    if isKind "merge" value then
+      concatMap discharge value.contents
+    else if isKind "if" value then
+      lib.optionals value.condition (discharge value.content)
+    else if isKind "override" value then
+      map (found: found // { inherit (value) priority; }) (discharge value.content)
+    else
+      [
+        {
+          priority = defaultPriority;
+          inherit value;
+        }
+      ];
+
+  # Sets above an option: conditions go down to the options, so that names are known before any condition is.
+  pushDown =
+    value:
+    if isKind "merge" value then
+      concatMap pushDown value.contents
+    else if isKind "if" value then
+      map (mapAttrs (_: lib.mkIf value.condition)) (pushDown value.content)
+    else if isKind "override" value then
+      map (mapAttrs (_: lib.mkOverride value.priority)) (pushDown value.content)
+    else
+      [ value ];
+
+  mergeDefinitions =
+    type: path: definitions:
+    let
+      found = concatMap discharge definitions;
+      strongest = foldl' (best: { priority, ... }: if priority < best then priority else best) 9999 found;
+      values = map ({ value, ... }: value) (filter ({ priority, ... }: priority == strongest) found);
+      wrong = filter (value: !(type.check value)) values;
+    in
+    if wrong != [ ] then
+      throw "A definition for option `${show path}' is not of type `${type.name}'"
+    else
+      type.merge path values;
+
+  evaluate =
+    prefix: specialArgs: modules:
+    let
+      args = specialArgs // {
+        inherit lib options config;
+      };
+
+      load =
+        module:
+        let
+          value = if isPath module || isString module then import module else module;
+          set = if isFunction value then value args else value;
+          rest = removeAttrs set [
+            "imports"
+            "_file"
+            "options"
+            "config"
+          ];
+        in
+        concatMap load (set.imports or [ ])
+        ++ [
+          {
+            options = set.options or { };
+            config = if set ? config || set ? options then set.config or { } else rest;
+          }
+        ];
+      loaded = concatMap load modules;
+
+      mergeOptions =
+        sets:
+        mapAttrs (
+          _: values:
+          let
+            trees = map (entry: entry.value) values;
+          in
+          if isKind "option" (head trees) then head trees else mergeOptions trees
+        ) (groupBy (entry: entry.name) (concatMap (set: map (name: { inherit name; value = set.${name}; }) (attrNames set)) sets));
+      options = mergeOptions (map (module: module.options) loaded);
+
+      # definitions: sets at `path`, as they are given
+      build =
+        path: tree: definitions:
+        let
+          sets = concatMap pushDown definitions;
+          unknown = filter (name: !(tree ? ${name}) && name != "_module") (unique (concatMap attrNames sets));
+          at = name: concatMap (set: lib.optional (set ? ${name}) set.${name}) sets;
+          valueOf =
+            name: declared:
+            let
+              here = path ++ [ name ];
+              found = concatMap discharge (at name);
+            in
+            if !(isKind "option" declared) then
+              build here declared (at name)
+            else if found == [ ] && declared ? default then
+              declared.default
+            else if found == [ ] then
+              throw "The option `${show here}' is used but not defined"
+            else
+              mergeDefinitions declared.type here (at name);
+        in
+        if unknown != [ ] then
+          throw "The option `${show (path ++ [ (elemAt unknown 0) ])}' does not exist"
+        else
+          mapAttrs valueOf tree;
+      config = build prefix options (map (module: module.config) loaded);
+    in
+    {
+      inherit config options;
+    };
+in
+lib
