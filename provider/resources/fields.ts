@@ -23,6 +23,10 @@ export const absolutePath = z
   .regex(/^(\/[A-Za-z0-9._@+-]+)+$/, "must be an absolute path of plain characters")
   .refine((path) => !path.split("/").includes(".."), "must not have '..'");
 
+export const interfaceName = z
+  .string()
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/, "must be the name of a network interface");
+
 /** Right key, wrong machine: also a read must not mix two machines up. */
 export function requireMachine(facts: HostFacts, hostName: string, expected: string): void {
   if (facts.machineId === expected) return;

@@ -40,21 +40,13 @@ make_host_key() {
   [ -e "$key" ] && [ -e "$key.pub" ] && return 0
   install -d -m 0755 -o root -g root "$directory/etc" "$directory/etc/ssh"
   if [ ! -e "$key" ]; then
+    journal "making the SSH host key of $p_name"
     rm -f "$key.new" "$key.new.pub"
     ssh-keygen -q -t ed25519 -N '' -C "root@$p_name" -f "$key.new"
     mv "$key.new" "$key"
     rm -f "$key.new.pub"
-    journal "made the SSH host key of $p_name"
   fi
   write_file "$key.pub" 0644 "$(ssh-keygen -y -f "$key")"
-}
-
-# set_link PATH TARGET: by rename, so the link is never absent.
-set_link() {
-  [ "$(readlink "$1" || true)" = "$2" ] && return 0
-  rm -f "$1.new"
-  ln -s "$2" "$1.new"
-  mv -T "$1.new" "$1"
 }
 
 install_runner() {
@@ -63,19 +55,22 @@ install_runner() {
   set_link "$GCROOTS/microvm/old-$p_name" "$directory/old"
   was=$(readlink "$directory/current" || true)
   if [ "$was" != "$p_runner" ]; then
+    journal "installing $p_runner as $p_name"
     [ -z "$was" ] || set_link "$directory/old" "$was"
     set_link "$directory/current" "$p_runner"
-    journal "installed $p_runner as $p_name"
   fi
   # `microvm -l` wants a toplevel link where there is no flake.
   set_link "$directory/toplevel" "$p_toplevel"
 }
 
 set_autostart() {
-  if [ "$p_running" = yes ]; then
-    [ -e "$STATE/autostart/$p_name" ] || write_file "$STATE/autostart/$p_name" 0644 ''
-  else
-    rm -f "$STATE/autostart/$p_name"
+  mark=$STATE/autostart/$p_name
+  if [ "$p_running" = yes ] && [ ! -e "$mark" ]; then
+    journal "starting $p_name at boot from now on"
+    write_file "$mark" 0644 ''
+  elif [ "$p_running" = no ] && [ -e "$mark" ]; then
+    journal "not starting $p_name at boot any more"
+    rm -f "$mark"
   fi
 }
 
@@ -86,21 +81,21 @@ is_active() {
 
 start_vm() {
   status "starting"
+  journal "starting $p_name"
   systemctl reset-failed "$unit" 2>/dev/null || true
   systemctl start "$unit" || fail operation "$unit did not start: $(last_lines)"
-  journal "started $p_name"
 }
 
 restart_vm() {
   status "restarting"
+  journal "restarting $p_name"
   systemctl restart "$unit" || fail operation "$unit did not restart: $(last_lines)"
-  journal "restarted $p_name"
 }
 
 stop_vm() {
   status "stopping"
+  journal "stopping $p_name"
   systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
-  journal "stopped $p_name"
 }
 
 last_lines() {
