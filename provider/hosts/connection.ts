@@ -39,7 +39,8 @@ export async function connect(
       return await connectOnce(name, hop, config, wait);
     } catch (error) {
       if (!(error instanceof ProviderError) || attempt >= attemptsFor(error)) throw error;
-      wait.doing = () => `waiting to connect again: ${error.what}`;
+      wait.doing = () => "waiting to connect again";
+      wait.cause = error.what;
       await pause(jitter(attempt), wait.signal);
       if (wait.signal.aborted) throw error;
     }

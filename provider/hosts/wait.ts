@@ -30,9 +30,14 @@ export class Wait {
     return Math.max(1, this.limits.deadline - Date.now());
   }
 
+  /** What is waited for, and why it takes so long. */
+  now(): string {
+    return this.cause === "" ? this.doing() : `${this.doing()}; before that: ${this.cause}`;
+  }
+
   /** Why the wait has ended. */
   over(): ProviderError {
-    const when = `while ${this.doing()}${this.cause === "" ? "" : `; before that: ${this.cause}`}`;
+    const when = `while ${this.now()}`;
     return this.limits.signal.aborted
       ? new ProviderError("cancelled", `${this.host}: cancelled ${when}`)
       : new ProviderError("deadline", `${this.host}: no answer in time ${when}`);
@@ -80,7 +85,7 @@ export class Shared<T> {
   async join(wait: Wait): Promise<T> {
     const joined = (this.current ??= this.begin());
     joined.waiting += 1;
-    wait.doing = () => joined.wait.doing();
+    wait.doing = () => joined.wait.now();
     try {
       return await wait.until(joined.result);
     } finally {

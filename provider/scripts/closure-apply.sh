@@ -1,6 +1,8 @@
 # shellcheck shell=sh
 # GC roots for store paths that are on this host; builds from derivations that were copied here.
 # p_name; p_record; p_roots: `key path` pairs; p_derivations: derivations to build first, or empty.
+# A store path may have a `?` in it: words are split below, and never matched against file names.
+set -f
 directory=$GCROOTS/pulumi-microvm/$p_name
 record=$STATE/closures/$p_name.json
 

@@ -43,8 +43,8 @@ make_host_key() {
     journal "making the SSH host key of $p_name"
     rm -f "$key.new" "$key.new.pub"
     ssh-keygen -q -t ed25519 -N '' -C "root@$p_name" -f "$key.new"
-    mv "$key.new" "$key"
     rm -f "$key.new.pub"
+    mv "$key.new" "$key"
   fi
   write_file "$key.pub" 0644 "$(ssh-keygen -y -f "$key")"
 }

@@ -141,13 +141,15 @@ probe_closures() {
   find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf 'closure\t%P\t%l\n'
   roots=$(find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf '%l\n')
   [ -n "$roots" ] || return 0
-  # Store paths have no white space.
+  # Store paths have no white space, but maybe a `?`.
+  set -f
   # shellcheck disable=SC2086
   nix-store --check-validity --print-invalid $roots 2>/dev/null | sed "s/^/invalid$TAB/"
   # A path that is gone altogether is not printed by every Nix.
   for root in $roots; do
     [ -e "$root" ] || fact invalid "$root"
   done
+  set +f
 }
 
 probe() {

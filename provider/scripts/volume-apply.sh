@@ -49,7 +49,7 @@ grow_image() {
     fail operation "$image_name can't grow while its VM runs" \
       "Set running: false on $p_vm, run up, and then change the size."
   fi
-  journal "growing $image_name from $size to $p_bytes bytes"
+  journal "growing $image_name to $p_bytes bytes"
   put_record growing
   truncate -s "$p_bytes" "$p_image"
   if [ "$p_fs" = ext4 ]; then
