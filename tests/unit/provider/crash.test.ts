@@ -63,7 +63,7 @@ function perform(box: Sandbox, [name, parameters]: Step, killAt = 0): ReturnType
 
 function whole(box: Sandbox, step: Step): number {
   const { code, output, steps } = perform(box, step);
-  expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/n0nce done\n$/) });
+  expect(`${code ?? "killed"} ${output}`).toMatch(/^0 [^]*n0nce done\n$/);
   return steps;
 }
 
