@@ -80,8 +80,12 @@ export function healthyFacts(): string[] {
 
 /** A fresh ed25519 pair in OpenSSH's formats. */
 export function keyPair(): { privateKey: string; publicKey: string } {
-  const { private: privateKey, public: publicKey } = utils.generateKeyPairSync("ed25519");
-  return { privateKey, publicKey: publicKey.split(" ").slice(0, 2).join(" ") };
+  for (;;) {
+    const { private: privateKey, public: publicKey } = utils.generateKeyPairSync("ed25519");
+    // ssh2 makes one now and then that it can't read itself.
+    if (utils.parseKey(privateKey) instanceof Error) continue;
+    return { privateKey, publicKey: publicKey.split(" ").slice(0, 2).join(" ") };
+  }
 }
 
 /** Answers as a host does on which all goes well. */
