@@ -2,6 +2,7 @@
 
 export type Cause =
   | "unreachable" // no connection; nothing is known about the host
+  | "busy" // the host is there, and takes no more connections or sessions
   | "host-key" // the host showed another key than the pinned one
   | "authentication" // the host refused the operator's keys
   | "wrong-machine" // right key, other machine-id

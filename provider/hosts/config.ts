@@ -4,7 +4,12 @@ import { ProviderError } from "../errors";
 
 const hop = {
   /** IP address or DNS name. */
-  address: z.string().min(1),
+  address: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9]([A-Za-z0-9.:%-]*[A-Za-z0-9])?$/,
+      "is neither an IP address nor a DNS name",
+    ),
   port: z.int().min(1).max(65535).default(22),
   user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, "is not a user name"),
   /** The pinned host key: `ssh-ed25519 AAAA...`. */
@@ -35,7 +40,7 @@ export const configSchema = z.object({
   /** Use the agent at SSH_AUTH_SOCK. */
   agent: z.boolean().default(true),
   /** Private key files, read anew at each run. */
-  identityFiles: z.array(z.string()).default([]),
+  identityFiles: z.array(z.string().regex(/^[^\p{Cc}"]+$/u, "is not a file's name")).default([]),
   /** A private key in OpenSSH format: a Pulumi secret, encrypted in the state of the provider. */
   privateKey: z.string().optional(),
 });

@@ -1,15 +1,21 @@
 /** One verified SSH connection to a host, by way of its jump hosts. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Duplex } from "node:stream";
-import { Client, utils } from "ssh2";
-import type { AnyAuthMethod, ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
-import { ProviderError, messageOf } from "../errors";
+import { Client } from "ssh2";
+import type { ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
+import { ProviderError } from "../errors";
+import { authMethods } from "./authentication";
 import type { ProviderConfig, SshHop } from "./config";
+import { printable } from "./printable";
+import { pause } from "./wait";
+import type { Wait } from "./wait";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEPALIVE_MS = 5_000;
 const CONNECT_ATTEMPTS = 3;
+/** An sshd that drops connections before its banner is there, and has many others (MaxStartups). */
+const BUSY_ATTEMPTS = 10;
+const LONGEST_PAUSE_MS = 2_000;
 
 /** `SHA256:...` as ssh-keygen -l prints it. */
 export function fingerprint(blob: Buffer): string {
@@ -26,30 +32,42 @@ export async function connect(
   name: string,
   hop: SshHop,
   config: ProviderConfig,
-  signal: AbortSignal,
+  wait: Wait,
 ): Promise<Client> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await connectOnce(name, hop, config, signal);
+      return await connectOnce(name, hop, config, wait);
     } catch (error) {
-      const mayPass = error instanceof ProviderError && error.reason === "unreachable";
-      if (!mayPass || attempt === CONNECT_ATTEMPTS || signal.aborted) throw error;
-      await jitter(attempt, signal);
+      if (!(error instanceof ProviderError) || attempt >= attemptsFor(error)) throw error;
+      wait.doing = () => "waiting to connect again";
+      wait.cause = error.what;
+      await pause(jitter(attempt), wait.signal);
+      if (wait.signal.aborted) throw error;
     }
   }
+}
+
+function attemptsFor(error: ProviderError): number {
+  if (error.reason === "busy") return BUSY_ATTEMPTS;
+  return error.reason === "unreachable" ? CONNECT_ATTEMPTS : 1;
+}
+
+/** 0.5 s to 1 s, doubled each time up to a bound, so that many hosts don't retry at once. */
+function jitter(attempt: number): number {
+  return Math.min(LONGEST_PAUSE_MS, (250 + Math.random() * 250) * 2 ** attempt);
 }
 
 async function connectOnce(
   name: string,
   hop: SshHop,
   config: ProviderConfig,
-  signal: AbortSignal,
+  wait: Wait,
 ): Promise<Client> {
-  if (hop.jump === undefined) return handshake(name, hop, config, signal, undefined);
-  const jump = await connectOnce(`${name} (jump host)`, hop.jump, config, signal);
+  if (hop.jump === undefined) return handshake(name, hop, config, wait, undefined);
+  const jump = await connectOnce(`${name} (jump host)`, hop.jump, config, wait);
   try {
-    const tunnel = await forward(jump, hop.address, hop.port);
-    const client = await handshake(name, hop, config, signal, tunnel);
+    const tunnel = await forward(jump, hop.address, hop.port, wait);
+    const client = await handshake(name, hop, config, wait, tunnel);
     client.on("close", () => jump.end());
     return client;
   } catch (error) {
@@ -59,13 +77,21 @@ async function connectOnce(
 }
 
 /** A stream to `address:port` as seen from the far end of `client`. */
-export function forward(client: Client, address: string, port: number): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
+export function forward(
+  client: Client,
+  address: string,
+  port: number,
+  wait: Wait,
+): Promise<Duplex> {
+  wait.doing = () => `opening a tunnel to ${address}:${port}`;
+  const opened = new Promise<Duplex>((resolve, reject) => {
     client.forwardOut("127.0.0.1", 0, address, port, (error, stream) => {
       if (error) reject(new ProviderError("unreachable", `${address}:${port}: ${error.message}`));
+      else if (wait.signal.aborted) stream.destroy();
       else resolve(stream);
     });
   });
+  return wait.until(opened);
 }
 
 /** The part of a connection that pins the host: the key's algorithm, and a synchronous verifier. */
@@ -84,30 +110,58 @@ export function pinned(
   };
 }
 
+/** How far a connection came, for what its failure means. */
+type Stage = "connecting" | "connected" | "authenticating";
+
+interface Progress {
+  stage: Stage;
+  /** The key that was shown where it is not the pinned one. */
+  shown: string | undefined;
+  /** At least one of the operator's keys was refused. */
+  refused: boolean;
+}
+
+const DOING: Record<Stage, string> = {
+  connecting: "connecting to",
+  connected: "waiting for an SSH server's greeting from",
+  authenticating: "logging in to",
+};
+
 function handshake(
   name: string,
   hop: SshHop,
   config: ProviderConfig,
-  signal: AbortSignal,
+  wait: Wait,
   sock: Duplex | undefined,
 ): Promise<Client> {
   const methods = authMethods(hop.user, config);
+  const where = `${hop.address}:${hop.port}`;
+  const progress: Progress = {
+    stage: sock === undefined ? "connecting" : "connected",
+    shown: undefined,
+    refused: false,
+  };
+  wait.doing = () => `${DOING[progress.stage]} ${where}`;
   return new Promise((resolve, reject) => {
     const client = new Client();
-    let mismatch: string | undefined;
-    const fail = (error: Error & { level?: string }): void => {
-      signal.removeEventListener("abort", abort);
-      client.end();
-      reject(explain(name, hop, error, mismatch));
+    const fail = (error: Error): void => {
+      wait.signal.removeEventListener("abort", abort);
+      client.destroy();
+      reject(explain(`${name} (${where})`, hop, error, progress));
     };
-    const abort = (): void => fail(new Error("cancelled"));
-    signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) {
+    const abort = (): void => {
+      client.destroy();
+      reject(wait.over());
+    };
+    wait.signal.addEventListener("abort", abort, { once: true });
+    if (wait.signal.aborted) {
       abort();
       return;
     }
+    client.on("connect", () => (progress.stage = "connected"));
+    client.on("handshake", () => (progress.stage = "authenticating"));
     client.on("ready", () => {
-      signal.removeEventListener("abort", abort);
+      wait.signal.removeEventListener("abort", abort);
       client.removeListener("error", fail);
       client.on("error", () => undefined); // a later loss shows as a closed channel
       resolve(client);
@@ -118,43 +172,59 @@ function handshake(
       host: hop.address,
       port: hop.port,
       username: hop.user,
-      readyTimeout: CONNECT_TIMEOUT_MS,
+      readyTimeout: Math.min(CONNECT_TIMEOUT_MS, wait.millisecondsLeft()),
       keepaliveInterval: KEEPALIVE_MS,
-      authHandler: methods,
+      // Asked for the next method only when the one before was refused.
+      authHandler: () => {
+        progress.refused ||= methods.tried > 0;
+        return methods.next();
+      },
       ...(sock === undefined ? {} : { sock }),
       ...pinned(hop, (shown, right) => {
-        if (!right) mismatch = fingerprint(shown);
+        if (!right) progress.shown = fingerprint(shown);
       }),
     });
   });
 }
 
 function explain(
-  name: string,
+  where: string,
   hop: SshHop,
-  error: Error & { level?: string },
-  shown: string | undefined,
+  error: Error & { level?: string; code?: unknown },
+  progress: Progress,
 ): ProviderError {
-  const where = `${name} (${hop.address}:${hop.port})`;
-  if (shown !== undefined) {
+  if (progress.shown !== undefined) {
     const expected = fingerprint(keyBlob(hop.hostKey));
     return new ProviderError(
       "host-key",
-      `${where}: the host showed the key ${shown}, the site pins ${expected}; nothing was sent to it`,
+      `${where}: the host showed the key ${progress.shown}, the site pins ${expected}; nothing was sent to it`,
       "Find out why. If the host was reinstalled, put its new public key into the site as hostKey.",
     );
   }
-  if (error.level === "client-authentication") {
+  if (error.level === "agent") {
+    return new ProviderError(
+      "authentication",
+      `${where}: the SSH agent can't be used: ${printable(error.message)}`,
+      "Start the agent at SSH_AUTH_SOCK, or say ssh.agent: false in the site.",
+    );
+  }
+  if (error.level === "client-authentication" || saidNo(error, progress)) {
     return new ProviderError(
       "authentication",
       `${where}: the host refused every key for user ${hop.user}`,
       "Load the operator's key into the SSH agent, or name it in ssh.identityFiles of the site.",
     );
   }
-  if (error.message === "cancelled") return new ProviderError("cancelled", `${where}: cancelled`);
+  if (droppedAtOnce(error, progress)) {
+    return new ProviderError(
+      "busy",
+      `${where}: can't be reached: something there takes connections and drops them before it is an SSH server`,
+      "If many log in at once, sshd's MaxStartups may be too low; else look at sshd's log.",
+    );
+  }
   const text = /no matching.*host key/i.test(error.message)
     ? `the host has no key of the pinned kind (${hop.hostKey.split(" ")[0] ?? ""})`
-    : error.message;
+    : printable(error.message);
   return new ProviderError(
     "unreachable",
     `${where}: can't be reached: ${text}`,
@@ -162,40 +232,19 @@ function explain(
   );
 }
 
-/** The operator's keys in the order in which they are tried: the secret, the files, the agent. */
-function authMethods(username: string, config: ProviderConfig): AnyAuthMethod[] {
-  const methods: AnyAuthMethod[] = [];
-  if (config.privateKey !== undefined) {
-    methods.push({ type: "publickey", username, key: usable(config.privateKey, "privateKey") });
-  }
-  for (const file of config.identityFiles) {
-    methods.push({ type: "publickey", username, key: usable(readIdentity(file), file) });
-  }
-  const agent = process.env["SSH_AUTH_SOCK"];
-  if (config.agent && agent !== undefined && agent !== "") {
-    methods.push({ type: "agent", username, agent });
-  }
-  if (methods.length > 0) return methods;
-  throw new ProviderError(
-    "authentication",
-    "there is no key to log in with",
-    "Start an SSH agent with the operator's key, or name a file in ssh.identityFiles of the site.",
+/** A host that ends the login after a refused key, or with a message, means it: no second try. */
+function saidNo(error: Error & { code?: unknown }, progress: Progress): boolean {
+  return (
+    progress.stage === "authenticating" && (progress.refused || typeof error.code === "number")
   );
 }
 
-function readIdentity(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new ProviderError("authentication", `identity file ${file}: ${messageOf(error)}`);
-  }
-}
-
-function usable(key: string, origin: string): string {
-  const parsed = utils.parseKey(key);
-  if (!(parsed instanceof Error)) return key;
-  // The parser's message may quote the key: say only where it came from.
-  throw new ProviderError("authentication", `${origin}: is not a usable private key`);
+function droppedAtOnce(error: Error & { level?: string }, progress: Progress): boolean {
+  return (
+    progress.stage === "connected" &&
+    error.level !== "client-timeout" &&
+    error.level !== "handshake"
+  );
 }
 
 function serverHostKeyAlgorithms(hostKey: string): ServerHostKeyAlgorithm[] {
@@ -210,23 +259,4 @@ function serverHostKeyAlgorithms(hostKey: string): ServerHostKeyAlgorithm[] {
     default:
       return ["ssh-ed25519"];
   }
-}
-
-/** Waits between attempts: 0.5 s to 1 s, doubled each time, so that many hosts don't retry at once. */
-function jitter(attempt: number, signal: AbortSignal): Promise<void> {
-  return pause((250 + Math.random() * 250) * 2 ** attempt, signal);
-}
-
-/** Resolves after the time, or as soon as the signal is given. */
-export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done, { once: true });
-    if (signal.aborted) done();
-  });
 }

@@ -1,59 +1,88 @@
 /** One script run over an open connection: framed, bounded, cancellable. */
+import { isUtf8 } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { Client, ClientChannel } from "ssh2";
 import { ProviderError, causeOf } from "../errors";
+import { Output } from "./output";
+import { printable } from "./printable";
 import { COMMAND, encodeStdin } from "./script";
 import type { Parameters } from "./script";
+import type { Wait } from "./wait";
 
-const MAX_OUTPUT_BYTES = 32 * 1024 * 1024;
+/** A host with hundreds of VMs answers a probe with a few hundred KiB. */
+const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
+const MAX_OUTPUT_LINES = 50_000;
 const MAX_STDERR_BYTES = 8 * 1024;
 
 export interface Run {
   script: string;
   parameters: Parameters;
   payload?: string;
-  /** Milliseconds since the epoch. */
-  deadline: number;
-  signal: AbortSignal;
+  wait: Wait;
   onStatus?: (text: string) => void;
-  /** Put before the command where the user is not root: `sudo -n`. */
-  sudo: boolean;
+  /** The lines are for people: bytes that are not UTF-8 are replaced. Otherwise they are an error. */
+  freeText?: boolean;
 }
 
-/**
- * Lines that the script printed, without markers. Every marker line begins with a nonce that only this
- * run knows, so nothing that a program on the host prints can pass for a result.
- */
-export async function exec(name: string, client: Client, run: Run): Promise<string[]> {
-  const nonce = randomBytes(12).toString("hex");
-  const parameters = { ...run.parameters, nonce };
-  const channel = await open(name, client, run.sudo ? `exec sudo -n ${COMMAND.slice(5)}` : COMMAND);
-  const { output, stderr, code } = await collect(name, channel, run, nonce, () =>
-    channel.end(encodeStdin(run.script, parameters, run.payload)),
-  );
-  return result(name, nonce, output, stderr, code);
+/** The host opened no channel: whatever was wanted, nothing of it was sent. */
+export class NothingSent extends ProviderError {
+  constructor(
+    name: string,
+    cause: string,
+    /** The host said no (MaxSessions); otherwise the connection was lost. */
+    readonly refused: boolean,
+  ) {
+    super(
+      refused ? "busy" : "unreachable",
+      `${name}: no channel: ${printable(cause)}`,
+      refused ? "sshd's MaxSessions must allow at least one session." : undefined,
+    );
+  }
 }
 
-function open(name: string, client: Client, command: string): Promise<ClientChannel> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error): void =>
-      reject(new ProviderError("unreachable", `${name}: no channel: ${error.message}`));
+/** A channel on which the constant command waits for its script. */
+export function openChannel(
+  name: string,
+  client: Client,
+  sudo: boolean,
+  wait: Wait,
+): Promise<ClientChannel> {
+  const command = sudo ? `exec sudo -n ${COMMAND.slice(5)}` : COMMAND;
+  wait.doing = () => "opening a channel";
+  const opened = new Promise<ClientChannel>((resolve, reject) => {
+    const fail = (error: Error & { reason?: unknown }): void => {
+      reject(new NothingSent(name, error.message, error.reason !== undefined));
+    };
     const closed = (): void => fail(new Error("the connection was lost"));
     client.once("close", closed);
     try {
       client.exec(command, (error, channel) => {
         client.removeListener("close", closed);
         if (error) fail(error);
+        else if (wait.signal.aborted) discard(channel);
         else resolve(channel);
       });
     } catch (error) {
+      client.removeListener("close", closed);
       fail(error instanceof Error ? error : new Error("not connected"));
     }
   });
+  return wait.until(opened);
+}
+
+/**
+ * Lines that the script printed, without markers. Every marker line begins with a nonce that only this
+ * run knows, so nothing that a program on the host prints can pass for a result.
+ */
+export async function exec(name: string, channel: ClientChannel, run: Run): Promise<string[]> {
+  const nonce = randomBytes(12).toString("hex");
+  const stdin = encodeStdin(run.script, { ...run.parameters, nonce }, run.payload);
+  const collected = await collect(name, channel, run, nonce, stdin);
+  return result(name, nonce, collected, run.freeText ?? false);
 }
 
 interface Collected {
-  output: string;
+  output: Buffer;
   stderr: string;
   code: number | null;
 }
@@ -63,76 +92,75 @@ function collect(
   channel: ClientChannel,
   run: Run,
   nonce: string,
-  start: () => void,
+  stdin: string,
 ): Promise<Collected> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    const errors: Buffer[] = [];
-    let size = 0;
-    let errorSize = 0;
+    const output = new Output(MAX_OUTPUT_BYTES);
+    const errors = new Output(MAX_STDERR_BYTES);
     let code: number | null = null;
+    const { wait, onStatus } = run;
     const stop = (error: ProviderError): void => {
-      finish();
-      channel.destroy();
+      wait.signal.removeEventListener("abort", abort);
+      discard(channel);
       reject(error);
     };
-    const abort = (): void => stop(new ProviderError("cancelled", `${name}: cancelled`));
-    const timer = setTimeout(
-      () => stop(new ProviderError("deadline", `${name}: no answer in time`)),
-      Math.max(0, run.deadline - Date.now()),
-    );
-    const finish = (): void => {
-      clearTimeout(timer);
-      run.signal.removeEventListener("abort", abort);
-    };
-    run.signal.addEventListener("abort", abort, { once: true });
-    if (run.signal.aborted) {
+    const abort = (): void => stop(wait.over());
+    wait.signal.addEventListener("abort", abort, { once: true });
+    if (wait.signal.aborted) {
       abort();
       return;
     }
     channel.on("data", (chunk: Buffer) => {
-      size += chunk.length;
-      chunks.push(chunk);
-      if (size > MAX_OUTPUT_BYTES) {
-        stop(new ProviderError("operation", `${name}: the host printed more than 32 MiB`));
-      } else if (run.onStatus) forwardStatus(chunk, nonce, run.onStatus);
+      if (!output.append(chunk)) stop(tooMuch(name, `${MAX_OUTPUT_BYTES / 1024 / 1024} MiB`));
+      else if (onStatus) forwardStatus(chunk, nonce, onStatus);
     });
-    channel.stderr.on("data", (chunk: Buffer) => {
-      if (errorSize < MAX_STDERR_BYTES) errors.push(chunk);
-      errorSize += chunk.length;
-    });
+    channel.stderr.on("data", (chunk: Buffer) => errors.append(chunk));
     channel.on("exit", (status: number | null) => (code = status));
     channel.on("error", () => undefined);
     channel.on("close", () => {
-      finish();
-      resolve({
-        output: Buffer.concat(chunks).toString("utf8"),
-        stderr: Buffer.concat(errors).subarray(0, MAX_STDERR_BYTES).toString("utf8"),
-        code,
-      });
+      wait.signal.removeEventListener("abort", abort);
+      const stderr = errors.content().toString("utf8");
+      resolve({ output: output.content(), stderr, code });
     });
-    start();
+    channel.end(stdin);
   });
 }
 
-/** Status lines are shown as they come; a line torn between two chunks is left out. */
+/** Ends a channel; what the host still sends on it is read and dropped, never kept. */
+function discard(channel: ClientChannel): void {
+  channel.removeAllListeners("data");
+  channel.stderr.removeAllListeners("data");
+  channel.on("error", () => undefined);
+  channel.resume();
+  channel.stderr.resume();
+  channel.destroy();
+}
+
+function tooMuch(name: string, limit: string): ProviderError {
+  return new ProviderError("operation", `${name}: the host printed more than ${limit}`);
+}
+
+/** The latest status line of each piece is shown; one that is torn between two pieces is left out. */
 function forwardStatus(chunk: Buffer, nonce: string, onStatus: (text: string) => void): void {
   const prefix = `${nonce} status `;
-  for (const line of chunk.toString("utf8").split("\n")) {
-    if (line.startsWith(prefix)) onStatus(line.slice(prefix.length));
-  }
+  const latest = chunk
+    .toString("utf8")
+    .split("\n")
+    .findLast((line) => line.startsWith(prefix));
+  if (latest !== undefined) onStatus(printable(latest.slice(prefix.length)));
 }
 
 function result(
   name: string,
   nonce: string,
-  output: string,
-  stderr: string,
-  code: number | null,
+  { output, stderr, code }: Collected,
+  freeText: boolean,
 ): string[] {
+  const printed = output.toString("utf8").split("\n", MAX_OUTPUT_LINES + 1);
+  if (printed.length > MAX_OUTPUT_LINES) throw tooMuch(name, `${MAX_OUTPUT_LINES} lines`);
   const lines: string[] = [];
   let done = false;
-  for (const line of output.split("\n")) {
+  for (const line of printed) {
     if (!line.startsWith(`${nonce} `)) lines.push(line);
     else if (line === `${nonce} done`) done = true;
     else {
@@ -140,16 +168,22 @@ function result(
       if (failure) throw failed(name, failure[1] ?? "", failure[2] ?? "");
     }
   }
-  if (done && code === 0) return lines.filter((line) => line !== "");
+  if (done && code === 0) {
+    if (freeText || isUtf8(output)) return lines.filter((line) => line !== "");
+    throw new ProviderError("operation", `${name}: the answer has bytes that are not UTF-8`);
+  }
   if (code === null) {
     throw new ProviderError("outcome-unknown", `${name}: the link was lost before the result came`);
   }
-  const detail = stderr.trim().split("\n").slice(-5).join("\n  ") || "it printed nothing";
-  throw new ProviderError("operation", `${name}: a script ended with code ${code}: ${detail}`);
+  const detail = stderr.trim().split("\n").slice(-5).map(printable).join("\n  ");
+  throw new ProviderError(
+    "operation",
+    `${name}: a script ended with code ${code} and without a result: ${detail || "it printed nothing"}`,
+  );
 }
 
 /** `what | remedy` as scripts report it. */
 function failed(name: string, cause: string, text: string): ProviderError {
-  const [what = "", remedy] = text.split(" | ");
+  const [what = "", remedy] = printable(text).split(" | ");
   return new ProviderError(causeOf(cause), `${name}: ${what}`, remedy);
 }

@@ -1,6 +1,7 @@
 /** What the probe found on a host, parsed. Pure. The other side is scripts/probe.sh. */
 import { z } from "zod";
 import { ProviderError } from "../errors";
+import { printable } from "./printable";
 
 export interface BridgeFact {
   up: boolean;
@@ -52,14 +53,65 @@ export interface HostFacts {
   closures: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
+const NUMBER = /^\d{1,15}$/;
+const PLAIN = /^[A-Za-z0-9@][A-Za-z0-9._@-]*$/;
+const PATH = /^\/[^\n]+$/;
+const IN_DIRECTORY = /^[^/]+\/[^/]+$/;
+const ANY = /^/;
+
+/** Kind -> what each of its fields looks like. A line of another kind is not ours: a shell's greeting. */
+const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
+  ["machine-id", [/^[0-9a-f]{32}$/]],
+  ["hostname", [ANY]],
+  ["clock", [NUMBER]],
+  ["memory-kib", [NUMBER]],
+  ["disk-free-kib", [NUMBER]],
+  ["kvm", [/^(device|flags|module)$/]],
+  ["libvirtd", [/^(active|answers)$/, ANY]],
+  ["bridge", [PLAIN, /^(up|down)$/, ANY]],
+  ["unit", [PLAIN, ANY]],
+  ["nix", [/^(version|flakes)$/, ANY]],
+  ["record", [/^(vms|volumes|closures)$/, PLAIN, ANY]],
+  ["autostart", [PLAIN]],
+  ["link", [IN_DIRECTORY, ANY]],
+  ["flake", [IN_DIRECTORY]],
+  ["hostkey", [PLAIN, /^ssh-ed25519 \S+/]],
+  ["active", [PLAIN, ANY]],
+  ["image", [PATH, NUMBER, NUMBER]],
+  ["content", [PATH, ANY]],
+  ["closure", [IN_DIRECTORY, PATH]],
+  ["invalid", [PATH]],
+  ["probed", []],
+]);
+/** Facts that every host has, exactly once. */
+const ONCE = ["machine-id", "hostname", "clock", "memory-kib", "disk-free-kib", "probed"];
+
+function hasShape(row: readonly string[], shape: readonly RegExp[]): boolean {
+  return row.length === shape.length + 1 && shape.every((field, i) => field.test(row[i + 1] ?? ""));
+}
+
+/** Lines of the probe as fields; a line of a known kind that is not as it should be is an error. */
+function rowsOf(host: string, lines: string[]): string[][] {
+  return lines.flatMap((line) => {
+    const row = line.split("\t");
+    const shape = SHAPES.get(row[0] ?? "");
+    if (shape === undefined) return [];
+    if (hasShape(row, shape)) return [row];
+    throw new ProviderError(
+      "operation",
+      `${host}: the probe's answer has a line that is no fact: ${printable(line).slice(0, 100)}`,
+    );
+  });
+}
+
 /** Parses the lines of a probe. An answer that is not whole is an error, never an empty host. */
 export function parseFacts(host: string, lines: string[], readAtSeconds: number): HostFacts {
-  const rows = lines.map((line) => line.split("\t"));
+  const rows = rowsOf(host, lines);
   const of = (kind: string): string[][] =>
     rows.filter((row) => row[0] === kind).map((row) => row.slice(1));
   const one = (kind: string, key?: string): string =>
     (key === undefined ? of(kind)[0]?.[0] : of(kind).find((row) => row[0] === key)?.[1]) ?? "";
-  if (of("probed").length !== 1 || one("machine-id") === "") {
+  if (ONCE.some((kind) => of(kind).length !== 1)) {
     throw new ProviderError("operation", `${host}: the probe's answer is not whole`);
   }
   return {

@@ -1,8 +1,10 @@
 /** Does a guest answer, and is it the guest that it should be? Asked through its hypervisor. */
 import { Client } from "ssh2";
 import { ProviderError, messageOf } from "../errors";
-import { fingerprint, keyBlob, pause, pinned } from "./connection";
+import { fingerprint, keyBlob, pinned } from "./connection";
 import type { Call, Host } from "./host";
+import { printable } from "./printable";
+import { pause } from "./wait";
 
 const HANDSHAKE_TIMEOUT_MS = 5_000;
 const RETRY_MS = 300;
@@ -17,11 +19,11 @@ export async function awaitGuest(
   for (;;) {
     let cause: string;
     try {
-      await shakeHands(host, guest);
+      await shakeHands(host, call, guest);
       return;
     } catch (error) {
       if (error instanceof ProviderError && error.reason === "host-key") throw error;
-      cause = messageOf(error);
+      cause = printable(messageOf(error));
     }
     const seconds = Math.round((Date.now() - started) / 1000);
     if (call.signal.aborted) throw new ProviderError("cancelled", `${guest.name}: cancelled`);
@@ -38,9 +40,10 @@ export async function awaitGuest(
 
 async function shakeHands(
   host: Host,
+  call: Call,
   guest: { name: string; address: string; hostKey: string },
 ): Promise<void> {
-  const sock = await host.stream(guest.address, 22);
+  const sock = await host.stream(call, guest.address, 22);
   await new Promise<void>((resolve, reject) => {
     const client = new Client();
     let shown: Buffer | undefined;

@@ -1,28 +1,33 @@
 /** A host as the resources see it: facts to read, operations to run, a stream to its guests. */
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 import { ProviderError } from "../errors";
 import type { HostConfig, ProviderConfig } from "./config";
-import { connect, forward, pause } from "./connection";
-import { exec } from "./exec";
+import { connect, forward } from "./connection";
+import { NothingSent, exec, openChannel } from "./exec";
+import type { Run } from "./exec";
 import { parseFacts } from "./facts";
 import type { HostFacts } from "./facts";
-import { limiter } from "./limit";
+import { Limiter } from "./limit";
 import { encodeParameters, script } from "./script";
 import type { Parameters } from "./script";
+import { Shared, Wait, pause } from "./wait";
+import type { Limits } from "./wait";
 
 /** sshd's default MaxSessions is 10; one slot stays free for each kind of other use. */
 const CHANNELS = 6;
+const CONNECT_TIMEOUT_MS = 120_000;
 const PROBE_TIMEOUT_MS = 60_000;
+const PROBE_ATTEMPTS = 3;
+const OPEN_ATTEMPTS = 10;
 const REATTACH_ATTEMPTS = 5;
+/** What an operation leaves of its call's time, so that its own error still gets here. */
+const REPORT_SECONDS = 3;
 
 /** What every call carries: who asks, until when, and whether it was cancelled. */
-export interface Call {
+export interface Call extends Limits {
   urn: string;
-  /** Milliseconds since the epoch. */
-  deadline: number;
-  signal: AbortSignal;
   status: (text: string) => void;
 }
 
@@ -42,86 +47,77 @@ export interface ImageContent {
 }
 
 export class Host {
-  private client: Promise<Client> | undefined;
-  private facts: Promise<HostFacts> | undefined;
-  private readonly limit = limiter(CHANNELS);
-  private readonly stop = new AbortController();
+  private readonly connection: Shared<Client>;
+  private readonly facts: Shared<HostFacts>;
+  private readonly slots = new Limiter(CHANNELS);
+  private closed = false;
 
   constructor(
     readonly name: string,
     readonly config: HostConfig,
     private readonly provider: ProviderConfig,
-  ) {}
-
-  /** The host's facts: one probe for everybody, until something is changed. */
-  async read(call: Call): Promise<HostFacts> {
-    this.facts ??= this.probe().catch((error: unknown) => {
-      this.facts = undefined;
-      throw error;
-    });
-    return within(call, this.name, this.facts);
+  ) {
+    this.connection = new Shared(name, CONNECT_TIMEOUT_MS, (wait) => this.connect(wait));
+    this.facts = new Shared(name, PROBE_TIMEOUT_MS, (wait) => this.probe(wait));
   }
 
-  private async probe(): Promise<HostFacts> {
-    const deadline = Date.now() + PROBE_TIMEOUT_MS;
-    const lines = await this.run(
-      script("lib", "probe", "read"),
-      {},
-      {
-        deadline,
-        signal: this.stop.signal,
-      },
-    );
-    return parseFacts(this.name, lines, Date.now() / 1000);
+  /** The host's facts: one probe for everybody, until something is changed. */
+  read(call: Call): Promise<HostFacts> {
+    return this.facts.join(new Wait(this.name, call));
+  }
+
+  /** A probe changes nothing: when the link is lost it is run again. */
+  private async probe(wait: Wait): Promise<HostFacts> {
+    const text = script("lib", "probe", "read");
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const lines = await this.run(
+          { script: text, parameters: {}, wait },
+          "waiting for the probe",
+        );
+        return parseFacts(this.name, lines, Date.now() / 1000);
+      } catch (error) {
+        if (!isOutcomeUnknown(error) || attempt === PROBE_ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** Runs an operation to its end, once, also when the link is lost; the facts come back with it. */
   async operate(call: Call, operation: Operation): Promise<HostFacts> {
-    const id = randomUUID();
-    const seconds = Math.max(1, Math.floor((call.deadline - Date.now()) / 1000));
-    const inner = script("lib", "begin", ...operation.scripts);
-    const parameters = {
-      ...operation.parameters,
-      operation: id,
-      urn: call.urn,
-      machine_id: operation.machineId,
-      lock_seconds: String(seconds),
-      nonce: id,
-    };
-    const payload = `${Buffer.byteLength(inner)}\n${inner}${encodeParameters(parameters)}`;
-    const outer = { operation: id, nonce_inner: id, seconds: String(seconds) };
+    const wait = new Wait(this.name, call);
+    const run = { ...sent(call, operation, wait), wait, onStatus: call.status };
+    let lost: ProviderError | undefined;
     for (let attempt = 1; ; attempt++) {
       try {
-        const run = {
-          deadline: call.deadline + 5_000,
-          signal: call.signal,
-          onStatus: call.status,
-          payload,
-        };
-        const lines = await this.run(script("lib", "probe", "operate"), outer, run);
+        const lines = await this.run(run, `running ${nameOf(operation)}`);
         const facts = parseFacts(this.name, lines, Date.now() / 1000);
-        this.facts = Promise.resolve(facts);
+        this.facts.keep(facts);
         return facts;
       } catch (error) {
-        this.facts = undefined;
-        if (!linkWasLost(error) || attempt === REATTACH_ATTEMPTS || call.signal.aborted)
-          throw error;
+        this.facts.forget();
+        if (isOutcomeUnknown(error)) lost = error;
+        if (lost === undefined || !mayPass(error)) throw error;
+        if (attempt === REATTACH_ATTEMPTS) throw outcomeUnknown(this.name, operation, error);
         call.status("the link was lost; reconnecting");
-        await pause(500 * attempt, call.signal);
+        wait.doing = () => "waiting to reconnect";
+        wait.cause = error.what;
+        await pause(500 * attempt, wait.signal);
       }
     }
   }
 
   /** The last lines of a VM's unit, for messages. */
-  async journalTail(call: Call, vm: string): Promise<string[]> {
-    const run = { deadline: Date.now() + PROBE_TIMEOUT_MS, signal: call.signal };
-    return this.run(script("lib", "journal-tail"), { name: vm }, run);
+  journalTail(call: Call, vm: string): Promise<string[]> {
+    const deadline = Date.now() + PROBE_TIMEOUT_MS;
+    const wait = new Wait(this.name, { deadline, signal: call.signal });
+    const run = { script: script("lib", "journal-tail"), parameters: { name: vm }, wait };
+    return this.run({ ...run, freeText: true }, "reading the journal");
   }
 
   /** What an image holds; undefined where there is none. */
   async image(call: Call, path: string): Promise<ImageContent | undefined> {
-    const run = { deadline: call.deadline, signal: call.signal };
-    const lines = await this.run(script("lib", "image"), { image: path }, run);
+    const run = { parameters: { image: path }, wait: new Wait(this.name, call) };
+    const lines = await this.run({ ...run, script: script("lib", "image") }, "reading an image");
     const facts = new Map(
       lines.map((line) => line.split("\t")).map(([key, value]) => [key, value]),
     );
@@ -135,71 +131,104 @@ export class Host {
   }
 
   /** A TCP stream to an address that this host reaches. */
-  async stream(address: string, port: number): Promise<Duplex> {
-    return this.limit(async () => forward(await this.connection(), address, port));
-  }
-
-  private run(
-    text: string,
-    parameters: Parameters,
-    run: {
-      deadline: number;
-      signal: AbortSignal;
-      payload?: string;
-      onStatus?: (text: string) => void;
-    },
-  ): Promise<string[]> {
-    return this.limit(async () => {
-      const client = await this.connection();
-      const sudo = this.config.user !== "root";
-      return exec(this.name, client, { ...run, script: text, parameters, sudo });
-    });
-  }
-
-  private connection(): Promise<Client> {
-    this.client ??= connect(this.name, this.config, this.provider, this.stop.signal).then(
-      (client) => {
-        client.once("close", () => (this.client = undefined));
-        return client;
-      },
-      (error: unknown) => {
-        this.client = undefined;
-        throw error;
-      },
+  stream(call: Call, address: string, port: number): Promise<Duplex> {
+    const wait = new Wait(this.name, call);
+    return this.slots.run(wait, async () =>
+      forward(await this.connection.join(wait), address, port, wait),
     );
-    return this.client;
   }
 
-  /** Ends the connection; waiting calls fail. */
+  /** Runs a script; opens another channel, or connects again, as long as nothing of it was sent. */
+  private async run(run: Run, doing: string): Promise<string[]> {
+    const { wait } = run;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.slots.run(wait, () => this.runOnce(run, doing));
+      } catch (error) {
+        if (!(error instanceof NothingSent) || attempt === OPEN_ATTEMPTS) throw error;
+        wait.doing = () => "waiting to try again";
+        wait.cause = error.what;
+        await pause(100 * attempt, wait.signal);
+      }
+    }
+  }
+
+  private async runOnce(run: Run, doing: string): Promise<string[]> {
+    const client = await this.connection.join(run.wait);
+    const sudo = this.config.user !== "root";
+    try {
+      const channel = await openChannel(this.name, client, sudo, run.wait);
+      run.wait.doing = () => doing;
+      return await exec(this.name, channel, run);
+    } catch (error) {
+      // The host allows fewer sessions than we have: the others' ends make room.
+      if (error instanceof NothingSent && error.refused) this.slots.shrink();
+      throw error;
+    }
+  }
+
+  private async connect(wait: Wait): Promise<Client> {
+    const client = await connect(this.name, this.config, this.provider, wait);
+    client.once("close", () => this.connection.forget());
+    if (this.closed || wait.signal.aborted) client.end();
+    return client;
+  }
+
+  /** Ends the connection. */
   close(): void {
-    this.stop.abort();
-    void this.client?.then(
+    this.closed = true;
+    void this.connection.peek()?.then(
       (client) => client.end(),
       () => undefined,
     );
   }
 }
 
-function linkWasLost(error: unknown): boolean {
+/** The operation as it is sent, always with the same id: the host runs it once. */
+function sent(
+  call: Call,
+  operation: Operation,
+  wait: Wait,
+): { script: string; parameters: Parameters; payload: string } {
+  const id = randomUUID();
+  // Programs can see the id in the name of the unit; what marks the results they can't.
+  const nonce = randomBytes(12).toString("hex");
+  const seconds = Math.max(1, Math.floor(wait.millisecondsLeft() / 1000) - REPORT_SECONDS);
+  const inner = script("lib", "begin", ...operation.scripts);
+  const parameters = {
+    ...operation.parameters,
+    operation: id,
+    owner: `"urn":${JSON.stringify(call.urn)},`,
+    machine_id: operation.machineId,
+    lock_seconds: String(Math.max(1, seconds - 1)),
+    nonce,
+  };
+  return {
+    script: script("lib", "probe", "operate"),
+    parameters: { operation: id, nonce_inner: nonce, seconds: String(seconds) },
+    payload: `${Buffer.byteLength(inner)}\n${inner}${encodeParameters(parameters)}`,
+  };
+}
+
+function nameOf({ scripts }: Operation): string {
+  return scripts[scripts.length - 1] ?? "nothing";
+}
+
+function isOutcomeUnknown(error: unknown): error is ProviderError {
+  return error instanceof ProviderError && error.reason === "outcome-unknown";
+}
+
+function mayPass(error: unknown): error is ProviderError {
   return (
     error instanceof ProviderError &&
-    (error.reason === "outcome-unknown" || error.reason === "unreachable")
+    ["outcome-unknown", "unreachable", "busy"].includes(error.reason)
   );
 }
 
-/** The shared promise, but for this call's own deadline and cancellation. */
-export function within<T>(call: Call, name: string, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new ProviderError("deadline", `${name}: no answer in time`)),
-      Math.max(0, call.deadline - Date.now()),
-    );
-    const abort = (): void => reject(new ProviderError("cancelled", `${name}: cancelled`));
-    call.signal.addEventListener("abort", abort, { once: true });
-    if (call.signal.aborted) abort();
-    work.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-      call.signal.removeEventListener("abort", abort);
-    });
-  });
+function outcomeUnknown(name: string, operation: Operation, last: ProviderError): ProviderError {
+  return new ProviderError(
+    "outcome-unknown",
+    `${name}: the link was lost while ${nameOf(operation)} ran; it may or may not have been done: ${last.what}`,
+    "Run up again when the host answers: it looks first, and does what is still missing.",
+  );
 }

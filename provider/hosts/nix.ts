@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { ProviderError } from "../errors";
 import type { ProviderConfig, SshHop } from "./config";
 import type { Call } from "./host";
+import { printable } from "./printable";
 
 const NIX = ["--extra-experimental-features", "nix-command flakes"];
 
@@ -94,11 +95,16 @@ function stanza(
     "  ControlPath none",
     "  ConnectTimeout 10",
     "  ServerAliveInterval 5",
-    ...identities.map((file) => `  IdentityFile "${file}"`),
+    ...identities.map((file) => `  IdentityFile "${literal(file)}"`),
     ...(host.config.agent ? [] : ["  IdentityAgent none", "  IdentitiesOnly yes"]),
     ...(index + 1 < count ? [`  ProxyJump ${alias(index + 1)}`] : []),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** In OpenSSH's configuration `%` and `${` begin what is put in. */
+function literal(file: string): string {
+  return file.replaceAll("%", "%%");
 }
 
 function alias(index: number): string {
@@ -140,7 +146,10 @@ function run(
       if (code === 0) resolve();
       else
         reject(
-          new ProviderError("nix", `${command} ended with code ${code ?? "none"}:\n${tail.trim()}`),
+          new ProviderError(
+            "nix",
+            `${command} ended with code ${code ?? "none"}:\n${tail.trim().split("\n").map(printable).join("\n")}`,
+          ),
         );
     });
   });

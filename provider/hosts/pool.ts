@@ -2,17 +2,15 @@
 import { hostConfig } from "./config";
 import type { ProviderConfig } from "./config";
 import { Host } from "./host";
-import { limiter } from "./limit";
+import { Limiter } from "./limit";
 
 const BUILDS_AT_ONCE = 2;
 const COPIES_PER_HOST = 2;
 
-type Limiter = ReturnType<typeof limiter>;
-
 export class HostPool {
   private readonly hosts = new Map<string, Host>();
   private readonly copies = new Map<string, Limiter>();
-  readonly builds: Limiter = limiter(BUILDS_AT_ONCE);
+  readonly builds = new Limiter(BUILDS_AT_ONCE);
 
   constructor(readonly config: ProviderConfig) {}
 
@@ -26,7 +24,7 @@ export class HostPool {
 
   /** Copies to one host, a few at a time. */
   copiesTo(name: string): Limiter {
-    const known = this.copies.get(name) ?? limiter(COPIES_PER_HOST);
+    const known = this.copies.get(name) ?? new Limiter(COPIES_PER_HOST);
     this.copies.set(name, known);
     return known;
   }

@@ -15,9 +15,12 @@ export type Parameters = Readonly<Record<string, string>>;
 const ROOTS = [join(__dirname, ".."), join(__dirname, "..", "..", "..", "provider")];
 const cache = new Map<string, string>();
 
-/** The named files of provider/scripts, one after the other. */
+/**
+ * The named files of provider/scripts, one after the other, as one command in braces: a shell that
+ * gets only a part of it, because the link was lost, finds no end of the command and runs nothing.
+ */
 export function script(...names: string[]): string {
-  return names.map(readScript).join("\n");
+  return `{\n${names.map(readScript).join("\n")}\n}\n`;
 }
 
 function readScript(name: string): string {

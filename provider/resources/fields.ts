@@ -32,6 +32,10 @@ export function splitId(id: string, shape: string): { host: string; rest: string
   throw new ProviderError("input", `${id} is not an id to import`, `It has to be ${shape}.`);
 }
 
+export const interfaceName = z
+  .string()
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/, "must be the name of a network interface");
+
 /** Right key, wrong machine: also a read must not mix two machines up. */
 export function requireMachine(facts: HostFacts, hostName: string, expected: string): void {
   if (facts.machineId === expected) return;

@@ -4,7 +4,7 @@ import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
 import type { Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
-import { absolutePath, host, requireMachine, splitId } from "./fields";
+import { absolutePath, host, interfaceName, requireMachine, splitId } from "./fields";
 import { CHECK, CHECKS } from "./hypervisorChecks";
 import type { CheckMode, CheckName, Finding, Verdict } from "./hypervisorChecks";
 
@@ -26,8 +26,8 @@ const inputs = z.object({
     .string()
     .default("")
     .describe("How the host is reached, for people and the diff; a change is tried at once."),
-  bridge: z.string().describe("The bridge that VMs are attached to."),
-  nic: z.string().describe("The physical card that must be enslaved to the bridge."),
+  bridge: interfaceName.describe("The bridge that VMs are attached to."),
+  nic: interfaceName.describe("The physical card that must be enslaved to the bridge."),
   memoryMiB: z.int().min(0).default(0).describe("Memory that all VMs of the site want here."),
   diskMiB: z.int().min(0).default(0).describe("Disk space that all volumes of the site want here."),
   images: z.array(absolutePath).default([]).describe("Their images."),

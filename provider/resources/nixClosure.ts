@@ -1,7 +1,10 @@
 /** `NixClosure`: store paths that are valid on a host and kept by GC roots. */
 import { z } from "zod";
+import { ProviderError } from "../errors";
 import { build, copy } from "../hosts/nix";
 import type { HostFacts } from "../hosts/facts";
+import { Wait } from "../hosts/wait";
+import { makeRecord, ownership } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { host, machineId, name, requireMachine, storePath } from "./fields";
 
@@ -44,10 +47,11 @@ function differing(state: State | undefined, wanted: Inputs): string[] {
 /** What is missing gets to the host; nothing there is disturbed. */
 async function bring(context: Context, wanted: Inputs, keys: string[]): Promise<void> {
   const { pool } = context;
+  const wait = new Wait(wanted.host, context);
   const roots = keys.flatMap((key) => wanted.roots[key] ?? []);
   if (wanted.build === "operator") {
     const derivations = roots.map(({ drvPath }) => drvPath);
-    await pool.builds(() => build(context, derivations));
+    await pool.builds.run(wait, () => build(context, derivations));
   }
   const hop = pool.get(wanted.host).config;
   const target = { name: wanted.host, hop, config: pool.config };
@@ -55,7 +59,7 @@ async function bring(context: Context, wanted: Inputs, keys: string[]): Promise<
     wanted.build === "operator" ? outPath : drvPath,
   );
   const what = wanted.build === "operator" ? "outputs" : "derivations";
-  await pool.copiesTo(wanted.host)(() => copy(context, target, paths, what));
+  await pool.copiesTo(wanted.host).run(wait, () => copy(context, target, paths, what));
 }
 
 export const nixClosure: Resource<Inputs, State> = {
@@ -82,6 +86,18 @@ export const nixClosure: Resource<Inputs, State> = {
     return stateOf(facts, wanted);
   },
 
+  /** Two stacks that use one name would take each other's GC roots away. */
+  async refuse(context, wanted) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    const owned = ownership(facts.records.get(`closures/${wanted.name}`), context.urn);
+    if (!owned.startsWith("owned by ")) return;
+    throw new ProviderError(
+      "owned",
+      `${wanted.host}: closure ${wanted.name} belongs to ${owned.slice("owned by ".length)}`,
+      "Remove it from that stack first, or give this one another name.",
+    );
+  },
+
   async converge(context, wanted, observed) {
     const keys = differing(observed, wanted);
     if (keys.length > 0) await bring(context, wanted, keys);
@@ -90,6 +106,7 @@ export const nixClosure: Resource<Inputs, State> = {
       machineId: wanted.machineId,
       parameters: {
         name: wanted.name,
+        record: makeRecord(context.urn, {}),
         roots: Object.entries(wanted.roots)
           .map(([key, { outPath }]) => `${key} ${outPath}`)
           .join(" "),

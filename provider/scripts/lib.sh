@@ -13,9 +13,10 @@ RUN=/run/pulumi-microvm
 GCROOTS=/nix/var/nix/gcroots
 TAB=$(printf '\t')
 
-# read_parameters: `name=value` lines up to an empty one.
+# read_parameters: `name=value` lines up to an empty one. Without that one they did not come whole.
 read_parameters() {
-  while IFS= read -r parameter_line && [ -n "$parameter_line" ]; do
+  while IFS= read -r parameter_line; do
+    [ -n "$parameter_line" ] || return 0
     parameter_name=${parameter_line%%=*}
     parameter_value=${parameter_line#*=}
     case $parameter_name in
@@ -23,6 +24,8 @@ read_parameters() {
     esac
     eval "p_$parameter_name=\$parameter_value"
   done
+  echo "the parameters did not come whole; nothing was done" >&2
+  exit 1
 }
 
 # fail CAUSE WHAT [REMEDY]: ends the script with an error that the provider understands.
@@ -55,7 +58,16 @@ write_file() {
   mv -f "$1.new" "$1"
 }
 
-# journal TEXT: one line in the host's journal for each mutation.
+# set_link PATH TARGET: by rename, so the link is never absent.
+set_link() {
+  [ "$(readlink "$1" || true)" = "$2" ] && return 0
+  rm -f "$1.new"
+  ln -s "$2" "$1.new"
+  mv -T "$1.new" "$1"
+}
+
+# journal TEXT: one line in the host's journal for each mutation, before it: what was interrupted is
+# in the journal too.
 journal() {
   logger -t pulumi-microvm -- "$p_operation: $1"
 }
@@ -65,10 +77,17 @@ urn_of() {
   sed -n 's/.*"urn":"\([^"]*\)".*/\1/p' "$1"
 }
 
-# require_ours FILE WHAT: refuses an object that another stack recorded as its own.
+# require_ours FILE WHAT: refuses an object that another stack recorded as its own. p_owner is
+# `"urn":"...",` as the record has it: within a text of the record its quotes would be escaped.
 require_ours() {
   [ -e "$1" ] || return 0
+  content=$(cat "$1")
+  case $content in
+    *"$p_owner"*) return 0 ;;
+  esac
   owner=$(urn_of "$1")
-  [ "$owner" = "$p_urn" ] || fail owned "$2 belongs to $owner" \
+  [ -n "$owner" ] || fail foreign "$2 has a record that names no owner: $1" \
+    "Put the record right, or remove it if nobody needs the object."
+  fail owned "$2 belongs to $owner" \
     "Remove it from that stack first, or give this one another name."
 }

@@ -37,11 +37,11 @@ make_host_key() {
   [ -e "$key" ] && [ -e "$key.pub" ] && return 0
   install -d -m 0755 -o root -g root "$directory/etc" "$directory/etc/ssh"
   if [ ! -e "$key" ]; then
+    journal "making the SSH host key of $p_name"
     rm -f "$key.new" "$key.new.pub"
     ssh-keygen -q -t ed25519 -N '' -C "root@$p_name" -f "$key.new"
-    mv "$key.new" "$key"
     rm -f "$key.new.pub"
-    journal "made the SSH host key of $p_name"
+    mv "$key.new" "$key"
   fi
   write_file "$key.pub" 0644 "$(ssh-keygen -y -f "$key")"
 }
@@ -66,18 +66,21 @@ install_runner() {
     previous=
   fi
   if [ "$(readlink "$directory/current" || true)" != "$p_runner" ]; then
+    journal "installing $p_runner as $p_name"
     set_link "$directory/current" "$p_runner"
-    journal "installed $p_runner as $p_name"
   fi
   # `microvm -l` wants a toplevel link where there is no flake.
   set_link "$directory/toplevel" "$p_toplevel"
 }
 
 set_autostart() {
-  if [ "$p_running" = yes ]; then
-    [ -e "$STATE/autostart/$p_name" ] || write_file "$STATE/autostart/$p_name" 0644 ''
-  else
-    rm -f "$STATE/autostart/$p_name"
+  mark=$STATE/autostart/$p_name
+  if [ "$p_running" = yes ] && [ ! -e "$mark" ]; then
+    journal "starting $p_name at boot from now on"
+    write_file "$mark" 0644 ''
+  elif [ "$p_running" = no ] && [ -e "$mark" ]; then
+    journal "not starting $p_name at boot any more"
+    rm -f "$mark"
   fi
 }
 
@@ -91,16 +94,16 @@ begin_start() {
 start_vm() {
   begin_start
   status "starting"
+  journal "starting $p_name"
   systemctl reset-failed "$unit" 2>/dev/null || true
   systemctl start "$unit" || start_failed "did not start"
-  journal "started $p_name"
 }
 
 restart_vm() {
   begin_start
   status "restarting"
+  journal "restarting $p_name"
   systemctl restart "$unit" || start_failed "did not restart"
-  journal "restarted $p_name"
 }
 
 start_failed() {
@@ -112,8 +115,8 @@ start_failed() {
 
 stop_vm() {
   status "stopping"
+  journal "stopping $p_name"
   systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
-  journal "stopped $p_name"
 }
 
 converge_unit() {

@@ -8,13 +8,13 @@ unit=microvm@$p_name.service
 remove_vm() {
   [ -e "$record" ] || [ -L "$directory/current" ] || return 0
   require_ours "$record" "VM $p_name"
+  journal "removing $p_name"
   rm -f "$STATE/autostart/$p_name"
   case $(systemctl is-active "$unit") in
     inactive | failed) ;;
     *)
       status "stopping"
       systemctl stop "$unit" || fail operation "$unit did not stop"
-      journal "stopped $p_name"
       ;;
   esac
   # The tap device and the shares have no other user.
@@ -24,7 +24,6 @@ remove_vm() {
   for root in "$p_name" "booted-$p_name" "old-$p_name"; do rm -f "$GCROOTS/microvm/$root"; done
   rmdir "$directory" 2>/dev/null || true
   rm -f "$record"
-  journal "removed $p_name"
 }
 
 remove_vm

@@ -21,14 +21,6 @@ recorded_phase() {
   printf '%s\n' "${known_phase:-ready}"
 }
 
-# set_link PATH TARGET: by rename, so the link is never absent.
-set_link() {
-  [ "$(readlink "$1" || true)" = "$2" ] && return 0
-  rm -f "$1.new"
-  ln -s "$2" "$1.new"
-  mv -T "$1.new" "$1"
-}
-
 # is-active counts `activating` as not active: a unit that restarts in a loop does not run.
 is_active() {
   systemctl -q is-active "$unit"
@@ -42,6 +34,7 @@ last_lines() {
 put_back() {
   previous=$(readlink "$directory/old")
   status "putting it back on $previous"
+  journal "putting $p_name back on $previous"
   set_link "$directory/current" "$previous"
   system=$(readlink "$previous/share/microvm/system" || true)
   [ -z "$system" ] || set_link "$directory/toplevel" "$system"
@@ -49,5 +42,4 @@ put_back() {
   systemctl restart "$unit" || fail operation \
     "$unit did not start with $previous either, the runner before this change: $(last_lines)"
   put_phase ready
-  journal "put $p_name back on $previous"
 }

@@ -11,6 +11,8 @@ start_operation() {
   IFS= read -r length
   head -c "$length" >"$directory.new.$$/script"
   cat >"$directory.new.$$/parameters"
+  # The link may be lost while all this comes. The operation's parameters see to themselves.
+  [ "$(wc -c <"$directory.new.$$/script")" -eq "$length" ] || fail operation "the script did not come whole"
   mv -T "$directory.new.$$" "$directory"
   # $1 is for the inner shell.
   # shellcheck disable=SC2016

@@ -2,6 +2,9 @@
 # All reads of a host in one pass: `kind<TAB>field...` lines. Changes nothing. Parsed by hosts/facts.ts.
 # A fixed number of processes however many VMs there are.
 
+# What is in no path of ours, as a pattern of find.
+UNSAFE='*[!A-Za-z0-9/._+?=@-]*'
+
 fact() {
   printf '%s' "$1"
   shift
@@ -74,7 +77,7 @@ probe_nix() {
 }
 
 probe_records() {
-  for record in "$STATE"/vms/*.json "$STATE"/volumes/*.json; do
+  for record in "$STATE"/vms/*.json "$STATE"/volumes/*.json "$STATE"/closures/*.json; do
     [ -f "$record" ] || continue
     kind=${record%/*}
     fact record "${kind##*/}" "$(basename "$record" .json)" "$(first_line "$record")"
@@ -85,11 +88,12 @@ probe_records() {
   return 0
 }
 
-# Links of each VM and every image below the state directory: one `find`.
+# Links of each VM: one `find`. The VM's user can make links and files there; one whose name or target
+# has a line break or the like in it could forge lines of this answer, and is left out.
 probe_vms() {
   [ -d "$MICROVMS" ] || return 0
-  find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' \
-    \( -type l -printf 'link\t%P\t%l\n' -o -name flake -type f -printf 'flake\t%P\n' \)
+  find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
+    \( -type l ! -lname "$UNSAFE" -printf 'link\t%P\t%l\n' -o -name flake -type f -printf 'flake\t%P\n' \)
   set --
   for directory in "$MICROVMS"/[a-z]*; do
     [ -d "$directory" ] || continue
@@ -100,7 +104,12 @@ probe_vms() {
       fact link "$vm/system" "$(readlink "$directory/current/share/microvm/system" || true)"
     fi
     key=$directory/etc/ssh/ssh_host_ed25519_key.pub
-    [ -r "$key" ] && fact hostkey "$vm" "$(first_line "$key")"
+    # The VM's user owns the directory: only what is a key is passed on.
+    public=$(first_line "$key")
+    case $public in
+      *[!A-Za-z0-9+/=@\ ._-]*) ;;
+      'ssh-ed25519 '*) fact hostkey "$vm" "$public" ;;
+    esac
     set -- "$@" "microvm@$vm.service"
   done
   [ $# -eq 0 ] && return 0
@@ -116,7 +125,7 @@ probe_vms() {
 # Every image that has a record, and every one beside a VM: size and allocation.
 probe_images() {
   {
-    find "$MICROVMS" -mindepth 2 -maxdepth 2 -type f \( -name '*.img' -o -name '*.raw' \) -print 2>/dev/null || true
+    find "$MICROVMS" -mindepth 2 -maxdepth 2 -type f ! -path "$UNSAFE" \( -name '*.img' -o -name '*.raw' \) -print 2>/dev/null || true
     for record in "$STATE"/volumes/*.json; do
       [ -f "$record" ] && sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$record"
     done
@@ -134,13 +143,15 @@ probe_closures() {
   find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf 'closure\t%P\t%l\n'
   roots=$(find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf '%l\n')
   [ -n "$roots" ] || return 0
-  # Store paths have no white space.
+  # Store paths have no white space, but maybe a `?`.
+  set -f
   # shellcheck disable=SC2086
   nix-store --check-validity --print-invalid $roots 2>/dev/null | sed "s/^/invalid$TAB/"
   # A path that is gone altogether is not printed by every Nix.
   for root in $roots; do
     [ -e "$root" ] || fact invalid "$root"
   done
+  set +f
 }
 
 probe() {

@@ -24,6 +24,7 @@ create_image() {
   if [ ! -d "$directory" ]; then
     install -d -m 0755 -o microvm -g kvm "$directory"
   fi
+  journal "creating $image_name with $p_bytes bytes"
   rm -f "$p_image.pulumi-microvm-new"
   truncate -s "$p_bytes" "$p_image.pulumi-microvm-new"
   if [ "$p_fs" = ext4 ]; then
@@ -33,7 +34,6 @@ create_image() {
   chmod 0660 "$p_image.pulumi-microvm-new"
   sync "$p_image.pulumi-microvm-new"
   mv -n "$p_image.pulumi-microvm-new" "$p_image"
-  journal "created $image_name with $p_bytes bytes"
 }
 
 require_content() {
@@ -52,8 +52,8 @@ require_label() {
     fail operation "$image_name has no label, and can't get one while its VM runs" \
       "Set running: false on $p_vm and run up, or keep import: true."
   fi
+  journal "labelling $image_name $p_label"
   e2label "$p_image" "$p_label"
-  journal "labelled $image_name $p_label"
 }
 
 grow_image() {
@@ -61,11 +61,9 @@ grow_image() {
     fail operation "$image_name can't grow while its VM runs" \
       "Set running: false on $p_vm, run up, and then change the size."
   fi
+  journal "growing $image_name to $p_bytes bytes"
   put_record growing
-  if [ "$size" -lt "$p_bytes" ]; then
-    truncate -s "$p_bytes" "$p_image"
-    journal "grew $image_name from $size to $p_bytes bytes"
-  fi
+  truncate -s "$p_bytes" "$p_image"
   if [ "$p_fs" = ext4 ]; then
     e2fsck -f -p "$p_image" >/dev/null || [ $? -le 1 ] ||
       fail operation "e2fsck found errors in $image_name that it does not repair by itself" \

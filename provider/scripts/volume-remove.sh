@@ -1,37 +1,50 @@
 # shellcheck shell=sh
-# p_key p_image p_on_delete p_record
+# Takes a volume out of our records; its image is kept, put aside, or deleted. The record goes last: as
+# long as it is there, an interrupted removal goes on. p_key p_image p_vm p_on_delete p_record
 record=$STATE/volumes/$p_key.json
+what="volume $p_key ($p_image)"
+
+# The record's own time names the place in the trash, so that an interrupted move goes on to the same.
+trash_volume() {
+  case $(cat "$record") in
+    *'"phase":"trashing"}') ;;
+    *) write_file "$record" 0644 "${p_record}trashing\"}" ;;
+  esac
+  trash=$STATE/trash/$p_key-$(date -d "@$(stat -c %Y "$record")" +%Y%m%dT%H%M%S)
+  journal "moving $what to $trash.img"
+  mkdir -p "$STATE/trash"
+  if [ -e "$p_image" ]; then mv -n "$p_image" "$trash.img"; fi
+  remove_directory
+  mv -n "$record" "$trash.json"
+}
+
+delete_volume() {
+  journal "deleting $what"
+  rm -f "$p_image"
+  remove_directory
+  rm -f "$record"
+}
+
+# Only where nothing else is left in it.
+remove_directory() {
+  rmdir "${p_image%/*}" 2>/dev/null || true
+}
 
 remove_volume() {
   [ -e "$record" ] || return 0
-  require_ours "$record" "volume $p_key ($p_image)"
+  require_ours "$record" "$what"
   if systemctl -q is-active "microvm@$p_vm.service"; then
     fail operation "volume $p_key is in use: its VM runs" "Stop microvm@$p_vm first."
   fi
   case $p_on_delete in
     retain)
+      journal "keeping $what"
       write_file "$record" 0644 "${p_record}retained\"}"
-      journal "kept volume $p_key ($p_image)"
       ;;
-    trash)
-      mkdir -p "$STATE/trash"
-      trash=$STATE/trash/$p_key-$(date +%Y%m%dT%H%M%S)
-      if [ -e "$p_image" ]; then
-        mv -n "$p_image" "$trash.img"
-        journal "moved volume $p_key ($p_image) to $trash.img"
-      fi
-      mv -n "$record" "$trash.json"
-      ;;
-    delete)
-      if [ -e "$p_image" ]; then
-        rm -f "$p_image"
-        journal "deleted volume $p_key ($p_image)"
-      fi
-      rm -f "$record"
-      ;;
+    trash) trash_volume ;;
+    delete) delete_volume ;;
     *) fail input "unknown onDelete $p_on_delete" ;;
   esac
-  rmdir "${p_image%/*}" 2>/dev/null || true
 }
 
 remove_volume

@@ -1,6 +1,7 @@
 /** The real plugin executable, spoken to as the engine does: over gRPC, with an engine to log to. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
@@ -153,6 +154,39 @@ export class ProviderProcess {
     request.setProperties(encode(state));
     const response = await call<pb.ReadResponse>((done) => this.client.read(request, done));
     return { id: response.getId(), properties: decode(response.getProperties()) };
+  }
+
+  async update(
+    type: string,
+    id: string,
+    state: ValueMap,
+    news: ValueMap,
+    timeoutSeconds = 0,
+  ): Promise<ValueMap> {
+    const request = new pb.UpdateRequest();
+    request.setUrn(urn(type));
+    request.setId(id);
+    request.setOlds(encode(state));
+    request.setNews(encode(news));
+    request.setTimeout(timeoutSeconds);
+    const response = await call<pb.UpdateResponse>((done) => this.client.update(request, done));
+    return decode(response.getProperties());
+  }
+
+  remove(type: string, id: string, inputs: ValueMap, timeoutSeconds = 0): Promise<Empty> {
+    const request = new pb.DeleteRequest();
+    request.setUrn(urn(type));
+    request.setId(id);
+    request.setOldInputs(encode(inputs));
+    request.setProperties(encode(inputs));
+    request.setTimeout(timeoutSeconds);
+    return call((done) => this.client.delete(request, done));
+  }
+
+  /** The most memory that the process ever held, in MiB. */
+  peakMemoryMiB(): number {
+    const status = readFileSync(`/proc/${this.child.pid ?? 0}/status`, "utf8");
+    return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) / 1024;
   }
 
   async schema(): Promise<string> {

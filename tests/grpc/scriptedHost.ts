@@ -1,19 +1,54 @@
 /**
- * Stands in for a host's sshd (a real SSH server of ssh2 on loopback) that answers a probe with fixed
- * facts. It runs nothing: operations are beyond it, the lab has real hosts for them.
+ * Stands in for a host's sshd (a real SSH server of ssh2 on loopback) that answers probes and operations
+ * with fixed facts, or misbehaves where a test says so. It runs nothing: what scripts do is shown by
+ * tests/unit/provider in a sandbox, and by the lab on real hosts.
  */
+import { createServer } from "node:net";
+import type { Socket } from "node:net";
 import { Server, utils } from "ssh2";
-import type { Connection } from "ssh2";
+import type { Connection, ServerChannel, Session } from "ssh2";
+
+/** What becomes of a step: it is done, never answered, or the whole link is dropped. */
+export type Step = "go" | "hold" | "drop";
+
+/** One run of the constant command, with all that came on stdin. */
+export interface Exec {
+  channel: ServerChannel;
+  stdin: string;
+  /** Of the script that was sent: what marks its results. */
+  nonce: string;
+  /** The id of the operation; undefined where it is a probe. */
+  operation: string | undefined;
+  /** Prints lines and ends with a code; without one the channel just closes. */
+  answer(lines: readonly string[], code?: number): void;
+  /** Ends the whole connection without a word. */
+  drop(): void;
+}
 
 export interface ScriptedHost {
   port: number;
   /** The host's public key, to pin. */
   hostKey: string;
-  counts: { connections: number; authentications: number; probes: number };
+  counts: {
+    connections: number;
+    /** Signatures that were checked. */
+    authentications: number;
+    probes: number;
+    /** The most sessions that were open at once. */
+    sessions: number;
+  };
+  /** Public keys that were offered, each time. */
+  offered: string[];
+  /** Ids of the operations that were sent, each time. */
+  operations: string[];
   /** Lines that the probe answers; changed by tests. */
   facts: string[];
-  /** The probe is never answered. */
-  stall: boolean;
+  /** Of the nth TCP connection, before the greeting. */
+  onConnect: (count: number) => Step;
+  onAuthentication: Step;
+  /** Of a session beside `open` others. */
+  onSession: (open: number) => Step | "refuse";
+  onExec: (exec: Exec) => void;
   stop: () => Promise<void>;
 }
 
@@ -45,59 +80,112 @@ export function healthyFacts(): string[] {
 
 /** A fresh ed25519 pair in OpenSSH's formats. */
 export function keyPair(): { privateKey: string; publicKey: string } {
-  const { private: privateKey, public: publicKey } = utils.generateKeyPairSync("ed25519");
-  return { privateKey, publicKey: publicKey.split(" ").slice(0, 2).join(" ") };
+  for (;;) {
+    const { private: privateKey, public: publicKey } = utils.generateKeyPairSync("ed25519");
+    // ssh2 makes one now and then that it can't read itself.
+    if (utils.parseKey(privateKey) instanceof Error) continue;
+    return { privateKey, publicKey: publicKey.split(" ").slice(0, 2).join(" ") };
+  }
+}
+
+/** Answers as a host does on which all goes well. */
+export function answerWell(host: ScriptedHost): (exec: Exec) => void {
+  return (exec) => exec.answer([...host.facts, `${exec.nonce} done`], 0);
 }
 
 export async function startScriptedHost(accepted: string): Promise<ScriptedHost> {
   const key = keyPair();
-  const counts = { connections: 0, authentications: 0, probes: 0 };
-  const open = new Set<Connection>();
-  const host: ScriptedHost = {
+  const sockets = new Set<Socket>();
+  const ssh = new Server({ hostKeys: [key.privateKey] }, (connection) => serve(host, connection));
+  const tcp = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => undefined);
+    host.counts.connections += 1;
+    const step = host.onConnect(host.counts.connections);
+    if (step === "go") ssh.injectSocket(socket);
+    if (step === "drop") socket.destroy();
+  });
+  const host: ScriptedHost & { accepted: string } = {
     port: 0,
     hostKey: key.publicKey,
-    counts,
+    accepted,
+    counts: { connections: 0, authentications: 0, probes: 0, sessions: 0 },
+    offered: [],
+    operations: [],
     facts: healthyFacts(),
-    stall: false,
+    onConnect: () => "go",
+    onAuthentication: "go",
+    onSession: () => "go",
+    onExec: (exec) => answerWell(host)(exec),
     stop: () =>
       new Promise((resolve) => {
-        for (const connection of open) connection.end();
-        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+        tcp.close(() => resolve());
       }),
   };
-  const server = new Server({ hostKeys: [key.privateKey] }, (connection) => {
-    counts.connections += 1;
-    open.add(connection);
-    connection.on("close", () => open.delete(connection));
-    connection.on("error", () => undefined);
-    connection.on("authentication", (context) => {
-      if (context.method !== "publickey") {
-        context.reject(["publickey"]);
-        return;
-      }
-      if (context.signature) counts.authentications += 1;
-      const shown = context.key.data.toString("base64");
-      if (shown === accepted.split(" ")[1]) context.accept();
-      else context.reject(["publickey"]);
-    });
-    connection.on("session", (accept) => {
-      accept().on("exec", (acceptExec) => {
-        const channel = acceptExec();
-        const chunks: Buffer[] = [];
-        channel.on("data", (chunk: Buffer) => chunks.push(chunk));
-        channel.on("end", () => {
-          if (host.stall) return;
-          counts.probes += 1;
-          const nonce = /^nonce=(\w+)$/m.exec(Buffer.concat(chunks).toString())?.[1] ?? "";
-          channel.write(`${host.facts.join("\n")}\n${nonce} done\n`);
-          channel.exit(0);
-          channel.end();
-        });
-      });
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
+  await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
+  const address = tcp.address();
   host.port = typeof address === "object" && address !== null ? address.port : 0;
   return host;
+}
+
+/** Authentication and sessions of one connection. */
+function serve(host: ScriptedHost & { accepted: string }, connection: Connection): void {
+  let open = 0;
+  connection.on("error", () => undefined);
+  connection.on("authentication", (context) => {
+    if (host.onAuthentication === "drop") connection.end();
+    if (host.onAuthentication !== "go") return;
+    if (context.method !== "publickey") {
+      context.reject(["publickey"]);
+      return;
+    }
+    const shown = context.key.data.toString("base64");
+    if (context.signature) host.counts.authentications += 1;
+    else host.offered.push(shown);
+    if (shown === host.accepted.split(" ")[1]) context.accept();
+    else context.reject(["publickey"]);
+  });
+  connection.on("session", (accept, reject) => {
+    const step = host.onSession(open);
+    if (step === "drop") connection.end();
+    if (step === "refuse") reject();
+    if (step !== "go") return;
+    open += 1;
+    host.counts.sessions = Math.max(host.counts.sessions, open);
+    const session = accept();
+    session.on("close", () => (open -= 1));
+    serveExec(host, connection, session);
+  });
+}
+
+function serveExec(host: ScriptedHost, connection: Connection, session: Session): void {
+  session.on("exec", (accept) => {
+    const channel = accept();
+    const chunks: Buffer[] = [];
+    channel.on("error", () => undefined);
+    channel.on("data", (chunk: Buffer) => chunks.push(chunk));
+    channel.on("end", () => {
+      const exec = execOf(connection, channel, Buffer.concat(chunks).toString());
+      if (exec.operation === undefined) host.counts.probes += 1;
+      else host.operations.push(exec.operation);
+      host.onExec(exec);
+    });
+  });
+}
+
+function execOf(connection: Connection, channel: ServerChannel, stdin: string): Exec {
+  return {
+    channel,
+    stdin,
+    nonce: /^nonce=(\w+)$/m.exec(stdin)?.[1] ?? "",
+    operation: /^operation=(\S+)$/m.exec(stdin)?.[1],
+    answer(lines, code) {
+      channel.write(lines.map((line) => `${line}\n`).join(""));
+      if (code !== undefined) channel.exit(code);
+      channel.end();
+    },
+    drop: () => connection.end(),
+  };
 }

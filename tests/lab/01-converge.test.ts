@@ -138,7 +138,7 @@ test("running: false stops, and true starts again; restart restarts", async () =
   expect(await preview()).toEqual({ "MicroVm kw1": { op: "update", diff: ["restart"] } });
   const end = await journalEnd("hv1");
   await up();
-  expect(await mutations("hv1", end)).toEqual(["restarted kw1"]);
+  expect(await mutations("hv1", end)).toEqual(["restarting kw1"]);
   const after = await bootIds();
   expect(after["kw1"]).not.toBe(boots["kw1"]);
   expect(after["kc1"]).toBe(boots["kc1"]);

@@ -40,7 +40,7 @@ async function expectPutBack(change: Record<string, unknown>, cause: RegExp): Pr
   expect(await bootId("kw1")).not.toBe(before);
   expect(await bootId("kc1")).toBe(others);
   expect((await state()).get("MicroVm kw1")?.outputs).toMatchObject({ runner, status: "ready" });
-  expect(await mutations("hv1", end)).toContain(`put kw1 back on ${runner}`);
+  expect(await mutations("hv1", end)).toContain(`putting kw1 back on ${runner}`);
 
   // The site is right again: nothing is left to do, for the VM is where it was.
   await site.reset();

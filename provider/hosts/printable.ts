@@ -1,0 +1,7 @@
+/**
+ * Text that others wrote, fit for the operator's terminal: one line, without control characters and
+ * without those that turn the direction of writing.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, " ");
+}

@@ -1,0 +1,100 @@
+/** Two stacks that claim one thing, and values that would like to be commands. */
+import { existsSync } from "node:fs";
+import * as fc from "fast-check";
+import { closure, ours, vm, volume } from "./operations";
+import { Sandbox } from "./sandbox";
+
+jest.setTimeout(120_000);
+
+let box: Sandbox;
+beforeEach(() => (box = new Sandbox()));
+afterEach(() => box.remove());
+
+type Make = (box: Sandbox, more: Record<string, string>, stack: string) => Record<string, string>;
+
+const THINGS: [string, string, string, Make][] = [
+  ["volume", "volume-apply", "volume-remove", volume],
+  ["VM", "microvm-apply", "microvm-remove", (_, more, stack) => vm(more, stack)],
+  ["closure", "closure-apply", "closure-remove", (_, more, stack) => closure(more, stack)],
+];
+
+describe.each(THINGS)("a %s that another stack claims", (_, apply, remove, make) => {
+  const prod = { known: "yes", on_delete: "delete" };
+
+  test("stays as it is, and the other is told whose it is", () => {
+    expect(box.run(apply, make(box, {}, "lab")).code).toBe(0);
+    const before = { contents: box.contents(), journal: box.journal() };
+    for (const script of [apply, remove]) {
+      const ran = box.run(script, make(box, prod, "prod"));
+      expect(ran.code).toBe(1);
+      expect(ran.output).toMatch(/^n0nce fail owned .* belongs to urn:pulumi:lab::/);
+      expect({ contents: box.contents(), journal: box.journal() }).toEqual(before);
+    }
+    expect(box.run(remove, make(box, { on_delete: "delete" }, "lab")).code).toBe(0);
+    expect(box.run(apply, make(box, {}, "prod")).code).toBe(0);
+  });
+
+  test("is ours also where the name has quotes, backslashes and patterns", () => {
+    for (const odd of ['a"b', "a\\b", "a*b", "[a]", 'x","urn":"y']) {
+      const record = (stack: string): Record<string, string> => {
+        const { record: text = "", owner = "" } = make(box, {}, stack);
+        const named = ours(`urn:pulumi:${stack}::${odd}`);
+        return { owner: named, record: text.replace(owner, () => named) };
+      };
+      const mine = make(box, record("lab"), "lab");
+      expect(box.run(apply, mine)).toMatchObject({ code: 0 });
+      expect(box.run(apply, mine)).toMatchObject({ code: 0 });
+      expect(box.run(remove, make(box, { ...record("prod"), ...prod }, "prod")).code).toBe(1);
+      const gone = { ...record("lab"), on_delete: "delete" };
+      expect(box.run(remove, make(box, gone, "lab"))).toMatchObject({ code: 0 });
+    }
+  });
+});
+
+test("a record that names nobody is refused too", () => {
+  expect(box.run("microvm-apply", vm()).code).toBe(0);
+  box.write("state/vms/kc1.json", "{}\n");
+  expect(box.run("microvm-apply", vm()).output).toMatch(/^n0nce fail foreign .*names no owner/);
+});
+
+test("no value of any parameter is executed, in any script", () => {
+  const canary = (): string => box.path("canary");
+  const hostile = fc.constantFrom<(command: string) => string>(
+    (command) => `$(${command})`,
+    (command) => `\`${command}\``,
+    (command) => `; ${command};`,
+    (command) => `'; ${command}; '`,
+    (command) => `"; ${command}; "`,
+    (command) => `x | ${command} &`,
+    (command) => `-e ${command}`,
+    (command) => `--help $(${command})`,
+    (command) => `*[!a]? $(${command})`,
+    (command) => `a]=1 $((x[$(${command})]))`,
+    (command) => `"phase":"$(${command})`,
+    (command) => `\u2028é$(${command})\\`,
+  );
+  const thing = fc.constantFrom(
+    ...THINGS.flatMap(([, a, r, make]) => [[a, make] as const, [r, make] as const]),
+  );
+  fc.assert(
+    fc.property(thing, fc.nat(), hostile, ([name, make], which, wrap) => {
+      const parameters = make(box, {}, "lab");
+      const key = Object.keys(parameters)[which % Object.keys(parameters).length] ?? "";
+      box.run(name, { ...parameters, [key]: wrap(`: >${canary()}`) });
+      expect({ name, key, executed: existsSync(canary()) }).toEqual({ name, key, executed: false });
+    }),
+    { numRuns: 40 },
+  );
+});
+
+describe("what is cut off by a lost link", () => {
+  test("is not run: neither a part of a script nor a part of its parameters", () => {
+    expect(box.run("microvm-apply", vm(), 0, 0.5)).toMatchObject({ steps: 0 });
+    for (const part of [0.1, 0.3, 0.6, 0.9, 0.999]) {
+      const ran = box.run("microvm-apply", vm(), 0, 1, part);
+      expect(ran.code).not.toBe(0);
+      expect(ran).toMatchObject({ steps: 0 });
+    }
+    expect(box.contents()).toEqual({});
+  });
+});

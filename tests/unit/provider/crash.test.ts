@@ -1,0 +1,95 @@
+/** Each script is killed before every command that may change something, and then run again. */
+import { closure, storePath, vm, volume } from "./operations";
+import { Sandbox } from "./sandbox";
+
+jest.setTimeout(180_000);
+
+type Step = [script: string, parameters: (box: Sandbox) => Record<string, string>];
+
+interface Scenario {
+  before: Step[];
+  run: Step;
+}
+
+const applyVolume: Step = ["volume-apply", (box) => volume(box)];
+const applyVm: Step = ["microvm-apply", () => vm()];
+const confirmVm: Step = ["microvm-settle", () => vm({ outcome: "confirmed" })];
+const changeVm: Step = ["microvm-apply", () => vm({ runner: storePath("new"), known: "yes" })];
+const removeVolume = (how: string): Scenario => ({
+  before: [applyVolume],
+  run: ["volume-remove", (box) => volume(box, { on_delete: how })],
+});
+
+const SCENARIOS: Record<string, Scenario> = {
+  "a volume is made": { before: [], run: applyVolume },
+  "a volume grows": {
+    before: [applyVolume],
+    run: ["volume-apply", (box) => volume(box, { bytes: "131072", known: "yes" })],
+  },
+  "a volume is kept": removeVolume("retain"),
+  "a volume goes to the trash": removeVolume("trash"),
+  "a volume is deleted": removeVolume("delete"),
+  "a VM is made": { before: [], run: applyVm },
+  "a VM gets another runner": {
+    before: [applyVm],
+    run: changeVm,
+  },
+  "a VM is restarted": {
+    before: [applyVm],
+    run: ["microvm-apply", () => vm({ known: "yes" }, "lab", "again")],
+  },
+  "a VM is stopped": {
+    before: [applyVm],
+    run: ["microvm-apply", () => vm({ running: "no", known: "yes" })],
+  },
+  "a VM is confirmed": {
+    before: [applyVm],
+    run: ["microvm-settle", () => vm({ outcome: "confirmed" })],
+  },
+  "a VM is put back": {
+    before: [applyVm, confirmVm, changeVm],
+    run: ["microvm-settle", () => vm({ outcome: "failed" })],
+  },
+  "a VM is removed": { before: [applyVm], run: ["microvm-remove", () => vm()] },
+  "a closure is kept": { before: [], run: ["closure-apply", () => closure()] },
+  "a closure is dropped": {
+    before: [["closure-apply", () => closure()]],
+    run: ["closure-remove", () => closure()],
+  },
+};
+
+function inSandbox<T>(act: (box: Sandbox) => T): T {
+  const box = new Sandbox();
+  try {
+    return act(box);
+  } finally {
+    box.remove();
+  }
+}
+
+function perform(box: Sandbox, [name, parameters]: Step, killAt = 0): ReturnType<Sandbox["run"]> {
+  return box.run(name, parameters(box), killAt);
+}
+
+function whole(box: Sandbox, step: Step): number {
+  const { code, output, steps } = perform(box, step);
+  expect(`${code ?? "killed"} ${output}`).toMatch(/^0 [^]*n0nce done\n$/);
+  return steps;
+}
+
+test.each(Object.entries(SCENARIOS))("%s, killed at any point", (_, { before, run }) => {
+  inSandbox((box) => {
+    for (const step of before) whole(box, step);
+    box.save();
+    const steps = whole(box, run);
+    const wanted = { contents: box.contents(), journal: box.journal() };
+    expect(steps).toBeGreaterThan(3);
+    for (let killAt = 1; killAt <= steps; killAt++) {
+      box.restore();
+      expect(perform(box, run, killAt)).toMatchObject({ killed: true, steps: killAt });
+      whole(box, run);
+      const found = { contents: box.contents(), journal: box.journal() };
+      expect({ killAt, ...found }).toEqual({ killAt, ...wanted });
+    }
+  });
+});

@@ -1,0 +1,57 @@
+/** Parameters of operations as the resources send them, for a sandbox. */
+import { makeRecord, openRecord } from "../../../provider/ownership";
+import type { Sandbox } from "./sandbox";
+
+export const urn = (stack: string, name: string): string =>
+  `urn:pulumi:${stack}::pulumi-microvm::microvm:index:X::${name}`;
+
+export const ours = (owner: string): string => `"urn":${JSON.stringify(owner)},`;
+
+export const storePath = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
+
+type Parameters = Record<string, string>;
+
+export function volume(box: Sandbox, more: Parameters = {}, stack = "lab"): Parameters {
+  const image = box.path("microvms", "kc1", "var.img");
+  const owner = urn(stack, "kc1.var");
+  return {
+    owner: ours(owner),
+    known: "no",
+    key: "kc1.var",
+    vm: "kc1",
+    image,
+    bytes: "65536",
+    fs: "ext4",
+    label: "kc1-var",
+    on_delete: "retain",
+    record: openRecord(owner, { image, fsType: "ext4", label: "kc1-var", onDelete: "retain" }),
+    ...more,
+  };
+}
+
+export function vm(more: Parameters = {}, stack = "lab", restart = ""): Parameters {
+  const owner = urn(stack, "kc1");
+  return {
+    owner: ours(owner),
+    name: "kc1",
+    runner: storePath("runner"),
+    toplevel: storePath("system"),
+    running: "yes",
+    restart: `"restart":${JSON.stringify(restart)}`,
+    known: "no",
+    record: openRecord(owner, { running: true, restart }),
+    ...more,
+  };
+}
+
+export function closure(more: Parameters = {}, stack = "lab"): Parameters {
+  const owner = urn(stack, "kc1");
+  return {
+    owner: ours(owner),
+    name: "kc1",
+    record: makeRecord(owner, {}),
+    roots: `runner ${storePath("runner")} toplevel ${storePath("system?")}`,
+    derivations: "",
+    ...more,
+  };
+}
