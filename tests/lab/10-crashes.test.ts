@@ -24,6 +24,8 @@ beforeAll(async () => {
   await gate.install();
 });
 beforeEach(async () => {
+  await gate.open();
+  await lab(["exec", "pulumi", "cancel", "--yes", "--stack=lab"]);
   await site.reset();
   await up();
   await on("hv2", "rm -rf /var/lib/microvms/kw7");
