@@ -1,11 +1,20 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 
-interface Lock {
-  packages: Record<string, { resolved?: string; optionalDependencies?: Record<string, string> }>;
-}
+const lockSchema = z.object({
+  packages: z.record(
+    z.string(),
+    z.object({
+      resolved: z.string().optional(),
+      optionalDependencies: z.record(z.string(), z.string()).optional(),
+    }),
+  ),
+});
 
-const lock = JSON.parse(readFileSync(join(__dirname, "../../package-lock.json"), "utf8")) as Lock;
+const lock = lockSchema.parse(
+  JSON.parse(readFileSync(join(__dirname, "../../package-lock.json"), "utf8")),
+);
 
 /** Where npm looks for `name` from `at`: its own node_modules, then those of each parent. */
 function* places(at: string, name: string): Iterable<string> {
