@@ -61,6 +61,7 @@ export class MicroVm extends pulumi.ComponentResource {
             fsType: volume.fsType,
             label: volume.label,
             onDelete: volume.onDelete,
+            address: vm.ip,
           },
           { parent: this, dependsOn: host.checks },
         ),
@@ -102,6 +103,7 @@ export class MicroVm extends pulumi.ComponentResource {
         address: vm.ip,
         running: vm.running,
         restart: vm.restart,
+        memoryTargetMiB: vm.memoryTargetMiB,
       },
       { parent: this, dependsOn, customTimeouts: { create: timeout, update: timeout } },
     );

@@ -8,6 +8,7 @@ import { ProviderError, messageOf } from "../errors";
 import type { ProviderConfig, SshHop } from "./config";
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const LOGIN_TIMEOUT_MS = 30_000;
 const KEEPALIVE_MS = 5_000;
 const CONNECT_ATTEMPTS = 3;
 
@@ -84,12 +85,24 @@ export function pinned(
   };
 }
 
+/** Logs in over a stream that is there already, as to a guest through its hypervisor. */
+export function login(
+  name: string,
+  hop: SshHop,
+  config: ProviderConfig,
+  signal: AbortSignal,
+  sock: Duplex,
+): Promise<Client> {
+  return handshake(name, hop, config, signal, sock, LOGIN_TIMEOUT_MS);
+}
+
 function handshake(
   name: string,
   hop: SshHop,
   config: ProviderConfig,
   signal: AbortSignal,
   sock: Duplex | undefined,
+  timeoutMs = CONNECT_TIMEOUT_MS,
 ): Promise<Client> {
   const methods = authMethods(hop.user, config);
   return new Promise((resolve, reject) => {
@@ -118,7 +131,7 @@ function handshake(
       host: hop.address,
       port: hop.port,
       username: hop.user,
-      readyTimeout: CONNECT_TIMEOUT_MS,
+      readyTimeout: timeoutMs,
       keepaliveInterval: KEEPALIVE_MS,
       authHandler: methods,
       ...(sock === undefined ? {} : { sock }),

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 import { ProviderError } from "../errors";
 import type { HostConfig, ProviderConfig } from "./config";
-import { connect, forward, pause } from "./connection";
+import { connect, forward, login, pause } from "./connection";
 import { exec } from "./exec";
 import { parseFacts } from "./facts";
 import type { HostFacts } from "./facts";
@@ -26,11 +26,19 @@ export interface Call {
   status: (text: string) => void;
 }
 
-/** An operation: a script of provider/scripts and its parameters. */
+/** An operation: a script of provider/scripts, the ones it builds on, and its parameters. */
 export interface Operation {
   script: string;
+  uses?: readonly string[];
   machineId: string;
   parameters: Parameters;
+}
+
+/** A guest as its hypervisor reaches it, with the host key that was made for it. */
+export interface Guest {
+  name: string;
+  address: string;
+  hostKey: string;
 }
 
 export class Host {
@@ -71,7 +79,7 @@ export class Host {
   async operate(call: Call, operation: Operation): Promise<HostFacts> {
     const id = randomUUID();
     const seconds = Math.max(1, Math.floor((call.deadline - Date.now()) / 1000));
-    const inner = script("lib", "begin", operation.script);
+    const inner = script("lib", "begin", ...(operation.uses ?? []), operation.script);
     const parameters = {
       ...operation.parameters,
       operation: id,
@@ -113,6 +121,25 @@ export class Host {
   /** A TCP stream to an address that this host reaches. */
   async stream(address: string, port: number): Promise<Duplex> {
     return this.limit(async () => forward(await this.connection(), address, port));
+  }
+
+  /** Runs a script of provider/scripts in a guest, logged in as root with the operator's keys. */
+  async inGuest(
+    call: Call,
+    guest: Guest,
+    scriptName: string,
+    parameters: Parameters,
+  ): Promise<void> {
+    const sock = await this.stream(guest.address, 22);
+    const hop = { address: guest.address, port: 22, user: "root", hostKey: guest.hostKey };
+    const client = await login(guest.name, hop, this.provider, call.signal, sock);
+    try {
+      const text = script("lib", scriptName);
+      const { deadline, signal } = call;
+      await exec(guest.name, client, { script: text, parameters, deadline, signal, sudo: false });
+    } finally {
+      client.end();
+    }
   }
 
   private run(

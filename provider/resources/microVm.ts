@@ -8,6 +8,7 @@ import { awaitGuest } from "../hosts/guest";
 import { makeRecord, ownership } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
+import { memoryDrift, memoryOutputs, memoryState, memoryTargetMiB } from "./memory";
 import { host, machineId, name, requireMachine, storePath } from "./fields";
 
 const inputs = z.object({
@@ -25,6 +26,7 @@ const inputs = z.object({
     .string()
     .default("")
     .describe("Any text; a running VM restarts when it changes. Default: empty."),
+  memoryTargetMiB,
 });
 type Inputs = z.infer<typeof inputs>;
 
@@ -38,6 +40,7 @@ const outputs = z.object({
   autostart: z.boolean().describe("The VM is started when the host boots."),
   guestHostKey: z.string().describe("The guest's public SSH host key."),
   ownership: z.string().describe("owned, altered, missing or `owned by URN`."),
+  ...memoryOutputs,
 });
 type State = z.infer<typeof outputs>;
 
@@ -59,6 +62,7 @@ function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | undefin
     autostart: vm?.autostart ?? false,
     guestHostKey: vm?.hostKey ?? "",
     ownership: ownership(text, urn),
+    ...memoryState(vm),
   };
 }
 
@@ -124,6 +128,7 @@ export const microVm: Resource<Inputs, State> = {
       ...(state.stale ? ["stale"] : []),
       ...(state.autostart === wanted.running ? [] : ["autostart"]),
       ...(state.guestHostKey === "" ? ["guestHostKey"] : []),
+      ...memoryDrift(state, wanted),
     ];
   },
 
@@ -137,6 +142,8 @@ export const microVm: Resource<Inputs, State> = {
     autostart: wanted.running,
     guestHostKey: state === undefined || state.guestHostKey === "" ? UNKNOWN : state.guestHostKey,
     ownership: "owned",
+    memoryTargetMiB: wanted.memoryTargetMiB ?? 0,
+    memoryPending: false,
   }),
 
   async observe(context, wanted) {
@@ -150,6 +157,7 @@ export const microVm: Resource<Inputs, State> = {
   async converge(context, wanted, _observed, recorded) {
     const facts = await context.pool.get(wanted.host).operate(context, {
       script: "microvm-apply",
+      uses: ["vmm", "memory"],
       machineId: wanted.machineId,
       parameters: {
         name: wanted.name,
@@ -157,6 +165,7 @@ export const microVm: Resource<Inputs, State> = {
         toplevel: wanted.toplevel,
         running: wanted.running ? "yes" : "no",
         restart: `"restart":${JSON.stringify(wanted.restart)}`,
+        memory_target: String(wanted.memoryTargetMiB ?? ""),
         known: recorded === undefined ? "no" : "yes",
         record: makeRecord(context.urn, { running: wanted.running, restart: wanted.restart }),
       },
@@ -172,6 +181,7 @@ export const microVm: Resource<Inputs, State> = {
   async remove(context, wanted) {
     await context.pool.get(wanted.host).operate(context, {
       script: "microvm-remove",
+      uses: ["memory"],
       machineId: wanted.machineId,
       parameters: { name: wanted.name },
     });

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Installs a VM in microvm.nix's layout, and starts, stops or restarts it.
 # p_name p_runner p_toplevel p_running (yes|no) p_restart (`"restart":"..."`) p_record
-# p_known (yes: our state knows this VM already)
+# p_known (yes: our state knows this VM already), p_memory_target (MiB or empty). Behind vmm.sh and memory.sh.
 directory=$MICROVMS/$p_name
 record=$STATE/vms/$p_name.json
 unit=microvm@$p_name.service
@@ -131,6 +131,8 @@ make_directories
 make_host_key
 install_runner
 set_autostart
+record_memory_target "$p_name" "$p_memory_target"
 converge_unit
 write_file "$record" 0644 "$p_record"
+apply_memory_target "$p_name"
 finish
