@@ -1,11 +1,13 @@
 /** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
+import { isIPv4 } from "node:net";
 import { z } from "zod";
-import { ProviderError } from "../errors";
+import { PartialFailure, ProviderError, messageOf } from "../errors";
 import { parseRecord } from "../hosts/facts";
 import type { HostFacts } from "../hosts/facts";
 import { openRecord, ownership } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
+import { growInGuest } from "./guestVolume";
 import { absolutePath, host, machineId, name, requireMachine } from "./fields";
 
 const BYTES_PER_MIB = 1024 * 1024;
@@ -16,7 +18,10 @@ const inputs = z.object({
   vm: name.describe("The VM that uses the volume."),
   name,
   image: absolutePath.describe("The image's path on the host."),
-  sizeMiB: z.int().min(1).describe("Size in MiB. Grows while the VM is stopped; never shrinks."),
+  sizeMiB: z
+    .int()
+    .min(1)
+    .describe("Size in MiB. Grows, while its VM runs if that is QEMU; never shrinks."),
   fsType: z.enum(["ext4", "none"]).default("ext4").describe("none is a raw device."),
   label: z
     .string()
@@ -26,6 +31,11 @@ const inputs = z.object({
     .enum(["retain", "trash", "delete"])
     .default("retain")
     .describe("What becomes of the image: kept (default), moved to the trash, or deleted."),
+  address: z
+    .string()
+    .refine((text) => isIPv4(text), "must be an IPv4 address")
+    .optional()
+    .describe("The guest's address: a mounted file system is grown by logging in there."),
 });
 type Inputs = z.infer<typeof inputs>;
 
@@ -119,7 +129,7 @@ function refuse(
 export const volume: Resource<Inputs, State> = {
   type: "Volume",
   description:
-    "The image of a VM's disk. Created with its file system, grown in place while the VM is stopped; never " +
+    "The image of a VM's disk. Created with its file system, grown in place; never " +
     "shrunk, never formatted again, never replaced. By default it stays when it is removed from the site.",
   inputs,
   outputs,
@@ -165,19 +175,29 @@ export const volume: Resource<Inputs, State> = {
   refuse,
 
   async converge(context, wanted, _observed, recorded) {
-    const facts = await context.pool.get(wanted.host).operate(context, {
-      script: "volume-apply",
-      machineId: wanted.machineId,
-      parameters: parametersOf(wanted, context.urn, recorded),
-    });
+    const host = context.pool.get(wanted.host);
+    const { machineId } = wanted;
+    const parameters = parametersOf(wanted, context.urn, recorded);
+    const apply = { script: "volume-apply", uses: ["vmm"], machineId, parameters };
+    let facts = await host.operate(context, apply);
     const state = stateOf(facts, wanted, context.urn);
-    if (state !== undefined) return state;
-    throw new ProviderError("operation", `${wanted.host}: volume ${keyOf(wanted)} was not made`);
+    if (state === undefined) {
+      throw new ProviderError("operation", `${wanted.host}: volume ${keyOf(wanted)} was not made`);
+    }
+    if (state.status !== "growing") return state;
+    try {
+      await growInGuest(host, context, facts.vms.get(wanted.vm)?.hostKey, wanted);
+      facts = await host.operate(context, { script: "volume-grown", machineId, parameters });
+    } catch (error) {
+      throw new PartialFailure(state, error instanceof Error ? error : new Error(messageOf(error)));
+    }
+    return stateOf(facts, wanted, context.urn) ?? state;
   },
 
   async remove(context, wanted, recorded) {
     await context.pool.get(wanted.host).operate(context, {
       script: "volume-remove",
+      uses: ["vmm"],
       machineId: wanted.machineId,
       parameters: parametersOf(wanted, context.urn, recorded),
     });

@@ -1,11 +1,11 @@
 # shellcheck shell=sh
-# p_key p_image p_on_delete p_record
+# Behind vmm.sh. p_key p_image p_on_delete p_record
 record=$STATE/volumes/$p_key.json
 
 remove_volume() {
   [ -e "$record" ] || return 0
   require_ours "$record" "volume $p_key ($p_image)"
-  if systemctl -q is-active "microvm@$p_vm.service"; then
+  if ! vm_is_stopped "$p_vm"; then
     fail operation "volume $p_key is in use: its VM runs" "Stop microvm@$p_vm first."
   fi
   case $p_on_delete in
