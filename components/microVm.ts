@@ -61,6 +61,7 @@ export class MicroVm extends pulumi.ComponentResource {
             fsType: volume.fsType,
             label: volume.label,
             onDelete: volume.onDelete,
+            address: vm.ip,
           },
           {
             parent: this,
@@ -106,6 +107,7 @@ export class MicroVm extends pulumi.ComponentResource {
         address: vm.ip,
         running: vm.running,
         restart: vm.restart,
+        memoryTargetMiB: vm.memoryTargetMiB,
       },
       {
         parent: this,

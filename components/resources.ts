@@ -62,11 +62,13 @@ export interface VolumeArgs {
   name: pulumi.Input<string>;
   /** Absolute path of the image on the host. */
   image: pulumi.Input<string>;
-  /** Grows while the VM is stopped; never shrinks. */
+  /** Never shrinks. */
   sizeMiB: pulumi.Input<number>;
   fsType: pulumi.Input<"ext4" | "none">;
   label: pulumi.Input<string>;
   onDelete: pulumi.Input<"retain" | "trash" | "delete">;
+  /** The guest's IPv4 address: a volume in use is grown by logging in there. */
+  address: pulumi.Input<string>;
 }
 
 /** The image of a VM's disk. */
@@ -109,6 +111,8 @@ export interface MicroVmArgs {
   running: pulumi.Input<boolean>;
   /** Any text; a running VM restarts when it changes. */
   restart: pulumi.Input<string>;
+  /** What the balloon leaves to the guest; absent: all of its memory. */
+  memoryTargetMiB?: pulumi.Input<number> | undefined;
 }
 
 /** A VM in microvm.nix's layout. */
@@ -120,7 +124,12 @@ export class MicroVmResource extends pulumi.CustomResource {
   declare readonly guestHostKey: pulumi.Output<string>;
 
   constructor(name: string, args: MicroVmArgs, opts?: pulumi.CustomResourceOptions) {
-    const outputs = { booted: undefined, stale: undefined, guestHostKey: undefined };
+    const outputs = {
+      booted: undefined,
+      stale: undefined,
+      guestHostKey: undefined,
+      memoryPending: undefined,
+    };
     super("microvm:index:MicroVm", name, { ...args, ...outputs }, opts);
   }
 }

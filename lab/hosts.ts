@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { script } from "../provider/hosts/script";
 import { failure, run } from "./command";
 import { debianRoot } from "./debian";
 import { labKey } from "./keys";
@@ -15,6 +16,12 @@ import { recordProcess, runningProcess, stopProcess } from "./state";
 
 const POWER_OFF_SECONDS = 90;
 const READY_SECONDS = 90;
+
+/** The provider's scripts that a host's unit microvm@ runs. */
+const UNIT_SCRIPTS = {
+  "memory-at-start": script("lib", "vmm", "memory", "memory-at-start"),
+  "await-stop": script("await-stop"),
+};
 
 const directoryOf = (host: LabHost): string => join(stateDirectory, "hosts", host.name);
 const processOf = (host: LabHost): string => `host ${host.name}`;
@@ -46,7 +53,7 @@ export const isUp = (host: LabHost): boolean => runningProcess(processOf(host)) 
 
 async function ensureRoot(host: LabHost, debian: string): Promise<void> {
   const files = ["host", "flake/etc"].map((name) => join(labSource, name));
-  const version = hashOf(debian, ...files.map(hashOfFiles), JSON.stringify(host));
+  const version = hashOf(debian, ...files.map(hashOfFiles), JSON.stringify([host, UNIT_SCRIPTS]));
   await madeOnce(directoryOf(host), async (partial) => {
     mkdirSync(partial, { recursive: true });
     await step(`making the root of ${host.name}`, () => makeRoot(host, debian, `${partial}/root`));
@@ -77,6 +84,9 @@ async function makeRoot(host: LabHost, debian: string, root: string): Promise<vo
     "etc/systemd/network/10-br0.network",
     `[Match]\nName=br0\n\n[Network]\nAddress=${host.address}/${host.prefixLength}\nLinkLocalAddressing=no\n`,
   );
+  for (const [name, text] of Object.entries(UNIT_SCRIPTS)) {
+    write(`usr/local/lib/pulumi-microvm-lab/${name}`, text);
+  }
   write("setup.sh", readFileSync(join(labSource, "host", "setup.sh"), "utf8"));
   await run(["chroot", root, "sh", "/setup.sh"]);
   await run(["rm", join(root, "setup.sh")]);

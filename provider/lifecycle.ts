@@ -149,7 +149,8 @@ export function bind<I extends HostBound, S extends object>(
           if (!changes.has(path)) changes.set(path, { inputDiff: false, kind: "update" });
         }
       }
-      for (const path of [...changes.keys()]) if (isIgnored(path, ignored)) changes.delete(path);
+      const silent = [...ignored, ...(resource.incidental ?? [])];
+      for (const path of [...changes.keys()]) if (isIgnored(path, silent)) changes.delete(path);
       return changes;
     },
 

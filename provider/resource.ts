@@ -39,6 +39,8 @@ export interface Resource<I extends HostBound, S extends object> {
   immutable: Readonly<Partial<Record<keyof I & string, string>>>;
   /** Faults that only show when inputs are looked at together, or beside the previous ones. */
   check?(inputs: I, previous: I | undefined): InputFault[];
+  /** Inputs that tell how, not what: a change of them alone changes nothing. */
+  incidental?: readonly (keyof I & string)[];
   /** Inputs that are observed under the same name: a difference is drift. */
   mirrored: readonly (keyof I & keyof S & string)[];
   /** Paths of other outputs that are not as they should be. Pure. */

@@ -119,7 +119,7 @@ const port = z.int().min(1).max(65535);
 
 const volume = z
   .strictObject({
-    size: size.optional().describe("Grows while the VM is stopped; never shrinks."),
+    size: size.optional().describe("Grows, while the VM runs if it runs in QEMU; never shrinks."),
     fsType: z
       .enum(["ext4", "none"])
       .optional()
@@ -167,7 +167,9 @@ const network = z
 const machine = {
   vcpu: z.int().min(1).max(512).optional().describe("Number of virtual CPUs."),
   memory: size.optional().describe("Memory of the guest."),
-  memoryTarget: size.optional().describe("What the balloon leaves to the guest; at most memory."),
+  memoryTarget: size
+    .optional()
+    .describe("What the balloon leaves to the guest; at most memory. Changed without a restart."),
   startTimeout: duration
     .optional()
     .describe("How long the VM may take to start and answer SSH. Default: 10m."),

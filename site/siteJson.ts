@@ -3,7 +3,7 @@ import type { SiteModel, VmModel } from "./model";
 
 /**
  * The site as JSON with sorted keys. Each machine's slice stands alone and holds only what makes its closure: no
- * `running`, `restart` or `onDelete`, nothing of how hosts are reached. So an edit for one VM leaves the slices of
+ * `running`, `restart`, `memoryTarget` or `onDelete`, nothing of how hosts are reached. So an edit for one VM leaves the slices of
  * the others as they were. `profile` is just a name, by which Nix picks the user's modules: it is in no closure.
  */
 export function siteJson(site: SiteModel): string {
@@ -30,7 +30,6 @@ function machineSlice(site: SiteModel, vm: VmModel): object {
     profile: vm.profile,
     vcpu: vm.vcpu,
     memoryMiB: vm.memoryMiB,
-    memoryTargetMiB: vm.memoryTargetMiB,
     network: { ip, prefixLength, gateway, nameservers, mac },
     vsockCid: vm.vsockCid,
     volumes: vm.volumes.map(({ name, image, sizeMiB, fsType, label, mountPoint }) => ({

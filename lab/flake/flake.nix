@@ -1,7 +1,7 @@
 # The lab's answer to the project's `mkSite`: the same output, `pulumiMicrovm`, from the same input,
 # site.json, but with small derivations made by /bin/bash in place of NixOS systems, so that no
 # nixpkgs and no network are needed. The runners' layout is microvm.nix's; what they start is a
-# systemd-nspawn machine (scripts/microvm-run.sh).
+# systemd-nspawn machine (scripts/microvm-run.sh), or QEMU where the VM's name begins with `kq`.
 {
   inputs.site = {
     url = "path:./default-site";
@@ -25,6 +25,7 @@
           // attributes
         );
 
+      isQemu = machine: builtins.substring 0 2 machine.name == "kq";
       bridgeOf = machine: (siteData.hypervisors.${machine.hypervisor} or { }).bridge or "br0";
       lines = builtins.concatStringsSep "\n";
 
@@ -45,7 +46,6 @@
         builtins.removeAttrs machine [
           "vcpu"
           "memoryMiB"
-          "memoryTargetMiB"
           "vsockCid"
           "shares"
           "hypervisor"
@@ -62,6 +62,7 @@
           args = [ ./scripts/build-toplevel.sh ];
           scripts = ./scripts;
           etc = ./etc;
+          init = if isQemu machine then "qemu/init.sh" else "init.sh";
           inherit (machine) hostName;
           inherit (machine.network) mac;
           address = "${machine.network.ip}/${toString machine.network.prefixLength}";
@@ -78,13 +79,14 @@
       runnerOf =
         machine: toplevel:
         build {
-          name = "microvm-nspawn-${machine.name}";
-          args = [ ./scripts/build-runner.sh ];
+          name = "microvm-${if isQemu machine then "qemu" else "nspawn"}-${machine.name}";
+          args = [ (if isQemu machine then ./scripts/qemu/build-runner.sh else ./scripts/build-runner.sh) ];
           scripts = ./scripts;
           inherit toplevel;
           machineName = machine.name;
           vcpu = toString machine.vcpu;
           memoryMiB = toString machine.memoryMiB;
+          inherit (machine.network) mac;
           bridge = bridgeOf machine;
           volumes = lines (map (volume: volume.image) machine.volumes);
           shares = lines (

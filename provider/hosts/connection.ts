@@ -11,6 +11,7 @@ import { pause } from "./wait";
 import type { Wait } from "./wait";
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const LOGIN_TIMEOUT_MS = 30_000;
 const KEEPALIVE_MS = 5_000;
 const CONNECT_ATTEMPTS = 3;
 /** An sshd that drops connections before its banner is there, and has many others (MaxStartups). */
@@ -127,12 +128,24 @@ const DOING: Record<Stage, string> = {
   authenticating: "logging in to",
 };
 
+/** Logs in over a stream that is there already, as to a guest through its hypervisor. */
+export function login(
+  name: string,
+  hop: SshHop,
+  config: ProviderConfig,
+  wait: Wait,
+  sock: Duplex,
+): Promise<Client> {
+  return handshake(name, hop, config, wait, sock, LOGIN_TIMEOUT_MS);
+}
+
 function handshake(
   name: string,
   hop: SshHop,
   config: ProviderConfig,
   wait: Wait,
   sock: Duplex | undefined,
+  timeoutMs = CONNECT_TIMEOUT_MS,
 ): Promise<Client> {
   const methods = authMethods(hop.user, config);
   const where = `${hop.address}:${hop.port}`;
@@ -172,7 +185,7 @@ function handshake(
       host: hop.address,
       port: hop.port,
       username: hop.user,
-      readyTimeout: Math.min(CONNECT_TIMEOUT_MS, wait.millisecondsLeft()),
+      readyTimeout: Math.min(timeoutMs, wait.millisecondsLeft()),
       keepaliveInterval: KEEPALIVE_MS,
       // Asked for the next method only when the one before was refused.
       authHandler: () => {

@@ -27,6 +27,10 @@ export interface VmFact {
   /** Public SSH host key of the guest. */
   hostKey?: string;
   autostart: boolean;
+  /** The recorded memory target; absent where the guest is to have all of its memory. */
+  memoryTargetMiB?: number;
+  /** The VM runs, and its VMM was not told the target since it was started. */
+  memoryPending: boolean;
 }
 
 export interface HostFacts {
@@ -73,6 +77,9 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["nix", [/^(version|flakes)$/, ANY]],
   ["record", [/^(vms|volumes|closures)$/, PLAIN, ANY]],
   ["autostart", [PLAIN]],
+  ["memory-target", [PLAIN, ANY]],
+  ["memory-told", [PLAIN, ANY]],
+  ["invocation", [PLAIN, PLAIN]],
   ["link", [IN_DIRECTORY, ANY]],
   ["flake", [IN_DIRECTORY]],
   ["hostkey", [PLAIN, /^ssh-ed25519 \S+/]],
@@ -147,7 +154,12 @@ function parseVms(of: Rows): Map<string, VmFact> {
   const vm = (name: string): VmFact => {
     const known = vms.get(name);
     if (known !== undefined) return known;
-    const made = { hasFlake: false, active: "inactive", autostart: autostart.has(name) };
+    const made = {
+      hasFlake: false,
+      active: "inactive",
+      autostart: autostart.has(name),
+      memoryPending: false,
+    };
     vms.set(name, made);
     return made;
   };
@@ -161,7 +173,23 @@ function parseVms(of: Rows): Map<string, VmFact> {
     const name = /^microvm@(.+)\.service$/.exec(unit)?.[1];
     if (name !== undefined && vms.has(name)) vm(name).active = state;
   }
+  addMemory(vms, of);
   return vms;
+}
+
+/** Targets, and whether each running VM was told its own: what it was told counts for one start only. */
+function addMemory(vms: Map<string, VmFact>, of: Rows): void {
+  const targets = new Map(of("memory-target").map(([name = "", mib]) => [name, mib]));
+  const told = new Map(of("memory-told").map(([name = "", words]) => [name, words]));
+  const starts = new Map(of("invocation").map(([unit = "", id]) => [unit, id]));
+  for (const [name, vm] of vms) {
+    const target = targets.get(name);
+    // What is no number is none of ours: it differs from every target.
+    if (target !== undefined) vm.memoryTargetMiB = /^\d{1,9}$/.test(target) ? Number(target) : -1;
+    const [start, what] = (told.get(name) ?? "").split(" ");
+    const current = start === starts.get(`microvm@${name}.service`) ? what : undefined;
+    vm.memoryPending = vm.active === "active" && (current ?? "all") !== (target ?? "all");
+  }
 }
 
 function isLink(name: string): name is "current" | "booted" | "old" | "toplevel" | "system" {

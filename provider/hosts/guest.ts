@@ -2,19 +2,16 @@
 import { Client } from "ssh2";
 import { ProviderError, messageOf } from "../errors";
 import { fingerprint, keyBlob, pinned } from "./connection";
-import type { Call, Host } from "./host";
+import type { Call, Guest, Host } from "./host";
 import { printable } from "./printable";
 import { pause } from "./wait";
 
-const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** A guest on an emulated or crowded processor takes its time for the key exchange. */
+const HANDSHAKE_TIMEOUT_MS = 20_000;
 const RETRY_MS = 300;
 
 /** Waits until the guest's sshd proves that it holds the pinned key. Nothing is logged in to. */
-export async function awaitGuest(
-  host: Host,
-  call: Call,
-  guest: { name: string; address: string; hostKey: string },
-): Promise<void> {
+export async function awaitGuest(host: Host, call: Call, guest: Guest): Promise<void> {
   const started = Date.now();
   for (;;) {
     let cause: string;
@@ -38,11 +35,7 @@ export async function awaitGuest(
   }
 }
 
-async function shakeHands(
-  host: Host,
-  call: Call,
-  guest: { name: string; address: string; hostKey: string },
-): Promise<void> {
+async function shakeHands(host: Host, call: Call, guest: Guest): Promise<void> {
   const sock = await host.stream(call, guest.address, 22);
   await new Promise<void>((resolve, reject) => {
     const client = new Client();
@@ -70,10 +63,7 @@ async function shakeHands(
   });
 }
 
-function wrongKey(
-  guest: { name: string; address: string; hostKey: string },
-  shown: Buffer,
-): ProviderError {
+function wrongKey(guest: Guest, shown: Buffer): ProviderError {
   return new ProviderError(
     "host-key",
     `${guest.name} (${guest.address}): something answers with the key ${fingerprint(shown)}; the guest's is ${fingerprint(keyBlob(guest.hostKey))}`,

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 import { ProviderError } from "../errors";
 import type { HostConfig, ProviderConfig } from "./config";
-import { connect, forward } from "./connection";
+import { connect, forward, login } from "./connection";
 import { NothingSent, exec, openChannel } from "./exec";
 import type { Run } from "./exec";
 import { parseFacts } from "./facts";
@@ -31,7 +31,7 @@ export interface Call extends Limits {
   status: (text: string) => void;
 }
 
-/** An operation: a script of provider/scripts and its parameters. */
+/** An operation: a script of provider/scripts, the ones it builds on, and its parameters. */
 export interface Operation {
   /** The script that does it, behind those that it uses. */
   scripts: readonly string[];
@@ -44,6 +44,13 @@ export interface ImageContent {
   sizeBytes: number;
   fsType: string;
   label: string;
+}
+
+/** A guest as its hypervisor reaches it, with the host key that was made for it. */
+export interface Guest {
+  name: string;
+  address: string;
+  hostKey: string;
 }
 
 export class Host {
@@ -136,6 +143,25 @@ export class Host {
     return this.slots.run(wait, async () =>
       forward(await this.connection.join(wait), address, port, wait),
     );
+  }
+
+  /** Runs a script of provider/scripts in a guest, logged in as root with the operator's keys. */
+  async inGuest(
+    call: Call,
+    guest: Guest,
+    scriptName: string,
+    parameters: Parameters,
+  ): Promise<void> {
+    const sock = await this.stream(call, guest.address, 22);
+    const hop = { address: guest.address, port: 22, user: "root", hostKey: guest.hostKey };
+    const wait = new Wait(guest.name, call);
+    const client = await login(guest.name, hop, this.provider, wait, sock);
+    try {
+      const channel = await openChannel(guest.name, client, false, wait);
+      await exec(guest.name, channel, { script: script("lib", scriptName), parameters, wait });
+    } finally {
+      client.end();
+    }
   }
 
   /** Runs a script; opens another channel, or connects again, as long as nothing of it was sent. */

@@ -5,6 +5,7 @@ import { openRecord } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
 import { requireMachine, splitId } from "./fields";
+import { memoryDrift } from "./memory";
 import { settle } from "./microVmStart";
 import { inputs, outputs, stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
@@ -75,6 +76,7 @@ export const microVm: Resource<Inputs, State> = {
       // Too late for a guest that runs: the key is made before its next start.
       ...(state.guestHostKey === "" && !state.running ? ["guestHostKey"] : []),
       ...(state.status === "ready" ? [] : ["status"]),
+      ...memoryDrift(state, wanted),
     ];
   },
 
@@ -89,6 +91,8 @@ export const microVm: Resource<Inputs, State> = {
     guestHostKey: state === undefined || state.guestHostKey === "" ? UNKNOWN : state.guestHostKey,
     ownership: "owned",
     status: "ready",
+    memoryTargetMiB: wanted.memoryTargetMiB ?? 0,
+    memoryPending: false,
   }),
 
   async observe(context, wanted) {
@@ -103,7 +107,7 @@ export const microVm: Resource<Inputs, State> = {
 
   async converge(context, wanted, _observed, recorded) {
     const facts = await context.pool.get(wanted.host).operate(context, {
-      scripts: ["microvm", "microvm-apply"],
+      scripts: ["vmm", "memory", "microvm", "microvm-apply"],
       machineId: wanted.machineId,
       parameters: {
         name: wanted.name,
@@ -111,6 +115,7 @@ export const microVm: Resource<Inputs, State> = {
         toplevel: wanted.toplevel,
         running: wanted.running ? "yes" : "no",
         restart: `"restart":${JSON.stringify(wanted.restart)}`,
+        memory_target: String(wanted.memoryTargetMiB ?? ""),
         known: recorded === undefined ? "no" : "yes",
         record: openRecord(context.urn, { running: wanted.running, restart: wanted.restart }),
       },
@@ -124,7 +129,7 @@ export const microVm: Resource<Inputs, State> = {
 
   async remove(context, wanted) {
     await context.pool.get(wanted.host).operate(context, {
-      scripts: ["microvm-remove"],
+      scripts: ["memory", "microvm-remove"],
       machineId: wanted.machineId,
       parameters: { name: wanted.name },
     });

@@ -52,7 +52,7 @@ async function settled(
   outcome: "confirmed" | "failed",
 ): Promise<State> {
   const facts = await context.pool.get(wanted.host).operate(context, {
-    scripts: ["microvm", "microvm-settle"],
+    scripts: ["vmm", "memory", "microvm", "microvm-settle"],
     machineId: wanted.machineId,
     parameters: { name: wanted.name, outcome },
   });

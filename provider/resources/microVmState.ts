@@ -5,6 +5,7 @@ import type { HostFacts } from "../hosts/facts";
 import { parseRecord } from "../hosts/facts";
 import { ownership } from "../ownership";
 import { host, machineId, name, storePath } from "./fields";
+import { memoryOutputs, memoryState, memoryTargetMiB } from "./memory";
 
 export const inputs = z.object({
   host,
@@ -24,6 +25,7 @@ export const inputs = z.object({
     .string()
     .default("")
     .describe("Any text; a running VM restarts when it changes. Default: empty."),
+  memoryTargetMiB,
 });
 export type Inputs = z.infer<typeof inputs>;
 
@@ -41,6 +43,7 @@ export const outputs = z.object({
     .string()
     .default("ready")
     .describe("ready; starting or switching: started, and the guest was not seen yet."),
+  ...memoryOutputs,
 });
 export type State = z.infer<typeof outputs>;
 
@@ -63,5 +66,6 @@ export function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | 
     guestHostKey: vm?.hostKey ?? "",
     ownership: ownership(text, urn),
     status: typeof record === "object" ? (record.phase ?? "ready") : "ready",
+    ...memoryState(vm),
   };
 }

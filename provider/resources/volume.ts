@@ -1,6 +1,7 @@
 /** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
+import { isIPv4 } from "node:net";
 import { z } from "zod";
-import { ProviderError } from "../errors";
+import { PartialFailure, ProviderError, messageOf } from "../errors";
 import { parseRecord } from "../hosts/facts";
 import type { HostFacts } from "../hosts/facts";
 import type { ImageContent } from "../hosts/host";
@@ -8,6 +9,7 @@ import { openRecord, ownership } from "../ownership";
 import type { Context, InputFault, Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
 import { absolutePath, host, machineId, name, requireMachine, splitId } from "./fields";
+import { growInGuest } from "./guestVolume";
 
 const BYTES_PER_MIB = 1024 * 1024;
 
@@ -17,7 +19,10 @@ const inputs = z.object({
   vm: name.describe("The VM that uses the volume."),
   name,
   image: absolutePath.describe("The image's path on the host."),
-  sizeMiB: z.int().min(1).describe("Size in MiB. Grows while the VM is stopped; never shrinks."),
+  sizeMiB: z
+    .int()
+    .min(1)
+    .describe("Size in MiB. Grows, while its VM runs if that is QEMU; never shrinks."),
   fsType: z.enum(["ext4", "none"]).default("ext4").describe("none is a raw device."),
   label: z
     .string()
@@ -27,6 +32,11 @@ const inputs = z.object({
     .enum(["retain", "trash", "delete"])
     .default("retain")
     .describe("What becomes of the image: kept (default), moved to the trash, or deleted."),
+  address: z
+    .string()
+    .refine((text) => isIPv4(text), "must be an IPv4 address")
+    .optional()
+    .describe("The guest's address: a mounted file system is grown by logging in there."),
 });
 type Inputs = z.infer<typeof inputs>;
 
@@ -144,7 +154,7 @@ function stated(image: ImageContent, id: string): Pick<Inputs, "sizeMiB" | "fsTy
 export const volume: Resource<Inputs, State> = {
   type: "Volume",
   description:
-    "The image of a VM's disk. Created with its file system, grown in place while the VM is stopped; never " +
+    "The image of a VM's disk. Created with its file system, grown in place; never " +
     "shrunk, never formatted again, never replaced. By default it stays when it is removed from the site.",
   inputs,
   outputs,
@@ -157,6 +167,7 @@ export const volume: Resource<Inputs, State> = {
     image: NEVER,
     fsType: NEVER,
   },
+  incidental: ["address"],
   mirrored: ["sizeMiB"],
   id: (wanted) =>
     wanted.image === defaultImage(wanted.vm, wanted.name)
@@ -201,19 +212,28 @@ export const volume: Resource<Inputs, State> = {
   owned: (state) => state.ownership === "owned",
 
   async converge(context, wanted, _observed, recorded) {
-    const facts = await context.pool.get(wanted.host).operate(context, {
-      scripts: ["volume-apply"],
-      machineId: wanted.machineId,
-      parameters: parametersOf(wanted, context.urn, recorded),
-    });
+    const host = context.pool.get(wanted.host);
+    const { machineId } = wanted;
+    const parameters = parametersOf(wanted, context.urn, recorded);
+    const apply = { scripts: ["vmm", "volume-apply"], machineId, parameters };
+    let facts = await host.operate(context, apply);
     const state = stateOf(facts, wanted, context.urn);
-    if (state !== undefined) return state;
-    throw new ProviderError("operation", `${wanted.host}: volume ${keyOf(wanted)} was not made`);
+    if (state === undefined) {
+      throw new ProviderError("operation", `${wanted.host}: volume ${keyOf(wanted)} was not made`);
+    }
+    if (state.status !== "growing") return state;
+    try {
+      await growInGuest(host, context, facts.vms.get(wanted.vm)?.hostKey, wanted);
+      facts = await host.operate(context, { scripts: ["volume-grown"], machineId, parameters });
+    } catch (error) {
+      throw new PartialFailure(state, error instanceof Error ? error : new Error(messageOf(error)));
+    }
+    return stateOf(facts, wanted, context.urn) ?? state;
   },
 
   async remove(context, wanted, recorded) {
     await context.pool.get(wanted.host).operate(context, {
-      scripts: ["volume-remove"],
+      scripts: ["vmm", "volume-remove"],
       machineId: wanted.machineId,
       parameters: parametersOf(wanted, context.urn, recorded),
     });

@@ -3,6 +3,7 @@
 # microvm-settle.sh ends it, when the provider has seen the guest or given it up.
 # p_name p_runner p_toplevel p_running (yes|no) p_restart (`"restart":"..."`)
 # p_record (the ownership record up to its phase) p_known (yes: our state knows this VM already)
+# p_memory_target (MiB or empty). Behind vmm.sh, memory.sh and microvm.sh.
 require_free() {
   require_ours "$record" "VM $p_name"
   if [ ! -e "$record" ] && [ "$p_known" = no ] &&
@@ -145,6 +146,8 @@ make_directories
 [ -e "$record" ] || put_record "$phase"
 install_runner
 set_autostart
+record_memory_target "$p_name" "$p_memory_target"
 converge_unit
 put_record "$phase"
+apply_memory_target "$p_name"
 finish

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Stops a VM gracefully and removes what microvm-apply.sh made. The guest's /etc share and the images
-# of its volumes stay: they are data. p_name
+# of its volumes stay: they are data. p_name. Behind memory.sh.
 directory=$MICROVMS/$p_name
 record=$STATE/vms/$p_name.json
 unit=microvm@$p_name.service
@@ -23,6 +23,7 @@ remove_vm() {
   for link in current old booted toplevel; do rm -f "$directory/$link"; done
   for root in "$p_name" "booted-$p_name" "old-$p_name"; do rm -f "$GCROOTS/microvm/$root"; done
   rmdir "$directory" 2>/dev/null || true
+  forget_memory_target "$p_name"
   rm -f "$record"
 }
 

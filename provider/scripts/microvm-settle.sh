@@ -7,7 +7,10 @@ settle() {
   require_ours "$record" "VM $p_name"
   case $p_outcome:$(recorded_phase) in
     confirmed:*) put_phase ready ;;
-    failed:switching) put_back ;;
+    failed:switching)
+      put_back
+      apply_memory_target "$p_name"
+      ;;
     failed:*) ;;
   esac
 }

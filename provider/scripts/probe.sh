@@ -85,6 +85,12 @@ probe_records() {
   for mark in "$STATE"/autostart/*; do
     [ -f "$mark" ] && fact autostart "${mark##*/}"
   done
+  for file in "$STATE"/memory/*; do
+    [ -f "$file" ] && fact memory-target "${file##*/}" "$(first_line "$file")"
+  done
+  for file in "$RUN"/memory/*; do
+    [ -f "$file" ] && fact memory-told "${file##*/}" "$(first_line "$file")"
+  done
   return 0
 }
 
@@ -113,11 +119,12 @@ probe_vms() {
     set -- "$@" "microvm@$vm.service"
   done
   [ $# -eq 0 ] && return 0
-  # `Id` comes before `ActiveState` in systemctl's own order.
-  systemctl show --property=Id,ActiveState "$@" | while IFS='=' read -r key value; do
+  # `Id` comes first in systemctl's own order.
+  systemctl show --property=Id,ActiveState,InvocationID "$@" | while IFS='=' read -r key value; do
     case $key in
       Id) unit=$value ;;
       ActiveState) fact active "$unit" "$value" ;;
+      InvocationID) [ -z "$value" ] || fact invocation "$unit" "$value" ;;
     esac
   done
 }

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # A volume's image: made once, grown in place, never shrunk, never formatted again.
+# Behind vmm.sh. What grows while its VM runs stays `growing` until volume-grown.sh, which follows the guest's part.
 # p_record: the ownership record without its end, `{...,"phase":"`; p_image p_bytes p_fs p_label p_vm p_key
 # p_known (yes: our state knows this volume already, so a lost record is written again)
 
@@ -56,20 +57,37 @@ require_label() {
   e2label "$p_image" "$p_label"
 }
 
-grow_image() {
-  if systemctl -q is-active "microvm@$p_vm.service"; then
-    fail operation "$image_name can't grow while its VM runs" \
-      "Set running: false on $p_vm, run up, and then change the size."
-  fi
+extend_image() {
+  [ "$size" -lt "$p_bytes" ] || return 0
   journal "growing $image_name to $p_bytes bytes"
-  put_record growing
   truncate -s "$p_bytes" "$p_image"
+}
+
+grow_stopped() {
+  put_record growing
+  extend_image
   if [ "$p_fs" = ext4 ]; then
     e2fsck -f -p "$p_image" >/dev/null || [ $? -le 1 ] ||
       fail operation "e2fsck found errors in $image_name that it does not repair by itself" \
         "Run e2fsck on it by hand; the volume was not touched further."
     resize2fs "$p_image" >/dev/null 2>&1 || fail operation "resize2fs failed on $image_name"
   fi
+  put_record ready
+}
+
+# The file system is the guest's business while it is mounted there: here the disk grows, and no more.
+grow_running() {
+  find_vmm "$p_vm"
+  drive=
+  if [ "$vmm" = qemu ]; then drive=$(qemu_drive "$p_image"); fi
+  [ -n "$drive" ] || fail operation \
+    "$image_name can't grow while its VM runs: only a QEMU with a control socket (microvm.socket) resizes a disk in use" \
+    "Set running: false on $p_vm, run up, and then change the size."
+  put_record growing
+  extend_image
+  qmp "{\"execute\":\"block_resize\",\"arguments\":{\"device\":\"$drive\",\"size\":$p_bytes}" ||
+    fail operation "QEMU did not resize $image_name: $qmp_error"
+  if [ "$p_fs" = none ]; then put_record ready; fi
 }
 
 apply_volume() {
@@ -95,8 +113,10 @@ apply_volume() {
     fail data-loss "$image_name has $size bytes; $p_bytes are wanted, and a volume never shrinks" \
       "State at least the size it has."
   fi
-  if [ "$size" -lt "$p_bytes" ] || [ "$(phase)" = growing ]; then grow_image; fi
-  put_record ready
+  if [ "$size" -eq "$p_bytes" ] && [ "$(phase)" != growing ]; then put_record ready
+  elif vm_is_stopped "$p_vm"; then grow_stopped
+  else grow_running
+  fi
 }
 
 apply_volume

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Takes a volume out of our records; its image is kept, put aside, or deleted. The record goes last: as
-# long as it is there, an interrupted removal goes on. p_key p_image p_vm p_on_delete p_record
+# long as it is there, an interrupted removal goes on. Behind vmm.sh. p_key p_image p_vm p_on_delete p_record
 record=$STATE/volumes/$p_key.json
 what="volume $p_key ($p_image)"
 
@@ -33,7 +33,7 @@ remove_directory() {
 remove_volume() {
   [ -e "$record" ] || return 0
   require_ours "$record" "$what"
-  if systemctl -q is-active "microvm@$p_vm.service"; then
+  if ! vm_is_stopped "$p_vm"; then
     fail operation "volume $p_key is in use: its VM runs" "Stop microvm@$p_vm first."
   fi
   case $p_on_delete in

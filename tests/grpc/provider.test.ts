@@ -139,6 +139,13 @@ describe("diff", () => {
     const changed = await provider.diff("MicroVm", state, vm, { ...vm, runner: path("other") });
     expect(changed.changes).toEqual({ runner: { kind: 4, inputDiff: true } });
     expect(changed.replaces).toEqual([]);
+    const target = { ...vm, memoryTargetMiB: 192 };
+    const smaller = await provider.diff("MicroVm", state, vm, target);
+    expect(smaller.changes).toEqual({ memoryTargetMiB: { kind: 0, inputDiff: true } });
+    const pending = { ...state, memoryTargetMiB: 192, memoryPending: true };
+    expect((await provider.diff("MicroVm", pending, target, target)).changes).toEqual({
+      memoryPending: { kind: 4, inputDiff: false },
+    });
     const removed = await provider.diff("MicroVm", state, vm, without(vm, "restart"));
     expect(removed.changes).toEqual({ restart: { kind: 2, inputDiff: true } });
   });

@@ -6,7 +6,7 @@ set -eu
 mkdir -p "$out/bin" "$out/etc/systemd/network" "$out/etc/systemd/system"
 cp -R "$etc/." "$out/etc/"
 chmod -R u+w "$out/etc"
-cp "$scripts/init.sh" "$out/init"
+cp "$scripts/$init" "$out/init"
 cp "$scripts/activate.sh" "$out/activate"
 cp "$scripts/switch-to-configuration.sh" "$out/bin/switch-to-configuration"
 chmod 0755 "$out/init" "$out/activate" "$out/bin/switch-to-configuration"
@@ -16,6 +16,7 @@ printf '%s\n' "$volumes" >"$out/volumes"
 printf '%s\n' "$hostName" >"$out/etc/hostname"
 printf '127.0.0.1 localhost %s\n' "$hostName" >"$out/etc/hosts"
 printf '%s\n' "$operatorKeys" >"$out/authorized_keys"
+printf '%s\t%s\n' "$address" "${gateway:--}" >"$out/network"
 
 for server in $nameservers; do
   printf 'nameserver %s\n' "$server"

@@ -37,6 +37,7 @@ describe("parseFacts", () => {
       active: "active",
       hostKey: "ssh-ed25519 AAAA",
       autostart: true,
+      memoryPending: false,
     });
     expect(facts.images.get("/var/lib/microvms/kc1/var.img")).toEqual({
       sizeBytes: 67108864,
@@ -44,6 +45,36 @@ describe("parseFacts", () => {
     });
     expect(facts.closures.get("kc1")).toEqual({ runner: "/nix/store/a" });
     expect(facts.libvirtdAnswers && facts.nixFlakes).toBe(true);
+  });
+
+  describe("a memory target", () => {
+    const target = "memory-target\tkc1\t192";
+    const pending = (...more: string[]): boolean | undefined =>
+      parseFacts("hv1", [...more, "invocation\tmicrovm@kc1.service\tabc", ...lines], 0).vms.get(
+        "kc1",
+      )?.memoryPending;
+
+    test("is pending until the VMM was told since its start", () => {
+      expect(pending(target)).toBe(true);
+      expect(pending(target, "memory-told\tkc1\tabc 128")).toBe(true);
+      expect(pending(target, "memory-told\tkc1\tdef 192")).toBe(true);
+      expect(pending(target, "memory-told\tkc1\tabc 192")).toBe(false);
+    });
+
+    test("that was taken away is pending until the guest has all of its memory again", () => {
+      expect(pending("memory-told\tkc1\tabc 192")).toBe(true);
+      expect(pending("memory-told\tkc1\tabc all")).toBe(false);
+      expect(pending("memory-told\tkc1\tdef 192")).toBe(false);
+      expect(pending()).toBe(false);
+    });
+
+    test("of a stopped VM is not", () => {
+      const stopped = lines.map((line) =>
+        line.replace("kc1.service\tactive", "kc1.service\tinactive"),
+      );
+      const vm = parseFacts("hv1", [target, ...stopped], 0).vms.get("kc1");
+      expect(vm).toMatchObject({ memoryTargetMiB: 192, memoryPending: false });
+    });
   });
 
   test("an answer that was cut anywhere is an error, never an empty host", () => {

@@ -38,6 +38,7 @@ export function vm(more: Parameters = {}, stack = "lab", restart = ""): Paramete
     toplevel: storePath("system"),
     running: "yes",
     restart: `"restart":${JSON.stringify(restart)}`,
+    memory_target: "",
     known: "no",
     record: openRecord(owner, { running: true, restart }),
     ...more,

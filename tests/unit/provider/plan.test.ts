@@ -14,6 +14,7 @@ const inputs = fc.record({
   address: fc.constant("192.0.2.21"),
   running: fc.boolean(),
   restart: fc.constantFrom("", "1"),
+  memoryTargetMiB: fc.constantFrom(128, 192),
 });
 const observed = fc.record({
   runner,
@@ -26,7 +27,21 @@ const observed = fc.record({
   guestHostKey: fc.constantFrom("ssh-ed25519 AAAA", ""),
   ownership: fc.constantFrom("owned", "altered", "missing"),
   status: fc.constantFrom("ready", "starting", "switching"),
+  memoryTargetMiB: fc.constantFrom(0, 128, 192),
+  memoryPending: fc.boolean(),
 });
+
+/** What is observed when all is well. */
+function asWanted(wanted: { runner: string; toplevel: string; running: boolean; restart: string }) {
+  const { runner, toplevel, running, restart } = wanted;
+  const guestHostKey = "ssh-ed25519 AAAA";
+  const rest = { booted: runner, stale: false, autostart: running, ownership: "owned" };
+  return { runner, toplevel, running, restart, guestHostKey, ...rest };
+}
+
+function fail(): never {
+  throw new Error("no sample");
+}
 
 function resource(type: string) {
   const found = RESOURCES.get(`microvm:index:${type}`);
@@ -49,7 +64,9 @@ describe("MicroVm", () => {
           found.autostart === wanted.running &&
           (found.guestHostKey !== "" || found.running) &&
           found.status === "ready" &&
-          found.ownership === "owned";
+          found.ownership === "owned" &&
+          found.memoryTargetMiB === wanted.memoryTargetMiB &&
+          !found.memoryPending;
         const news = toMap(wanted);
         const changes = microVm.diff({ ...news, ...toMap(found) }, news, news, []);
         expect(changes.size === 0).toBe(asWanted);
@@ -72,6 +89,17 @@ describe("MicroVm", () => {
         }
       }),
     );
+  });
+
+  test("without a target the guest is to have all of its memory", () => {
+    const { memoryTargetMiB: given, ...wanted } = fc.sample(inputs, 1)[0] ?? fail();
+    expect(given).toBeGreaterThan(0);
+    const found = { memoryTargetMiB: 128, memoryPending: false };
+    const news = toMap(wanted);
+    const state = { ...news, ...toMap({ ...asWanted(wanted), ...found }) };
+    expect([...microVm.diff(state, news, news, []).keys()]).toEqual(["memoryTargetMiB"]);
+    const all = { ...state, memoryTargetMiB: 0 };
+    expect(microVm.diff(all, news, news, []).size).toBe(0);
   });
 
   test("ignoreChanges silences a property, and no other", () => {

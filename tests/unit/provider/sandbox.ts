@@ -14,8 +14,11 @@ export const NONCE = "n0nce";
 
 /** Scripts that go before one, as the resources send them. */
 const SHARED: Record<string, string[]> = {
-  "microvm-apply": ["microvm"],
-  "microvm-settle": ["microvm"],
+  "microvm-apply": ["vmm", "memory", "microvm"],
+  "microvm-settle": ["vmm", "memory", "microvm"],
+  "microvm-remove": ["memory"],
+  "volume-apply": ["vmm"],
+  "volume-remove": ["vmm"],
 };
 
 /** Counts the commands that may change something, and kills the script's process group before one. */

@@ -153,6 +153,13 @@ describe("site.json", () => {
       "    profile: worker\n    running: false\n    restart: again\n",
     ).replace("agent", "agent");
     expect(siteJson(parseSite(edited, "/site/stacks/lab.yaml"))).toBe(siteJson(lab()));
+    const smaller = LAB.replace(
+      'mac: "02:00:00:00:00:31"',
+      'mac: "02:00:00:00:00:31"\n    memoryTarget: 128MiB',
+    );
+    const target = parseSite(smaller, "/site/stacks/lab.yaml");
+    expect(target.vms.find((vm) => vm.name === "kw1")?.memoryTargetMiB).toBe(128);
+    expect(siteJson(target)).toBe(siteJson(lab()));
     expect(siteJson(lab())).not.toMatch(/hostKey|onDelete|"port"/);
   });
 });

@@ -1,0 +1,8 @@
+#!/bin/bash
+# As in microvm.nix, and puts the device on the bridge, which on NixOS systemd-networkd does.
+set -euo pipefail
+share=$(dirname "$(dirname "$(readlink -f "$0")")")/share/microvm
+tap=$(cat "$share/tap-interfaces")
+if ip link show "$tap" >/dev/null 2>&1; then ip link delete "$tap"; fi
+ip tuntap add name "$tap" mode tap user microvm vnet_hdr
+ip link set "$tap" master "$(cat "$share/bridge")" up

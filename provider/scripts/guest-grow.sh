@@ -1,0 +1,29 @@
+# shellcheck shell=sh
+# Runs in a guest: grows the file system with a label to the size that its disk has by now. p_label p_bytes
+read_parameters
+
+find_device() {
+  device=$(readlink -f "/dev/disk/by-label/$p_label" || true)
+  [ -b "$device" ] || device=$(blkid -L "$p_label") ||
+    fail operation "the guest has no file system with the label $p_label"
+}
+
+# The disk's new size gets there by an interrupt of its own.
+await_size() {
+  attempts=0
+  until [ "$(blockdev --getsize64 "$device")" -ge "$p_bytes" ]; do
+    [ "$attempts" -lt 100 ] || fail operation "the guest sees $device with its old size still"
+    sleep 0.1
+    attempts=$((attempts + 1))
+  done
+}
+
+grow_file_system() {
+  said=$(resize2fs "$device" 2>&1) || fail operation "resize2fs in the guest: $(printf '%s' "$said" | tail -n 1)"
+  sync
+}
+
+find_device
+await_size
+grow_file_system
+finish

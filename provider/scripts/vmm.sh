@@ -1,0 +1,95 @@
+# shellcheck shell=sh
+# A running VM's VMM and its control socket, told by the words that its process was started with: they
+# hold for what runs, whatever runner is installed by now.
+
+# vm_is_stopped NAME: no process of the VM can be there, also none that starts, restarts or stops.
+vm_is_stopped() {
+  case $(systemctl is-active "microvm@$1.service") in
+    inactive | failed) return 0 ;;
+  esac
+  return 1
+}
+
+vmm_words() {
+  tr '\0' '\n' <"/proc/$vmm_pid/cmdline" 2>/dev/null || true
+}
+
+# vmm_words_behind OPTION
+vmm_words_behind() {
+  vmm_words | sed -n "/^$1\$/{n;p;}"
+}
+
+# find_vmm NAME: sets vmm to qemu, cloud-hypervisor or nothing, and vmm_pid and vmm_socket.
+find_vmm() {
+  vmm=
+  vmm_socket=
+  vmm_pid=$(systemctl show --property=MainPID --value "microvm@$1.service")
+  [ "${vmm_pid:-0}" != 0 ] || return 0
+  case $(vmm_words_behind -qmp) in
+    unix:*)
+      vmm=qemu
+      vmm_socket=$(vmm_words_behind -qmp | sed -n '1s/^unix:\([^,]*\).*/\1/p')
+      ;;
+    *)
+      vmm_socket=$(vmm_words_behind --api-socket | sed -n '1s/^path=//;1p')
+      [ -z "$vmm_socket" ] || vmm=cloud-hypervisor
+      ;;
+  esac
+  case $vmm_socket in
+    '' | /*) ;;
+    *) vmm_socket=/proc/$vmm_pid/cwd/$vmm_socket ;;
+  esac
+}
+
+# await_vmm NAME: a VM that was only just started has no socket for a moment.
+await_vmm() {
+  attempts=0
+  while [ "$attempts" -lt 100 ]; do
+    find_vmm "$1"
+    if [ -n "$vmm" ] && [ -S "$vmm_socket" ]; then return 0; fi
+    sleep 0.1
+    attempts=$((attempts + 1))
+  done
+  return 1
+}
+
+# qmp COMMAND: one command to QEMU, as JSON without its last brace. The connection stays open until the
+# answer is there: what QEMU has not begun when it is closed, it drops. Sets qmp_error and fails on an error.
+qmp() {
+  answers=$(mktemp)
+  # It is read while it grows.
+  # shellcheck disable=SC2094
+  {
+    printf '%s\n' '{"execute":"qmp_capabilities"}' "$1,\"id\":\"pulumi-microvm\"}"
+    attempts=0
+    until grep -Eq '"id": *"pulumi-microvm"' "$answers" || [ "$attempts" -ge 100 ]; do
+      sleep 0.1
+      attempts=$((attempts + 1))
+    done
+  } | timeout 30 nc -N -U "$vmm_socket" >"$answers" 2>&1 || true
+  answer=$(grep -E '"id": *"pulumi-microvm"' "$answers" || true)
+  case $answer in
+    *'"return"'*) qmp_error= ;;
+    *'"error"'*) qmp_error=$(printf '%s\n' "$answer" | sed -n 's/.*"desc": *"\([^"]*\)".*/\1/p') ;;
+    *) qmp_error="no answer: $(tail -n 1 "$answers")" ;;
+  esac
+  rm -f "$answers"
+  [ -z "$qmp_error" ]
+}
+
+# qemu_drive IMAGE: the id of the drive that has this image.
+qemu_drive() {
+  wanted=$(readlink -m "$1")
+  vmm_words_behind -drive | while IFS= read -r drive; do
+    file=$(printf '%s\n' "$drive" | sed -n 's/^\(.*,\)\{0,1\}file=\([^,]*\).*/\2/p')
+    case $file in
+      '') continue ;;
+      /*) ;;
+      *) file=/proc/$vmm_pid/cwd/$file ;;
+    esac
+    if [ "$(readlink -m "$file")" = "$wanted" ]; then
+      printf '%s\n' "$drive" | sed -n 's/^\(.*,\)\{0,1\}id=\([^,]*\).*/\2/p'
+      break
+    fi
+  done
+}
