@@ -72,7 +72,7 @@ async function searchOperator(): Promise<string> {
 /** Runs pulumi while it samples the processes; everything that could show the canary, joined. */
 async function watched(...args: string[]): Promise<{ code: number; seen: string }> {
   const running = start([
-    "exec",
+    ...["exec", "env", "PULUMI_MICROVM_DEBUG=true"],
     "pulumi",
     ...args,
     "--stack=lab",
