@@ -10,6 +10,8 @@ const PACKAGES = [
   ...["openssh-server", "openssh-client", "iproute2", "iputils-ping", "netbase", "procps", "kmod"],
   ...["libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils"],
   ...["nix-bin", "e2fsprogs", "util-linux", "ca-certificates"],
+  // Nothing of the product needs it: it is what Ansible, which the bench compares with, runs on.
+  "python3",
 ];
 
 /** Each copy gets an identity of its own. */
