@@ -12,6 +12,8 @@ const PACKAGES = [
   ...["nix-bin", "e2fsprogs", "util-linux", "ca-certificates", "sudo"],
   // microvm.nix's runners bring the first two along, NixOS has the third; the last is for QEMU guests.
   ...["socat", "jq", "netcat-openbsd", "busybox-static"],
+  // Nothing of the product needs it: it is what Ansible, which the bench compares with, runs on.
+  "python3",
 ];
 
 /** What a QEMU guest boots is made of the root itself. */

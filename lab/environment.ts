@@ -22,6 +22,8 @@ export function labEnvironment(): NodeJS.ProcessEnv {
     // The lab's stacks keep no secret that is worth one.
     PULUMI_CONFIG_PASSPHRASE: "lab",
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    // What can be had is installed before (lab/plugins.ts): else each command looks for the rest anew.
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     SSH_AUTH_SOCK: agentSocket,
     // The same settings as on the hosts, and nothing of the machine's own is changed.
     NIX_CONF_DIR: join(labSource, "flake", "etc", "nix"),

@@ -11,7 +11,7 @@ import { waitFor } from "./progress";
 import { recordProcess, runningProcess, stopProcess } from "./state";
 
 export const agentSocket = join(stateDirectory, "agent.sock");
-const configFile = join(stateDirectory, "ssh_config");
+export const sshConfigFile = join(stateDirectory, "ssh_config");
 const guestKeys = join(stateDirectory, "guest_known_hosts");
 
 export const operatorKey = labKey("operator");
@@ -58,12 +58,12 @@ export function writeSshConfig(): void {
     "  LogLevel ERROR",
     "",
   ];
-  writeFileSync(configFile, names.join("") + everywhere.join("\n"));
+  writeFileSync(sshConfigFile, names.join("") + everywhere.join("\n"));
 }
 
 /** An ssh command to a host, or with more options to a guest, from the operator's namespace. */
 export const sshCommand = (...words: string[]): string[] =>
-  inOperator(["ssh", "-F", configFile, ...words]);
+  inOperator(["ssh", "-F", sshConfigFile, ...words]);
 
 export function onHost(host: LabHost, script: string, timeoutSeconds = 60): Promise<CommandResult> {
   return attempt(sshCommand(host.name, "sh", "-s"), { input: script, timeoutSeconds });

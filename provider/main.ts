@@ -19,6 +19,8 @@ function main(): void {
   const server = new grpc.Server({
     "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+    // Statistics of every call that nobody can ask for.
+    "grpc.enable_channelz": 0,
   });
   server.addService(ResourceProviderService, provider.service());
   server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {

@@ -12,15 +12,17 @@ fact() {
   printf '\n'
 }
 
+# Into `first`, by the shell alone.
 first_line() {
   first=
   if [ -r "$1" ]; then IFS= read -r first <"$1" || true; fi
-  printf '%s' "$first"
 }
 
 probe_machine() {
-  fact machine-id "$(first_line /etc/machine-id)"
-  fact hostname "$(first_line /proc/sys/kernel/hostname)"
+  first_line /etc/machine-id
+  fact machine-id "$first"
+  first_line /proc/sys/kernel/hostname
+  fact hostname "$first"
   fact clock "$(date +%s)"
   while IFS=': ' read -r key value _; do
     if [ "$key" = MemTotal ]; then fact memory-kib "$value"; fi
@@ -39,8 +41,11 @@ probe_kvm() {
 
 # Distributions start libvirtd on demand and let it end when idle: its socket counts as active.
 probe_libvirtd() {
-  libvirtd=$(systemctl is-active libvirtd.service 2>/dev/null || true)
-  if [ "$libvirtd" != active ] && systemctl -q is-active libvirtd.socket 2>/dev/null; then libvirtd=active; fi
+  # One word for each.
+  # shellcheck disable=SC2046
+  set -- $(systemctl is-active libvirtd.service libvirtd.socket 2>/dev/null || true)
+  libvirtd=${1:-}
+  if [ "${2:-}" = active ]; then libvirtd=active; fi
   fact libvirtd active "$libvirtd"
   if [ "$libvirtd" = active ] && timeout 10 virsh -c qemu:///system version >/dev/null 2>&1; then
     fact libvirtd answers yes
@@ -59,11 +64,17 @@ probe_bridges() {
 }
 
 probe_units() {
-  for unit in microvm@.service microvm-tap-interfaces@.service microvm-virtiofsd@.service; do
-    systemctl cat "$unit" >/dev/null 2>&1 && fact unit "$unit" installed
-  done
-  fact unit pulumi-microvm-autostart.service \
-    "$(systemctl is-enabled pulumi-microvm-autostart.service 2>/dev/null || true)"
+  autostart=
+  systemctl list-unit-files --plain --no-legend microvm@.service microvm-tap-interfaces@.service \
+    microvm-virtiofsd@.service pulumi-microvm-autostart.service 2>/dev/null | {
+    while read -r unit enabled _; do
+      case $unit in
+        *@.service) fact unit "$unit" installed ;;
+        *) autostart=$enabled ;;
+      esac
+    done
+    fact unit pulumi-microvm-autostart.service "$autostart"
+  }
 }
 
 probe_nix() {
@@ -80,16 +91,22 @@ probe_records() {
   for record in "$STATE"/vms/*.json "$STATE"/volumes/*.json "$STATE"/closures/*.json; do
     [ -f "$record" ] || continue
     kind=${record%/*}
-    fact record "${kind##*/}" "$(basename "$record" .json)" "$(first_line "$record")"
+    name=${record##*/}
+    first_line "$record"
+    fact record "${kind##*/}" "${name%.json}" "$first"
   done
   for mark in "$STATE"/autostart/*; do
     [ -f "$mark" ] && fact autostart "${mark##*/}"
   done
   for file in "$STATE"/memory/*; do
-    [ -f "$file" ] && fact memory-target "${file##*/}" "$(first_line "$file")"
+    [ -f "$file" ] || continue
+    first_line "$file"
+    fact memory-target "${file##*/}" "$first"
   done
   for file in "$RUN"/memory/*; do
-    [ -f "$file" ] && fact memory-told "${file##*/}" "$(first_line "$file")"
+    [ -f "$file" ] || continue
+    first_line "$file"
+    fact memory-told "${file##*/}" "$first"
   done
   return 0
 }
@@ -111,11 +128,13 @@ probe_vms() {
     fi
     key=$directory/etc/ssh/ssh_host_ed25519_key.pub
     # The VM's user owns the directory: only what is a key is passed on.
-    public=$(first_line "$key")
-    case $public in
-      *[!A-Za-z0-9+/=@\ ._-]*) ;;
-      'ssh-ed25519 '*) fact hostkey "$vm" "$public" ;;
-    esac
+    if [ -r "$key" ]; then
+      first_line "$key"
+      case $first in
+        *[!A-Za-z0-9+/=@\ ._-]*) ;;
+        'ssh-ed25519 '*) fact hostkey "$vm" "$first" ;;
+      esac
+    fi
     set -- "$@" "microvm@$vm.service"
   done
   [ $# -eq 0 ] && return 0
@@ -133,9 +152,8 @@ probe_vms() {
 probe_images() {
   {
     find "$MICROVMS" -mindepth 2 -maxdepth 2 -type f ! -path "$UNSAFE" \( -name '*.img' -o -name '*.raw' \) -print 2>/dev/null || true
-    for record in "$STATE"/volumes/*.json; do
-      [ -f "$record" ] && sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$record"
-    done
+    set -- "$STATE"/volumes/*.json
+    [ -f "$1" ] && sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$@"
   } | sort -u >"$probe_list"
   set --
   while IFS= read -r image; do
@@ -147,9 +165,10 @@ probe_images() {
 
 probe_closures() {
   [ -d "$GCROOTS/pulumi-microvm" ] || return 0
-  find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf 'closure\t%P\t%l\n'
-  roots=$(find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf '%l\n')
-  [ -n "$roots" ] || return 0
+  closures=$(find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf 'closure\t%P\t%l\n')
+  [ -n "$closures" ] || return 0
+  printf '%s\n' "$closures"
+  roots=$(printf '%s\n' "$closures" | cut -f 3)
   # Store paths have no white space, but maybe a `?`.
   set -f
   # shellcheck disable=SC2086

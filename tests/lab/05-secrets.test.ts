@@ -83,7 +83,7 @@ function leaks(text: string): string[] {
  */
 async function watched(...args: string[]): Promise<{ code: number; seen: string }> {
   const running = start([
-    "exec",
+    ...["exec", "env", "PULUMI_MICROVM_DEBUG=true"],
     "pulumi",
     ...args,
     "--stack=lab",

@@ -1,0 +1,118 @@
+/** From seconds to figures. Pure. */
+
+/** Seconds of each round, for one number of VMs. */
+export interface Rounds {
+  ours: number[];
+  floor: number[];
+  oursPreview: number[];
+  floorPreview: number[];
+  ansible: number[];
+  ansibleBatched: number[];
+  evaluation: number[];
+}
+export type Measured = keyof Rounds;
+
+export const emptyRounds = (): Rounds => ({
+  ours: [],
+  floor: [],
+  oursPreview: [],
+  floorPreview: [],
+  ansible: [],
+  ansibleBatched: [],
+  evaluation: [],
+});
+
+/** Of `up`, the pass that would converge; ratios are of medians. */
+export interface Noop {
+  oursSeconds: number;
+  floorSeconds: number;
+  ansibleSeconds: number;
+  ratioToFloor: number;
+  timesAnsible: number;
+}
+
+export interface Figures {
+  noop: Record<string, Noop>;
+  /** The same of `preview`, for which Ansible's run counts alike. */
+  preview: Record<string, Noop>;
+  /** Ansible with as few module calls as can be. */
+  ansibleBatchedSeconds: Record<string, number>;
+  /** `nix eval`, which is in none of the others. */
+  evaluationSeconds: Record<string, number>;
+  /** Everything that was measured, by number of VMs. */
+  rounds: Record<string, Rounds>;
+}
+
+export function figuresOf(measured: ReadonlyMap<number, Rounds>): Figures {
+  const each = <T>(of: (rounds: Rounds) => T): Record<string, T> =>
+    Object.fromEntries([...measured].map(([size, rounds]) => [String(size), of(rounds)]));
+  return {
+    noop: each((rounds) => noop(rounds.ours, rounds.floor, rounds.ansible)),
+    preview: each((rounds) => noop(rounds.oursPreview, rounds.floorPreview, rounds.ansible)),
+    ansibleBatchedSeconds: each((rounds) => rounded(median(rounds.ansibleBatched))),
+    evaluationSeconds: each((rounds) => rounded(median(rounds.evaluation))),
+    rounds: each((rounds) => rounds),
+  };
+}
+
+function noop(ours: number[], floor: number[], ansible: number[]): Noop {
+  const [oursSeconds, floorSeconds, ansibleSeconds] = [
+    median(ours),
+    median(floor),
+    median(ansible),
+  ];
+  return {
+    oursSeconds: rounded(oursSeconds),
+    floorSeconds: rounded(floorSeconds),
+    ansibleSeconds: rounded(ansibleSeconds),
+    ratioToFloor: rounded(oursSeconds / floorSeconds),
+    timesAnsible: rounded(ansibleSeconds / oursSeconds),
+  };
+}
+
+export function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
+}
+
+function rounded(number: number): number {
+  return Math.round(number * 100) / 100;
+}
+
+const COLUMNS = [
+  "VMs",
+  "pass",
+  "ours",
+  "floor",
+  "ratio",
+  "Ansible",
+  "times",
+  "batched",
+  "nix eval",
+];
+
+/** The figures as a table, seconds but for the two ratios. */
+export function table(figures: Figures): string {
+  const rows = Object.keys(figures.noop).flatMap((size) =>
+    (["noop", "preview"] as const).map((pass) => {
+      const of = figures[pass][size];
+      return [
+        size,
+        pass === "noop" ? "up" : "preview",
+        of?.oursSeconds,
+        of?.floorSeconds,
+        of?.ratioToFloor,
+        of?.ansibleSeconds,
+        of?.timesAnsible,
+        figures.ansibleBatchedSeconds[size],
+        figures.evaluationSeconds[size],
+      ].map((cell) => (typeof cell === "number" ? cell.toFixed(2) : (cell ?? "")));
+    }),
+  );
+  return [COLUMNS, ...rows]
+    .map((row) => row.map((cell) => cell.padStart(9)).join(""))
+    .join("\n")
+    .concat("\n");
+}

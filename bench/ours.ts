@@ -1,0 +1,92 @@
+/** Our stack of N stopped VMs on the lab's hosts, and what is known of it. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { z } from "zod";
+import { run } from "../lab/command";
+import { labEnvironment } from "../lab/environment";
+import { HOSTS, inOperator } from "../lab/network";
+import { checkout, labSource, stateDirectory } from "../lab/paths";
+import { hostKey } from "../lab/ssh";
+import { benchSite } from "./site";
+import { Stack, seconds, type StateResource } from "./stack";
+
+const directory = join(stateDirectory, "bench");
+const siteFile = join(directory, "site.yaml");
+const recording = join(directory, "evaluation.json");
+
+/** One VM as it is to be found on its host. */
+export interface Vm {
+  host: string;
+  name: string;
+  runner: string;
+  image: string;
+  imageBytes: number;
+}
+
+const vmInputs = z.object({ host: z.string(), name: z.string(), runner: z.string() });
+const volumeInputs = z.object({ vm: z.string(), image: z.string(), sizeMiB: z.number() });
+
+export class Ours {
+  readonly stack: Stack;
+
+  private constructor(private readonly realNix: string) {
+    this.stack = new Stack(checkout, this.environment());
+  }
+
+  static async make(): Promise<Ours> {
+    const which = ["sh", "-c", "command -v nix"];
+    return new Ours((await run(which, { env: labEnvironment() })).trim());
+  }
+
+  /** Grows or shrinks the stack to `count` VMs and keeps what their evaluation printed. */
+  async converge(count: number): Promise<void> {
+    mkdirSync(directory, { recursive: true });
+    const hosts = HOSTS.map((host) => ({ ...host, hostKey: hostKey(host) }));
+    writeFileSync(siteFile, benchSite(count, hosts, `path:${join(labSource, "flake")}`));
+    rmSync(recording, { force: true });
+    await this.stack.select({ "pulumi-microvm:site": siteFile });
+    await this.stack.converge();
+  }
+
+  /** Seconds of the evaluation alone, as the program had it made. */
+  evaluate(): Promise<number> {
+    const words = readFileSync(`${recording}.arguments`, "utf8").trimEnd().split("\n");
+    const options = { env: labEnvironment(), timeoutSeconds: 600 };
+    return seconds(inOperator([this.realNix, ...words]), options);
+  }
+
+  async vms(): Promise<Vm[]> {
+    const resources = await this.stack.resources();
+    const of = (type: string): StateResource[] =>
+      resources.filter((resource) => resource.type === `microvm:index:${type}`);
+    const volumes = of("Volume").map(({ inputs }) => volumeInputs.parse(inputs));
+    return of("MicroVm").map(({ inputs }) => {
+      const { host, name, runner } = vmInputs.parse(inputs);
+      const volume = volumes.find(({ vm }) => vm === name);
+      if (volume === undefined) throw new Error(`${name} has no volume`);
+      return { host, name, runner, image: volume.image, imageBytes: volume.sizeMiB * 1024 ** 2 };
+    });
+  }
+
+  async remove(): Promise<void> {
+    await this.stack.destroy();
+    this.forgetFiles();
+  }
+
+  /** What is left in the checkout when the lab goes, and the stack with it. */
+  forgetFiles(): void {
+    rmSync(join(checkout, "Pulumi.bench.yaml"), { force: true });
+    rmSync(join(checkout, ".site", "bench"), { recursive: true, force: true });
+    if (existsSync(directory)) rmSync(directory, { recursive: true });
+  }
+
+  private environment(): NodeJS.ProcessEnv {
+    const environment = labEnvironment();
+    return {
+      ...environment,
+      PATH: [join(checkout, "bench", "nix"), environment["PATH"] ?? ""].join(delimiter),
+      BENCH_NIX: this.realNix,
+      BENCH_EVALUATION: recording,
+    };
+  }
+}

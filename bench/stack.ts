@@ -1,0 +1,95 @@
+/** A stack as the bench drives it: the same commands for ours and for the floor's. */
+import { hrtime } from "node:process";
+import { z } from "zod";
+import { CommandError, attempt, failure, run } from "../lab/command";
+import { inOperator } from "../lab/network";
+
+const STACK = "bench";
+const TIMEOUT_SECONDS = 3600;
+const QUIET = ["--yes", "--skip-preview", "--non-interactive", "--color=never", "--stack", STACK];
+
+const exportSchema = z.object({
+  deployment: z.object({
+    resources: z.array(
+      z.looseObject({
+        urn: z.string(),
+        type: z.string(),
+        custom: z.boolean().optional(),
+        inputs: z.record(z.string(), z.unknown()).optional(),
+      }),
+    ),
+  }),
+});
+export type StateResource = z.infer<typeof exportSchema>["deployment"]["resources"][number];
+
+export class Stack {
+  constructor(
+    private readonly directory: string,
+    private readonly env: NodeJS.ProcessEnv,
+  ) {}
+
+  async select(config: Record<string, string>): Promise<void> {
+    await this.pulumi("stack", "select", "--create", STACK);
+    for (const [key, value] of Object.entries(config)) {
+      await this.pulumi("config", "set", key, value, "--stack", STACK);
+    }
+  }
+
+  /** Makes it so; not measured. */
+  async converge(): Promise<void> {
+    await this.pulumi("up", ...QUIET);
+  }
+
+  /** Seconds of an `up` that reads everything and finds nothing to do. */
+  up(): Promise<number> {
+    return this.timed("up", ...QUIET, "--refresh", "--expect-no-changes");
+  }
+
+  preview(): Promise<number> {
+    const flags = QUIET.filter((word) => word !== "--yes" && word !== "--skip-preview");
+    return this.timed("preview", ...flags, "--refresh", "--expect-no-changes");
+  }
+
+  async resources(): Promise<StateResource[]> {
+    const text = await this.pulumi("stack", "export", "--stack", STACK);
+    return exportSchema.parse(JSON.parse(text)).deployment.resources;
+  }
+
+  async destroy(): Promise<void> {
+    await this.pulumi("destroy", ...QUIET);
+    await this.forget();
+  }
+
+  /** Removes the stack from the backend, whatever it holds, and its settings file. */
+  async forget(): Promise<void> {
+    await attempt(this.command("stack", "rm", "--yes", "--force", STACK), this.options());
+  }
+
+  private pulumi(...words: string[]): Promise<string> {
+    return run(this.command(...words), this.options());
+  }
+
+  private timed(...words: string[]): Promise<number> {
+    return seconds(this.command(...words), this.options());
+  }
+
+  private command(...words: string[]): string[] {
+    return inOperator(["pulumi", ...words]);
+  }
+
+  private options(): { cwd: string; env: NodeJS.ProcessEnv; timeoutSeconds: number } {
+    return { cwd: this.directory, env: this.env, timeoutSeconds: TIMEOUT_SECONDS };
+  }
+}
+
+/** Wall-clock seconds of a command that has to succeed. */
+export async function seconds(
+  command: readonly string[],
+  options: { cwd?: string; env: NodeJS.ProcessEnv; timeoutSeconds: number },
+): Promise<number> {
+  const start = hrtime.bigint();
+  const result = await attempt(command, options);
+  const elapsed = Number(hrtime.bigint() - start) / 1e9;
+  if (result.code !== 0) throw new CommandError(failure(command, result));
+  return elapsed;
+}

@@ -1,0 +1,89 @@
+/** What SSH sessions cost a host, by its own records: sshd's journal, and the kernel's process accounting. */
+import { on } from "./lab";
+
+/** What others than this file did on one host. */
+export interface Cost {
+  /** Logins that sshd accepted. */
+  connections: number;
+  /** Commands that those logins ran. */
+  commands: number;
+  /** Processes that the commands took, themselves among them. */
+  processes: number;
+}
+
+const ACCOUNT = "/run/process-accounting";
+const LOGGING = "/etc/ssh/sshd_config.d/verbose.conf";
+/** acct(2), by its number on x86_64. */
+const account = (file: string): string => `perl -e 'syscall(163, ${file}) == 0 or die $!'`;
+/** Until the login that asks is the only one. The brackets: so that it does not find itself. */
+const ALONE = "while [ $(pgrep -cf '^[s]shd: root@notty') -gt 1 ]; do sleep 0.1; done";
+const FROM_NOW =
+  "journalctl -q -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p' > /run/cursor";
+
+/** Counts on each of the hosts what an action costs. */
+export async function costs(
+  hosts: readonly string[],
+  action: () => Promise<unknown>,
+): Promise<Cost[]> {
+  const starts = await Promise.all(hosts.map(begin));
+  await action();
+  return Promise.all(hosts.map((host, index) => end(host, starts[index] ?? 0)));
+}
+
+/** At this level sshd names each command that it starts. Answers the process of our own login. */
+async function begin(host: string): Promise<number> {
+  const verbose = `echo 'LogLevel VERBOSE' > ${LOGGING}; systemctl reload ssh`;
+  const on_ = `${FROM_NOW}; : > ${ACCOUNT}; ${account(`"${ACCOUNT}"`)}`;
+  return Number(await on(host, `${verbose}; ${ALONE}; ${on_}; echo $PPID`));
+}
+
+async function end(host: string, began: number): Promise<Cost> {
+  const answer = await on(
+    host,
+    `${ALONE}; ${account("0")}; echo $PPID; cat /run/sshd.pid; base64 -w 0 ${ACCOUNT}; echo; ` +
+      'journalctl -q -o cat -t sshd --after-cursor="$(cat /run/cursor)"; ' +
+      `rm ${ACCOUNT} ${LOGGING} /run/cursor; systemctl reload ssh`,
+  );
+  const [ended = "", listener = "", records = "", ...journal] = answer.split("\n");
+  const logged = (text: string): number => journal.filter((line) => line.startsWith(text)).length;
+  // One login and one command are this question's own.
+  const own = new Set([began, Number(ended)]);
+  return {
+    connections: logged("Accepted publickey") - 1,
+    commands: logged("Starting session: command") - 1,
+    processes: startedBySshd(parse(Buffer.from(records, "base64")), Number(listener), own),
+  };
+}
+
+interface Process {
+  pid: number;
+  parent: number;
+  name: string;
+}
+
+/** struct acct_v3 of linux/acct.h: 64 bytes for each process that has ended. */
+function parse(records: Buffer): Process[] {
+  return Array.from({ length: records.length / 64 }, (_, index) => {
+    const record = records.subarray(index * 64, index * 64 + 64);
+    return {
+      pid: record.readUInt32LE(16),
+      parent: record.readUInt32LE(20),
+      name: record.toString("latin1", 48, 64).replace(/\0.*$/s, ""),
+    };
+  });
+}
+
+/** Processes below the listener's logins, but sshd's own and those below the logins given. */
+function startedBySshd(
+  processes: readonly Process[],
+  listener: number,
+  except: ReadonlySet<number>,
+): number {
+  const parents = new Map(processes.map(({ pid, parent }) => [pid, parent]));
+  const loginOf = (pid: number): number | undefined => {
+    const parent = parents.get(pid);
+    if (except.has(pid) || parent === undefined) return undefined;
+    return parent === listener ? pid : loginOf(parent);
+  };
+  return processes.filter(({ pid, name }) => name !== "sshd" && loginOf(pid) !== undefined).length;
+}
