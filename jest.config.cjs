@@ -14,6 +14,7 @@ const project = (name, more = {}) => ({
   ...more,
 });
 module.exports = {
+  testSequencer: "<rootDir>/tests/sequencer.cjs",
   projects: [
     project("unit"),
     project("grpc", { setupFilesAfterEnv: ["<rootDir>/tests/grpc/setup.ts"] }),

@@ -21,7 +21,8 @@ export class Wait {
     readonly host: string,
     private readonly limits: Limits,
   ) {
-    const left = Math.max(0, Math.min(limits.deadline - Date.now(), 2 ** 31 - 1));
+    // Whole milliseconds, or AbortSignal.timeout throws.
+    const left = Math.ceil(Math.max(0, Math.min(limits.deadline - Date.now(), 2 ** 31 - 1)));
     this.signal = AbortSignal.any([limits.signal, AbortSignal.timeout(left)]);
     setMaxListeners(0, this.signal);
   }

@@ -36,7 +36,7 @@ const WAIT_SHARE = 0.6;
 export async function settle(context: Context, wanted: Inputs, state: State): Promise<State> {
   const canGoBack = state.status === "switching";
   const left = context.deadline - Date.now();
-  const deadline = canGoBack ? Date.now() + left * WAIT_SHARE : context.deadline;
+  const deadline = canGoBack ? Date.now() + Math.floor(left * WAIT_SHARE) : context.deadline;
   try {
     await requireGuest(context, wanted, state, deadline);
   } catch (error) {

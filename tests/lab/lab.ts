@@ -207,6 +207,8 @@ export class SiteCopy {
   async use(): Promise<void> {
     await this.reset();
     await pulumi("stack", "select", "--create", "--stack=lab");
+    // A scenario that was stopped in the middle may have left its lock.
+    await pulumi("cancel", "--yes", "--stack=lab");
     const { code, text } = await pulumi("config", "set", "site", this.file, "--stack=lab");
     if (code !== 0) throw new Error(text);
   }
