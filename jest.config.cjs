@@ -14,9 +14,10 @@ const project = (name, more = {}) => ({
   ...more,
 });
 module.exports = {
-  testSequencer: "<rootDir>/tests/sequencer.cjs",
+  testSequencer: "<rootDir>/tests/sequencer.mjs",
   projects: [
     project("unit"),
+    project("scripts"),
     project("grpc", { setupFilesAfterEnv: ["<rootDir>/tests/grpc/setup.ts"] }),
     project("nix", { setupFilesAfterEnv: ["<rootDir>/tests/nix/setup.ts"] }),
     project("lab", { setupFilesAfterEnv: ["<rootDir>/tests/lab/setup.ts"] }),

@@ -19,7 +19,7 @@ export async function testAll(): Promise<number> {
   const scratch = mkdtempSync(join(tmpdir(), "pulumi-microvm-test-"));
   try {
     const verified = await verify();
-    const quick = await jest(scratch, ["unit", "grpc"]);
+    const quick = await jest(scratch, ["unit", "scripts", "grpc"]);
     const lab = await scenarios(scratch);
     const failed = quick.failed + lab.failed + verified;
     process.stdout.write(`${quick.passed + lab.passed} passed, ${failed} failed\n`);

@@ -1,5 +1,5 @@
 /** Parameters of operations as the resources send them, for a sandbox. */
-import { makeRecord, openRecord } from "../../../provider/ownership";
+import { makeRecord, openRecord } from "../../provider/ownership";
 import type { Sandbox } from "./sandbox";
 
 export const urn = (stack: string, name: string): string =>

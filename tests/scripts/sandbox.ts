@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeParameters, script } from "../../../provider/hosts/script";
+import { encodeParameters, script } from "../../provider/hosts/script";
 
 export const MACHINE = "0123456789abcdef0123456789abcdef";
 export const NONCE = "n0nce";
