@@ -44,17 +44,21 @@ tell_memory_target() {
       # QEMU takes what is more than the guest has for all of it.
       if [ "$2" = all ]; then bytes=1125899906842624; else bytes=$(($2 * 1024 * 1024)); fi
       qmp "{\"execute\":\"balloon\",\"arguments\":{\"value\":$bytes}" ||
-        fail operation "the memory target of $1 was not taken: $qmp_error" "Its runner needs microvm.balloon = true."
+        not_taken "$1" "$qmp_error"
       ;;
     cloud-hypervisor)
       memory=$(vmm_words_behind --memory | sed -n 's/^\(.*,\)\{0,1\}size=\([0-9]*\)M.*/\2/p')
       if [ "$2" = all ]; then balloon=0; else balloon=$((${memory:-0} - $2)); fi
       [ "$balloon" -ge 0 ] || fail operation "the memory target of $1, $2 MiB, is more than its memory"
       refusal=$(cd "$MICROVMS/$1" && booted/bin/microvm-balloon "$balloon" 2>&1) ||
-        fail operation "the memory target of $1 was not taken: $(printf '%s' "$refusal" | tail -n 1)" \
-          "Its runner needs microvm.balloon = true."
+        not_taken "$1" "$(printf '%s' "$refusal" | tail -n 1)"
       ;;
   esac
+}
+
+# not_taken NAME CAUSE
+not_taken() {
+  fail operation "the memory target of $1 was not taken: $2" "A VMM without a balloon needs microvm.balloon = true."
 }
 
 no_memory_control() {

@@ -41,12 +41,12 @@ find_vmm() {
   esac
 }
 
-# await_vmm NAME: a VM that was only just started has no socket for a moment.
+# await_vmm NAME: a VM that was only just started does not listen yet, and its socket may be an earlier one's.
 await_vmm() {
   attempts=0
   while [ "$attempts" -lt 100 ]; do
     find_vmm "$1"
-    if [ -n "$vmm" ] && [ -S "$vmm_socket" ]; then return 0; fi
+    if [ -n "$vmm" ] && nc -z -U "$vmm_socket" 2>/dev/null; then return 0; fi
     sleep 0.1
     attempts=$((attempts + 1))
   done

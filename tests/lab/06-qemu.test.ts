@@ -28,6 +28,7 @@ interface Wanted {
   size?: string;
   memoryTarget?: string;
   restart?: string;
+  running?: boolean;
 }
 
 /** The lab's site with the VM: its name is what the lab's flake chooses QEMU by. */
@@ -89,7 +90,10 @@ test("it boots a kernel of its own, answers on br0, and is pinned by the key fro
   expect(booted).toMatch(/-cloud-amd64\nkq1$/);
   expect(booted).not.toContain(await bootId(HOST));
   expect(await on(HOST, "ip -o link show master br0")).toContain("vm-kq1");
+<<<<<<< HEAD
   expect((await lab(["exec", "bash", "-c", ": </dev/tcp/198.18.0.41/22"])).code).toBe(0);
+=======
+>>>>>>> d8d38e4 (A socket that an earlier QEMU left is not taken for the VMM's: seen at a hypervisor's boot; scenarios trimmed)
   expect(await on(HOST, "ping -c 1 -W 5 198.18.0.41")).toContain(" 0% packet loss");
   const key = (await state()).get("MicroVm kq1")?.outputs?.["guestHostKey"];
   expect(await on(HOST, "cat /var/lib/microvms/kq1/etc/ssh/ssh_host_ed25519_key.pub")).toContain(
@@ -133,7 +137,6 @@ describe("memoryTarget", () => {
       return after === before ? undefined : after;
     });
     await awaitMemory(192);
-    await expectNoChanges();
   });
 
   test("is applied again when the hypervisor boots", async () => {
@@ -144,14 +147,11 @@ describe("memoryTarget", () => {
     await expectNoChanges();
   });
 
-  test("that the host lost, or that the VMM was never told, is drift that up repairs", async () => {
+  test("that somebody changed on the host is drift that up repairs", async () => {
     await on(HOST, "echo 128 >/var/lib/pulumi-microvm/memory/kq1");
     expect(await preview()).toEqual({
       "MicroVm kq1": { op: "update", diff: ["memoryPending", "memoryTargetMiB"] },
     });
-    await up();
-    await on(HOST, "rm /run/pulumi-microvm/memory/kq1");
-    expect(await preview()).toEqual({ "MicroVm kq1": { op: "update", diff: ["memoryPending"] } });
     await up();
     await awaitMemory(192);
     await expectNoChanges();
@@ -199,7 +199,7 @@ describe("a volume", () => {
     expect(text).toMatch(/The next up tries again/);
     const record = "/var/lib/pulumi-microvm/volumes/kq1.var.json";
     expect(await on(HOST, `cat ${record}`)).toContain('"phase":"growing"');
-    expect(await preview()).toMatchObject({ "Volume kq1-var": { op: "update", diff: ["status"] } });
+    expect((await preview())["Volume kq1-var"]?.diff).toContain("status");
     await on(HOST, "systemctl restart microvm@kq1");
     await until("kq1 comes back", 120, async () => {
       const after = await bootId("kq1");
@@ -213,8 +213,7 @@ describe("a volume", () => {
   });
 
   test("of a stopped VM is sound by e2fsck afterwards", async () => {
-    await site.set({ ...kq1({ restart, size: "128MiB" }), "vms.kq1.running": false });
-    await up();
+    await converge({ restart, size: "128MiB", running: false });
     expect(await on(HOST, `e2fsck -f -n ${IMAGE} >/dev/null 2>&1; echo $?`)).toBe("0");
     expect(
       await on(HOST, `dumpe2fs -h ${IMAGE} 2>/dev/null | grep -c 'needs_recovery' || true`),
