@@ -13,10 +13,11 @@ export interface Cost {
 
 const ACCOUNT = "/run/process-accounting";
 const LOGGING = "/etc/ssh/sshd_config.d/verbose.conf";
-/** acct(2), by its number on x86_64. */
-const account = (file: string): string => `perl -e 'syscall(163, ${file}) == 0 or die $!'`;
-/** Until the login that asks is the only one. The brackets: so that it does not find itself. */
-const ALONE = "while [ $(pgrep -cf '^[s]shd: root@notty') -gt 1 ]; do sleep 0.1; done";
+/** acct(2), by its number on x86_64; the file stands in a variable since perl takes no literal there. */
+const account = (file: string): string =>
+  `perl -e 'my $f = ${file}; syscall(163, $f) == 0 or die $!'`;
+/** Until the login that asks is the only one: the listener has one child for each. */
+const ALONE = 'while [ "$(pgrep -cP "$(cat /run/sshd.pid)")" -gt 1 ]; do sleep 0.1; done';
 const FROM_NOW =
   "journalctl -q -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p' > /run/cursor";
 
@@ -33,8 +34,8 @@ export async function costs(
 /** At this level sshd names each command that it starts. Answers the process of our own login. */
 async function begin(host: string): Promise<number> {
   const verbose = `echo 'LogLevel VERBOSE' > ${LOGGING}; systemctl reload ssh`;
-  const on_ = `${FROM_NOW}; : > ${ACCOUNT}; ${account(`"${ACCOUNT}"`)}`;
-  return Number(await on(host, `${verbose}; ${ALONE}; ${on_}; echo $PPID`));
+  const accounting = `${FROM_NOW}; : > ${ACCOUNT}; ${account(`"${ACCOUNT}"`)}`;
+  return Number(await on(host, `${verbose}; ${ALONE}; ${accounting}; echo $PPID`));
 }
 
 async function end(host: string, began: number): Promise<Cost> {
