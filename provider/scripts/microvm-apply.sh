@@ -148,11 +148,6 @@ install_runner
 set_autostart
 record_memory_target "$p_name" "$p_memory_target"
 converge_unit
-<<<<<<< HEAD
 put_record "$phase"
-apply_memory_target "$p_name"
-=======
-write_file "$record" 0644 "$p_record"
 if is_active; then apply_memory_target "$p_name"; fi
->>>>>>> d8d38e4 (A socket that an earlier QEMU left is not taken for the VMM's: seen at a hypervisor's boot; scenarios trimmed)
 finish
