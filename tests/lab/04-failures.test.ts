@@ -33,7 +33,7 @@ test("a wrong host key is refused before authentication, and both fingerprints a
   expect(text.match(/SHA256:[A-Za-z0-9+/]{43}/g)?.length).toBeGreaterThanOrEqual(2);
   expect(text).toMatch(/the site pins SHA256:/);
   // The login that asks this is the only one since.
-  const logins = (await journalAfter("hv1", end, "-u ssh")).filter((line) =>
+  const logins = (await journalAfter("hv1", end, "_SYSTEMD_UNIT", "ssh.service")).filter((line) =>
     line.startsWith("Accepted publickey"),
   );
   expect(logins).toHaveLength(1);

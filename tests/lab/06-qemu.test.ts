@@ -65,7 +65,7 @@ async function awaitMemory(mib: number): Promise<void> {
 }
 
 const consoleSince = async (end: string): Promise<string> =>
-  (await journalAfter(HOST, end, "-u microvm@kq1")).join("\n");
+  (await journalAfter(HOST, end, "_SYSTEMD_UNIT", "microvm@kq1.service")).join("\n");
 
 /** Size of the file system as the guest has it mounted, MiB. */
 async function mountedMiB(): Promise<number> {

@@ -48,7 +48,7 @@ test("both hops are verified, and everything goes through the jump host, copies 
   await up();
   await expectNoChanges();
   const gate = String(site.get("hypervisors.hv2.address"));
-  const logins = (await journalAfter("hv1", end, "-u ssh")).filter((line) =>
+  const logins = (await journalAfter("hv1", end, "_SYSTEMD_UNIT", "ssh.service")).filter((line) =>
     line.startsWith("Accepted publickey"),
   );
   const straight = logins.filter((line) => !line.includes(` from ${gate} `));

@@ -182,18 +182,34 @@ export async function journalEnd(host: string): Promise<string> {
   return end.replace("__CURSOR=", "");
 }
 
-/** The messages of a unit or identifier in a host's journal behind `journalEnd`. */
-export async function journalAfter(host: string, end: string, which: string): Promise<string[]> {
+const entrySchema = z.looseObject({ MESSAGE: z.unknown() });
+
+/**
+ * The messages in a host's journal behind `journalEnd` whose `field` is `value`. Chosen here: with a choice of
+ * its own, journalctl leaves out the first one behind a cursor.
+ */
+export async function journalAfter(
+  host: string,
+  end: string,
+  field: "SYSLOG_IDENTIFIER" | "_SYSTEMD_UNIT",
+  value: string,
+): Promise<string[]> {
+  const fields = "MESSAGE,SYSLOG_IDENTIFIER,_SYSTEMD_UNIT";
   const text = await on(
     host,
-    `journalctl --sync; journalctl -q -o cat ${which} --after-cursor='${end}'`,
+    `journalctl --sync; journalctl -q -o json --output-fields=${fields} --after-cursor='${end}'`,
   );
-  return text.split("\n").filter((line) => line !== "");
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => entrySchema.parse(JSON.parse(line)))
+    .filter((entry) => entry[field] === value)
+    .flatMap(({ MESSAGE }) => (typeof MESSAGE === "string" ? [MESSAGE] : []));
 }
 
 /** What the provider did on a host behind `journalEnd`, by the host's own journal. */
 export async function mutations(host: string, end: string): Promise<string[]> {
-  const lines = await journalAfter(host, end, "-t pulumi-microvm");
+  const lines = await journalAfter(host, end, "SYSLOG_IDENTIFIER", "pulumi-microvm");
   return lines.map((line) => line.replace(/^[0-9a-f-]{36}: /, ""));
 }
 
