@@ -11,6 +11,7 @@
 }:
 let
   inherit (lib)
+    mkAfter
     mkEnableOption
     mkIf
     mkMerge
@@ -19,6 +20,19 @@ let
   cfg = config.microvm-virtualization;
   hasHost = options ? microvm && options.microvm ? host;
   records = "/var/lib/pulumi-microvm/autostart";
+  # The provider's own scripts, as docs/host-units.md has it.
+  scriptOf =
+    name: parts:
+    builtins.toFile name (
+      builtins.concatStringsSep "\n" (map (part: builtins.readFile (../../provider/scripts + "/${part}.sh")) parts)
+    );
+  memoryAtStart = scriptOf "memory-at-start" [
+    "lib"
+    "vmm"
+    "memory"
+    "memory-at-start"
+  ];
+  awaitStop = scriptOf "await-stop" [ "await-stop" ];
 in
 {
   options.microvm-virtualization = {
@@ -60,6 +74,8 @@ in
       environment.systemPackages = [
         pkgs.e2fsprogs
         pkgs.iproute2
+        # QEMU's monitor; NixOS has it by itself too.
+        pkgs.netcat
       ];
 
       systemd.tmpfiles.rules = [
@@ -107,6 +123,13 @@ in
           message = "pulumi-microvm works in /var/lib/microvms; leave microvm.stateDir at its default.";
         }
       ];
+
+      systemd.services."microvm@".serviceConfig = {
+        # A target that can't be applied must not end the VM; as root, since the unit's user owns no records.
+        ExecStartPost = [ "-+/bin/sh ${memoryAtStart} %i" ];
+        # Behind microvm-shutdown, which for QEMU may return before the guest is down.
+        ExecStop = mkAfter [ "/bin/sh ${awaitStop}" ];
+      };
     })
   ]);
 }

@@ -9,6 +9,7 @@ rec {
   pkgs = {
     e2fsprogs = "e2fsprogs";
     iproute2 = "iproute2";
+    netcat = "netcat";
     # of templates/site
     htop = "htop";
   };

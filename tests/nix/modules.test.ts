@@ -238,7 +238,7 @@ describe("virtualization", () => {
       libvirtd: true,
       modprobe: "options kvm_intel nested=0\noptions kvm_amd nested=0\n",
       nix: ["nix-command", "flakes"],
-      packages: ["e2fsprogs", "iproute2"],
+      packages: ["e2fsprogs", "iproute2", "netcat"],
     });
   });
 
@@ -266,6 +266,16 @@ describe("virtualization", () => {
       "script",
       expect.stringContaining('systemctl start --no-block "microvm@$name.service"'),
     );
+  });
+
+  test("microvm@ runs the provider's own scripts after each start and at the end of each stop", () => {
+    const service = '(t.virtualization [ ]).systemd.services."microvm@".serviceConfig';
+    expect(evaluate(`${service}.ExecStartPost`)).toEqual([
+      expect.stringMatching(/^-\+\/bin\/sh \/nix\/store\/\S+-memory-at-start %i$/),
+    ]);
+    expect(evaluate(`${service}.ExecStop`)).toEqual([
+      expect.stringMatching(/^\/bin\/sh \/nix\/store\/\S+-await-stop$/),
+    ]);
   });
 
   test("refuses what the provider could not work with", () => {

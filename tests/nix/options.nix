@@ -82,7 +82,14 @@ in
         restartIfChanged = option types.bool true;
         stopIfChanged = option types.bool true;
         script = option types.lines "";
-        serviceConfig = settings;
+        serviceConfig = attrsOf (
+          types.oneOf [
+            types.bool
+            types.int
+            types.str
+            (types.listOf types.str)
+          ]
+        );
       })
     );
 

@@ -63,6 +63,8 @@ let
     };
     mkDefault = lib.mkOverride 1000;
     mkForce = lib.mkOverride 50;
+    # Order is left out.
+    mkAfter = content: content;
     hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
     optional = condition: value: if condition then [ value ] else [ ];
     optionals = condition: values: if condition then values else [ ];

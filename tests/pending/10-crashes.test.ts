@@ -2,9 +2,19 @@
  * The provider, the engine and the link are cut at each mutation of a VM's create, update and delete. The
  * next `up` converges, each mutation stands once in the host's journal, and no process is left.
  */
-import { SiteCopy, expectNoChanges, lab, mutations, journalEnd, on, state, until, up } from "./lab";
-import { ENGINE, Gate, PROVIDER, gone, processesBelow, signal, startUp } from "./kill";
-import type { Started } from "./lab";
+import {
+  SiteCopy,
+  expectNoChanges,
+  lab,
+  mutations,
+  journalEnd,
+  on,
+  state,
+  until,
+  up,
+} from "../lab/lab";
+import { ENGINE, Gate, PROVIDER, gone, processesBelow, signal, startUp } from "../lab/kill";
+import type { Started } from "../lab/lab";
 
 const site = new SiteCopy();
 const gate = new Gate("hv2");

@@ -14,7 +14,7 @@ import {
   state,
   until,
   up,
-} from "./lab";
+} from "../lab/lab";
 
 const site = new SiteCopy();
 const HOST = "hv2";
