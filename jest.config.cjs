@@ -25,25 +25,3 @@ module.exports = {
     project("pending", { setupFilesAfterEnv: ["<rootDir>/tests/lab/setup.ts"] }),
   ],
 };
-const project = (name, more = {}) => ({
-  displayName: name,
-  testMatch: [`<rootDir>/tests/${name}/**/*.test.ts`],
-  transform,
-  testEnvironment: "node",
-  modulePathIgnorePatterns: ["<rootDir>/bin"],
-  ...more,
-});
-module.exports = {
-  testSequencer: "<rootDir>/tests/sequencer.mjs",
-  projects: [
-    project("unit"),
-    project("scripts"),
-    project("grpc", { setupFilesAfterEnv: ["<rootDir>/tests/grpc/setup.ts"] }),
-    project("nix", { setupFilesAfterEnv: ["<rootDir>/tests/nix/setup.ts"] }),
-    // What is in pending/ was not yet seen to pass in the lab: run it by PENDING=1.
-    project("lab", {
-      setupFilesAfterEnv: ["<rootDir>/tests/lab/setup.ts"],
-      testPathIgnorePatterns: process.env.PENDING === "1" ? [] : ["/tests/lab/pending/"],
-    }),
-  ],
-};
