@@ -173,11 +173,11 @@ export function bootId(guest: string): Promise<string> {
   return on(guest, "cat /proc/sys/kernel/random/boot_id");
 }
 
-/** Where a host's journal ends now. */
+/** Where a host's journal ends now; -m finds it also when the machine-id is another. */
 export async function journalEnd(host: string): Promise<string> {
   const end = await on(
     host,
-    "journalctl --sync; journalctl -q -n 1 -o export | grep -a ^__CURSOR=",
+    "journalctl --sync; journalctl -q -m -n 1 -o export | grep -a ^__CURSOR=",
   );
   return end.replace("__CURSOR=", "");
 }
@@ -197,7 +197,7 @@ export async function journalAfter(
   const fields = "MESSAGE,SYSLOG_IDENTIFIER,_SYSTEMD_UNIT";
   const text = await on(
     host,
-    `journalctl --sync; journalctl -q -o json --output-fields=${fields} --after-cursor='${end}'`,
+    `journalctl --sync; journalctl -q -m -o json --output-fields=${fields} --after-cursor='${end}'`,
   );
   return text
     .split("\n")
