@@ -42,10 +42,11 @@ async function end(host: string, began: number): Promise<Cost> {
   const answer = await on(
     host,
     `${ALONE}; ${account("0")}; echo $PPID; cat /run/sshd.pid; base64 -w 0 ${ACCOUNT}; echo; ` +
-      'journalctl -q -o cat -t sshd --after-cursor="$(cat /run/cursor)"; ' +
+      'journalctl -q -o cat --after-cursor="$(cat /run/cursor)"; ' +
       `rm ${ACCOUNT} ${LOGGING} /run/cursor; systemctl reload ssh`,
   );
   const [ended = "", listener = "", records = "", ...journal] = answer.split("\n");
+  // Chosen here: with a choice of its own, journalctl leaves out the first line behind a cursor.
   const logged = (text: string): number => journal.filter((line) => line.startsWith(text)).length;
   // One login and one command are this question's own.
   const own = new Set([began, Number(ended)]);
