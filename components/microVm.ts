@@ -113,7 +113,13 @@ export class MicroVm extends pulumi.ComponentResource {
         parent: this,
         dependsOn,
         customTimeouts: { create: timeout, update: timeout },
-        ...asItIs(vm, `${vm.hypervisor}/${vm.name}`, ["runner", "toplevel", "running", "restart"]),
+        ...asItIs(vm, `${vm.hypervisor}/${vm.name}`, [
+          "runner",
+          "toplevel",
+          "running",
+          "restart",
+          "memoryTargetMiB",
+        ]),
       },
     );
   }

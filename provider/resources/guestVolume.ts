@@ -26,6 +26,7 @@ export async function growInGuest(
   const { vm, address } = volume;
   try {
     if (address === undefined) throw new Error("its address is not stated");
+    if (volume.label === "") throw new Error("it has no label to find it by");
     if (hostKey === undefined) throw new Error("it has no SSH host key that could be pinned");
     const guest = { name: vm, address, hostKey };
     const deadline = Math.min(context.deadline, Date.now() + ANSWER_MS);

@@ -9,7 +9,7 @@ settle() {
     confirmed:*) put_phase ready ;;
     failed:switching)
       put_back
-      apply_memory_target "$p_name"
+      if is_active; then apply_memory_target "$p_name"; fi
       ;;
     failed:*) ;;
   esac

@@ -49,10 +49,8 @@ require_content() {
 require_label() {
   [ "$p_fs" = ext4 ] && [ -n "$p_label" ] || return 0
   [ -z "$(blkid -p -o value -s LABEL -- "$p_image" 2>/dev/null || true)" ] || return 0
-  if systemctl -q is-active "microvm@$p_vm.service"; then
-    fail operation "$image_name has no label, and can't get one while its VM runs" \
-      "Set running: false on $p_vm and run up, or keep import: true."
-  fi
+  vm_is_stopped "$p_vm" || fail operation "$image_name has no label, and can't get one while its VM runs" \
+    "Set running: false on $p_vm and run up, or keep import: true."
   journal "labelling $image_name $p_label"
   e2label "$p_image" "$p_label"
 }
