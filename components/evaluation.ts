@@ -16,6 +16,8 @@ import { siteJson } from "../site/siteJson";
 const derivation = z
   .object({ drvPath: z.string(), outputs: z.object({ out: z.string() }) })
   .transform(({ drvPath, outputs }) => ({ drvPath, outPath: outputs.out }));
+/** Names with versions; several versions of one name come in one text. */
+const packages = z.record(z.string(), z.string()).default({});
 const machine = z
   .object({
     drvPath: z.string(),
@@ -23,17 +25,29 @@ const machine = z
     toplevel: derivation,
     closureInfo: derivation,
     hardware: z.string(),
+    liveSwitch: z.boolean().default(false),
+    packages,
   })
-  .transform(({ drvPath, outputs, toplevel, closureInfo, hardware }) => ({
+  .transform(({ drvPath, outputs, ...rest }) => ({
     runner: { drvPath, outPath: outputs.out },
-    toplevel,
-    closureInfo,
-    hardware,
+    ...rest,
   }));
-const output = z.object({ version: z.literal(1), machines: z.record(z.string(), machine) });
+const hypervisor = z
+  .object({ drvPath: z.string(), outputs: z.object({ out: z.string() }), packages })
+  .transform(({ drvPath, outputs, packages }) => ({
+    toplevel: { drvPath, outPath: outputs.out },
+    packages,
+  }));
+const output = z.object({
+  version: z.literal(1),
+  machines: z.record(z.string(), machine),
+  hypervisors: z.record(z.string(), hypervisor).default({}),
+});
 
 /** The derivations of one machine, each with its output. */
 export type Machine = z.infer<typeof machine>;
+/** The system of a hypervisor that this flake builds. */
+export type HypervisorSystem = z.infer<typeof hypervisor>;
 
 /** Nix is named nothing of the site in its command: paths and references come by the environment. */
 const EVALUATE =
