@@ -99,7 +99,7 @@ describe("the provider is killed at each step", () => {
   }, 1_200_000);
 
   test("of a delete", async () => {
-    expect(await cutAtEachStep(there, {}, kill(PROVIDER))).toBeGreaterThanOrEqual(4);
+    expect(await cutAtEachStep(there, {}, kill(PROVIDER))).toBeGreaterThanOrEqual(3);
   }, 1_200_000);
 });
 
