@@ -86,6 +86,7 @@ export class MicroVm extends pulumi.ComponentResource {
         name: vm.name,
         roots,
         build: hypervisor.build,
+        packages: machine.packages,
       },
       { parent: this, dependsOn: host.checks },
     );

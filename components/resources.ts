@@ -87,6 +87,8 @@ export interface NixClosureArgs {
   /** Name of the GC root -> derivation and output. */
   roots: pulumi.Input<Record<string, pulumi.Input<{ drvPath: string; outPath: string }>>>;
   build: pulumi.Input<"operator" | "host">;
+  /** Package -> version, for the preview of a changed closure. Default: none. */
+  packages?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
 /** Store paths on a host, kept by GC roots. */

@@ -42,7 +42,12 @@ export interface BoundResource {
   diff(state: ValueMap, oldInputs: ValueMap, news: ValueMap, ignored: string[]): Changes;
   create(context: Context, news: ValueMap, preview: boolean): Promise<Made>;
   read(context: Context, id: string, inputs: ValueMap, state: ValueMap): Promise<Found | undefined>;
-  update(context: Context, olds: ValueMap, news: ValueMap, preview: boolean): Promise<ValueMap>;
+  update(
+    context: Context,
+    before: { state: ValueMap; inputs: ValueMap },
+    news: ValueMap,
+    preview: boolean,
+  ): Promise<ValueMap>;
   remove(context: Context, inputs: ValueMap, state: ValueMap): Promise<void>;
 }
 
@@ -52,6 +57,11 @@ export function bind<I extends HostBound, S extends object>(
   resource: Resource<I, S>,
 ): BoundResource {
   const parse = (map: ValueMap): I => resource.inputs.parse(reveal(map));
+  /** Inputs of an earlier run, which may be of an older schema. */
+  const parseEarlier = (map: ValueMap): I | undefined => {
+    const parsed = resource.inputs.safeParse(reveal(map));
+    return parsed.success ? parsed.data : undefined;
+  };
   const parseState = (map: ValueMap): S | undefined => {
     const parsed = resource.outputs.safeParse(known(reveal(map)));
     return parsed.success ? parsed.data : undefined;
@@ -80,12 +90,16 @@ export function bind<I extends HostBound, S extends object>(
     news: ValueMap,
     recorded: S | undefined,
     preview: boolean,
+    explain?: (inputs: I, observed: S | undefined) => void,
   ): Promise<ValueMap> => {
     if (containsUnknown(news)) return predicted(news, undefined);
     const inputs = parse(news);
     const observed = await resource.observe(context, inputs, recorded);
     await resource.refuse?.(context, inputs, observed, recorded);
-    if (preview) return predicted(news, observed);
+    if (preview) {
+      explain?.(inputs, observed);
+      return predicted(news, observed);
+    }
     try {
       return outputs(news, await resource.converge(context, inputs, observed, recorded));
     } catch (error) {
@@ -129,8 +143,7 @@ export function bind<I extends HostBound, S extends object>(
       const checked = checkShape(resource.inputs, news);
       const faults = [...checked.faults, ...immutableFaults(resource.immutable, news, olds)];
       if (faults.length === 0 && !containsUnknown(checked.inputs)) {
-        const previous = olds === undefined ? undefined : resource.inputs.safeParse(reveal(olds));
-        const before = previous?.success === true ? previous.data : undefined;
+        const before = olds === undefined ? undefined : parseEarlier(olds);
         faults.push(...(resource.check?.(parse(checked.inputs), before) ?? []));
       }
       return { inputs: checked.inputs, faults };
@@ -149,8 +162,10 @@ export function bind<I extends HostBound, S extends object>(
           if (!changes.has(path)) changes.set(path, { inputDiff: false, kind: "update" });
         }
       }
-      const silent = [...ignored, ...(resource.incidental ?? [])];
-      for (const path of [...changes.keys()]) if (isIgnored(path, silent)) changes.delete(path);
+      drop(changes, ignored);
+      const rest = [...changes.keys()];
+      const silent = resource.incidental ?? [];
+      if (rest.every((path) => isIgnored(path, silent))) changes.clear();
       return changes;
     },
 
@@ -174,9 +189,12 @@ export function bind<I extends HostBound, S extends object>(
       }
     },
 
-    async update(context, olds, news, preview) {
-      if (inMaintenance(context, news)) return olds;
-      return apply(context, news, parseState(olds), preview);
+    async update(context, before, news, preview) {
+      if (inMaintenance(context, news)) return before.state;
+      return apply(context, news, parseState(before.state), preview, (inputs, observed) => {
+        const line = resource.explain?.(inputs, observed, parseEarlier(before.inputs));
+        if (line !== undefined) context.log.info(context.urn, line);
+      });
     },
 
     async remove(context, inputs, state) {
@@ -244,6 +262,10 @@ function refuseInMaintenance(context: Context, inputs: ValueMap, verb: string): 
     `${host} is in maintenance: nothing is ${verb} there`,
     "Take maintenance: true from the hypervisor first.",
   );
+}
+
+function drop(changes: Changes, ignored: readonly string[]): void {
+  for (const path of [...changes.keys()]) if (isIgnored(path, ignored)) changes.delete(path);
 }
 
 function pick(map: ValueMap, keys: readonly string[]): ValueMap {

@@ -39,7 +39,10 @@ export interface Resource<I extends HostBound, S extends object> {
   immutable: Readonly<Partial<Record<keyof I & string, string>>>;
   /** Faults that only show when inputs are looked at together, or beside the previous ones. */
   check?(inputs: I, previous: I | undefined): InputFault[];
-  /** Inputs that tell how, not what: a change of them alone changes nothing. */
+  /**
+   * Inputs that tell how, not what: a change of them alone changes nothing, and beside another
+   * change it is shown like any other.
+   */
   incidental?: readonly (keyof I & string)[];
   /** Inputs that are observed under the same name: a difference is drift. */
   mirrored: readonly (keyof I & keyof S & string)[];
@@ -47,6 +50,13 @@ export interface Resource<I extends HostBound, S extends object> {
   drift(state: S, inputs: I): string[];
   /** Outputs that a preview can't know after `inputs` are applied, marked UNKNOWN. Pure. */
   predict(inputs: I, state: S | undefined): ValueMap;
+  /**
+   * What an update means, in one line, where the property diff does not say it; undefined where it
+   * does. The preview of an update logs it beside the resource. `before`: the inputs of the last
+   * update, undefined where they can't be read any more. Shows no input that a site could mark as a
+   * secret. Pure.
+   */
+  explain?(inputs: I, observed: S | undefined, before: I | undefined): string | undefined;
   /** What is there; undefined only on positive proof that there is nothing. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
   /** Throws what stands in the way of converging, so that a preview says it too. Changes nothing. */

@@ -135,11 +135,11 @@ export class Provider {
   private async update(request: pb.UpdateRequest): Promise<pb.UpdateResponse> {
     const resource = resourceOf(request.getUrn());
     const context = this.context(request.getUrn(), request.getTimeout(), resource.timeoutSeconds);
-    const olds = decode(request.getOlds());
+    const before = { state: decode(request.getOlds()), inputs: oldInputsOf(request) };
     const news = decode(request.getNews());
     const response = new pb.UpdateResponse();
     try {
-      const properties = await resource.update(context, olds, news, request.getPreview());
+      const properties = await resource.update(context, before, news, request.getPreview());
       response.setProperties(encode(properties));
       return response;
     } catch (error) {
@@ -183,7 +183,7 @@ function oldsOf(request: pb.CheckRequest): ReturnType<typeof decode> | undefined
   return olds === undefined || olds.getFieldsMap().getLength() === 0 ? undefined : decode(olds);
 }
 
-function oldInputsOf(request: pb.DiffRequest): ReturnType<typeof decode> {
+function oldInputsOf(request: pb.DiffRequest | pb.UpdateRequest): ReturnType<typeof decode> {
   return decode(request.getOldInputs() ?? request.getOlds());
 }
 

@@ -5,6 +5,8 @@ import { build, copy } from "../hosts/nix";
 import type { HostFacts } from "../hosts/facts";
 import { Wait } from "../hosts/wait";
 import { makeRecord, ownership } from "../ownership";
+import { packageChanges } from "../packages";
+import type { Packages } from "../packages";
 import type { Context, Resource } from "../resource";
 import { host, machineId, name, requireMachine, storePath } from "./fields";
 
@@ -24,6 +26,10 @@ const inputs = z.object({
     .enum(["operator", "host"])
     .default("operator")
     .describe("Built on the operator's machine and copied (default), or built on the host."),
+  packages: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe("Package -> version: what a preview shows of a changed closure. Changes nothing."),
 });
 type Inputs = z.infer<typeof inputs>;
 
@@ -42,6 +48,30 @@ function differing(state: State | undefined, wanted: Inputs): string[] {
   return Object.entries(wanted.roots)
     .filter(([key, { outPath }]) => state?.paths[key] !== outPath)
     .map(([key]) => key);
+}
+
+/** The closure that a change is told by: the runner holds all of a VM's others but closureInfo. */
+function mainRoot(keys: string[]): string | undefined {
+  return keys.find((key) => key === "runner") ?? keys[0];
+}
+
+/** `kw1: closure OLD -> NEW; packages: ...`; without packages where only one side knows them. */
+function explainChange(
+  wanted: Inputs,
+  state: State | undefined,
+  before: Inputs | undefined,
+): string | undefined {
+  const key = mainRoot(differing(state, wanted));
+  if (key === undefined) return undefined;
+  const old = state?.paths[key] ?? "none";
+  const known = !isEmpty(before?.packages) && !isEmpty(wanted.packages);
+  const packages = known ? packageChanges(before?.packages ?? {}, wanted.packages) : undefined;
+  const closure = `${wanted.name}: closure ${old} -> ${wanted.roots[key]?.outPath ?? "none"}`;
+  return packages === undefined ? closure : `${closure}; ${packages}`;
+}
+
+function isEmpty(packages: Packages = {}): boolean {
+  return Object.keys(packages).length === 0;
 }
 
 /** What is missing gets to the host; nothing there is disturbed. */
@@ -69,6 +99,7 @@ export const nixClosure: Resource<Inputs, State> = {
   outputs,
   timeoutSeconds: 1800,
   immutable: { host: "A VM does not move.", machineId: "This is another machine." },
+  incidental: ["packages"],
   mirrored: [],
   id: (wanted) => `${wanted.host}/${wanted.name}`,
 
@@ -79,6 +110,8 @@ export const nixClosure: Resource<Inputs, State> = {
       Object.entries(wanted.roots).map(([key, { outPath }]) => [key, outPath]),
     ),
   }),
+
+  explain: explainChange,
 
   async observe(context, wanted) {
     const facts = await context.pool.get(wanted.host).read(context);

@@ -1,0 +1,83 @@
+/** What lifecycle.ts makes of a resource, shown with one that lives nowhere. */
+import { z } from "zod";
+import { HostPool } from "../../../provider/hosts/pool";
+import { bind } from "../../../provider/lifecycle";
+import { silentLog } from "../../../provider/log";
+import type { Context, Resource } from "../../../provider/resource";
+
+const inputs = z.object({ host: z.string(), size: z.number(), note: z.string().default("") });
+const outputs = z.object({ live: z.number() });
+type Inputs = z.infer<typeof inputs>;
+type State = z.infer<typeof outputs>;
+
+const thing: Resource<Inputs, State> = {
+  type: "Thing",
+  description: "",
+  inputs,
+  outputs,
+  timeoutSeconds: 1,
+  immutable: {},
+  incidental: ["note"],
+  mirrored: [],
+  id: ({ host }) => host,
+  drift: ({ live }, { size }) => (live === size ? [] : ["live"]),
+  predict: ({ size }) => ({ live: size }),
+  explain: ({ size }, observed, before) =>
+    size === before?.size ? undefined : `${before?.size} (${observed?.live}) -> ${size}`,
+  observe: () => Promise.resolve({ live: 1 }),
+  converge: (_context, { size }) => Promise.resolve({ live: size }),
+  remove: () => Promise.resolve(),
+};
+
+const state = { host: "h", size: 1, live: 1 };
+const old = { host: "h", size: 1, note: "a" };
+
+describe("an incidental input", () => {
+  const changed = (news: object, of: object = old, ignored: string[] = []): string[] => [
+    ...bind(thing)
+      .diff(state, { ...of }, { ...old, ...news }, ignored)
+      .keys(),
+  ];
+
+  test("by itself changes nothing", () => expect(changed({ note: "b" })).toEqual([]));
+  test("nor where an older state lacks it", () => {
+    expect(changed({}, { host: "h", size: 1 })).toEqual([]);
+  });
+  test("is shown beside another change", () => {
+    expect(changed({ note: "b", size: 2 }).sort()).toEqual(["live", "note", "size"]);
+  });
+  test("is not shown beside a change that is ignored", () => {
+    expect(changed({ note: "b", size: 2 }, old, ["size", "live"])).toEqual([]);
+  });
+});
+
+describe("explain", () => {
+  async function said(preview: boolean, news: object, before: object = old): Promise<string[]> {
+    const lines: string[] = [];
+    const context: Context = {
+      urn: "urn",
+      deadline: Date.now() + 1000,
+      signal: new AbortController().signal,
+      status: () => undefined,
+      pool: new HostPool({ hosts: {}, agent: false, identityFiles: [], privateKey: undefined }),
+      log: { ...silentLog, info: (urn, message) => lines.push(`${urn}: ${message}`) },
+    };
+    await bind(thing).update(
+      context,
+      { state, inputs: { ...before } },
+      { ...old, ...news },
+      preview,
+    );
+    return lines;
+  }
+
+  test("is logged by the preview of an update, and by nothing else", async () => {
+    expect(await said(true, { size: 2 })).toEqual(["urn: 1 (1) -> 2"]);
+    expect(await said(false, { size: 2 })).toEqual([]);
+    expect(await said(true, { size: 1 })).toEqual([]);
+  });
+
+  test("does without inputs that can't be read any more", async () => {
+    expect(await said(true, { size: 2 }, { host: 7 })).toEqual(["urn: undefined (1) -> 2"]);
+  });
+});
