@@ -121,6 +121,7 @@ export class MicroVm extends pulumi.ComponentResource {
         ...asItIs(vm, `${vm.hypervisor}/${vm.name}`, [
           "runner",
           "toplevel",
+          "hardware",
           "running",
           "restart",
           "memoryTargetMiB",

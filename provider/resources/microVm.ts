@@ -11,7 +11,7 @@ import { settle } from "./microVmStart";
 import { inputs, outputs, stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 import { switchLive } from "./microVmSwitch";
-import { decide } from "./microVmUpdate";
+import { decide, explain } from "./microVmUpdate";
 
 function refuse(
   _: Context,
@@ -106,6 +106,8 @@ export const microVm: Resource<Inputs, State> = {
       ...memoryDrift(state, wanted),
     ];
   },
+
+  explain,
 
   predict: (wanted, state) => ({
     runner: wanted.runner,
