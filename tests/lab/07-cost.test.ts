@@ -6,7 +6,7 @@ import { benchSite } from "../../bench/site";
 import { hostKey } from "../../lab/ssh";
 import { HOSTS } from "../../lab/network";
 import { costs, type Cost } from "./accounting";
-import { PROJECT, lab, pulumi } from "../lab/lab";
+import { PROJECT, lab, pulumi } from "./lab";
 
 const STACK = "--stack=bench";
 const names = HOSTS.map(({ name }) => name);
