@@ -2,17 +2,7 @@
  * The provider, the engine and the link are cut at each mutation of a VM's create, update and delete. The
  * next `up` converges, each mutation stands once in the host's journal, and no process is left.
  */
-import {
-  SiteCopy,
-  expectNoChanges,
-  lab,
-  mutations,
-  journalEnd,
-  on,
-  state,
-  until,
-  up,
-} from "./lab";
+import { SiteCopy, expectNoChanges, lab, mutations, journalEnd, on, state, until, up } from "./lab";
 import { ENGINE, Gate, PROVIDER, gone, processesBelow, signal, startUp } from "./kill";
 import type { Started } from "./lab";
 
