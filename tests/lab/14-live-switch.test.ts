@@ -85,7 +85,7 @@ test("changed memory restarts its VMs alone, with the reason", async () => {
   const text = await previewText();
   expect(text).toContain("kw1: restarts: the hardware changes");
   expect(text).toContain("kw2: restarts: the hardware changes");
-  expect(text).not.toContain("kc1:");
+  expect(text).not.toMatch(/kc1: (restarts|live|closure)/);
   await up();
   const after = await boots();
   expect(after.map((boot, i) => boot === before[i])).toEqual([true, false, false]);
@@ -177,7 +177,12 @@ describe("a switch that fails goes back", () => {
   }, 400_000);
 
   test("it takes the guest's network down", async () => {
-    await expectBack("ip link set host0 down", "by a restart", /live switch to .* failed/);
+    // With networkd stopped, for the switch's end would have it bring the link up again.
+    await expectBack(
+      "systemctl stop systemd-networkd.service systemd-networkd.socket; ip link set host0 down",
+      "by a restart",
+      /live switch to .* failed/,
+    );
   }, 400_000);
 
   test("it stops the guest's sshd", async () => {
