@@ -80,8 +80,10 @@ test("a changed package switches all guests live, and the preview had said so", 
 }, 400_000);
 
 test("changed memory restarts its VMs alone, with the reason", async () => {
+  await site.set(base);
+  await up();
   const before = await boots();
-  await site.set({ ...base, "vms.kw1.restart": "once", "profiles.worker.memory": "208MiB" });
+  await site.set({ ...base, "profiles.worker.memory": "208MiB" });
   const text = await previewText();
   expect(text).toContain("kw1: restarts: the hardware changes");
   expect(text).toContain("kw2: restarts: the hardware changes");
