@@ -8,6 +8,8 @@ settle() {
   case $p_outcome:$(recorded_phase) in
     confirmed:*) put_phase ready ;;
     failed:switching)
+      enter_vm "$p_name"
+      directory=.
       put_back
       if is_active; then apply_memory_target "$p_name"; fi
       ;;

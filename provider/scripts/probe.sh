@@ -117,6 +117,7 @@ probe_vms() {
   [ -d "$MICROVMS" ] || return 0
   find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
     \( -type l ! -lname "$UNSAFE" -printf 'link\t%P\t%l\n' -o -name flake -type f -printf 'flake\t%P\n' \)
+  probe_host_keys
   set --
   for directory in "$MICROVMS"/[a-z]*; do
     [ -d "$directory" ] || continue
@@ -125,15 +126,6 @@ probe_vms() {
     # Made by `microvm -c`: no toplevel link, but the runner names its system.
     if [ -L "$directory/current" ] && [ ! -L "$directory/toplevel" ]; then
       fact link "$vm/system" "$(readlink "$directory/current/share/microvm/system" || true)"
-    fi
-    key=$directory/etc/ssh/ssh_host_ed25519_key.pub
-    # The VM's user owns the directory: only what is a key is passed on.
-    if [ -r "$key" ]; then
-      first_line "$key"
-      case $first in
-        *[!A-Za-z0-9+/=@\ ._-]*) ;;
-        'ssh-ed25519 '*) fact hostkey "$vm" "$first" ;;
-      esac
     fi
     set -- "$@" "microvm@$vm.service"
   done
@@ -144,6 +136,22 @@ probe_vms() {
       Id) unit=$value ;;
       ActiveState) fact active "$unit" "$value" ;;
       InvocationID) [ -z "$value" ] || fact invocation "$unit" "$value" ;;
+    esac
+  done
+}
+
+# The guest writes in its share too: only a small file is read, no link, no pipe, and only what is a key is
+# passed on.
+probe_host_keys() {
+  find "$MICROVMS" -mindepth 2 -maxdepth 4 -type d ! -path '*/etc' ! -path '*/etc/ssh' -prune -o \
+    -path '*/etc/ssh/ssh_host_ed25519_key.pub' -type f -size -2 -print | while IFS= read -r key; do
+    vm=${key#"$MICROVMS"/}
+    vm=${vm%%/*}
+    case $vm in *[!a-z0-9-]*) continue ;; esac
+    first_line "$key"
+    case $first in
+      *[!A-Za-z0-9+/=@\ ._-]*) ;;
+      'ssh-ed25519 '*) fact hostkey "$vm" "$first" ;;
     esac
   done
 }
