@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeParameters, script } from "../../provider/hosts/script";
-import { BLKID, COUNTED, E2FSPROGS, REAL, STUBS } from "./stubs";
+import { COUNTED, E2FSPROGS, REAL, STUBS, UNCOUNTED } from "./stubs";
 
 export const MACHINE = "0123456789abcdef0123456789abcdef";
 export const NONCE = "n0nce";
@@ -48,14 +48,13 @@ export class Sandbox {
     }
     fs.writeFileSync(this.path("machine-id"), `${MACHINE}\n`);
     fs.writeFileSync(this.path("journal"), "");
+    const e2fsprogs = realFileSystems ? E2FSPROGS : {};
     for (const [name, text] of REAL) this.stub(name, COUNTED + text);
-    for (const [name, text] of Object.entries({
-      ...STUBS,
-      ...(realFileSystems ? E2FSPROGS : {}),
-    })) {
+    for (const [name, text] of Object.entries({ ...STUBS, ...e2fsprogs })) {
       this.stub(name, `${COUNTED}PATH=$REAL_PATH\n${text}`);
     }
-    if (!realFileSystems) fs.writeFileSync(this.path("bin", "blkid"), BLKID, { mode: 0o755 });
+    for (const [name, text] of Object.entries(UNCOUNTED)) this.stub(name, text);
+    if (realFileSystems) fs.rmSync(this.path("bin", "blkid"));
   }
 
   private stub(name: string, text: string): void {
@@ -81,7 +80,6 @@ export class Sandbox {
     const text = this.moved(script("lib", "enter", "begin", ...shared, name));
     fs.writeFileSync(this.path("script"), text.slice(0, Math.floor(text.length * part)));
     fs.writeFileSync(this.path("count"), "0");
-    const path = process.env["PATH"] ?? "";
     const common = { operation: "op", machine_id: MACHINE, lock_seconds: "1", nonce: NONCE };
     const input = encodeParameters({ ...common, ...parameters });
     const { status, signal, stdout, stderr } = spawnSync(
@@ -91,16 +89,22 @@ export class Sandbox {
         input: input.slice(0, Math.floor(input.length * partOfParameters)),
         encoding: "utf8",
         cwd: this.root,
-        env: {
-          PATH: `${this.path("bin")}:${path}`,
-          REAL_PATH: path,
-          BOX: this.root,
-          KILL_AT: String(killAt),
-        },
+        env: this.environment(killAt),
       },
     );
     const steps = Number(fs.readFileSync(this.path("count"), "utf8"));
     return { killed: signal === "SIGKILL", code: status, output: stdout + stderr, steps };
+  }
+
+  /** What a script runs with; it is killed before its `killAt`th counted command. */
+  environment(killAt: number): Record<string, string> {
+    const path = process.env["PATH"] ?? "";
+    return {
+      PATH: `${this.path("bin")}:${path}`,
+      REAL_PATH: path,
+      BOX: this.root,
+      KILL_AT: String(killAt),
+    };
   }
 
   write(path: string, text: string): void {
@@ -110,6 +114,11 @@ export class Sandbox {
   /** A text with the sandbox's places in the place of a host's. */
   moved(text: string): string {
     return PLACES.reduce((moved, [from, to]) => moved.replaceAll(from, this.path(to)), text);
+  }
+
+  /** The other way round. */
+  movedBack(text: string): string {
+    return PLACES.reduce((moved, [from, to]) => moved.replaceAll(this.path(to), from), text);
   }
 
   /** Lines of the journal, each once. */
