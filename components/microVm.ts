@@ -132,7 +132,10 @@ export class MicroVm extends pulumi.ComponentResource {
 }
 
 /** The id under which the provider knows a volume. */
-function volumeId(vm: VmModel, volume: VolumeModel): string {
+export function volumeId(
+  vm: Pick<VmModel, "hypervisor" | "name">,
+  volume: Pick<VolumeModel, "name" | "image">,
+): string {
   const id = `${vm.hypervisor}/${vm.name}.${volume.name}`;
   const usual = `/var/lib/microvms/${vm.name}/${volume.name}.img`;
   return volume.image === usual ? id : `${id}=${volume.image}`;

@@ -220,7 +220,7 @@ function sent(
   // Programs can see the id in the name of the unit; what marks the results they can't.
   const nonce = randomBytes(12).toString("hex");
   const seconds = Math.max(1, Math.floor(wait.millisecondsLeft() / 1000) - REPORT_SECONDS);
-  const inner = script("lib", "begin", ...operation.scripts);
+  const inner = script("lib", "enter", "begin", ...operation.scripts);
   const parameters = {
     ...operation.parameters,
     operation: id,

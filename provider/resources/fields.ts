@@ -29,7 +29,11 @@ export function splitId(id: string, shape: string): { host: string; rest: string
   if (name.safeParse(hostName).success && rest.length > 0) {
     return { host: hostName, rest: rest.join("/") };
   }
-  throw new ProviderError("input", `${id} is not an id to import`, `It has to be ${shape}.`);
+  throw notAnId(id, shape);
+}
+
+export function notAnId(id: string, shape: string): ProviderError {
+  return new ProviderError("input", `${id} is not an id to import`, `It has to be ${shape}.`);
 }
 
 export const interfaceName = z

@@ -4,7 +4,7 @@ import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
 import type { Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
-import { absolutePath, host, interfaceName, requireMachine, splitId } from "./fields";
+import { absolutePath, host, interfaceName, notAnId, requireMachine } from "./fields";
 import { CHECK, CHECKS } from "./hypervisorChecks";
 import type { CheckMode, CheckName, Finding, Verdict } from "./hypervisorChecks";
 
@@ -130,7 +130,7 @@ export const hypervisor: Resource<Inputs, State> = {
   remove: () => Promise.resolve(),
 
   async find(context, id) {
-    if (!host.safeParse(id).success) splitId(id, "the hypervisor's name");
+    if (!host.safeParse(id).success) throw notAnId(id, "the hypervisor's name");
     const facts = await context.pool.get(id).read(context);
     const [bridge = "", { ports = [] } = {}] = [...facts.bridges][0] ?? [];
     const wanted = inputs.parse({ host: id, bridge, nic: ports[0] ?? "" });

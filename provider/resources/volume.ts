@@ -8,7 +8,7 @@ import type { ImageContent } from "../hosts/host";
 import { openRecord, ownership } from "../ownership";
 import type { Context, InputFault, Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
-import { absolutePath, host, machineId, name, requireMachine, splitId } from "./fields";
+import { absolutePath, host, machineId, name, notAnId, requireMachine, splitId } from "./fields";
 import { growInGuest } from "./guestVolume";
 
 const BYTES_PER_MIB = 1024 * 1024;
@@ -242,7 +242,7 @@ export const volume: Resource<Inputs, State> = {
   async find(context, id) {
     const { host: hostName, rest } = splitId(id, ID_SHAPE);
     const [, vm = "", volumeName = "", path] = /^([^.=]+)\.([^.=]+)(?:=(.+))?$/.exec(rest) ?? [];
-    if (vm === "") splitId("", ID_SHAPE);
+    if (vm === "") throw notAnId(id, ID_SHAPE);
     const image = path ?? defaultImage(vm, volumeName);
     const facts = await context.pool.get(hostName).read(context);
     const found = await context.pool.get(hostName).image(context, image);

@@ -12,7 +12,7 @@ build_closure() {
   # Store paths have no white space.
   # shellcheck disable=SC2086
   nix-store --realise $p_derivations >/dev/null || fail operation \
-    "the build failed on the host: $(journalctl -q -o cat -n 8 -t pulumi-microvm 2>/dev/null | tr '\n' ' ')"
+    "the build failed on the host: $(tail -n 8 "$RUN/errors" | tr '\n' ' ')"
 }
 
 set_roots() {

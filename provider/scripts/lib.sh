@@ -12,6 +12,8 @@ STATE=/var/lib/pulumi-microvm
 RUN=/run/pulumi-microvm
 GCROOTS=/nix/var/nix/gcroots
 TAB=$(printf '\t')
+# yes: the result was printed.
+concluded=no
 
 # read_parameters: `name=value` lines up to an empty one. Without that one they did not come whole.
 read_parameters() {
@@ -30,11 +32,13 @@ read_parameters() {
 
 # fail CAUSE WHAT [REMEDY]: ends the script with an error that the provider understands.
 fail() {
+  concluded=yes
   printf '%s fail %s %s%s\n' "$p_nonce" "$1" "$2" "${3:+ | $3}"
   exit 1
 }
 
 finish() {
+  concluded=yes
   printf '%s done\n' "$p_nonce"
 }
 
@@ -51,19 +55,23 @@ require_machine() {
     "If the host was reinstalled on purpose, remove it from the site, run up, and add it again."
 }
 
-# write_file PATH MODE TEXT: whole or not at all.
+# write_file PATH MODE TEXT: whole or not at all, in a directory that only root writes in. `cat` can say why
+# it could not write.
 write_file() {
-  printf '%s\n' "$3" >"$1.new"
+  if ! printf '%s\n' "$3" | cat >"$1.new"; then
+    rm -f "$1.new"
+    return 1
+  fi
   chmod "$2" "$1.new"
-  mv -f "$1.new" "$1"
+  mv -fT "$1.new" "$1"
 }
 
-# set_link PATH TARGET: by rename, so the link is never absent.
+# set_link PATH TARGET: by rename, so the link is never absent. Nothing that is there is followed.
 set_link() {
   [ "$(readlink "$1" || true)" = "$2" ] && return 0
-  rm -f "$1.new"
-  ln -s "$2" "$1.new"
-  mv -T "$1.new" "$1"
+  rm -rf "$1.new"
+  ln -sT "$2" "$1.new"
+  mv -fT "$1.new" "$1"
 }
 
 # journal TEXT: one line in the host's journal for each mutation, before it: what was interrupted is

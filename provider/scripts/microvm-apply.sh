@@ -25,29 +25,12 @@ restart_is_new() {
   esac
 }
 
+# From here on `directory` is where we are: enter.sh.
 make_directories() {
   mkdir -p "$STATE/vms" "$STATE/autostart" "$GCROOTS/microvm"
   chmod 0755 "$STATE/autostart" "$GCROOTS/microvm"
-  [ -d "$directory" ] || install -d -m 0755 -o microvm -g kvm "$directory"
-  if [ "$(stat -c %U "$directory")" != microvm ] || [ "$(stat -c %a "$directory")" != 755 ]; then
-    chown microvm:kvm "$directory"
-    chmod 0755 "$directory"
-  fi
-}
-
-# The guest's key is there before its first boot, so the guest is pinned without trust on first use.
-make_host_key() {
-  key=$directory/etc/ssh/ssh_host_ed25519_key
-  [ -e "$key" ] && [ -e "$key.pub" ] && return 0
-  install -d -m 0755 -o root -g root "$directory/etc" "$directory/etc/ssh"
-  if [ ! -e "$key" ]; then
-    journal "making the SSH host key of $p_name"
-    rm -f "$key.new" "$key.new.pub"
-    ssh-keygen -q -t ed25519 -N '' -C "root@$p_name" -f "$key.new"
-    rm -f "$key.new.pub"
-    mv "$key.new" "$key"
-  fi
-  write_file "$key.pub" 0644 "$(ssh-keygen -y -f "$key")"
+  enter_vm "$p_name"
+  directory=.
 }
 
 # The runner to go back to, should the new one not come up: the last one that was seen to, else what
@@ -90,9 +73,9 @@ $line" ;;
 }
 
 install_runner() {
-  set_link "$GCROOTS/microvm/$p_name" "$directory/current"
-  set_link "$GCROOTS/microvm/booted-$p_name" "$directory/booted"
-  set_link "$GCROOTS/microvm/old-$p_name" "$directory/old"
+  set_link "$GCROOTS/microvm/$p_name" "$MICROVMS/$p_name/current"
+  set_link "$GCROOTS/microvm/booted-$p_name" "$MICROVMS/$p_name/booted"
+  set_link "$GCROOTS/microvm/old-$p_name" "$MICROVMS/$p_name/old"
   record_hardware
   previous=$(previous_runner)
   if [ -n "$previous" ] && [ "$previous" != "$p_runner" ]; then

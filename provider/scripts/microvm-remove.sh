@@ -5,6 +5,13 @@ directory=$MICROVMS/$p_name
 record=$STATE/vms/$p_name.json
 unit=microvm@$p_name.service
 
+remove_links() {
+  enter_vm "$p_name"
+  for link in current old booted toplevel; do rm -f "./$link"; done
+  cd "$MICROVMS"
+  rmdir "./$p_name" 2>/dev/null || true
+}
+
 remove_vm() {
   [ -e "$record" ] || [ -L "$directory/current" ] || return 0
   require_ours "$record" "VM $p_name"
@@ -20,9 +27,8 @@ remove_vm() {
   # The tap device and the shares have no other user.
   systemctl stop "microvm-tap-interfaces@$p_name.service" "microvm-virtiofsd@$p_name.service" 2>/dev/null || true
   systemctl reset-failed "$unit" 2>/dev/null || true
-  for link in current old booted toplevel; do rm -f "$directory/$link"; done
+  if [ -d "$directory" ]; then remove_links; fi
   for root in "$p_name" "booted-$p_name" "old-$p_name"; do rm -f "$GCROOTS/microvm/$root"; done
-  rmdir "$directory" 2>/dev/null || true
   forget_memory_target "$p_name"
   rm -f "$STATE/hardware/$p_name"
   rm -f "$record"

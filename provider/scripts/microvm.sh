@@ -30,6 +30,31 @@ last_lines() {
   journalctl -q -o cat -n 5 -u "$unit" 2>/dev/null | tr '\n' ' '
 }
 
+# The guest's key is there before its first boot, so the guest is pinned without trust on first use. It is made
+# where only root gets to, and put into the share, in which the guest writes too.
+make_host_key() {
+  key=ssh_host_ed25519_key
+  make_entered etc
+  make_entered ssh
+  if [ ! -f "./$key" ] || [ -L "./$key" ]; then
+    require_own_directory
+    journal "making the SSH host key of $p_name"
+    rm -rf "$RUN/host-key"
+    mkdir -m 0700 "$RUN/host-key"
+    ssh-keygen -q -t ed25519 -N '' -C "root@$p_name" -f "$RUN/host-key/key"
+    put_new "$key" <"$RUN/host-key/key"
+    rm -rf "$RUN/host-key" "./$key.pub"
+  fi
+  if [ ! -f "./$key.pub" ] || [ -L "./$key.pub" ]; then
+    require_own_directory
+    public=$(ssh-keygen -y -f "./$key")
+    umask 022
+    printf '%s\n' "$public" | put_new "$key.pub"
+    umask 077
+  fi
+  enter_vm "$p_name"
+}
+
 # install_previous: the runner that `old` names is the installed one again.
 install_previous() {
   previous=$(readlink "$directory/old")

@@ -121,7 +121,7 @@ probe_vms() {
   [ -d "$MICROVMS" ] || return 0
   find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
     \( -type l ! -lname "$UNSAFE" -printf 'link\t%P\t%l\n' -o -name flake -type f -printf 'flake\t%P\n' \)
-  probe_guest_systems
+  probe_shares
   set --
   for directory in "$MICROVMS"/[a-z]*; do
     [ -d "$directory" ] || continue
@@ -130,15 +130,6 @@ probe_vms() {
     # Made by `microvm -c`: no toplevel link, but the runner names its system.
     if [ -L "$directory/current" ] && [ ! -L "$directory/toplevel" ]; then
       fact link "$vm/system" "$(readlink "$directory/current/share/microvm/system" || true)"
-    fi
-    key=$directory/etc/ssh/ssh_host_ed25519_key.pub
-    # The VM's user owns the directory: only what is a key is passed on.
-    if [ -r "$key" ]; then
-      first_line "$key"
-      case $first in
-        *[!A-Za-z0-9+/=@\ ._-]*) ;;
-        'ssh-ed25519 '*) fact hostkey "$vm" "$first" ;;
-      esac
     fi
     set -- "$@" "microvm@$vm.service"
   done
@@ -165,20 +156,30 @@ unit_facts() {
   [ -z "$4" ] || fact started "$1" "$4"
 }
 
-# What each guest says it runs: a link in its /etc share, written by its activation. It is the guest's to
-# write, so only what looks like a system is passed on.
-probe_guest_systems() {
-  set --
-  for link in "$MICROVMS"/[a-z]*/etc/pulumi-microvm/system; do
-    case $link in *[!A-Za-z0-9/.-]*) continue ;; esac
-    [ -L "$link" ] && set -- "$@" "$link"
+# What each guest has in its /etc share: its public host key, and a link to the system that its last activation
+# was of. The guest writes there: only a small file is read, no link is followed and no pipe opened, and only what
+# looks like a key or a system is passed on.
+probe_shares() {
+  find "$MICROVMS" -mindepth 2 -maxdepth 4 \
+    -type d ! -path '*/etc' ! -path '*/etc/ssh' ! -path '*/etc/pulumi-microvm' -prune -o ! -path "$UNSAFE" \( \
+    -path '*/etc/ssh/ssh_host_ed25519_key.pub' -type f -size -2 -printf 'key\t%P\n' -o \
+    -path '*/etc/pulumi-microvm/system' -lname '/nix/store/[a-z0-9]*' ! -lname "$UNSAFE" ! -lname '/nix/store/*/*' \
+    -printf 'system\t%P\t%T@\t%l\n' \) | while IFS=$TAB read -r kind path time system; do
+    vm=${path%%/*}
+    case $kind:$vm in
+      *:*[!a-z0-9-]*) ;;
+      key:*) host_key_fact "$vm" "$MICROVMS/$path" ;;
+      system:*) fact guest-system "$vm" "${time%%.*}" "$system" ;;
+    esac
   done
-  [ $# -eq 0 ] && return 0
-  find "$@" -maxdepth 0 -lname '/nix/store/[a-z0-9]*' ! -lname "$UNSAFE" ! -lname '/nix/store/*/*' -printf '%p\t%T@\t%l\n' |
-    while IFS=$TAB read -r link time system; do
-      vm=${link#"$MICROVMS/"}
-      fact guest-system "${vm%%/*}" "${time%%.*}" "$system"
-    done
+}
+
+host_key_fact() {
+  first_line "$2"
+  case $first in
+    *[!A-Za-z0-9+/=@\ ._-]*) ;;
+    'ssh-ed25519 '*) fact hostkey "$1" "$first" ;;
+  esac
 }
 
 # Every image that has a record, and every one beside a VM: size and allocation.

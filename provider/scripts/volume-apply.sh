@@ -6,6 +6,11 @@
 
 record=$STATE/volumes/$p_key.json
 image_name="volume $p_key ($p_image)"
+# In its directory, which enter.sh entered: the image, and where it is made.
+file=${p_image##*/}
+stage=$file.pulumi-microvm-new
+# The image once it is open.
+image=/proc/self/fd/8
 
 put_record() {
   write_file "$record" 0644 "$p_record$1\"}"
@@ -15,31 +20,58 @@ phase() {
   sed -n 's/.*"phase":"\([a-z]*\)".*/\1/p' "$record" 2>/dev/null || true
 }
 
-file_system() {
-  blkid -p -o value -s TYPE -- "$p_image" 2>/dev/null || true
+# tag NAME: TYPE or LABEL as blkid knows it; nothing where it knows none.
+tag() {
+  blkid -p -o value -s "$1" -- "$image" 2>/dev/null || true
 }
 
-# Beside its place and then renamed: a crash leaves no half-made file system where an image belongs.
+# What a killed run left of an image that was never finished.
+discard_stage() {
+  if [ -e "./$stage" ]; then rm -rf "./$stage"; fi
+}
+
+# An image that could not be made leaves no space taken.
+abandon() {
+  if [ "${staged:-no}" = yes ]; then
+    cd -P ..
+    rm -rf "./$stage"
+  fi
+}
+
+# Made where only root gets to, and then renamed: nobody changes it meanwhile, and a crash leaves no half-made
+# file system where an image belongs.
 create_image() {
-  directory=${p_image%/*}
-  if [ ! -d "$directory" ]; then
-    install -d -m 0755 -o microvm -g kvm "$directory"
-  fi
   journal "creating $image_name with $p_bytes bytes"
-  rm -f "$p_image.pulumi-microvm-new"
-  truncate -s "$p_bytes" "$p_image.pulumi-microvm-new"
+  mkdir -m 0700 "./$stage"
+  enter "$stage"
+  staged=yes
+  require_own_directory
+  truncate -s "$p_bytes" image
   if [ "$p_fs" = ext4 ]; then
-    mkfs.ext4 -q -F -L "$p_label" "$p_image.pulumi-microvm-new"
+    mkfs.ext4 -q -F -L "$p_label" image
   fi
-  chown microvm:kvm "$p_image.pulumi-microvm-new"
-  chmod 0660 "$p_image.pulumi-microvm-new"
-  sync "$p_image.pulumi-microvm-new"
-  mv -n "$p_image.pulumi-microvm-new" "$p_image"
+  chown microvm:kvm image
+  chmod 0660 image
+  sync image
+  mv -nT image "../$file"
+  cd -P ..
+  staged=no
+  rmdir "./$stage"
+}
+
+# From here on the open file is what is looked at and changed, whatever its name means by then.
+open_image() {
+  if [ -f "./$file" ] && [ ! -L "./$file" ]; then
+    exec 8<>"./$file"
+    if [ -f "$image" ] && [ "$(readlink "$image")" = "$(readlink /proc/self/cwd)/$file" ]; then return 0; fi
+  fi
+  fail foreign "$image_name is not a file, or not at that path; nothing was changed" \
+    "Give the volume its image's real path. If nobody linked it there on purpose, find out who did."
 }
 
 require_content() {
   [ "$p_fs" = ext4 ] || return 0
-  found=$(file_system)
+  found=$(tag TYPE)
   [ "$found" = ext4 ] || fail data-loss \
     "$image_name holds ${found:-no file system that blkid knows}, not ext4; it is never formatted again" \
     "Put the right image back, or move this one away and remove $record to start with an empty volume."
@@ -48,27 +80,41 @@ require_content() {
 # Only an imported image may be without its label.
 require_label() {
   [ "$p_fs" = ext4 ] && [ -n "$p_label" ] || return 0
-  [ -z "$(blkid -p -o value -s LABEL -- "$p_image" 2>/dev/null || true)" ] || return 0
+  [ -z "$(tag LABEL)" ] || return 0
   vm_is_stopped "$p_vm" || fail operation "$image_name has no label, and can't get one while its VM runs" \
     "Set running: false on $p_vm and run up, or keep import: true."
   journal "labelling $image_name $p_label"
-  e2label "$p_image" "$p_label"
+  e2label "$image" "$p_label"
 }
 
 extend_image() {
   [ "$size" -lt "$p_bytes" ] || return 0
   journal "growing $image_name to $p_bytes bytes"
-  truncate -s "$p_bytes" "$p_image"
+  truncate -s "$p_bytes" "$image"
+}
+
+# resize2fs that ends in the middle leaves a file system for e2fsck: what it will write has to fit. mkfs.ext4
+# makes up to an inode of 256 bytes for each 4096.
+require_room() {
+  [ "$p_fs" = ext4 ] || return 0
+  case $p_bytes in *[!0-9]*) fail input "$p_bytes is no number of bytes" ;; esac
+  needed=$(((p_bytes - size) / 16 / 1024 + 4096))
+  free=$(df -kP . | awk 'NR == 2 { print $4 }')
+  [ "$free" -ge "$needed" ] || fail operation \
+    "$image_name can't grow: its directory has $free KiB free, growing takes up to $needed KiB; nothing was changed" \
+    "Make room on the host; the next up grows it."
 }
 
 grow_stopped() {
+  require_room
   put_record growing
   extend_image
   if [ "$p_fs" = ext4 ]; then
-    e2fsck -f -p "$p_image" >/dev/null || [ $? -le 1 ] ||
+    e2fsck -f -p "$image" >/dev/null || [ $? -le 1 ] ||
       fail operation "e2fsck found errors in $image_name that it does not repair by itself" \
         "Run e2fsck on it by hand; the volume was not touched further."
-    resize2fs "$p_image" >/dev/null 2>&1 || fail operation "resize2fs failed on $image_name"
+    said=$(resize2fs "$image" 2>&1) ||
+      fail operation "resize2fs failed on $image_name: $(printf '%s' "$said" | tail -n 1)"
   fi
   put_record ready
 }
@@ -88,6 +134,25 @@ grow_running() {
   if [ "$p_fs" = none ]; then put_record ready; fi
 }
 
+# must_be_made PATH: nothing is there yet. A volume that was made and is gone is no reason to make another one.
+must_be_made() {
+  if [ -e "$1" ] || [ -L "$1" ]; then return 1; fi
+  case $(phase) in
+    '' | creating) return 0 ;;
+  esac
+  fail data-loss "$image_name is missing, though it was made" \
+    "Put the image back. Only if its data may be lost: remove $record on the host; the next up makes an empty one."
+}
+
+make_image() {
+  must_be_made "$p_image" || true
+  enter_image_directory "$p_image"
+  discard_stage
+  must_be_made "./$file" || return 0
+  put_record creating
+  create_image
+}
+
 apply_volume() {
   mkdir -p "$STATE/volumes"
   require_ours "$record" "$image_name"
@@ -95,18 +160,11 @@ apply_volume() {
     fail foreign "$image_name exists, and no stack recorded making it; it was left alone" \
       "To take it over as it is, set import: true on the VM; or give the volume another image path."
   fi
-  if [ ! -e "$p_image" ]; then
-    case $(phase) in
-      '' | creating) ;;
-      *) fail data-loss "$image_name is missing, though it was made" \
-        "Put the image back. Only if its data may be lost: remove $record on the host; the next up makes an empty one." ;;
-    esac
-    put_record creating
-    create_image
-  fi
+  make_image
+  open_image
   require_content
   require_label
-  size=$(stat -L -c %s -- "$p_image")
+  size=$(stat -L -c %s "$image")
   if [ "$size" -gt "$p_bytes" ]; then
     fail data-loss "$image_name has $size bytes; $p_bytes are wanted, and a volume never shrinks" \
       "State at least the size it has."

@@ -3,8 +3,12 @@
 # long as it is there, an interrupted removal goes on. Behind vmm.sh. p_key p_image p_vm p_on_delete p_record
 record=$STATE/volumes/$p_key.json
 what="volume $p_key ($p_image)"
+directory=${p_image%/*}
+# In its directory, which enter.sh entered.
+file=${p_image##*/}
 
-# The record's own time names the place in the trash, so that an interrupted move goes on to the same.
+# What is moved to another file system takes its name there when it is whole. The record's own time names the
+# place in the trash, so that an interrupted move goes on to the same.
 trash_volume() {
   case $(cat "$record") in
     *'"phase":"trashing"}') ;;
@@ -13,21 +17,37 @@ trash_volume() {
   trash=$STATE/trash/$p_key-$(date -d "@$(stat -c %Y "$record")" +%Y%m%dT%H%M%S)
   journal "moving $what to $trash.img"
   mkdir -p "$STATE/trash"
-  if [ -e "$p_image" ]; then mv -n "$p_image" "$trash.img"; fi
-  remove_directory
+  if [ -d "$directory" ]; then move_image; fi
+  if [ -e "$trash.img.new" ]; then mv -nT "$trash.img.new" "$trash.img"; fi
   mv -n "$record" "$trash.json"
+}
+
+move_image() {
+  enter_image_directory "$p_image"
+  if [ -e "./$file" ]; then
+    rm -f "$trash.img.new"
+    mv -T "./$file" "$trash.img.new"
+  fi
+  remove_directory
 }
 
 delete_volume() {
   journal "deleting $what"
-  rm -f "$p_image"
-  remove_directory
+  if [ -d "$directory" ]; then delete_image; fi
   rm -f "$record"
+}
+
+delete_image() {
+  enter_image_directory "$p_image"
+  rm -f "./$file"
+  remove_directory
 }
 
 # Only where nothing else is left in it.
 remove_directory() {
-  rmdir "${p_image%/*}" 2>/dev/null || true
+  rm -rf "./$file.pulumi-microvm-new"
+  cd -P ..
+  rmdir "./${directory##*/}" 2>/dev/null || true
 }
 
 remove_volume() {

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
+import { volume } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
 import type { Failure } from "./providerProcess";
-import { MACHINE_ID, answerWell, keyPair, startScriptedHost } from "./scriptedHost";
+import { answerWell, keyPair, startScriptedHost } from "./scriptedHost";
 import type { Exec, ScriptedHost, Step } from "./scriptedHost";
 
 const operator = keyPair();
@@ -16,17 +17,6 @@ const SLACK_MS = 1_500;
 let host: ScriptedHost;
 let provider: ProviderProcess;
 
-const volume = {
-  host: "hv1",
-  machineId: MACHINE_ID,
-  vm: "kc1",
-  name: "var",
-  image: "/var/lib/microvms/kc1/var.img",
-  sizeMiB: 64,
-  fsType: "ext4",
-  label: "kc1-var",
-  onDelete: "retain",
-};
 const state = { ...volume, status: "ready", ownership: "owned" };
 
 function config(more: ValueMap = {}): ValueMap {

@@ -2,33 +2,11 @@
 import * as fc from "fast-check";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
+import { vm, volume } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
-import { MACHINE_ID, keyPair, startScriptedHost } from "./scriptedHost";
+import { keyPair, startScriptedHost } from "./scriptedHost";
 
-const store = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
-const RESOURCES: Record<string, ValueMap> = {
-  Volume: {
-    host: "hv1",
-    machineId: MACHINE_ID,
-    vm: "kc1",
-    name: "var",
-    image: "/var/lib/microvms/kc1/var.img",
-    sizeMiB: 64,
-    fsType: "ext4",
-    label: "kc1-var",
-    onDelete: "retain",
-  },
-  MicroVm: {
-    host: "hv1",
-    machineId: MACHINE_ID,
-    name: "kc1",
-    runner: store("runner"),
-    toplevel: store("system"),
-    address: "198.18.0.21",
-    running: false,
-    restart: "",
-  },
-};
+const RESOURCES: Record<string, ValueMap> = { Volume: volume, MicroVm: { ...vm, running: false } };
 
 const hostile = fc.oneof(
   fc.constantFrom(

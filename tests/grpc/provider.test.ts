@@ -1,5 +1,6 @@
 import { Secret, UNKNOWN } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
+import { hypervisor, storePath, vm, volume } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
 import { MACHINE_ID, healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
@@ -7,30 +8,6 @@ import type { ScriptedHost } from "./scriptedHost";
 const operator = keyPair();
 let host: ScriptedHost;
 let provider: ProviderProcess;
-
-const path = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
-const hypervisor = { host: "hv1", bridge: "br0", nic: "eno1" };
-const vm = {
-  host: "hv1",
-  machineId: MACHINE_ID,
-  name: "kc1",
-  runner: path("runner"),
-  toplevel: path("system"),
-  address: "198.18.0.21",
-  running: true,
-  restart: "",
-};
-const volume = {
-  host: "hv1",
-  machineId: MACHINE_ID,
-  vm: "kc1",
-  name: "var",
-  image: "/var/lib/microvms/kc1/var.img",
-  sizeMiB: 64,
-  fsType: "ext4",
-  label: "kc1-var",
-  onDelete: "retain",
-};
 
 function config(overrides: ValueMap = {}): ValueMap {
   const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
@@ -136,7 +113,10 @@ describe("diff", () => {
       running: { kind: 4, inputDiff: false },
       ownership: { kind: 4, inputDiff: false },
     });
-    const changed = await provider.diff("MicroVm", state, vm, { ...vm, runner: path("other") });
+    const changed = await provider.diff("MicroVm", state, vm, {
+      ...vm,
+      runner: storePath("other"),
+    });
     expect(changed.changes).toEqual({ runner: { kind: 4, inputDiff: true } });
     expect(changed.replaces).toEqual([]);
     const target = { ...vm, memoryTargetMiB: 192 };
@@ -304,6 +284,17 @@ test("a host that left the site stays reachable for what is still to be removed"
   const after = await provider.checkConfig({ ...config(), hosts: "{}" }, before);
   expect(after["hosts"]).toEqual(before["hosts"]);
   expect(after["privateKey"]).toBeInstanceOf(Secret);
+});
+
+test.each([
+  ["Volume", "hv1/kc1", "HYPERVISOR/VM.VOLUME"],
+  ["Volume", "kc1.var", "HYPERVISOR/VM.VOLUME"],
+  ["MicroVm", "kc1", "HYPERVISOR/VM"],
+  ["Hypervisor", "hv1/kc1", "the hypervisor's name"],
+])("%s %s is no id to import, and is told with what it has to be", async (type, id, shape) => {
+  await provider.configure(config());
+  const { message } = await failure(provider.read(type, id, {}, {}));
+  expect(message).toContain(`${id} is not an id to import\n  It has to be ${shape}`);
 });
 
 test("the schema names every resource with described properties", async () => {

@@ -1,13 +1,14 @@
 /**
  * Runs the scripts of provider/scripts on this machine, as a host would, below a directory of their own.
- * The four directories of lib.sh and /etc/machine-id are moved there by a change of their text. Stubs
- * stand first in PATH; each says what it stands for and leaves out.
+ * The four directories of lib.sh and /etc/machine-id are moved there by a change of their text. Stubs stand
+ * first in PATH: stubs.ts.
  */
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeParameters, script } from "../../provider/hosts/script";
+import { COUNTED, E2FSPROGS, REAL, STUBS, UNCOUNTED } from "./stubs";
 
 export const MACHINE = "0123456789abcdef0123456789abcdef";
 export const NONCE = "n0nce";
@@ -21,57 +22,13 @@ const SHARED: Record<string, string[]> = {
   "volume-remove": ["vmm"],
 };
 
-/** Counts the commands that may change something, and kills the script's process group before one. */
-const COUNTED = `
-count=$(($(cat "$BOX/count") + 1))
-echo "$count" >"$BOX/count"
-[ "$count" != "$KILL_AT" ] || kill -KILL 0
-`;
-
-const real = (name: string): string => `exec /usr/bin/env PATH="$REAL_PATH" ${name} "$@"`;
-
-/** Commands as they are, but counted. */
-const REAL = ["mkdir", "chmod", "truncate", "mv", "rm", "rmdir", "ln", "find"];
-
-const STUBS: Record<string, string> = {
-  logger: `# The journal: the text goes to a file; no tag, no time.
-shift 3; echo "$1" >>"$BOX/journal"`,
-  chown: "# Ownership needs root: left out.",
-  sync: "# Nobody pulls the plug here: left out.",
-  install: `# install -d without owners.
-for path do case $path in */*) mkdir -p "$path" ;; esac; done`,
-  "mkfs.ext4": `# A file system is one line at the start of the image; a second one on top is an error.
-for image do :; done
-[ "$(head -c 4 "$image")" != ext4 ] || exit 1
-printf 'ext4\\n' | dd of="$image" conv=notrunc status=none`,
-  e2fsck: "# Finds nothing wrong, ever.",
-  resize2fs: `# Writes the size that the file system has behind its name.
-stat -c 'ext4 %s' "$1" | dd of="$1" conv=notrunc status=none`,
-  "ssh-keygen": `# A key pair that is always the same.
-case $1 in
-  -y) echo "ssh-ed25519 AAAA" ;;
-  *) while [ "$1" != -f ]; do shift; done; echo private >"$2"; echo public >"$2.pub" ;;
-esac`,
-  "nix-store": "# Every path is valid; nothing is built.",
-  systemctl: `# A unit is active or not: a file. microvm@NAME also has its booted link. No failed units, no times.
-[ "$1" != -q ] || { shift; exec >/dev/null; }
-for unit do :; done
-name=\${unit#microvm@}; name=\${name%.service}
-vm=$BOX/microvms/$name
-case $1 in
-  is-active) if [ -e "$BOX/units/$unit" ]; then echo active; else echo inactive; exit 3; fi ;;
-  start | restart)
-    : >"$BOX/units/$unit"
-    case $unit in microvm@*) ln -sfn "$(readlink "$vm/current")" "$vm/booted" ;; esac ;;
-  stop) for unit do rm -f "$BOX/units/$unit"; done; [ ! -d "$vm" ] || rm -f "$vm/booted" ;;
-esac`,
-};
-/** Tells what is there, and is not counted. */
-const BLKID = `#!/bin/sh
-# Knows the file system of the mkfs.ext4 beside it.
-for image do :; done
-if [ "$(head -c 4 "$image")" = ext4 ]; then echo ext4; else exit 2; fi
-`;
+const PLACES: [string, string][] = [
+  ["/var/lib/microvms", "microvms"],
+  ["/var/lib/pulumi-microvm", "state"],
+  ["/run/pulumi-microvm", "run"],
+  ["/nix/var/nix/gcroots", "gcroots"],
+  ["/etc/machine-id", "machine-id"],
+];
 
 export interface Ran {
   killed: boolean;
@@ -84,17 +41,20 @@ export interface Ran {
 export class Sandbox {
   readonly root = fs.mkdtempSync(join(tmpdir(), "pulumi-microvm-box-"));
 
-  constructor() {
+  /** `realFileSystems`: e2fsprogs and blkid are this machine's. */
+  constructor({ realFileSystems = false } = {}) {
     for (const name of ["bin", "units", "microvms", "state", "run", "gcroots"]) {
       fs.mkdirSync(this.path(name));
     }
     fs.writeFileSync(this.path("machine-id"), `${MACHINE}\n`);
     fs.writeFileSync(this.path("journal"), "");
-    for (const name of REAL) this.stub(name, COUNTED + real(name));
-    for (const [name, text] of Object.entries(STUBS)) {
+    const e2fsprogs = realFileSystems ? E2FSPROGS : {};
+    for (const [name, text] of REAL) this.stub(name, COUNTED + text);
+    for (const [name, text] of Object.entries({ ...STUBS, ...e2fsprogs })) {
       this.stub(name, `${COUNTED}PATH=$REAL_PATH\n${text}`);
     }
-    fs.writeFileSync(this.path("bin", "blkid"), BLKID, { mode: 0o755 });
+    for (const [name, text] of Object.entries(UNCOUNTED)) this.stub(name, text);
+    if (realFileSystems) fs.rmSync(this.path("bin", "blkid"));
   }
 
   private stub(name: string, text: string): void {
@@ -117,10 +77,9 @@ export class Sandbox {
     partOfParameters = 1,
   ): Ran {
     const shared = SHARED[name] ?? [];
-    const text = this.moved(script("lib", "begin", ...shared, name));
+    const text = this.moved(script("lib", "enter", "begin", ...shared, name));
     fs.writeFileSync(this.path("script"), text.slice(0, Math.floor(text.length * part)));
     fs.writeFileSync(this.path("count"), "0");
-    const path = process.env["PATH"] ?? "";
     const common = { operation: "op", machine_id: MACHINE, lock_seconds: "1", nonce: NONCE };
     const input = encodeParameters({ ...common, ...parameters });
     const { status, signal, stdout, stderr } = spawnSync(
@@ -130,34 +89,36 @@ export class Sandbox {
         input: input.slice(0, Math.floor(input.length * partOfParameters)),
         encoding: "utf8",
         cwd: this.root,
-        env: {
-          PATH: `${this.path("bin")}:${path}`,
-          REAL_PATH: path,
-          BOX: this.root,
-          KILL_AT: String(killAt),
-        },
+        env: this.environment(killAt),
       },
     );
     const steps = Number(fs.readFileSync(this.path("count"), "utf8"));
     return { killed: signal === "SIGKILL", code: status, output: stdout + stderr, steps };
   }
 
+  /** What a script runs with; it is killed before its `killAt`th counted command. */
+  environment(killAt: number): Record<string, string> {
+    const path = process.env["PATH"] ?? "";
+    return {
+      PATH: `${this.path("bin")}:${path}`,
+      REAL_PATH: path,
+      BOX: this.root,
+      KILL_AT: String(killAt),
+    };
+  }
+
   write(path: string, text: string): void {
     fs.writeFileSync(this.path(path), text);
   }
 
-  private moved(text: string): string {
-    const places: [string, string][] = [
-      ["MICROVMS=/var/lib/microvms", `MICROVMS=${this.path("microvms")}`],
-      ["STATE=/var/lib/pulumi-microvm", `STATE=${this.path("state")}`],
-      ["RUN=/run/pulumi-microvm", `RUN=${this.path("run")}`],
-      ["GCROOTS=/nix/var/nix/gcroots", `GCROOTS=${this.path("gcroots")}`],
-      ["</etc/machine-id", `<${this.path("machine-id")}`],
-    ];
-    return places.reduce((moved, [from, to]) => {
-      if (!moved.includes(from)) throw new Error(`lib.sh has no ${from}`);
-      return moved.replace(from, to);
-    }, text);
+  /** A text with the sandbox's places in the place of a host's. */
+  moved(text: string): string {
+    return PLACES.reduce((moved, [from, to]) => moved.replaceAll(from, this.path(to)), text);
+  }
+
+  /** The other way round. */
+  movedBack(text: string): string {
+    return PLACES.reduce((moved, [from, to]) => moved.replaceAll(this.path(to), from), text);
   }
 
   /** Lines of the journal, each once. */

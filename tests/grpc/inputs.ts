@@ -1,0 +1,29 @@
+/** Inputs of one resource of each kind, as a program states them, on the host of scriptedHost.ts. */
+import { MACHINE_ID } from "./scriptedHost";
+
+export const storePath = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
+
+export const hypervisor = { host: "hv1", bridge: "br0", nic: "eno1" };
+
+export const volume = {
+  host: "hv1",
+  machineId: MACHINE_ID,
+  vm: "kc1",
+  name: "var",
+  image: "/var/lib/microvms/kc1/var.img",
+  sizeMiB: 64,
+  fsType: "ext4",
+  label: "kc1-var",
+  onDelete: "retain",
+};
+
+export const vm = {
+  host: "hv1",
+  machineId: MACHINE_ID,
+  name: "kc1",
+  runner: storePath("runner"),
+  toplevel: storePath("system"),
+  address: "198.18.0.21",
+  running: true,
+  restart: "",
+};

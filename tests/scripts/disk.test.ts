@@ -1,0 +1,138 @@
+/**
+ * A host's disk is full, has no inodes left, or is read-only: a clear error, what was there is whole, and the
+ * next run converges. With the real e2fsprogs. Mounts take root.
+ */
+import { readFileSync } from "node:fs";
+import { ownership } from "../../provider/ownership";
+import { SmallDisk } from "./disk";
+import { closure, storePath, urn, vm, volume } from "./operations";
+import { Sandbox } from "./sandbox";
+import type { Ran } from "./sandbox";
+
+jest.setTimeout(180_000);
+
+type Step = [script: string, parameters: (box: Sandbox) => Record<string, string>];
+
+interface Scenario {
+  before: Step[];
+  run: Step;
+}
+type Contents = Record<string, string>;
+
+/** One clear line: what failed, why, and what to do. */
+const SAID = /^n0nce fail operation .*(No space left on device|KiB free).* \| Make room/m;
+const MIB = 1024 * 1024;
+const bytes = (mebibytes: number): Record<string, string> => ({ bytes: String(mebibytes * MIB) });
+const applyVm: Step = ["microvm-apply", () => vm()];
+
+/** Volumes are real file systems here, of a size that mkfs.ext4 makes without a warning. */
+const SCENARIOS: Record<string, Scenario> = {
+  "a volume is made": { before: [], run: ["volume-apply", (box) => volume(box, bytes(8))] },
+  "a volume grows": {
+    before: [["volume-apply", (box) => volume(box, bytes(8))]],
+    run: ["volume-apply", (box) => volume(box, { ...bytes(64), known: "yes" })],
+  },
+  "a VM is made": { before: [], run: applyVm },
+  "a VM gets another runner": {
+    before: [applyVm, ["microvm-settle", () => vm({ outcome: "confirmed" })]],
+    run: ["microvm-apply", () => vm({ runner: storePath("new"), known: "yes" })],
+  },
+  "a closure is kept": { before: [], run: ["closure-apply", () => closure()] },
+};
+const EACH = Object.entries(SCENARIOS);
+
+const onSmallDisk = <T>(before: Step[], act: (box: Sandbox, disk: SmallDisk) => T): T => {
+  const box = new Sandbox({ realFileSystems: true });
+  const disk = new SmallDisk(box);
+  try {
+    for (const step of before) expect(perform(box, step)).toMatchObject({ code: 0 });
+    return act(box, disk);
+  } finally {
+    disk.remove();
+    box.remove();
+  }
+};
+
+function perform(box: Sandbox, [name, parameters]: Step): Ran {
+  return box.run(name, parameters(box));
+}
+
+/** What may differ from one run to the next in a file system's image is its content: size and mode are left. */
+function contents(box: Sandbox): Contents {
+  return Object.fromEntries(
+    Object.entries(box.contents()).map(([path, text]) => [
+      path,
+      path.endsWith(".img") ? text.split(" ", 3).join(" ") : text,
+    ]),
+  );
+}
+
+/** Records are ours to the last byte, links and images are what they were or what they should become. */
+function expectWhole(box: Sandbox, before: Contents, wanted: Contents): void {
+  const found = contents(box);
+  for (const path of Object.keys(before)) expect(Object.keys(found)).toContain(path);
+  for (const [path, text] of Object.entries(found)) {
+    if (path.endsWith(".json")) {
+      const record = readFileSync(box.path(path), "utf8").trim();
+      expect(["kc1", "kc1.var"].map((name) => ownership(record, urn("lab", name)))).toContain(
+        "owned",
+      );
+    } else if (text.startsWith("->") || path.endsWith(".img")) {
+      expect([before[path], wanted[path]]).toContain(text);
+    }
+  }
+}
+
+/** The same, where the disk was never short. */
+function undisturbed({ before, run }: Scenario): { wanted: Contents; journal: string[] } {
+  return onSmallDisk(before, (box) => {
+    expect(perform(box, run)).toMatchObject({ code: 0 });
+    return { wanted: contents(box), journal: box.journal() };
+  });
+}
+
+/** Less and less is left, until nothing is. */
+const BLOCKS = [512, 16, 3, 1, 0];
+const INODES = [4, 2, 1, 0];
+
+describe.each(EACH)("%s", (_, scenario) => {
+  const expected = undisturbed(scenario);
+
+  test.each([
+    ["blocks", BLOCKS],
+    ["inodes", INODES],
+  ] as const)("on a disk that has few %s left", (what, counts) => {
+    const failures = counts.filter((count) =>
+      onSmallDisk(scenario.before, (box, disk) => {
+        const before = contents(box);
+        disk.leave(what, count);
+        const ran = perform(box, scenario.run);
+        if (ran.code !== 0) {
+          expect(ran.output).toMatch(SAID);
+          expectWhole(box, before, expected.wanted);
+        }
+        disk.makeRoom();
+        expect(perform(box, scenario.run)).toMatchObject({ code: 0 });
+        expect({ wanted: contents(box), journal: box.journal() }).toEqual(expected);
+        return ran.code !== 0;
+      }),
+    );
+    expect(failures).toContain(0);
+  });
+
+  test("on a disk that is read-only", () => {
+    onSmallDisk(scenario.before, (box, disk) => {
+      const before = contents(box);
+      disk.mount("ro");
+      const ran = perform(box, scenario.run);
+      expect(ran).toMatchObject({ code: 1 });
+      expect(ran.output).toMatch(
+        /^n0nce fail operation .*Read-only file system.* \| Find out why/m,
+      );
+      expect(contents(box)).toEqual(before);
+      disk.mount("rw");
+      expect(perform(box, scenario.run)).toMatchObject({ code: 0 });
+      expect({ wanted: contents(box), journal: box.journal() }).toEqual(expected);
+    });
+  });
+});

@@ -1,0 +1,55 @@
+/** A small disk of its own for a sandbox: a tmpfs that can be filled up and made read-only. Takes root. */
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import type { Sandbox } from "./sandbox";
+
+const BLOCK_BYTES = 4096;
+
+export class SmallDisk {
+  private readonly directory: string;
+
+  /** What a host has below /var/lib and /nix/var lies on it. */
+  constructor(box: Sandbox, mebibytes = 16) {
+    this.directory = box.path("disk");
+    fs.mkdirSync(this.directory);
+    const options = `size=${mebibytes}m,nr_inodes=200,mode=0755`;
+    execFileSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", this.directory]);
+    for (const name of ["microvms", "state", "gcroots"]) {
+      fs.mkdirSync(join(this.directory, name));
+      fs.rmdirSync(box.path(name));
+      fs.symlinkSync(join("disk", name), box.path(name));
+    }
+    fs.mkdirSync(this.ballast);
+  }
+
+  private get ballast(): string {
+    return join(this.directory, "ballast");
+  }
+
+  /** Leaves so many blocks, or so many inodes. */
+  leave(what: "blocks" | "inodes", count: number): void {
+    if (what === "blocks") {
+      const { bavail } = fs.statfsSync(this.directory);
+      const text = Buffer.alloc(Math.max(0, Number(bavail) - count) * BLOCK_BYTES);
+      fs.writeFileSync(join(this.ballast, "blocks"), text);
+    } else {
+      for (let one = 0; fs.statfsSync(this.directory).ffree > count; one++) {
+        fs.writeFileSync(join(this.ballast, String(one)), "");
+      }
+    }
+  }
+
+  makeRoom(): void {
+    fs.rmSync(this.ballast, { recursive: true });
+    fs.mkdirSync(this.ballast);
+  }
+
+  mount(how: "ro" | "rw"): void {
+    execFileSync("mount", ["-o", `remount,${how}`, this.directory]);
+  }
+
+  remove(): void {
+    execFileSync("umount", ["--lazy", this.directory]);
+  }
+}

@@ -1,0 +1,94 @@
+/** A scripted ssh server that really runs what it is sent: in a sandbox, with the sandbox's places. */
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { COMMAND } from "../../provider/hosts/script";
+import { startScriptedHost } from "../grpc/scriptedHost";
+import type { Exec, ScriptedHost } from "../grpc/scriptedHost";
+import type { Sandbox } from "./sandbox";
+
+export interface SandboxHost {
+  ssh: ScriptedHost;
+  /** The next operation is killed before this counted command; 0: none is. */
+  killAt: number;
+  /** The link is cut before the next operation, or behind it, and its answer never gets back. */
+  cut: "before" | "behind" | "never";
+}
+
+export async function startSandboxHost(box: Sandbox, accepted: string): Promise<SandboxHost> {
+  const host: SandboxHost = {
+    ssh: await startScriptedHost(accepted),
+    killAt: 0,
+    cut: "never",
+  };
+  let last = Promise.resolve();
+  // One after the other: the sandbox counts the commands of one script at a time.
+  host.ssh.onExec = (exec) => (last = last.then(() => serve(box, host, exec)));
+  return host;
+}
+
+async function serve(box: Sandbox, host: SandboxHost, exec: Exec): Promise<void> {
+  const { killAt, cut } = exec.operation === undefined ? NOTHING : host;
+  if (exec.operation !== undefined) Object.assign(host, NOTHING);
+  if (cut !== "before") {
+    const { output, code } = await execute(box, moved(box, exec.stdin), killAt);
+    if (cut !== "behind") {
+      answer(exec, box.movedBack(output), code);
+      return;
+    }
+  }
+  exec.drop();
+}
+
+const NOTHING = { killAt: 0, cut: "never" } as const;
+
+function answer({ channel }: Exec, output: string, code: number | null): void {
+  channel.write(output);
+  if (code === null) channel.exit("SIGKILL", false, "");
+  else channel.exit(code);
+  channel.end();
+}
+
+function execute(
+  box: Sandbox,
+  stdin: string,
+  killAt: number,
+): Promise<{ output: string; code: number | null }> {
+  fs.writeFileSync(box.path("count"), "0");
+  return new Promise((resolve, reject) => {
+    const child = spawn("setsid", ["--wait", "/bin/sh", "-c", COMMAND], {
+      cwd: box.root,
+      env: box.environment(killAt),
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.stdin.on("error", () => undefined);
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ output, code }));
+    child.stdin.end(stdin);
+  });
+}
+
+/** What came on stdin, with the sandbox's places: a script and its parameters, and maybe the same again. */
+function moved(box: Sandbox, stdin: string): string {
+  const { script, rest } = unframed(stdin);
+  const end = rest.indexOf("\n\n") + 2;
+  const payload = rest.slice(end);
+  const inner = payload === "" ? "" : reframed(box, payload);
+  return framed(box.moved(script)) + box.moved(rest.slice(0, end)) + inner;
+}
+
+function reframed(box: Sandbox, payload: string): string {
+  const { script, rest } = unframed(payload);
+  return framed(box.moved(script)) + box.moved(rest);
+}
+
+const framed = (script: string): string => `${Buffer.byteLength(script)}\n${script}`;
+
+/** A script behind a line with its length in bytes. */
+function unframed(text: string): { script: string; rest: string } {
+  const bytes = Buffer.from(text);
+  const start = bytes.indexOf("\n") + 1;
+  const end = start + Number(bytes.subarray(0, start));
+  return { script: bytes.subarray(start, end).toString(), rest: bytes.subarray(end).toString() };
+}

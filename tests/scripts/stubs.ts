@@ -1,0 +1,87 @@
+/**
+ * Commands of a host as the sandbox has them: real ones that are counted, and stubs that say what they stand for
+ * and leave out. `$BOX` is the sandbox.
+ */
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/**
+ * Counts the commands that may change something. Before each of them, what `$BOX/attack` says is done, and the
+ * script's process group is killed at the one that the test has chosen.
+ */
+export const COUNTED = `
+read -r count <"$BOX/count"
+count=$((count + 1))
+echo "$count" >"$BOX/count"
+[ "$count" != "$KILL_AT" ] || kill -KILL 0
+[ ! -e "$BOX/attack" ] || . "$BOX/attack"
+`;
+
+/** Where a command is on this machine. */
+function located(name: string): string {
+  const directories = (process.env["PATH"] ?? "").split(delimiter);
+  const found = directories.map((one) => join(one, name)).find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`there is no ${name} on this machine`);
+  return found;
+}
+
+/** Commands as they are, but counted. */
+const real = (names: string[]): [string, string][] =>
+  names.map((name) => [name, `exec ${located(name)} "$@"`]);
+
+export const REAL = real(["mkdir", "chmod", "truncate", "dd", "mv", "rm", "rmdir", "ln", "find"]);
+
+/** In the place of the stubs of the same names. */
+export const E2FSPROGS = Object.fromEntries(real(["mkfs.ext4", "e2fsck", "resize2fs"]));
+
+export const STUBS: Record<string, string> = {
+  logger: `# The journal: the text goes to a file; no tag, no time.
+shift 3; echo "$1" >>"$BOX/journal"`,
+  chown: "# Ownership needs root: left out.",
+  sync: "# Nobody pulls the plug here: left out.",
+  install: `# install -d without owners.
+for path do case $path in */*) mkdir -p "$path" ;; esac; done`,
+  "mkfs.ext4": `# A file system is one line at the start of the image; a second one on top is an error.
+for image do :; done
+[ "$(head -c 4 "$image")" != ext4 ] || exit 1
+printf 'ext4\\n' | dd of="$image" conv=notrunc status=none`,
+  e2fsck: "# Finds nothing wrong, ever.",
+  resize2fs: `# Writes the size that the file system has behind its name.
+stat -L -c 'ext4 %s' "$1" | dd of="$1" conv=notrunc status=none`,
+  "ssh-keygen": `# A key pair that is always the same.
+case $1 in
+  -y) echo "ssh-ed25519 AAAA" ;;
+  *) while [ "$1" != -f ]; do shift; done; echo private >"$2"; echo public >"$2.pub" ;;
+esac`,
+  "nix-store": "# Every path is valid; nothing is built.",
+  systemctl: `# A unit is active or not: a file. microvm@NAME also has its booted link. No failed units, no times.
+[ "$1" != -q ] || { shift; exec >/dev/null; }
+for unit do :; done
+name=\${unit#microvm@}; name=\${name%.service}
+vm=$BOX/microvms/$name
+case $1 in
+  is-active) if [ -e "$BOX/units/$unit" ]; then echo active; else echo inactive; exit 3; fi ;;
+  start | restart)
+    : >"$BOX/units/$unit"
+    case $unit in microvm@*) ln -sfn "$(readlink "$vm/current")" "$vm/booted" ;; esac ;;
+  show)
+    [ "$2" = --property=Id,ActiveState,InvocationID ] || exit 0
+    shift 2
+    for unit do
+      if [ -e "$BOX/units/$unit" ]; then state=active; else state=inactive; fi
+      printf 'Id=%s\\nActiveState=%s\\n\\n' "$unit" "$state"
+    done ;;
+  stop) for unit do rm -f "$BOX/units/$unit"; done; [ ! -d "$vm" ] || rm -f "$vm/booted" ;;
+esac`,
+};
+/** They change nothing by themselves, and are not counted. */
+export const UNCOUNTED: Record<string, string> = {
+  blkid: `# Knows the file system of the mkfs.ext4 above.
+for image do :; done
+if [ "$(head -c 4 "$image")" = ext4 ]; then echo ext4; else exit 2; fi`,
+  "systemd-run": `# Runs the command at once, and waits for it.
+while [ "$1" != /bin/sh ]; do shift; done
+exec "$@"`,
+  ip: "# No bridges.",
+  nix: "# Not installed.\nexit 1",
+};
