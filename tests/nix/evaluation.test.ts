@@ -24,9 +24,9 @@ const evaluated = (site = model, directory = at.site) => evaluateSite(site, dire
 
 /** The processes of Nix that one more evaluation takes. */
 async function processesOf(site = model, directory = at.site): Promise<string[]> {
-  at.processes();
+  at.nix.processes();
   await evaluated(site, directory);
-  return at.processes();
+  return at.nix.processes();
 }
 
 const ANEW = ["flake", "eval"];
@@ -52,11 +52,11 @@ function onlyKept(): string {
 describe("what is kept", () => {
   test("answers the second pass, with one process of Nix that does not evaluate", async () => {
     const first = await evaluated();
-    expect(at.processes()).toEqual(ANEW);
+    expect(at.nix.processes()).toEqual(ANEW);
     expect(Object.keys(first)).toEqual(["kc1", "kw1", "kw2"]);
     expect(first["kw1"]).toMatchObject({ packages: { hello: "2.12" }, liveSwitch: false });
     expect(await evaluated()).toEqual(first);
-    expect(at.processes()).toEqual(KEPT);
+    expect(at.nix.processes()).toEqual(KEPT);
   });
 
   test("counts site.json by its content, not by place or time", async () => {
@@ -84,8 +84,7 @@ describe("what is kept", () => {
 
   test("is not for another nix", async () => {
     await evaluated();
-    const wrapper = join(at.directory, "bin", "nix");
-    utimesSync(wrapper, 1, 1);
+    utimesSync(at.nix.file, 1, 1);
     expect(await processesOf()).toEqual(ANEW);
   });
 
@@ -98,9 +97,9 @@ describe("what is kept", () => {
     const file = onlyKept();
     const text = readFileSync(file, "utf8");
     writeFileSync(file, spoil(text));
-    at.processes();
+    at.nix.processes();
     expect(await evaluated()).toEqual(first);
-    expect(at.processes()).toEqual(ANEW);
+    expect(at.nix.processes()).toEqual(ANEW);
     expect(readFileSync(file, "utf8")).toBe(text);
   });
 
@@ -257,7 +256,7 @@ describe("an error", () => {
   test("without nix says so, and starts nothing", async () => {
     process.env["PATH"] = at.directory;
     expect(await failure()).toMatch(/^nix is not on the PATH of this machine: install Nix/);
-    expect(at.processes()).toEqual([]);
+    expect(at.nix.processes()).toEqual([]);
   });
 
   test("is kept nowhere", async () => {

@@ -1,11 +1,10 @@
-/** Small flakes in directories of their own, and the real Nix with its processes counted. */
+/** Small flakes in directories of their own, with a cache of their own. */
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import type { Run } from "../../components/evaluation/nix";
-import { findNix } from "../../components/evaluation/nix";
+import { CountedNix } from "./countedNix";
 import { repository } from "./nix";
 
 /** What a test's flake makes of a machine: an attribute set, or a text for an error. */
@@ -48,19 +47,11 @@ export class Workplace {
   readonly flake = join(this.directory, "flake");
   readonly site = join(this.directory, "site");
   readonly cache = join(this.directory, "cache", "pulumi-microvm", "evaluations");
-  private readonly log = join(this.directory, "processes");
+  readonly nix = new CountedNix();
   private readonly before = { ...process.env };
 
   constructor() {
-    const nix = findNix();
-    if (nix === undefined) throw new Error("these tests need nix");
-    const bin = join(this.directory, "bin");
-    const wrapper = join(bin, "nix");
-    mkdirSync(bin);
-    writeFileSync(wrapper, `#!/bin/sh\necho "$@" >>'${this.log}'\nexec '${nix.file}' "$@"\n`);
-    chmodSync(wrapper, 0o755);
     Object.assign(process.env, {
-      PATH: [bin, process.env["PATH"]].join(delimiter),
       XDG_CACHE_HOME: join(this.directory, "cache"),
       NIX_CONF_DIR: join(repository, "lab", "flake", "etc", "nix"),
     });
@@ -68,11 +59,12 @@ export class Workplace {
   }
 
   remove(): void {
-    for (const name of ["PATH", "XDG_CACHE_HOME", "NIX_CONF_DIR"]) {
+    for (const name of ["XDG_CACHE_HOME", "NIX_CONF_DIR"]) {
       const value = this.before[name];
       if (value === undefined) Reflect.deleteProperty(process.env, name);
       else process.env[name] = value;
     }
+    this.nix.remove();
     rmSync(this.directory, { recursive: true, force: true });
   }
 
@@ -81,13 +73,6 @@ export class Workplace {
     mkdirSync(join(this.flake, "site"), { recursive: true });
     writeFileSync(join(this.flake, "site", "site.json"), '{"machines":{}}');
     writeFileSync(join(this.flake, "flake.nix"), text);
-  }
-
-  /** Processes of Nix since the last time that it was asked, by what they did: `eval`, `flake`. */
-  processes(): string[] {
-    const lines = existsSync(this.log) ? readFileSync(this.log, "utf8").trimEnd().split("\n") : [];
-    rmSync(this.log, { force: true });
-    return lines.map((line) => /flakes (\w+)/.exec(line)?.[1] ?? line);
   }
 }
 

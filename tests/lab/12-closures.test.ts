@@ -1,0 +1,177 @@
+/** From the flake to the hosts: evaluated once, and all of it built and copied before a VM is disturbed. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CountedNix } from "../nix/countedNix";
+import {
+  PROJECT,
+  SiteCopy,
+  bootId,
+  expectNoChanges,
+  failingUp,
+  journalEnd,
+  mutations,
+  on,
+  preview,
+  pulumi,
+  up,
+} from "./lab";
+
+const VMS = ["kc1", "kw1", "kw2"];
+
+/** A copy of the lab's flake that scenarios change. */
+class FlakeCopy {
+  readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-flake-"));
+
+  constructor() {
+    this.reset();
+  }
+
+  reset(): void {
+    cpSync(join(PROJECT, "lab", "flake"), this.directory, { recursive: true });
+  }
+
+  /** Puts text into one of its files, behind the first place where `after` stands. */
+  insert(file: string, after: string, text: string): void {
+    const path = join(this.directory, file);
+    const before = readFileSync(path, "utf8");
+    expect(before).toContain(after);
+    writeFileSync(
+      path,
+      before.replace(after, (found) => found + text),
+    );
+  }
+
+  /** Changes every runner, and what is more as each is built. */
+  changeRunners(script = ""): void {
+    this.insert("scripts/build-runner.sh", "set -eu\n", `# ${Date.now()}\n${script}\n`);
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+const site = new SiteCopy();
+const flake = new FlakeCopy();
+const useFlake = (): Promise<void> => site.set({ flake: `path:${flake.directory}` });
+
+beforeAll(async () => {
+  await site.use();
+  await up();
+});
+beforeEach(async () => {
+  flake.reset();
+  await useFlake();
+});
+afterAll(async () => {
+  await site.reset();
+  await up();
+  await expectNoChanges();
+  await site.release();
+  flake.remove();
+});
+
+const boots = (): Promise<string[]> => Promise.all(VMS.map(bootId));
+const errorsIn = (text: string): string[] =>
+  text.split("\n").filter((line) => /^\s+error: /.test(line) && !line.includes("update failed"));
+
+test("a second pass evaluates nothing", async () => {
+  const nix = new CountedNix();
+  try {
+    flake.insert("flake.nix", "{\n", `  # ${Date.now()}\n`);
+    expect(await preview()).toEqual({});
+    expect(nix.processes()).toEqual(["flake", "eval"]);
+    expect(await preview()).toEqual({});
+    expect(nix.processes()).toEqual(["flake"]);
+  } finally {
+    nix.remove();
+  }
+});
+
+test("packages by themselves change nothing; beside a change of the closure they are shown", async () => {
+  const packages = (version: string): string => `            packages.hello = "${version}";\n`;
+  const place = "            toplevel = pathsOf toplevel;\n";
+  flake.insert("flake.nix", place, packages("2.12"));
+  await expectNoChanges();
+  await up();
+  flake.reset();
+  flake.insert("flake.nix", place, packages("2.13"));
+  await expectNoChanges();
+  flake.changeRunners();
+  const before = await boots();
+  const { text } = await pulumi("preview", "--diff", "--stack=lab");
+  expect(text).toMatch(
+    /kw1: closure (\/nix\/store\/\S+) -> (?!\1)\/nix\/store\/\S+; packages: hello 2\.12 -> 2\.13$/m,
+  );
+  expect(text).toMatch(/~ hello: "2\.12" => "2\.13"/);
+  expect(await boots()).toEqual(before);
+});
+
+test("a flake that does not evaluate is one error, and nothing is done", async () => {
+  const ends = await Promise.all(["hv1", "hv2"].map(journalEnd));
+  flake.insert("flake.nix", "pulumiMicrovm = {", " version =");
+  const text = await failingUp();
+  expect(errorsIn(text)).toEqual([expect.stringContaining("could not be evaluated:")]);
+  expect(text).toMatch(/error: syntax error, unexpected .*flake\.nix:\d+:\d+/s);
+  expect(await mutations("hv1", ends[0] ?? "")).toEqual([]);
+  expect(await mutations("hv2", ends[1] ?? "")).toEqual([]);
+});
+
+describe("a runner that does not build", () => {
+  const rootOf = (vm: string): Promise<string> =>
+    on(vm === "kw2" ? "hv2" : "hv1", `readlink /nix/var/nix/gcroots/pulumi-microvm/${vm}/runner`);
+  const currentOf = (vm: string): Promise<string> =>
+    on(vm === "kw2" ? "hv2" : "hv1", `readlink /var/lib/microvms/${vm}/current`);
+
+  // It takes its time, in which the others could long be restarted.
+  const broken =
+    'if [ "$machineName" = kw1 ]; then sleep 15; echo no such kernel module >&2; exit 3; fi';
+
+  test("fails the run with its log, and no VM is disturbed, though the others' closures are there", async () => {
+    const before = await boots();
+    const runners = await Promise.all(VMS.map(currentOf));
+    flake.changeRunners(broken);
+    const text = await failingUp();
+    expect(errorsIn(text)).toEqual([
+      expect.stringContaining("kw1: building on this machine: nix-store ended with code"),
+    ]);
+    expect(text).toContain("no such kernel module");
+    expect(await boots()).toEqual(before);
+    expect(await Promise.all(VMS.map(currentOf))).toEqual(runners);
+    expect(await rootOf("kc1")).not.toBe(runners[0]);
+    expect(await rootOf("kw2")).not.toBe(runners[2]);
+  });
+
+  test("with --continue-on-error the other VMs converge", async () => {
+    const [kc1, kw1, kw2] = await boots();
+    flake.changeRunners(broken);
+    await failingUp("--continue-on-error");
+    expect(await bootId("kw1")).toBe(kw1);
+    expect(await bootId("kc1")).not.toBe(kc1);
+    expect(await bootId("kw2")).not.toBe(kw2);
+    await site.reset();
+    await up();
+  });
+});
+
+test("a full disk on a host while closures are copied is one error, and no VM is disturbed", async () => {
+  await on(
+    "hv1",
+    "mkdir -p /run/small && mount -t tmpfs -o size=4m tmpfs /run/small && mkdir /run/small/upper /run/small/work && mount -t overlay -o lowerdir=/nix/store,upperdir=/run/small/upper,workdir=/run/small/work overlay /nix/store",
+  );
+  try {
+    const before = await boots();
+    flake.changeRunners(
+      'if [ "$machineName" = kw1 ]; then head -c 8M /dev/urandom >"$out.big"; mkdir -p "$out"; mv "$out.big" "$out/big"; fi',
+    );
+    const text = await failingUp();
+    expect(errorsIn(text)).toEqual([
+      expect.stringContaining("hv1: copying kw1 to it: nix ended with code"),
+    ]);
+    expect(text).toContain("No space left on device");
+    expect(await boots()).toEqual(before);
+  } finally {
+    await on("hv1", "umount /nix/store && umount /run/small");
+  }
+});
