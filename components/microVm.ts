@@ -1,7 +1,7 @@
 /** A VM of the site: its volumes and its closure, then the VM itself. */
 import * as pulumi from "@pulumi/pulumi";
 import type { HypervisorModel, VmModel, VolumeModel } from "../site/model";
-import type { Machine } from "./evaluation";
+import type { Machine } from "./evaluation/evaluate";
 import type { HypervisorHost } from "./hypervisorHost";
 import { MicroVmResource, NixClosure, Volume } from "./resources";
 

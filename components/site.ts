@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { HypervisorModel, SiteModel, SshEndpoint } from "../site/model";
 import { answered } from "./answered";
-import { evaluate } from "./evaluation";
+import { evaluate } from "./evaluation/evaluate";
 import { HypervisorHost } from "./hypervisorHost";
 import { MicroVm } from "./microVm";
 import type { VmOutput } from "./microVm";

@@ -34,6 +34,8 @@ export interface Started {
 export function start(args: string[], input = ""): Started {
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: PROJECT,
+    // Jest's own, which a test may change; without it a child gets that of the process.
+    env: process.env,
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync } from "no
 import { statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { evaluateSite } from "../../components/evaluation";
+import { evaluateSite } from "../../components/evaluation/evaluate";
+import type { Run } from "../../components/evaluation/nix";
 import { loadSite } from "../../site/load";
 import type { SiteModel } from "../../site/model";
 import { Workplace, flakeText, run } from "./flakes";
@@ -80,6 +81,21 @@ describe("what is kept", () => {
     // A flake could read it.
     writeFileSync(join(at.site, "more"), "");
     expect(await processesOf()).toEqual(ANEW);
+  });
+
+  test("is of what was looked at, also when that changes before it is evaluated", async () => {
+    const before = await evaluated();
+    at.write(`# anew\n${flakeText()}`);
+    const racing: Run = async (text, environment) => {
+      const printed = await run(text, environment);
+      if (text.includes(" flake metadata ")) {
+        at.write(flakeText("deployment name // { liveSwitch = true; }"));
+        writeFileSync(join(at.site, "site.json"), '{"machines":{}}');
+      }
+      return printed;
+    };
+    expect(await evaluateSite(model, at.site, racing)).toEqual(before);
+    expect((await evaluated())["kw1"]?.liveSwitch).toBe(true);
   });
 
   test("is not for another nix", async () => {
