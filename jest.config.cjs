@@ -21,7 +21,5 @@ module.exports = {
     project("grpc", { setupFilesAfterEnv: ["<rootDir>/tests/grpc/setup.ts"] }),
     project("nix", { setupFilesAfterEnv: ["<rootDir>/tests/nix/setup.ts"] }),
     project("lab", { setupFilesAfterEnv: ["<rootDir>/tests/lab/setup.ts"] }),
-    // Not yet seen to pass in the lab, and no part of `npm test`.
-    project("pending", { setupFilesAfterEnv: ["<rootDir>/tests/lab/setup.ts"] }),
   ],
 };

@@ -21,7 +21,7 @@ export interface VmOutput {
   running: boolean;
   /** Store path of the installed runner. */
   runner: string;
-  /** The VM runs another runner than the installed one. */
+  /** The VM runs another system, or other hardware, than what is installed for it. */
   stale: boolean;
   /** The guest's public SSH host key, for known_hosts. */
   guestHostKey: string;
@@ -115,6 +115,10 @@ export class MicroVm extends pulumi.ComponentResource {
         running: vm.running,
         restart: vm.restart,
         memoryTargetMiB: vm.memoryTargetMiB,
+        hardware: machine.hardware,
+        closureInfo: machine.closureInfo.outPath,
+        liveSwitch: machine.liveSwitch,
+        updatePolicy: vm.updatePolicy,
       },
       {
         parent: this,
@@ -123,6 +127,7 @@ export class MicroVm extends pulumi.ComponentResource {
         ...asItIs(vm, `${vm.hypervisor}/${vm.name}`, [
           "runner",
           "toplevel",
+          "hardware",
           "running",
           "restart",
           "memoryTargetMiB",

@@ -115,6 +115,13 @@ export interface MicroVmArgs {
   restart: pulumi.Input<string>;
   /** What the balloon leaves to the guest; absent: all of its memory. */
   memoryTargetMiB?: pulumi.Input<number> | undefined;
+  /** Hash of what the VMM gets: a change of it takes a restart. */
+  hardware: pulumi.Input<string>;
+  /** Store path of nixpkgs' closureInfo of the guest's system. */
+  closureInfo: pulumi.Input<string>;
+  /** The guest can be switched to a new system while it runs. */
+  liveSwitch: pulumi.Input<boolean>;
+  updatePolicy: pulumi.Input<"live" | "restart" | "onNextBoot">;
 }
 
 /** A VM in microvm.nix's layout. */
@@ -128,6 +135,8 @@ export class MicroVmResource extends pulumi.CustomResource {
   constructor(name: string, args: MicroVmArgs, opts?: pulumi.CustomResourceOptions) {
     const outputs = {
       booted: undefined,
+      system: undefined,
+      bootedHardware: undefined,
       stale: undefined,
       guestHostKey: undefined,
       memoryPending: undefined,

@@ -2,7 +2,7 @@
  * The Pulumi engine: the one on PATH, else by the official installer where it can be reached, else
  * built from its Go module. The language host alike: later ones are not published as Go modules.
  */
-import { existsSync, linkSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { attempt, isOnPath, run } from "./command";
 import { cacheDirectory, hashOf, labSource, madeOnce } from "./paths";
@@ -29,6 +29,14 @@ const modules = {
 } as const;
 type ModuleName = keyof typeof modules;
 
+/**
+ * This language host learns by a flag that a project's JavaScript is compiled already; today's engine says so in
+ * its request, which this host does not read. Every project of the lab is compiled. Without it each pass loads a
+ * compiler.
+ */
+const languageHost = (binary: string): string =>
+  `#!/bin/sh\nexec '${binary}' -typescript=false "$@"\n`;
+
 const moduleDirectory = (name: ModuleName): string => join(labSource, "engine", name);
 
 /** Keyed by what it is built from. */
@@ -36,6 +44,7 @@ const builtDirectory = (name: ModuleName): string => {
   const sums = ["go.mod", "go.sum"].map((file) =>
     readFileSync(join(moduleDirectory(name), file), "utf8"),
   );
+  if (name === "language-nodejs") sums.push(languageHost(""));
   return join(cacheDirectory, "engine", `${name}-${hashOf(modules[name].version, ...sums)}`);
 };
 const installedDirectory = join(cacheDirectory, "engine", `installer-${VERSION}`);
@@ -125,8 +134,16 @@ async function build(name: ModuleName): Promise<void> {
           timeoutSeconds: 3600,
         },
       );
+      if (name === "language-nodejs") wrapLanguageHost(partial);
     }),
   );
+}
+
+function wrapLanguageHost(partial: string): void {
+  const { binary } = modules["language-nodejs"];
+  renameSync(join(partial, binary), join(partial, `${binary}.real`));
+  const real = join(builtDirectory("language-nodejs"), `${binary}.real`);
+  writeFileSync(join(partial, binary), languageHost(real), { mode: 0o755 });
 }
 
 /** PATH with the engine before the rest. */

@@ -85,6 +85,9 @@ export interface ShareModel {
 
 export type K0sRole = "controller" | "worker" | "controller+worker";
 
+/** How a running VM gets a new system. */
+export type UpdatePolicy = "live" | "restart" | "onNextBoot";
+
 export interface VmModel {
   name: string;
   hostName: string;
@@ -104,6 +107,7 @@ export interface VmModel {
   shares: ShareModel[];
   /** How long the VM may take to start and to answer SSH. */
   startTimeoutSeconds: number;
+  updatePolicy: UpdatePolicy;
   running: boolean;
   /** Any text; the VM restarts when it changes. */
   restart: string;

@@ -182,6 +182,7 @@ function vmOf(site: SiteFile, name: string, vm: VmFile): VmModel {
     ...(vm.vsockCid === undefined ? {} : { vsockCid: vm.vsockCid }),
     volumes: volumesOf(site, vm).map(([volumeName, volume]) => volumeOf(name, volumeName, volume)),
     shares: sharesOf(site, vm),
+    updatePolicy: vm.updatePolicy ?? profile?.updatePolicy ?? "live",
     startTimeoutSeconds:
       parseDuration(vm.startTimeout ?? profile?.startTimeout ?? "") ??
       DEFAULT_START_TIMEOUT_SECONDS,

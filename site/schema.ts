@@ -173,6 +173,13 @@ const machine = {
   startTimeout: duration
     .optional()
     .describe("How long the VM may take to start and answer SSH. Default: 10m."),
+  updatePolicy: z
+    .enum(["live", "restart", "onNextBoot"])
+    .optional()
+    .describe(
+      "How a running VM gets a new system: live (default) switches it where that is enough and restarts it otherwise, " +
+        "restart always restarts it, onNextBoot leaves it to its next start.",
+    ),
   volumes: z
     .record(name, volume.nullable())
     .optional()

@@ -25,6 +25,11 @@
           // attributes
         );
 
+      # What a system runs besides, with versions; and by name the machines whose switch is to go wrong, with
+      # what it does in its activation. Tests write both into a copy of this flake.
+      packages = builtins.fromJSON (builtins.readFile ./packages.json);
+      faults = builtins.fromJSON (builtins.readFile ./faults.json);
+
       isQemu = machine: builtins.substring 0 2 machine.name == "kq";
       bridgeOf = machine: (siteData.hypervisors.${machine.hypervisor} or { }).bridge or "br0";
       lines = builtins.concatStringsSep "\n";
@@ -74,6 +79,8 @@
             map (volume: "${volume.label}\t${volume.fsType}\t${volume.mountPoint or "-"}") machine.volumes
           );
           machine = builtins.toJSON (systemOf machine);
+          packages = lines (builtins.attrValues (builtins.mapAttrs (name: version: "${name} ${version}") packages));
+          fault = faults.${machine.name} or "";
         };
 
       runnerOf =
@@ -131,6 +138,9 @@
             toplevel = pathsOf toplevel;
             closureInfo = pathsOf (closureInfoOf machine toplevel);
             hardware = builtins.hashString "sha256" (builtins.toJSON (hardwareOf machine));
+            # A QEMU guest of the lab has neither Nix nor a system to switch.
+            liveSwitch = !(isQemu machine);
+            inherit packages;
           }
         );
     in

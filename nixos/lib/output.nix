@@ -82,6 +82,14 @@ let
   # Nix names the machine in the trace: NixOS's own messages often do not.
   inContextOf = what: value: builtins.addErrorContext "while evaluating ${what} of the site" (builtins.deepSeq value value);
 
+  # What microvm.nix's deploy.rebuild asks before it switches a guest over SSH; and Nix, which that needs.
+  canSwitchLive =
+    config:
+    config.system.switch.enable
+    && config.nix.enable
+    && config.services.openssh.enable
+    && builtins.any (share: share.source == "/nix/store") config.microvm.shares;
+
   machine =
     name: { config, pkgs, ... }@system:
     inContextOf "machine ${name}" (
@@ -91,6 +99,7 @@ let
         # The same derivation as microvm.nix's own, so it is built once.
         closureInfo = pathsOf (pkgs.closureInfo { rootPaths = [ config.system.build.toplevel ]; });
         hardware = hardwareOf system;
+        liveSwitch = canSwitchLive config;
         packages = packagesOf (systemPackages config ++ vmmPackages config);
       }
     );

@@ -24,6 +24,14 @@ export interface VmFact {
   hasFlake: boolean;
   /** ActiveState of microvm@NAME.service. */
   active: string;
+  /** The system that the guest says it runs; absent where it did not since it was started. */
+  guestSystem?: string;
+  /** Hash of what the VMM got that runs now; absent where nobody recorded it. */
+  bootedHardware?: string;
+  /** The same of the runner that is installed. */
+  currentHardware?: string;
+  /** The unit's InvocationID: another one for each start. */
+  invocation?: string;
   /** Public SSH host key of the guest. */
   hostKey?: string;
   autostart: boolean;
@@ -82,6 +90,9 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["invocation", [PLAIN, PLAIN]],
   ["link", [IN_DIRECTORY, ANY]],
   ["flake", [IN_DIRECTORY]],
+  ["guest-system", [PLAIN, NUMBER, /^\/nix\/store\/[^/\s]+$/]],
+  ["started", [PLAIN, NUMBER]],
+  ["hardware", [PLAIN, PATH, PLAIN]],
   ["hostkey", [PLAIN, /^ssh-ed25519 \S+/]],
   ["active", [PLAIN, ANY]],
   ["image", [PATH, NUMBER, NUMBER]],
@@ -174,7 +185,31 @@ function parseVms(of: Rows): Map<string, VmFact> {
     if (name !== undefined && vms.has(name)) vm(name).active = state;
   }
   addMemory(vms, of);
+  addRunning(vms, of);
   return vms;
+}
+
+/** What is known of the start that each VM runs on. */
+function addRunning(vms: Map<string, VmFact>, of: Rows): void {
+  const starts = new Map(of("invocation").map(([unit = "", id]) => [unit, id]));
+  const started = new Map(of("started").map(([unit = "", seconds]) => [unit, Number(seconds)]));
+  for (const [name, vm] of vms) {
+    const invocation = starts.get(`microvm@${name}.service`);
+    if (invocation !== undefined) vm.invocation = invocation;
+  }
+  for (const [name = "", runner, hash] of of("hardware")) {
+    const vm = vms.get(name);
+    if (vm === undefined || hash === undefined) continue;
+    if (vm.booted === runner) vm.bootedHardware = hash;
+    if (vm.current === runner) vm.currentHardware = hash;
+  }
+  // What the guest said before its last start is not what it runs.
+  for (const [name = "", seconds, system] of of("guest-system")) {
+    const vm = vms.get(name);
+    const since = started.get(`microvm@${name}.service`);
+    if (vm === undefined || since === undefined || Number(seconds) < since) continue;
+    if (system !== undefined && vm.active === "active") vm.guestSystem = system;
+  }
 }
 
 /** Targets, and whether each running VM was told its own: what it was told counts for one start only. */

@@ -4,11 +4,14 @@ import type { VmFact } from "../hosts/facts";
 import { openRecord } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
+import type { ValueMap } from "../wire";
 import { requireMachine, splitId } from "./fields";
 import { memoryDrift } from "./memory";
 import { settle } from "./microVmStart";
 import { inputs, outputs, stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
+import { switchLive } from "./microVmSwitch";
+import { decide, explain } from "./microVmUpdate";
 
 function refuse(
   _: Context,
@@ -52,11 +55,34 @@ function requireImportable(vm: VmFact, id: string): void {
   }
 }
 
+/** The guest runs something else than its hypervisor has installed for it, or than is wanted. */
+function systemDrift(state: State, wanted: Inputs): string[] {
+  const isOther = state.running && state.system !== "" && state.system !== wanted.toplevel;
+  return [...(state.stale ? ["stale"] : []), ...(isOther ? ["system"] : [])];
+}
+
+/** What runs after `inputs` are applied; the guest says its system only when it has started. */
+function predictRunning(wanted: Inputs, state: State | undefined): ValueMap {
+  if (!wanted.running) return { booted: "", system: "", bootedHardware: "", stale: false };
+  const { action } = decide(wanted, state);
+  if (state === undefined || action === "start" || action === "restart") {
+    const { runner: booted, hardware: bootedHardware } = wanted;
+    return { booted, system: UNKNOWN, bootedHardware, stale: false };
+  }
+  const { booted, system, bootedHardware } = state;
+  return {
+    booted,
+    system: action === "switch" ? wanted.toplevel : system,
+    bootedHardware,
+    stale: action === "install",
+  };
+}
+
 export const microVm: Resource<Inputs, State> = {
   type: "MicroVm",
   description:
-    "A VM in microvm.nix's layout. Installs the runner, starts, stops and restarts it; whatever changes " +
-    "restarts this VM and no other. Its volumes and its /etc share stay when it is removed.",
+    "A VM in microvm.nix's layout. Installs the runner, starts, stops and restarts it, or switches its guest to a " +
+    "new system while it runs; no other VM is touched. Its volumes and its /etc share stay when it is removed.",
   inputs,
   outputs,
   timeoutSeconds: 600,
@@ -66,12 +92,13 @@ export const microVm: Resource<Inputs, State> = {
     name: "Make a new VM, and remove this one.",
   },
   mirrored: ["runner", "toplevel", "running", "restart"],
+  incidental: ["hardware", "closureInfo", "liveSwitch", "updatePolicy"],
   id: (wanted) => `${wanted.host}/${wanted.name}`,
 
   drift(state, wanted) {
     return [
       ...(state.ownership === "owned" ? [] : ["ownership"]),
-      ...(state.stale ? ["stale"] : []),
+      ...(wanted.updatePolicy === "onNextBoot" ? [] : systemDrift(state, wanted)),
       ...(state.autostart === wanted.running ? [] : ["autostart"]),
       // Too late for a guest that runs: the key is made before its next start.
       ...(state.guestHostKey === "" && !state.running ? ["guestHostKey"] : []),
@@ -80,13 +107,14 @@ export const microVm: Resource<Inputs, State> = {
     ];
   },
 
+  explain,
+
   predict: (wanted, state) => ({
     runner: wanted.runner,
     toplevel: wanted.toplevel,
     running: wanted.running,
     restart: wanted.restart,
-    booted: wanted.running ? wanted.runner : "",
-    stale: false,
+    ...predictRunning(wanted, state),
     autostart: wanted.running,
     guestHostKey: state === undefined || state.guestHostKey === "" ? UNKNOWN : state.guestHostKey,
     ownership: "owned",
@@ -106,6 +134,8 @@ export const microVm: Resource<Inputs, State> = {
   owned: (state) => state.ownership === "owned",
 
   async converge(context, wanted, _observed, recorded) {
+    const before = await context.pool.get(wanted.host).read(context);
+    const { action } = decide(wanted, stateOf(before, wanted, context.urn));
     const facts = await context.pool.get(wanted.host).operate(context, {
       scripts: ["vmm", "memory", "microvm", "microvm-apply"],
       machineId: wanted.machineId,
@@ -116,6 +146,9 @@ export const microVm: Resource<Inputs, State> = {
         running: wanted.running ? "yes" : "no",
         restart: `"restart":${JSON.stringify(wanted.restart)}`,
         memory_target: String(wanted.memoryTargetMiB ?? ""),
+        hardware: wanted.hardware,
+        update: action,
+        seen: before.vms.get(wanted.name)?.invocation ?? "",
         known: recorded === undefined ? "no" : "yes",
         record: openRecord(context.urn, { running: wanted.running, restart: wanted.restart }),
       },
@@ -123,6 +156,9 @@ export const microVm: Resource<Inputs, State> = {
     const state = stateOf(facts, wanted, context.urn);
     if (state === undefined) {
       throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} was not installed`);
+    }
+    if (action === "switch" && state.status === "activating") {
+      return switchLive(context, wanted, state);
     }
     return state.status === "ready" ? state : settle(context, wanted, state);
   },

@@ -26,6 +26,13 @@ async function requireGuest(
   }
 }
 
+export function isAnswering(context: Context, wanted: Inputs, state: State): Promise<boolean> {
+  return requireGuest(context, wanted, state, context.deadline).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Part of the time that is left; the rest is for going back. */
 const WAIT_SHARE = 0.6;
 
@@ -34,7 +41,7 @@ const WAIT_SHARE = 0.6;
  * back to its previous runner, and the change has failed.
  */
 export async function settle(context: Context, wanted: Inputs, state: State): Promise<State> {
-  const canGoBack = state.status === "switching";
+  const canGoBack = state.status !== "starting";
   const left = context.deadline - Date.now();
   const deadline = canGoBack ? Date.now() + Math.floor(left * WAIT_SHARE) : context.deadline;
   try {
@@ -46,10 +53,11 @@ export async function settle(context: Context, wanted: Inputs, state: State): Pr
   return settled(context, wanted, "confirmed");
 }
 
-async function settled(
+/** Ends what was begun on the host: see scripts/microvm-settle.sh. */
+export async function settled(
   context: Context,
   wanted: Inputs,
-  outcome: "confirmed" | "failed",
+  outcome: "confirmed" | "failed" | "reverted",
 ): Promise<State> {
   const facts = await context.pool.get(wanted.host).operate(context, {
     scripts: ["vmm", "memory", "microvm", "microvm-settle"],
@@ -69,10 +77,9 @@ async function putBack(
   cause: Error,
 ): Promise<PartialFailure> {
   const state = await settled(context, wanted, "failed");
-  const answers = await requireGuest(context, wanted, state, context.deadline).then(
-    () => "and answers again",
-    () => "but has not answered yet",
-  );
+  const answers = (await isAnswering(context, wanted, state))
+    ? "and answers again"
+    : "but has not answered yet";
   const text = `${wanted.name} did not come up with ${failed.runner}. It was put back on ${state.runner}, ${answers}. ${cause.message}`;
   return new PartialFailure(state, new Error(text));
 }

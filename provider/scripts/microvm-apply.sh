@@ -1,9 +1,12 @@
 # shellcheck shell=sh
 # Installs a VM in microvm.nix's layout, and starts, stops or restarts it. A start is left unconfirmed:
-# microvm-settle.sh ends it, when the provider has seen the guest or given it up.
+# microvm-settle.sh ends it, when the provider has seen the guest or given it up. So is a live switch: here
+# it is only begun, guest-switch.sh does it in the guest.
 # p_name p_runner p_toplevel p_running (yes|no) p_restart (`"restart":"..."`)
 # p_record (the ownership record up to its phase) p_known (yes: our state knows this VM already)
-# p_memory_target (MiB or empty). Behind vmm.sh, memory.sh and microvm.sh.
+# p_memory_target (MiB or empty) p_hardware (hash of what the VMM gets with p_runner, or empty)
+# p_update (what a running VM needs: nothing|install|restart|switch; start where it did not run)
+# p_seen (the InvocationID of the start that p_update was decided on). Behind vmm.sh, memory.sh and microvm.sh.
 require_free() {
   require_ours "$record" "VM $p_name"
   if [ ! -e "$record" ] && [ "$p_known" = no ] &&
@@ -50,16 +53,47 @@ make_host_key() {
 # The runner to go back to, should the new one not come up: the last one that was seen to, else what
 # runs now, else what was installed.
 previous_runner() {
-  if [ "$phase" = switching ]; then readlink "$directory/old" || true
-  elif is_active; then readlink "$directory/booted" || true
-  else readlink "$directory/current" || true
+  case $phase in
+    switching | activating) readlink "$directory/old" || true ;;
+    *)
+      if is_active; then running_runner; else readlink "$directory/current" || true; fi ;;
+  esac
+}
+
+# The installed runner where the guest says that it was switched to its system; else the one that it was
+# started with.
+running_runner() {
+  said=$(readlink "$directory/etc/pulumi-microvm/system" || true)
+  if [ -n "$said" ] && [ "$said" = "$(readlink "$directory/toplevel" || true)" ]; then
+    readlink "$directory/current" || true
+  else
+    readlink "$directory/booted" || true
   fi
+}
+
+# What the VMM gets with each runner that a link names.
+record_hardware() {
+  [ -n "$p_hardware" ] || return 0
+  mkdir -p "$STATE/hardware"
+  known=$(cat "$STATE/hardware/$p_name" 2>/dev/null || true)
+  lines="$p_runner $p_hardware"
+  for link in current booted old; do
+    runner=$(readlink "$directory/$link") || continue
+    line=$(printf '%s\n' "$known" | grep -F "$runner " || true)
+    case $lines in
+      *"$runner "*) ;;
+      *) [ -z "$line" ] || lines="$lines
+$line" ;;
+    esac
+  done
+  [ "$lines" = "$known" ] || write_file "$STATE/hardware/$p_name" 0644 "$lines"
 }
 
 install_runner() {
   set_link "$GCROOTS/microvm/$p_name" "$directory/current"
   set_link "$GCROOTS/microvm/booted-$p_name" "$directory/booted"
   set_link "$GCROOTS/microvm/old-$p_name" "$directory/old"
+  record_hardware
   previous=$(previous_runner)
   if [ -n "$previous" ] && [ "$previous" != "$p_runner" ]; then
     set_link "$directory/old" "$previous"
@@ -120,12 +154,30 @@ stop_vm() {
   systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
 }
 
+# From here on `old` is the way back: where nothing else was installed, what is installed.
+begin_switch() {
+  [ -n "$previous" ] || set_link "$directory/old" "$p_runner"
+  phase=activating
+  put_phase "$phase"
+  journal "switching $p_name to $p_toplevel while it runs"
+}
+
+# A restart that was decided on is not done twice: another operator may have come first.
+needs_restart() {
+  [ "$restart" = no ] || return 0
+  case $p_update in
+    start | restart) [ "$(readlink "$directory/booted" || true)" = "$p_runner" ] || return 0 ;;
+  esac
+  [ "$p_update" = restart ] &&
+    [ "$(systemctl show --property=InvocationID --value "$unit")" = "$p_seen" ]
+}
+
 converge_unit() {
   case $p_running in
     yes)
       if ! is_active; then start_vm
-      elif [ "$(readlink "$directory/booted" || true)" != "$p_runner" ]; then restart_vm
-      elif [ "$restart" = yes ]; then restart_vm
+      elif needs_restart; then restart_vm
+      elif [ "$p_update" = switch ]; then begin_switch
       fi ;;
     no)
       make_host_key

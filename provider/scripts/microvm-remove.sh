@@ -24,6 +24,7 @@ remove_vm() {
   for root in "$p_name" "booted-$p_name" "old-$p_name"; do rm -f "$GCROOTS/microvm/$root"; done
   rmdir "$directory" 2>/dev/null || true
   forget_memory_target "$p_name"
+  rm -f "$STATE/hardware/$p_name"
   rm -f "$record"
 }
 

@@ -1,17 +1,22 @@
 # shellcheck shell=sh
-# Ends a start: the guest was seen, or it was given up and goes back to its previous runner.
-# p_name p_outcome (confirmed|failed)
+# Ends a start or a live switch: the guest was seen; or it was given up and goes back to its previous runner;
+# or, reverted, it went back to its previous system by itself, and goes on running.
+# p_name p_outcome (confirmed|failed|reverted)
 
 settle() {
   [ -e "$record" ] || fail operation "VM $p_name has no ownership record any more"
   require_ours "$record" "VM $p_name"
   case $p_outcome:$(recorded_phase) in
     confirmed:*) put_phase ready ;;
-    failed:switching)
+    reverted:activating)
+      install_previous
+      put_phase ready
+      ;;
+    failed:switching | failed:activating)
       put_back
       if is_active; then apply_memory_target "$p_name"; fi
       ;;
-    failed:*) ;;
+    *) ;;
   esac
 }
 

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # What microvm-apply.sh and microvm-settle.sh share: a VM's places, its record, its links, its way back.
 # The record's phase: `ready`; `starting`: started, the guest was not seen yet; `switching`: so too, and
-# `old` is the runner to go back to.
+# `old` is the runner to go back to; `activating`: in a live switch, and `old` likewise.
 directory=$MICROVMS/$p_name
 record=$STATE/vms/$p_name.json
 unit=microvm@$p_name.service
@@ -30,14 +30,19 @@ last_lines() {
   journalctl -q -o cat -n 5 -u "$unit" 2>/dev/null | tr '\n' ' '
 }
 
-# put_back: on the runner that `old` names. Its data volumes were never touched.
-put_back() {
+# install_previous: the runner that `old` names is the installed one again.
+install_previous() {
   previous=$(readlink "$directory/old")
-  status "putting it back on $previous"
   journal "putting $p_name back on $previous"
   set_link "$directory/current" "$previous"
   system=$(readlink "$previous/share/microvm/system" || true)
   [ -z "$system" ] || set_link "$directory/toplevel" "$system"
+}
+
+# put_back: on the runner that `old` names. Its data volumes were never touched.
+put_back() {
+  install_previous
+  status "putting it back on $previous"
   systemctl reset-failed "$unit" 2>/dev/null || true
   systemctl restart "$unit" || fail operation \
     "$unit did not start with $previous either, the runner before this change: $(last_lines)"

@@ -6,7 +6,8 @@
 
 start_operation() {
   mkdir -p "$RUN/operations"
-  find "$RUN/operations" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf {} +
+  # Another operation may begin or tidy up at the same time: what is gone meanwhile is no error.
+  find "$RUN/operations" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf {} + 2>/dev/null || true
   mkdir "$directory.new.$$"
   IFS= read -r length
   head -c "$length" >"$directory.new.$$/script"

@@ -108,6 +108,10 @@ probe_records() {
     first_line "$file"
     fact memory-told "${file##*/}" "$first"
   done
+  for file in "$STATE"/hardware/*; do
+    [ -f "$file" ] || continue
+    while read -r runner hash; do fact hardware "${file##*/}" "$runner" "$hash"; done <"$file"
+  done
   return 0
 }
 
@@ -117,6 +121,7 @@ probe_vms() {
   [ -d "$MICROVMS" ] || return 0
   find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
     \( -type l ! -lname "$UNSAFE" -printf 'link\t%P\t%l\n' -o -name flake -type f -printf 'flake\t%P\n' \)
+  probe_guest_systems
   set --
   for directory in "$MICROVMS"/[a-z]*; do
     [ -d "$directory" ] || continue
@@ -138,14 +143,42 @@ probe_vms() {
     set -- "$@" "microvm@$vm.service"
   done
   [ $# -eq 0 ] && return 0
-  # `Id` comes first in systemctl's own order.
-  systemctl show --property=Id,ActiveState,InvocationID "$@" | while IFS='=' read -r key value; do
+  # One block for each, its lines in an order of systemctl's own, and an empty line behind it.
+  unit='' active='' invocation='' started=''
+  {
+    systemctl show --timestamp=unix --property=Id,ActiveState,InvocationID,ExecMainStartTimestamp "$@"
+    echo
+  } | while IFS='=' read -r key value; do
     case $key in
       Id) unit=$value ;;
-      ActiveState) fact active "$unit" "$value" ;;
-      InvocationID) [ -z "$value" ] || fact invocation "$unit" "$value" ;;
+      ActiveState) active=$value ;;
+      InvocationID) invocation=$value ;;
+      ExecMainStartTimestamp) started=${value#@} ;;
+      '') unit_facts "$unit" "$active" "$invocation" "$started" ;;
     esac
   done
+}
+
+unit_facts() {
+  fact active "$1" "$2"
+  [ -z "$3" ] || fact invocation "$1" "$3"
+  [ -z "$4" ] || fact started "$1" "$4"
+}
+
+# What each guest says it runs: a link in its /etc share, written by its activation. It is the guest's to
+# write, so only what looks like a system is passed on.
+probe_guest_systems() {
+  set --
+  for link in "$MICROVMS"/[a-z]*/etc/pulumi-microvm/system; do
+    case $link in *[!A-Za-z0-9/.-]*) continue ;; esac
+    [ -L "$link" ] && set -- "$@" "$link"
+  done
+  [ $# -eq 0 ] && return 0
+  find "$@" -maxdepth 0 -lname '/nix/store/[a-z0-9]*' ! -lname "$UNSAFE" ! -lname '/nix/store/*/*' -printf '%p\t%T@\t%l\n' |
+    while IFS=$TAB read -r link time system; do
+      vm=${link#"$MICROVMS/"}
+      fact guest-system "${vm%%/*}" "${time%%.*}" "$system"
+    done
 }
 
 # Every image that has a record, and every one beside a VM: size and allocation.

@@ -1,10 +1,7 @@
 /** From the flake to the hosts: evaluated once, and all of it built and copied before a VM is disturbed. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { CountedNix } from "../nix/countedNix";
 import {
-  PROJECT,
+  FlakeCopy,
   SiteCopy,
   bootId,
   expectNoChanges,
@@ -19,42 +16,9 @@ import {
 
 const VMS = ["kc1", "kw1", "kw2"];
 
-/** A copy of the lab's flake that scenarios change. */
-class FlakeCopy {
-  readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-flake-"));
-
-  constructor() {
-    this.reset();
-  }
-
-  reset(): void {
-    cpSync(join(PROJECT, "lab", "flake"), this.directory, { recursive: true });
-  }
-
-  /** Puts text into one of its files, behind the first place where `after` stands. */
-  insert(file: string, after: string, text: string): void {
-    const path = join(this.directory, file);
-    const before = readFileSync(path, "utf8");
-    expect(before).toContain(after);
-    writeFileSync(
-      path,
-      before.replace(after, (found) => found + text),
-    );
-  }
-
-  /** Changes every runner, and what is more as each is built. */
-  changeRunners(script = ""): void {
-    this.insert("scripts/build-runner.sh", "set -eu\n", `# ${Date.now()}\n${script}\n`);
-  }
-
-  remove(): void {
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-}
-
 const site = new SiteCopy();
 const flake = new FlakeCopy();
-const useFlake = (): Promise<void> => site.set({ flake: `path:${flake.directory}` });
+const useFlake = (): Promise<void> => site.set({ flake: flake.reference });
 
 beforeAll(async () => {
   await site.use();
@@ -72,6 +36,12 @@ afterAll(async () => {
   flake.remove();
 });
 
+const hostOf = (vm: string): string => (vm === "kw2" ? "hv2" : "hv1");
+const rootOf = (vm: string): Promise<string> =>
+  on(hostOf(vm), `readlink /nix/var/nix/gcroots/pulumi-microvm/${vm}/runner`);
+const currentOf = (vm: string): Promise<string> =>
+  on(hostOf(vm), `readlink /var/lib/microvms/${vm}/current`);
+const installed = (): Promise<string[]> => Promise.all(VMS.map(currentOf));
 const boots = (): Promise<string[]> => Promise.all(VMS.map(bootId));
 /** What the engine tells of each resource that failed, and of the program. */
 function failures(text: string): string[] {
@@ -95,13 +65,18 @@ test("a second pass evaluates nothing", async () => {
 });
 
 test("packages by themselves change nothing; beside a change of the closure they are shown", async () => {
-  const packages = (version: string): string => `            packages.hello = "${version}";\n`;
-  const place = "            toplevel = pathsOf toplevel;\n";
-  flake.insert("flake.nix", place, packages("2.12"));
+  // In what the flake tells of the systems, and in none of them.
+  const tell = (version: string): void =>
+    flake.insert(
+      "flake.nix",
+      "inherit packages;\n          }\n",
+      `          // { packages.hello = "${version}"; }\n`,
+    );
+  tell("2.12");
   await expectNoChanges();
   await up();
   flake.reset();
-  flake.insert("flake.nix", place, packages("2.13"));
+  tell("2.13");
   await expectNoChanges();
   flake.changeRunners();
   const before = await boots();
@@ -127,18 +102,13 @@ test("a flake that does not evaluate is one error, and nothing is done", async (
 });
 
 describe("a runner that does not build", () => {
-  const rootOf = (vm: string): Promise<string> =>
-    on(vm === "kw2" ? "hv2" : "hv1", `readlink /nix/var/nix/gcroots/pulumi-microvm/${vm}/runner`);
-  const currentOf = (vm: string): Promise<string> =>
-    on(vm === "kw2" ? "hv2" : "hv1", `readlink /var/lib/microvms/${vm}/current`);
-
   // It takes its time, in which the others could long be restarted.
   const broken =
     'if [ "$machineName" = kw1 ]; then sleep 15; echo no such kernel module >&2; exit 3; fi';
 
   test("fails the run with its log, and no VM is disturbed, though the others' closures are there", async () => {
     const before = await boots();
-    const runners = await Promise.all(VMS.map(currentOf));
+    const runners = await installed();
     flake.changeRunners(broken);
     const text = await failingUp();
     expect(failures(text)).toEqual([
@@ -147,21 +117,23 @@ describe("a runner that does not build", () => {
       ),
     ]);
     expect(await boots()).toEqual(before);
-    expect(await Promise.all(VMS.map(currentOf))).toEqual(runners);
+    expect(await installed()).toEqual(runners);
     expect(await rootOf("kc1")).not.toBe(runners[0]);
     expect(await rootOf("kw2")).not.toBe(runners[2]);
   });
 
   test("with --continue-on-error the other VMs converge", async () => {
-    const [kc1, kw1, kw2] = await boots();
+    const [kc1, kw1, kw2] = await installed();
+    const boot = await bootId("kw1");
     flake.changeRunners(broken);
     // The SDK adds an error of the program for what then can't be registered.
     expect(failures(await failingUp("--continue-on-error"))).toContainEqual(
       expect.stringMatching(/NixClosure \(kw1\):\n.*no such kernel module/s),
     );
-    expect(await bootId("kw1")).toBe(kw1);
-    expect(await bootId("kc1")).not.toBe(kc1);
-    expect(await bootId("kw2")).not.toBe(kw2);
+    expect(await currentOf("kw1")).toBe(kw1);
+    expect(await bootId("kw1")).toBe(boot);
+    expect(await currentOf("kc1")).not.toBe(kc1);
+    expect(await currentOf("kw2")).not.toBe(kw2);
     await site.reset();
     await up();
   });
@@ -174,6 +146,7 @@ test("a full disk on a host while closures are copied is one error, and no VM is
   );
   try {
     const before = await boots();
+    const runners = await installed();
     flake.changeRunners(
       'if [ "$machineName" = kw1 ]; then head -c 8M /dev/urandom >"$out.big"; mkdir -p "$out"; mv "$out.big" "$out/big"; fi',
     );
@@ -184,6 +157,7 @@ test("a full disk on a host while closures are copied is one error, and no VM is
       ),
     ]);
     expect(await boots()).toEqual(before);
+    expect(await installed()).toEqual(runners);
   } finally {
     // The database must not go on with paths that were on the small disk.
     await on(

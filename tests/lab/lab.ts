@@ -3,7 +3,7 @@
  * over SSH. Each scenario edits a copy of stacks/lab.yaml, never the file itself.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse, parseDocument } from "yaml";
@@ -213,6 +213,54 @@ export async function journalAfter(
 export async function mutations(host: string, end: string): Promise<string[]> {
   const lines = await journalAfter(host, end, "SYSLOG_IDENTIFIER", "pulumi-microvm");
   return lines.map((line) => line.replace(/^[0-9a-f-]{36}: /, ""));
+}
+
+/** A copy of the lab's flake that scenarios change. Its systems are those of the original until then. */
+export class FlakeCopy {
+  private readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-flake-"));
+  readonly reference = `path:${this.directory}`;
+
+  constructor() {
+    this.reset();
+  }
+
+  reset(): void {
+    cpSync(join(PROJECT, "lab", "flake"), this.directory, { recursive: true });
+  }
+
+  /** Puts text into one of its files, behind the first place where `after` stands. */
+  insert(file: string, after: string, text: string): void {
+    const path = join(this.directory, file);
+    const before = readFileSync(path, "utf8");
+    if (!before.includes(after)) throw new Error(`${file} has no ${after}`);
+    writeFileSync(
+      path,
+      before.replace(after, (found) => found + text),
+    );
+  }
+
+  /** Changes every runner, which runs `script` as it is built. */
+  changeRunners(script = ""): void {
+    this.insert("scripts/build-runner.sh", "set -eu\n", `# ${Date.now()}\n${script}\n`);
+  }
+
+  /** What each system runs, with versions. */
+  setPackages(packages: Record<string, string>): void {
+    this.write("packages.json", packages);
+  }
+
+  /** Machine -> shell commands that the activation of its new system begins with. */
+  setFaults(faults: Record<string, string>): void {
+    this.write("faults.json", faults);
+  }
+
+  private write(name: string, value: object): void {
+    writeFileSync(join(this.directory, name), `${JSON.stringify(value)}\n`);
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
 }
 
 /** A copy of the lab's site that scenarios change; `set` values replace those at a path. */

@@ -102,7 +102,9 @@ rec {
               (drv "script" "")
             ];
             systemd.package = drv "systemd" "258";
-            system.build.toplevel = toplevel;
+            system = config.system // {
+              build.toplevel = toplevel;
+            };
             services = config.services // {
               k0s = (config.services.k0s or { }) // {
                 package = drv "k0s" "1.35.1";

@@ -100,6 +100,27 @@ describe("microvm-guest", () => {
     });
   });
 
+  test("says on the hypervisor which system it runs, where its /etc is kept there", () => {
+    const found = evaluate(`let
+      script = modules: (t.guest ([ ${kw1} ] ++ modules)).system.activationScripts;
+    in {
+      kept = (script [ ]).pulumi-microvm;
+      own = script [ { microvm-guest.persistentEtc = false; } ];
+    }`);
+    expect(found).toEqual({
+      kept: {
+        deps: ["etc"],
+        text: [
+          "mkdir -p /etc/pulumi-microvm",
+          'ln -sfn "$systemConfig" /etc/pulumi-microvm/system.new',
+          "mv -T /etc/pulumi-microvm/system.new /etc/pulumi-microvm/system",
+          "",
+        ].join("\n"),
+      },
+      own: {},
+    });
+  });
+
   test("names of cards fit and differ, also of VMs with long names", () => {
     const found = evaluate(`map (name: (builtins.head (t.guest [
       ${kw1} { microvm-guest.name = name; }

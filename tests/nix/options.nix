@@ -46,7 +46,11 @@ in
     networking.firewall.enable = option types.bool true;
     networking.bridges = attrsOf types.raw;
 
+    nix.enable = option types.bool true;
     nix.settings.experimental-features = listOf types.str;
+
+    system.switch.enable = option types.bool true;
+    system.activationScripts = attrsOf types.raw;
 
     services.openssh.enable = bool;
     services.openssh.hostKeys = option (types.listOf (types.attrsOf types.raw)) [

@@ -248,6 +248,14 @@ describe("pulumiMicrovm", () => {
     });
   });
 
+  test("a guest can be switched live where microvm.nix's deploy.rebuild would", () => {
+    const found = evaluate(
+      `let live = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; machines.kw1.imports = [ module ];")}).pulumiMicrovm.machines.kw1.liveSwitch; in
+      map live [ { } { system.switch.enable = false; } { nix.enable = false; } ]`,
+    );
+    expect(found).toEqual([true, false, false]);
+  });
+
   test("`hardware` changes with what the VMM gets, and not with the system", () => {
     const was = machinesOf(site)["kw1"];
     const keys = machinesOf(

@@ -118,13 +118,16 @@ let
         check = isAttrs;
         merge =
           path: sets:
+          let
+            definitionsOf = name: concatMap (set: lib.optional (set ? ${name}) set.${name}) sets;
+            # What only false mkIfs define is not there.
+            names = filter (name: concatMap discharge (definitionsOf name) != [ ]) (unique (concatMap attrNames sets));
+          in
           listToAttrs (
             map (name: {
               inherit name;
-              value = mergeDefinitions inner (path ++ [ name ]) (
-                concatMap (set: lib.optional (set ? ${name}) set.${name}) sets
-              );
-            }) (unique (concatMap attrNames sets))
+              value = mergeDefinitions inner (path ++ [ name ]) (definitionsOf name);
+            }) names
           );
       };
       submodule = module: {

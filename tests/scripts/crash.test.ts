@@ -14,7 +14,12 @@ interface Scenario {
 const applyVolume: Step = ["volume-apply", (box) => volume(box)];
 const applyVm: Step = ["microvm-apply", () => vm()];
 const confirmVm: Step = ["microvm-settle", () => vm({ outcome: "confirmed" })];
-const changeVm: Step = ["microvm-apply", () => vm({ runner: storePath("new"), known: "yes" })];
+const change = (update: string): Step => [
+  "microvm-apply",
+  () => vm({ runner: storePath("new"), hardware: "h2", update, known: "yes" }),
+];
+const changeVm = change("restart");
+const switchVm = change("switch");
 const removeVolume = (how: string): Scenario => ({
   before: [applyVolume],
   run: ["volume-remove", (box) => volume(box, { on_delete: how })],
@@ -36,7 +41,7 @@ const SCENARIOS: Record<string, Scenario> = {
   },
   "a VM is restarted": {
     before: [applyVm],
-    run: ["microvm-apply", () => vm({ known: "yes" }, "lab", "again")],
+    run: ["microvm-apply", () => vm({ known: "yes", update: "restart" }, "lab", "again")],
   },
   "a VM is stopped": {
     before: [applyVm],
@@ -50,6 +55,17 @@ const SCENARIOS: Record<string, Scenario> = {
     before: [applyVm, confirmVm, changeVm],
     run: ["microvm-settle", () => vm({ outcome: "failed" })],
   },
+  "a VM is switched live": { before: [applyVm, confirmVm], run: switchVm },
+  "a live switch is confirmed": { before: [applyVm, confirmVm, switchVm], run: confirmVm },
+  "a live switch is reverted in the guest": {
+    before: [applyVm, confirmVm, switchVm],
+    run: ["microvm-settle", () => vm({ outcome: "reverted" })],
+  },
+  "a live switch ends in a restart": {
+    before: [applyVm, confirmVm, switchVm],
+    run: ["microvm-settle", () => vm({ outcome: "failed" })],
+  },
+  "a VM is left to its next start": { before: [applyVm, confirmVm], run: change("install") },
   "a VM is removed": { before: [applyVm], run: ["microvm-remove", () => vm()] },
   "a closure is kept": { before: [], run: ["closure-apply", () => closure()] },
   "a closure is dropped": {

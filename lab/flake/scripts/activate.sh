@@ -7,4 +7,9 @@ cp -dR --no-preserve=mode,ownership "$toplevel/etc/." /etc/
 install -d -m 0700 /root/.ssh
 install -m 0600 "$toplevel/authorized_keys" /root/.ssh/authorized_keys
 hostname "$(cat "$toplevel/etc/hostname")"
+# Where the share of /etc is: as nixosModules.microvm-guest does it.
+if [ -d /etc/pulumi-microvm ]; then
+  ln -sfn "$toplevel" /etc/pulumi-microvm/system.new
+  mv -T /etc/pulumi-microvm/system.new /etc/pulumi-microvm/system
+fi
 ln -sfn "$toplevel" /run/current-system

@@ -12,6 +12,8 @@ cp "$scripts/switch-to-configuration.sh" "$out/bin/switch-to-configuration"
 chmod 0755 "$out/init" "$out/activate" "$out/bin/switch-to-configuration"
 
 printf '%s\n' "$machine" >"$out/machine.json"
+printf '%s\n' "$packages" >"$out/packages"
+printf 'set -eu\n%s\n' "$fault" >"$out/fault"
 printf '%s\n' "$volumes" >"$out/volumes"
 printf '%s\n' "$hostName" >"$out/etc/hostname"
 printf '127.0.0.1 localhost %s\n' "$hostName" >"$out/etc/hosts"
@@ -42,5 +44,12 @@ for unit in libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.s
   ln -s /dev/null "$out/etc/systemd/system/$unit"
 done
 mkdir -p "$out/etc/systemd/system/multi-user.target.wants"
+
+# A service of the guest, another one for each version of what it runs.
+{
+  printf '[Unit]\nDescription=What the guest runs: %s\n\n' "${packages//$'\n'/, }"
+  printf '[Service]\nExecStart=/bin/sleep infinity\n'
+} >"$out/etc/systemd/system/lab-app.service"
+ln -s ../lab-app.service "$out/etc/systemd/system/multi-user.target.wants/lab-app.service"
 ln -s /lib/systemd/system/systemd-networkd.service \
   "$out/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"

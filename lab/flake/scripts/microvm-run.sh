@@ -30,7 +30,7 @@ while IFS=$'\t' read -r source mount_point mode; do
   case $mount_point in
     "") continue ;;
     /nix/store) continue ;;
-    # The guest's /etc is the lab root's; of the share it sees what the operator puts there.
+    # The guest's /etc is the lab root's; of the share it sees its SSH keys, and says there what it runs.
     /etc) continue ;;
   esac
   [ -d "$source" ] || fail "share $source is missing"
@@ -45,6 +45,9 @@ done <"$share/shares"
 for key in "$state"/etc/ssh/ssh_host_ed25519_key*; do
   arguments+=("--bind-ro=$key:/etc/ssh/${key##*/}")
 done
+
+mkdir -p "$state/etc/pulumi-microvm"
+arguments+=("--bind=$state/etc/pulumi-microvm:/etc/pulumi-microvm")
 
 # All images first, so that a missing one leaves no loop device behind.
 mapfile -t images < <(grep . "$share/volumes" || true)

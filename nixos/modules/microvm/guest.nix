@@ -234,6 +234,16 @@ in
         # Activation writes to /etc before systemd is there.
         // optionalAttrs (cfg.persistentEtc && hasMicrovm) { "/etc".neededForBoot = true; };
 
+      # On the hypervisor the provider reads there what this guest runs: /run is not to be seen from outside.
+      system.activationScripts.pulumi-microvm = mkIf cfg.persistentEtc {
+        deps = [ "etc" ];
+        text = ''
+          mkdir -p /etc/pulumi-microvm
+          ln -sfn "$systemConfig" /etc/pulumi-microvm/system.new
+          mv -T /etc/pulumi-microvm/system.new /etc/pulumi-microvm/system
+        '';
+      };
+
       services.openssh = {
         enable = true;
         hostKeys = [ hostKey ];

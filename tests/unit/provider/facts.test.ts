@@ -77,6 +77,24 @@ describe("parseFacts", () => {
     });
   });
 
+  describe("what a VM runs", () => {
+    const runs = (...more: string[]) => parseFacts("hv1", [...more, ...lines], 0).vms.get("kc1");
+    const said = "guest-system\tkc1\t500\t/nix/store/system";
+
+    test("is what the guest said since its start", () => {
+      const started = (seconds: number): string => `started\tmicrovm@kc1.service\t${seconds}`;
+      expect(runs(said, started(499))?.guestSystem).toBe("/nix/store/system");
+      expect(runs(said, started(501))?.guestSystem).toBeUndefined();
+      expect(runs(said)?.guestSystem).toBeUndefined();
+    });
+
+    test("is on the hardware of the runner that it was started with", () => {
+      const vm = runs("hardware\tkc1\t/nix/store/b\tbooted", "hardware\tkc1\t/nix/store/a\tnew");
+      expect(vm).toMatchObject({ bootedHardware: "booted", currentHardware: "new" });
+      expect(runs("hardware\tkc1\t/nix/store/c\tnew")?.bootedHardware).toBeUndefined();
+    });
+  });
+
   test("an answer that was cut anywhere is an error, never an empty host", () => {
     for (let length = 0; length < lines.length; length++) {
       expect(() => parseFacts("hv1", lines.slice(0, length), 0)).toThrow("not whole");

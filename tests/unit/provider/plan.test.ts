@@ -22,6 +22,7 @@ const observed = fc.record({
   running: fc.boolean(),
   restart: fc.constantFrom("", "1"),
   booted: runner,
+  system: fc.constantFrom("", path("system"), path("other")),
   stale: fc.boolean(),
   autostart: fc.boolean(),
   guestHostKey: fc.constantFrom("ssh-ed25519 AAAA", ""),
@@ -61,6 +62,7 @@ describe("MicroVm", () => {
           found.running === wanted.running &&
           found.restart === wanted.restart &&
           !found.stale &&
+          (!found.running || found.system !== path("other")) &&
           found.autostart === wanted.running &&
           (found.guestHostKey !== "" || found.running) &&
           found.status === "ready" &&

@@ -70,6 +70,7 @@ describe("the normalised site", () => {
       hostName: "kw1",
       memoryMiB: 192,
       prefixLength: 24,
+      updatePolicy: "live",
       startTimeoutSeconds: 600,
       running: true,
       restart: "",

@@ -1,5 +1,5 @@
 /** What SSH sessions cost a host, by its own records: sshd's journal, and the kernel's process accounting. */
-import { on } from "../lab/lab";
+import { on } from "./lab";
 
 /** What others than this file did on one host. */
 export interface Cost {

@@ -14,7 +14,7 @@ import {
   state,
   until,
   up,
-} from "../lab/lab";
+} from "./lab";
 
 const site = new SiteCopy();
 const HOST = "hv2";

@@ -1,0 +1,81 @@
+# shellcheck shell=sh
+# Runs in a guest: activates a system, in the order of microvm.nix's deploy.sshSwitch, as a unit of its own, which
+# survives a lost link. Sent again with the same p_operation it only waits. p_toplevel: the system; empty: the
+# one before the last switch that was not confirmed. p_closure_info: its closureInfo, or empty. p_seconds
+read_parameters
+switch=$RUN/switches/$p_operation
+unit=pulumi-microvm-switch-$p_operation.service
+before=$RUN/system-before-switch
+
+# The guest's store is the hypervisor's: the paths are there, and its database does not know them yet.
+# $1..$3 are for the inner shell.
+# shellcheck disable=SC2016
+ACTIVATE='
+  set -eu
+  [ -z "$2" ] || nix-store --load-db <"$2/registration"
+  nix-env -p /nix/var/nix/profiles/system --set "$1"
+  code=0
+  "$1/bin/switch-to-configuration" switch || code=$?
+  printf "%s\n" "$code" >"$3/code.new"
+  mv "$3/code.new" "$3/code"
+'
+
+require_right_guest() {
+  [ -x "$p_toplevel/bin/switch-to-configuration" ] ||
+    fail operation "the guest does not see $p_toplevel: its store is not the hypervisor's"
+  [ "$(cat "$p_toplevel/etc/hostname")" = "$(cat /etc/hostname)" ] ||
+    fail operation "the guest is $(cat /etc/hostname), and the system is that of $(cat "$p_toplevel/etc/hostname")"
+}
+
+# A switch of before may still run: NixOS lets but one be made at a time.
+begin_switch() {
+  for other in "$RUN"/switches/*; do
+    [ -d "$other" ] || continue
+    systemctl stop "pulumi-microvm-switch-${other##*/}.service" 2>/dev/null || true
+  done
+  if [ ! -e "$before" ] && [ -n "$p_closure_info" ]; then
+    write_file "$before" 0600 "$(readlink -f /run/current-system)"
+  fi
+  mkdir "$switch"
+  systemd-run --quiet --collect --service-type=exec --unit="$unit" \
+    --property=SyslogIdentifier=pulumi-microvm --property="RuntimeMaxSec=$p_seconds" --setenv=PATH="$PATH" \
+    /bin/sh -c "$ACTIVATE" sh "$p_toplevel" "$p_closure_info" "$switch" ||
+    fail operation "systemd did not start the switch"
+}
+
+unit_ended() {
+  case $(systemctl is-active "$unit" 2>/dev/null) in
+    active | activating | deactivating | reloading) return 1 ;;
+  esac
+}
+
+last_words() {
+  journalctl -q -o cat -n 12 -u "$unit" 2>/dev/null | tr '\n' ' '
+}
+
+# switch-to-configuration's codes are those of NixOS.
+report_switch() {
+  code=$(cat "$switch/code" 2>/dev/null || true)
+  case $code in
+    0) return 0 ;;
+    '') fail operation "the switch did not come to its end: $(last_words)" ;;
+    4) why="units failed" ;;
+    100) why="NixOS wants a restart for it" ;;
+    *) why="it failed" ;;
+  esac
+  fail operation "switch-to-configuration ended with code $code ($why): $(last_words)"
+}
+
+if [ -n "$p_toplevel" ]; then back=no; else back=yes; fi
+mkdir -p "$RUN/switches"
+if [ ! -d "$switch" ]; then
+  [ -n "$p_toplevel" ] || p_toplevel=$(cat "$before" 2>/dev/null) ||
+    fail operation "the guest does not know what it ran before"
+  require_right_guest
+  begin_switch
+fi
+status "switching"
+until unit_ended; do sleep 0.1; done
+report_switch
+[ "$back" = no ] || rm -f "$before"
+finish

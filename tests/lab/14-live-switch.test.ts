@@ -1,0 +1,234 @@
+/** A running guest gets a new system: live where that is enough, and back where it fails. */
+import {
+  FlakeCopy,
+  SiteCopy,
+  bootId,
+  expectNoChanges,
+  failingUp,
+  journalEnd,
+  mutations,
+  on,
+  pulumi,
+  state,
+  until,
+  up,
+} from "./lab";
+import { PROVIDER, gone, processesBelow, startUp } from "./kill";
+
+const site = new SiteCopy();
+const flake = new FlakeCopy();
+const base = { flake: flake.reference };
+const VMS = ["kc1", "kw1", "kw2"];
+
+beforeAll(async () => {
+  await site.use();
+  await site.set(base);
+  await up();
+});
+afterAll(async () => {
+  await site.reset();
+  await up();
+  await expectNoChanges();
+  await site.release();
+  flake.remove();
+});
+
+const boots = (): Promise<string[]> => Promise.all(VMS.map(bootId));
+const systemOf = (vm: string): Promise<string> => on(vm, "readlink -f /run/current-system");
+const currentOf = (vm: string): Promise<string> =>
+  on("hv1", `readlink /var/lib/microvms/${vm}/current`);
+
+async function outputsOf(vm: string): Promise<Record<string, unknown> | undefined> {
+  return (await state()).get(`MicroVm ${vm}`)?.outputs;
+}
+
+async function previewText(): Promise<string> {
+  const { code, text } = await pulumi("preview", "--stack=lab");
+  expect(code).toBe(0);
+  return text;
+}
+
+test("a changed package switches all guests live, and the preview had said so", async () => {
+  const before = await boots();
+  const end = await journalEnd("hv1");
+  flake.setPackages({ "lab-app": "1.1", "lab-tool": "3" });
+  const text = await previewText();
+  for (const vm of VMS) {
+    expect(text).toContain(`${vm}: live switch, it keeps running: the system changes`);
+    expect(text).toMatch(new RegExp(`${vm}: closure .*lab-app 1\\.0 -> 1\\.1, \\+ lab-tool 3`));
+  }
+  expect(await mutations("hv1", end)).toEqual([]);
+
+  await up();
+  expect(await boots()).toEqual(before);
+  for (const vm of VMS) {
+    expect(await on(vm, "systemctl show --property=Description lab-app")).toContain("lab-app 1.1");
+    expect(await outputsOf(vm)).toMatchObject({ stale: false, status: "ready" });
+    expect((await outputsOf(vm))?.["system"]).toBe(await systemOf(vm));
+  }
+  const switched = (await mutations("hv1", end)).filter((line) => line.startsWith("switching"));
+  expect(switched).toHaveLength(2);
+  await expectNoChanges();
+
+  // What was switched to is also what it starts with.
+  const system = await systemOf("kw1");
+  await site.set({ ...base, "vms.kw1.restart": "once" });
+  await up();
+  expect(await systemOf("kw1")).toBe(system);
+  expect(await bootId("kw1")).not.toBe(before[1]);
+  await expectNoChanges();
+}, 400_000);
+
+test("changed memory restarts its VMs alone, with the reason", async () => {
+  await site.set(base);
+  await up();
+  const before = await boots();
+  await site.set({ ...base, "profiles.worker.memory": "208MiB" });
+  const text = await previewText();
+  expect(text).toContain("kw1: restarts: the hardware changes");
+  expect(text).toContain("kw2: restarts: the hardware changes");
+  expect(text).not.toMatch(/kc1: (restarts|live|closure)/);
+  await up();
+  const after = await boots();
+  expect(after.map((boot, i) => boot === before[i])).toEqual([true, false, false]);
+  await expectNoChanges();
+}, 400_000);
+
+describe("updatePolicy", () => {
+  const policy = (how: string, nameserver: string): Record<string, unknown> => ({
+    ...base,
+    "vms.kw1.updatePolicy": how,
+    "vms.kw1.network": { nameservers: [nameserver] },
+  });
+
+  test("restart: the VM restarts where a live switch would be enough", async () => {
+    await site.set(base);
+    await up();
+    const before = await boots();
+    await site.set(policy("restart", "198.18.0.53"));
+    expect(await previewText()).toContain("kw1: restarts: updatePolicy is restart");
+    await up();
+    expect((await boots()).map((boot, i) => boot === before[i])).toEqual([true, false, true]);
+    await expectNoChanges();
+  }, 400_000);
+
+  test("onNextBoot: it is installed, and runs from the VM's next start", async () => {
+    const before = await boots();
+    const running = await systemOf("kw1");
+    await site.set(policy("onNextBoot", "198.18.0.54"));
+    expect(await previewText()).toContain("kw1: installed, takes effect when it starts");
+    await up();
+    expect(await boots()).toEqual(before);
+    expect(await systemOf("kw1")).toBe(running);
+    expect(await outputsOf("kw1")).toMatchObject({ stale: true, system: running });
+    await expectNoChanges();
+
+    await on("hv1", "systemctl restart microvm@kw1");
+    await until("kw1 answers", 60, () =>
+      on("kw1", "grep -q 198.18.0.54 /etc/resolv.conf; echo $?"),
+    );
+    expect(await systemOf("kw1")).not.toBe(running);
+    await up();
+    expect(await outputsOf("kw1")).toMatchObject({ stale: false });
+    await expectNoChanges();
+  }, 400_000);
+});
+
+describe("a switch that fails goes back", () => {
+  const timeout = { ...base, "vms.kw1.startTimeout": "50s" };
+
+  beforeEach(async () => {
+    flake.setFaults({});
+    await site.set(timeout);
+    await up();
+  });
+
+  /** A failed `up`: the VM is on its previous runner and system, and the others were not touched. */
+  async function expectBack(fault: string, how: string, cause: RegExp): Promise<void> {
+    const before = await boots();
+    const runner = await currentOf("kw1");
+    const system = await systemOf("kw1");
+    flake.setFaults({ kw1: fault });
+    const text = await failingUp();
+    expect(text).toMatch(cause);
+    expect(text).toContain(`It was put back on ${runner} ${how}, and answers`);
+
+    expect(await currentOf("kw1")).toBe(runner);
+    expect(await systemOf("kw1")).toBe(system);
+    const stays = how === "without a restart";
+    expect((await boots()).map((boot, i) => boot === before[i])).toEqual([true, stays, true]);
+    expect(await outputsOf("kw1")).toMatchObject({ runner, system, status: "ready", stale: false });
+
+    // The site is right again, and there is nothing to do.
+    flake.setFaults({});
+    await up();
+    await expectNoChanges();
+    expect(await currentOf("kw1")).toBe(runner);
+  }
+
+  test("it exits non-zero", async () => {
+    await expectBack(
+      "echo no room for it; exit 3",
+      "without a restart",
+      /switch-to-configuration ended with code 2 .*no room for it/s,
+    );
+  }, 400_000);
+
+  test("it hangs", async () => {
+    await expectBack("sleep 3600", "without a restart", /did not come to its end|deadline/);
+  }, 400_000);
+
+  test("it takes the guest's network down", async () => {
+    // With networkd stopped, for the switch's end would have it bring the link up again.
+    await expectBack(
+      "systemctl stop systemd-networkd.service systemd-networkd.socket; ip link set host0 down",
+      "by a restart",
+      /live switch to .* failed/,
+    );
+  }, 400_000);
+
+  test("it stops the guest's sshd", async () => {
+    await expectBack("systemctl stop ssh", "by a restart", /live switch to .* failed/);
+  }, 400_000);
+});
+
+test("the operator is killed in the middle: the next up goes on, without a restart", async () => {
+  flake.setFaults({});
+  await site.set(base);
+  await up();
+  const before = await boots();
+  flake.setFaults({ kw1: "sleep 12" });
+  const running = startUp();
+  await until("the switch", 120, async () => {
+    const units = await on(
+      "kw1",
+      "systemctl list-units --plain --no-legend 'pulumi-microvm-switch-*'",
+    );
+    return units.includes("pulumi-microvm-switch-") ? true : undefined;
+  });
+  const plugins = processesBelow(running.pid, PROVIDER);
+  for (const pid of plugins) process.kill(pid, "SIGKILL");
+  await running.ended;
+  await gone(plugins);
+  expect(plugins.length).toBeGreaterThan(0);
+
+  await up();
+  expect(await boots()).toEqual(before);
+  expect(await outputsOf("kw1")).toMatchObject({ status: "ready", stale: false });
+  expect((await outputsOf("kw1"))?.["system"]).toBe(await systemOf("kw1"));
+  await expectNoChanges();
+}, 400_000);
+
+test("a guest that runs something else is drift, and goes back live", async () => {
+  flake.setFaults({});
+  await up();
+  const before = await boots();
+  const wanted = await systemOf("kw1");
+  const other = `/nix/store/${"0".repeat(32)}-other`;
+  await on("kw1", `ln -sfn ${other} /etc/pulumi-microvm/system`);
+  expect(await previewText()).toContain("kw1: live switch");
+  await up();
+  expect(await boots()).toEqual(before);
+  expect(await outputsOf("kw1")).toMatchObject({ stale: false, system: wanted });
+  await expectNoChanges();
+}, 400_000);
