@@ -43,6 +43,7 @@ const currentOf = (vm: string): Promise<string> =>
   on(hostOf(vm), `readlink /var/lib/microvms/${vm}/current`);
 const installed = (): Promise<string[]> => Promise.all(VMS.map(currentOf));
 const boots = (): Promise<string[]> => Promise.all(VMS.map(bootId));
+
 /** What the engine tells of each resource that failed, and of the program. */
 function failures(text: string): string[] {
   return text
