@@ -12,7 +12,9 @@ import { Stack, seconds, type StateResource } from "./stack";
 
 const directory = join(stateDirectory, "bench");
 const siteFile = join(directory, "site.yaml");
-const recording = join(directory, "evaluation.json");
+const evaluation = join(directory, "evaluation");
+/** Of the program: each bench begins without a kept evaluation. */
+const cache = join(directory, "cache");
 
 /** One VM as it is to be found on its host. */
 export interface Vm {
@@ -38,19 +40,19 @@ export class Ours {
     return new Ours((await run(which, { env: labEnvironment() })).trim());
   }
 
-  /** Grows or shrinks the stack to `count` VMs and keeps what their evaluation printed. */
+  /** Grows or shrinks the stack to `count` VMs; their evaluation is kept from here on. */
   async converge(count: number): Promise<void> {
     mkdirSync(directory, { recursive: true });
     const hosts = HOSTS.map((host) => ({ ...host, hostKey: hostKey(host) }));
     writeFileSync(siteFile, benchSite(count, hosts, `path:${join(labSource, "flake")}`));
-    rmSync(recording, { force: true });
+    rmSync(cache, { recursive: true, force: true });
     await this.stack.select({ "pulumi-microvm:site": siteFile });
     await this.stack.converge();
   }
 
   /** Seconds of the evaluation alone, as the program had it made. */
   evaluate(): Promise<number> {
-    const words = readFileSync(`${recording}.arguments`, "utf8").trimEnd().split("\n");
+    const words = readFileSync(evaluation, "utf8").trimEnd().split("\n");
     const options = { env: labEnvironment(), timeoutSeconds: 600 };
     return seconds(inOperator([this.realNix, ...words]), options);
   }
@@ -86,7 +88,8 @@ export class Ours {
       ...environment,
       PATH: [join(checkout, "bench", "nix"), environment["PATH"] ?? ""].join(delimiter),
       BENCH_NIX: this.realNix,
-      BENCH_EVALUATION: recording,
+      BENCH_EVALUATION: evaluation,
+      XDG_CACHE_HOME: cache,
     };
   }
 }

@@ -1,7 +1,7 @@
 /** A VM of the site: its volumes and its closure, then the VM itself. */
 import * as pulumi from "@pulumi/pulumi";
 import type { HypervisorModel, VmModel, VolumeModel } from "../site/model";
-import type { Machine } from "./evaluation";
+import type { Machine } from "./evaluation/evaluate";
 import type { HypervisorHost } from "./hypervisorHost";
 import { MicroVmResource, NixClosure, Volume } from "./resources";
 
@@ -10,6 +10,8 @@ export interface MicroVmArgs {
   hypervisor: HypervisorModel;
   host: HypervisorHost;
   machine: pulumi.Output<Machine>;
+  /** When the VM itself may be touched. */
+  ready: Promise<void>;
 }
 
 /** What a stack tells about each VM. */
@@ -27,12 +29,16 @@ export interface VmOutput {
 
 export class MicroVm extends pulumi.ComponentResource {
   readonly output: pulumi.Output<VmOutput>;
+  readonly closure: NixClosure;
 
   constructor(name: string, args: MicroVmArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pulumi-microvm:components:MicroVm", name, {}, opts);
     const volumes = this.volumes(args);
-    const closure = this.closure(args);
-    const vm = this.vm(args, [...volumes, closure]);
+    this.closure = this.makeClosure(args);
+    const vm = this.vm(
+      args,
+      args.ready.then(() => [...volumes, this.closure]),
+    );
     this.output = pulumi
       .all([vm.running, vm.runner, vm.stale, vm.guestHostKey])
       .apply(([running, runner, stale, guestHostKey]) => ({
@@ -72,7 +78,7 @@ export class MicroVm extends pulumi.ComponentResource {
     );
   }
 
-  private closure({ vm, hypervisor, host, machine }: MicroVmArgs): NixClosure {
+  private makeClosure({ vm, hypervisor, host, machine }: MicroVmArgs): NixClosure {
     const roots = machine.apply(({ runner, toplevel, closureInfo }) => ({
       runner,
       toplevel,
@@ -94,7 +100,7 @@ export class MicroVm extends pulumi.ComponentResource {
 
   private vm(
     { vm, host, machine }: MicroVmArgs,
-    dependsOn: pulumi.CustomResource[],
+    dependsOn: Promise<pulumi.Resource[]>,
   ): MicroVmResource {
     const timeout = `${vm.startTimeoutSeconds}s`;
     return new MicroVmResource(

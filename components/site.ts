@@ -1,7 +1,8 @@
 /** A whole site: the provider with its hosts, one evaluation, every hypervisor, every VM. */
 import * as pulumi from "@pulumi/pulumi";
 import type { HypervisorModel, SiteModel, SshEndpoint } from "../site/model";
-import { evaluate } from "./evaluation";
+import { answered } from "./answered";
+import { evaluate } from "./evaluation/evaluate";
 import { HypervisorHost } from "./hypervisorHost";
 import { MicroVm } from "./microVm";
 import type { VmOutput } from "./microVm";
@@ -26,15 +27,22 @@ export class Site extends pulumi.ComponentResource {
     const options = { parent: this, providers: { microvm: provider } };
     const machineOf = evaluate(model, args.siteDirectory, { parent: this });
 
-    const outputs = model.hypervisors.flatMap((hypervisor) => {
+    const made = new Map<string, MicroVm>();
+    // Everything is built and copied before the first VM is disturbed: docs/decisions/0007. The callback
+    // runs when this constructor is through, so all of them are made by then.
+    const ready = Promise.resolve().then(() =>
+      answered([...made.values()].map((vm) => vm.closure)),
+    );
+    for (const hypervisor of model.hypervisors) {
       const vms = model.vms.filter((vm) => vm.hypervisor === hypervisor.name);
       const host = new HypervisorHost(hypervisor.name, { hypervisor, vms }, options);
-      return vms.map((vm): [string, pulumi.Output<VmOutput>] => {
+      for (const vm of vms) {
         const machine = machineOf(vm.name);
-        return [vm.name, new MicroVm(vm.name, { vm, hypervisor, host, machine }, options).output];
-      });
-    });
+        made.set(vm.name, new MicroVm(vm.name, { vm, hypervisor, host, machine, ready }, options));
+      }
+    }
 
+    const outputs = [...made].map(([vm, { output }]): [string, typeof output] => [vm, output]);
     this.vms = pulumi.output(Object.fromEntries(outputs));
     this.registerOutputs({ vms: this.vms });
   }

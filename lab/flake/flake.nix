@@ -120,20 +120,29 @@
         outputs.out = builtins.unsafeDiscardStringContext drv.outPath;
       };
 
+      # An error names the machine.
+      inContextOf =
+        machine: value:
+        builtins.addErrorContext "while evaluating machine ${machine.name} of the site" (
+          builtins.deepSeq value value
+        );
+
       deploymentOf =
         machine:
         let
           toplevel = toplevelOf machine;
         in
-        pathsOf (runnerOf machine toplevel)
-        // {
-          toplevel = pathsOf toplevel;
-          closureInfo = pathsOf (closureInfoOf machine toplevel);
-          hardware = builtins.hashString "sha256" (builtins.toJSON (hardwareOf machine));
-          # A QEMU guest of the lab has neither Nix nor a system to switch.
-          liveSwitch = !(isQemu machine);
-          inherit packages;
-        };
+        inContextOf machine (
+          pathsOf (runnerOf machine toplevel)
+          // {
+            toplevel = pathsOf toplevel;
+            closureInfo = pathsOf (closureInfoOf machine toplevel);
+            hardware = builtins.hashString "sha256" (builtins.toJSON (hardwareOf machine));
+            # A QEMU guest of the lab has neither Nix nor a system to switch.
+            liveSwitch = !(isQemu machine);
+            inherit packages;
+          }
+        );
     in
     {
       pulumiMicrovm = {

@@ -10,15 +10,20 @@ import { printable } from "./printable";
 
 const NIX = ["--extra-experimental-features", "nix-command flakes"];
 
-/** Builds derivations on this machine; what is there already costs nothing. */
-export async function build(call: Call, derivations: string[]): Promise<void> {
+/**
+ * Builds the derivations of `name` on this machine; what is there already costs nothing. Fails with the end of
+ * what Nix printed, which holds the end of the builder's log.
+ */
+export async function build(call: Call, name: string, derivations: string[]): Promise<void> {
   call.status("building");
-  await run(call, "nix-store", ["--realise", ...derivations], {});
+  const doing = `${name}: building on this machine`;
+  await run(call, doing, "nix-store", ["--realise", ...derivations], {});
 }
 
-/** Copies store paths, or derivations with all that they need, to a host. */
+/** Copies store paths of `name`, or derivations with all that they need, to a host. */
 export async function copy(
   call: Call,
+  name: string,
   host: { name: string; hop: SshHop; config: ProviderConfig },
   paths: string[],
   what: "outputs" | "derivations",
@@ -29,6 +34,7 @@ export async function copy(
     const file = writeSshConfig(directory, host);
     await run(
       call,
+      `${host.name}: copying ${name} to it`,
       "nix",
       [
         ...NIX,
@@ -111,14 +117,16 @@ function alias(index: number): string {
   return index === 0 ? "pulumi-microvm-host" : `pulumi-microvm-jump${index}`;
 }
 
+/** Runs a program of Nix to its end; its standard error is what an error ends with. */
 function run(
   call: Call,
-  command: string,
+  doing: string,
+  program: string,
   args: string[],
   environment: Record<string, string>,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
+    const child = spawn(program, args, {
       env: { ...process.env, ...environment },
       stdio: ["ignore", "ignore", "pipe"],
       signal: AbortSignal.any([
@@ -126,31 +134,38 @@ function run(
         AbortSignal.timeout(Math.max(1, call.deadline - Date.now())),
       ]),
     });
-    let tail = "";
-    child.stderr.on("data", (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-4000)));
+    let printed = "";
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      printed = (printed + chunk).slice(-MOST_PRINTED);
+    });
     child.on("error", (error) => {
       if (error.name === "AbortError") {
         const cause = call.signal.aborted ? "cancelled" : "deadline";
-        reject(new ProviderError(cause, `${command}: ${cause}`));
+        reject(new ProviderError(cause, `${doing}: ${program}: ${cause}`));
       } else {
         reject(
           new ProviderError(
             "nix",
-            `${command} can't be run: ${error.message}`,
+            `${doing}: ${program} can't be run: ${error.message}`,
             "Install Nix on this machine; it evaluates and builds what the hosts run.",
           ),
         );
       }
     });
     child.on("close", (code) => {
+      const ending = `${doing}: ${program} ended with code ${code ?? "none"}`;
       if (code === 0) resolve();
-      else
-        reject(
-          new ProviderError(
-            "nix",
-            `${command} ended with code ${code ?? "none"}:\n${tail.trim().split("\n").map(printable).join("\n")}`,
-          ),
-        );
+      else reject(new ProviderError("nix", `${ending}:\n${lastLines(printed)}`));
     });
   });
+}
+
+const MOST_PRINTED = 16_000;
+const LAST_LINES = 60;
+
+/** Whole lines, fit for a terminal. */
+function lastLines(text: string): string {
+  const lines = text.trimEnd().split("\n");
+  if (text.length === MOST_PRINTED) lines.shift();
+  return lines.slice(-LAST_LINES).map(printable).join("\n");
 }

@@ -81,7 +81,7 @@ async function bring(context: Context, wanted: Inputs, keys: string[]): Promise<
   const roots = keys.flatMap((key) => wanted.roots[key] ?? []);
   if (wanted.build === "operator") {
     const derivations = roots.map(({ drvPath }) => drvPath);
-    await pool.builds.run(wait, () => build(context, derivations));
+    await pool.builds.run(wait, () => build(context, wanted.name, derivations));
   }
   const hop = pool.get(wanted.host).config;
   const target = { name: wanted.host, hop, config: pool.config };
@@ -89,7 +89,7 @@ async function bring(context: Context, wanted: Inputs, keys: string[]): Promise<
     wanted.build === "operator" ? outPath : drvPath,
   );
   const what = wanted.build === "operator" ? "outputs" : "derivations";
-  await pool.copiesTo(wanted.host).run(wait, () => copy(context, target, paths, what));
+  await pool.copiesTo(wanted.host).run(wait, () => copy(context, wanted.name, target, paths, what));
 }
 
 export const nixClosure: Resource<Inputs, State> = {

@@ -34,6 +34,8 @@ export interface Started {
 export function start(args: string[], input = ""): Started {
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: PROJECT,
+    // Jest's own, which a test may change; without it a child gets that of the process.
+    env: process.env,
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
@@ -219,7 +221,27 @@ export class FlakeCopy {
   readonly reference = `path:${this.directory}`;
 
   constructor() {
+    this.reset();
+  }
+
+  reset(): void {
     cpSync(join(PROJECT, "lab", "flake"), this.directory, { recursive: true });
+  }
+
+  /** Puts text into one of its files, behind the first place where `after` stands. */
+  insert(file: string, after: string, text: string): void {
+    const path = join(this.directory, file);
+    const before = readFileSync(path, "utf8");
+    if (!before.includes(after)) throw new Error(`${file} has no ${after}`);
+    writeFileSync(
+      path,
+      before.replace(after, (found) => found + text),
+    );
+  }
+
+  /** Changes every runner, which runs `script` as it is built. */
+  changeRunners(script = ""): void {
+    this.insert("scripts/build-runner.sh", "set -eu\n", `# ${Date.now()}\n${script}\n`);
   }
 
   /** What each system runs, with versions. */

@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { z } from "zod";
-import { parseEvaluation } from "../../components/evaluation";
+import { parseEvaluation } from "../../components/evaluation/evaluate";
 import { loadSite } from "../../site/load";
 import { siteJson } from "../../site/siteJson";
 import { evaluate, instantiate, repository } from "./nix";

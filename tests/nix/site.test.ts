@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { parseEvaluation } from "../../components/evaluation";
+import { parseEvaluation } from "../../components/evaluation/evaluate";
 import { parseSite } from "../../site/load";
 import { siteJson } from "../../site/siteJson";
 import { complaint, evaluate, repository, stackJson } from "./nix";

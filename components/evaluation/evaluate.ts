@@ -1,0 +1,146 @@
+/**
+ * One evaluation of the site's flake for all machines, kept for as long as nothing that it depends on
+ * changes.
+ *
+ * The flake has the output `pulumiMicrovm` (documented in docs/flake-output.md) and the input `site`, which
+ * is overridden by a directory with site.json, so whatever the YAML states is stated nowhere else.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import type { SiteModel } from "../../site/model";
+import { siteJson } from "../../site/siteJson";
+import { identityOf } from "./identity";
+import type { Identity } from "./identity";
+import { keep, keptDirectory, readKept } from "./kept";
+import { evaluateOutput, findNix, metadata, nixMessage, runLocally } from "./nix";
+import type { NixProgram, Run } from "./nix";
+import { OUTPUT, parseOutput } from "./output";
+import type { FlakeOutput, Machine } from "./output";
+
+export type { HypervisorSystem, Machine } from "./output";
+
+/** Evaluates the flake and answers the machine for each name. */
+export function evaluate(
+  model: SiteModel,
+  directory: string,
+  opts: pulumi.InvokeOptions,
+): (name: string) => pulumi.Output<Machine> {
+  const machines = pulumi.output(evaluateSite(model, directory, runLocally(opts)));
+  return (name) => machines.apply((all) => machineNamed(all, name));
+}
+
+/**
+ * The machines of the site, from what is kept or else from Nix. Rejects with a RunError that holds Nix's own
+ * words, or names what the output lacks.
+ */
+export async function evaluateSite(
+  model: SiteModel,
+  directory: string,
+  run: Run,
+): Promise<Record<string, Machine>> {
+  const site = siteJson(model);
+  writeSite(directory, site);
+  const nix = requireNix();
+  const identity = await identify(run, model.flake, directory, site, nix);
+  const output = kept(identity) ?? (await evaluateAnew(run, model.flake, directory, identity));
+  requireMachines(output, model);
+  return output.machines;
+}
+
+/** The machines of an evaluation's JSON. Throws a RunError that names the flake. */
+export function parseEvaluation(text: string, flake: string): Record<string, Machine> {
+  return required(parseOutput(text), flake).machines;
+}
+
+function requireNix(): NixProgram {
+  const nix = findNix();
+  if (nix !== undefined) return nix;
+  throw new pulumi.RunError(
+    "nix is not on the PATH of this machine: install Nix, it evaluates the site's flake and builds what the hosts run",
+  );
+}
+
+/** Undefined where nothing can be kept; what is wrong with the flake is for the evaluation to say. */
+async function identify(
+  run: Run,
+  flake: string,
+  directory: string,
+  site: string,
+  nix: NixProgram,
+): Promise<Identity | undefined> {
+  try {
+    const text = await metadata(run, { flake, site: `path:${directory}` });
+    return identityOf(text, directory, site, nix);
+  } catch {
+    return undefined;
+  }
+}
+
+function kept(identity: Identity | undefined): FlakeOutput | undefined {
+  return identity === undefined ? undefined : readKept(keptDirectory(), identity.key);
+}
+
+async function evaluateAnew(
+  run: Run,
+  flake: string,
+  directory: string,
+  identity: Identity | undefined,
+): Promise<FlakeOutput> {
+  const references = identity ?? { flake, site: `path:${directory}` };
+  const text = await evaluateOutput(run, references).catch((error: unknown) => {
+    throw new pulumi.RunError(`${flake} could not be evaluated:\n${nixMessage(error)}`);
+  });
+  const output = required(parseOutput(text), flake);
+  if (identity !== undefined) tryToKeep(identity, text);
+  return output;
+}
+
+function required(output: FlakeOutput | { fault: string }, flake: string): FlakeOutput {
+  if (!("fault" in output)) return output;
+  throw new pulumi.RunError(`${flake}: ${output.fault}`);
+}
+
+/** A home that can't be written to makes passes slower, and fails none. */
+function tryToKeep({ key }: Identity, text: string): void {
+  try {
+    keep(keptDirectory(), key, text);
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    void pulumi.log.info(`the evaluation is not kept for the next pass: ${cause}`);
+  }
+}
+
+function machineNamed(machines: Record<string, Machine>, name: string): Machine {
+  const found = machines[name];
+  if (found === undefined) throw new Error(`${name} is not a VM of this site`);
+  return found;
+}
+
+function requireMachines({ machines }: FlakeOutput, { vms, flake }: SiteModel): void {
+  const absent = vms.map(({ name }) => name).filter((name) => !Object.hasOwn(machines, name));
+  if (absent.length === 0) return;
+  const has = Object.keys(machines).join(", ") || "none";
+  throw new pulumi.RunError(
+    `${flake}: ${OUTPUT}.machines has no ${absent.join(", ")}; it has ${has}`,
+  );
+}
+
+/** Written only when it differs, whole or not at all. */
+function writeSite(directory: string, text: string): void {
+  mkdirSync(directory, { recursive: true });
+  const file = join(directory, "site.json");
+  if (readIfThere(file) === text) return;
+  // Beside the directory: Nix hashes whatever is in it.
+  const unfinished = `${directory}.${process.pid}`;
+  writeFileSync(unfinished, text);
+  renameSync(unfinished, file);
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,88 @@
+/** The two commands of Nix that the program has run, and the program `nix` itself. */
+import { accessSync, constants, realpathSync, statSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { local } from "@pulumi/command";
+import type * as pulumi from "@pulumi/pulumi";
+import { OUTPUT } from "./output";
+
+/** Runs a shell command on this machine and answers its standard output; rejects when it fails. */
+export type Run = (command: string, environment: Record<string, string>) => Promise<string>;
+
+/** By plugin `command`, whose errors hold all that was printed. */
+export function runLocally(opts: pulumi.InvokeOptions): Run {
+  return async (command, environment) =>
+    (await local.run({ command, environment, logging: "none" }, opts)).stdout;
+}
+
+/** The file that is run as `nix`. Asking it for its version would take a process for each pass. */
+export interface NixProgram {
+  /** Without symbolic links: on NixOS a store path. */
+  file: string;
+  size: number;
+  modifiedMs: number;
+}
+
+/** The `nix` that a shell would find. */
+export function findNix(path = process.env["PATH"] ?? ""): NixProgram | undefined {
+  for (const directory of path.split(delimiter)) {
+    try {
+      const found = join(directory, "nix");
+      accessSync(found, constants.X_OK);
+      const file = realpathSync(found);
+      const status = statSync(file);
+      if (status.isFile()) return { file, size: status.size, modifiedMs: status.mtimeMs };
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+/** What both commands get by their environment; nothing of the site is in their text. */
+export interface References {
+  flake: string;
+  site: string;
+}
+
+const NIX = 'nix --extra-experimental-features "nix-command flakes"';
+const WITH_SITE = '--no-write-lock-file --override-input site "$MICROVM_SITE"';
+
+/** The JSON of `nix flake metadata`. */
+export function metadata(run: Run, references: References): Promise<string> {
+  return run(
+    `exec ${NIX} flake metadata --json ${WITH_SITE} "$MICROVM_FLAKE"`,
+    environmentOf(references),
+  );
+}
+
+/**
+ * The JSON of the flake's output. Nix prints the machines as it comes to them, so what it printed before
+ * it failed is held back. Its whole trace is wanted: the machine's name may stand at the end of it.
+ */
+export function evaluateOutput(run: Run, references: References): Promise<string> {
+  return run(
+    `json=$(${NIX} eval --json --show-trace ${WITH_SITE} "$MICROVM_FLAKE#${OUTPUT}") && printf '%s' "$json"`,
+    environmentOf(references),
+  );
+}
+
+function environmentOf({ flake, site }: References): Record<string, string> {
+  return { MICROVM_FLAKE: flake, MICROVM_SITE: site };
+}
+
+const FIRST_LINES = 60;
+const LAST_LINES = 140;
+
+/**
+ * Nix's own words without the command in front of them. A long trace loses its middle: the error is at one
+ * end of it and the machine's name at the other, which is which depends on Nix's version.
+ */
+export function nixMessage(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const words = message.replace(/^.*?running "(?:[^"\\]|\\.)*":\n/s, "").trim();
+  const lines = words.split("\n");
+  const left = lines.length - FIRST_LINES - LAST_LINES;
+  if (left <= 0) return words;
+  const gap = `... ${left} lines of the trace are left out ...`;
+  return [...lines.slice(0, FIRST_LINES), gap, ...lines.slice(-LAST_LINES)].join("\n");
+}

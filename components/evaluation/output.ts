@@ -1,0 +1,66 @@
+/** The flake's output `pulumiMicrovm`, version 1, as docs/flake-output.md has it. Pure. */
+import { z } from "zod";
+
+export const OUTPUT = "pulumiMicrovm";
+
+/** As `nix build --json` names it: a set with `outPath` is not to be had in JSON. */
+const derivation = z
+  .object({ drvPath: z.string(), outputs: z.object({ out: z.string() }) })
+  .transform(({ drvPath, outputs }) => ({ drvPath, outPath: outputs.out }));
+/** Names with versions; several versions of one name come in one text. */
+const packages = z.record(z.string(), z.string()).default({});
+const machine = z
+  .object({
+    drvPath: z.string(),
+    outputs: z.object({ out: z.string() }),
+    toplevel: derivation,
+    closureInfo: derivation,
+    hardware: z.string(),
+    liveSwitch: z.boolean().default(false),
+    packages,
+  })
+  .transform(({ drvPath, outputs, ...rest }) => ({
+    runner: { drvPath, outPath: outputs.out },
+    ...rest,
+  }));
+const hypervisor = z
+  .object({ drvPath: z.string(), outputs: z.object({ out: z.string() }), packages })
+  .transform(({ drvPath, outputs, packages }) => ({
+    toplevel: { drvPath, outPath: outputs.out },
+    packages,
+  }));
+const output = z.object({
+  version: z.literal(1),
+  machines: z.record(z.string(), machine),
+  hypervisors: z.record(z.string(), hypervisor).default({}),
+});
+
+/** The derivations of one machine, each with its output. */
+export type Machine = z.infer<typeof machine>;
+/** The system of a hypervisor that this flake builds. */
+export type HypervisorSystem = z.infer<typeof hypervisor>;
+export type FlakeOutput = z.infer<typeof output>;
+
+/** The output from its JSON; else what is wrong with it, in words. */
+export function parseOutput(text: string): FlakeOutput | { fault: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { fault: "nix eval did not print JSON" };
+  }
+  const parsed = output.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  return {
+    fault: `its output ${OUTPUT} is not as documented in docs/flake-output.md:\n  ${faults.join("\n  ")}`,
+  };
+}
+
+/** Every derivation that the output names. */
+export function derivationsOf({ machines, hypervisors }: FlakeOutput): string[] {
+  return [
+    ...Object.values(machines).flatMap((one) => [one.runner, one.toplevel, one.closureInfo]),
+    ...Object.values(hypervisors).map((one) => one.toplevel),
+  ].map(({ drvPath }) => drvPath);
+}

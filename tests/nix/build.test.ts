@@ -1,0 +1,79 @@
+/** What a failing build tells, with the real Nix. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "../../provider/hosts/nix";
+import { repository } from "./nix";
+
+const before = { ...process.env };
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-build-"));
+  process.env["NIX_CONF_DIR"] = join(repository, "lab", "flake", "etc", "nix");
+});
+afterEach(() => {
+  process.env["PATH"] = before["PATH"];
+  process.env["NIX_CONF_DIR"] = before["NIX_CONF_DIR"];
+  if (before["NIX_CONF_DIR"] === undefined) Reflect.deleteProperty(process.env, "NIX_CONF_DIR");
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A derivation that differs each time, so that it is built each time. */
+function instantiated(script: string): string {
+  const expression = `derivation {
+    name = "runner-kw1";
+    system = builtins.currentSystem;
+    builder = "/bin/sh";
+    args = [ "-c" "${script}" ];
+    PATH = "/usr/bin:/bin";
+    when = "${directory}";
+  }`;
+  const { stdout, stderr } = spawnSync("nix-instantiate", ["--expr", expression], {
+    encoding: "utf8",
+  });
+  const path = stdout.trim();
+  if (!path.endsWith(".drv")) throw new Error(stderr);
+  return path;
+}
+
+async function failure(derivation: string, milliseconds = 30_000): Promise<string> {
+  const call = {
+    urn: "urn",
+    deadline: Date.now() + milliseconds,
+    signal: new AbortController().signal,
+    status: () => undefined,
+  };
+  const error: unknown = await build(call, "kw1", [derivation]).catch((caught: unknown) => caught);
+  if (!(error instanceof Error)) throw new Error("it was built");
+  return error.message;
+}
+
+test("names the VM and the derivation, and ends with the builder's log", async () => {
+  const derivation = instantiated(
+    "for i in $(seq 200); do echo line $i; done; echo no such thing >&2; exit 3",
+  );
+  const message = await failure(derivation);
+  expect(message).toMatch(/^kw1: building on this machine: nix-store ended with code \d+:\n/);
+  expect(message).toContain("\nline 200\nno such thing\n");
+  expect(message).toContain(derivation);
+  expect(message).toMatch(/failed with exit code 3/);
+  expect(message.split("\n").length).toBeLessThanOrEqual(61);
+  expect(message).not.toContain("\nline 100\n");
+});
+
+test("says that it took too long", async () => {
+  expect(await failure(instantiated("sleep 20"), 500)).toBe(
+    "kw1: building on this machine: nix-store: deadline",
+  );
+});
+
+test("says that Nix is not there", async () => {
+  const derivation = instantiated("exit 1");
+  mkdirSync(join(directory, "empty"));
+  process.env["PATH"] = join(directory, "empty");
+  expect(await failure(derivation)).toMatch(
+    /^kw1: building on this machine: nix-store can't be run: .*\n {2}Install Nix on this machine/,
+  );
+});

@@ -1,0 +1,285 @@
+/** The program's evaluation with the real Nix: what is kept, for how long, and what its errors say. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync } from "node:fs";
+import { statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { evaluateSite } from "../../components/evaluation/evaluate";
+import type { Run } from "../../components/evaluation/nix";
+import { loadSite } from "../../site/load";
+import type { SiteModel } from "../../site/model";
+import { Workplace, flakeText, run } from "./flakes";
+import { repository } from "./nix";
+
+const lab = loadSite(join(repository, "stacks", "lab.yaml"));
+let at: Workplace;
+let model: SiteModel;
+
+beforeEach(() => {
+  at = new Workplace();
+  model = { ...lab, flake: `path:${at.flake}` };
+});
+afterEach(() => at.remove());
+
+const evaluated = (site = model, directory = at.site) => evaluateSite(site, directory, run);
+
+/** The processes of Nix that one more evaluation takes. */
+async function processesOf(site = model, directory = at.site): Promise<string[]> {
+  at.nix.processes();
+  await evaluated(site, directory);
+  return at.nix.processes();
+}
+
+const ANEW = ["flake", "eval"];
+const KEPT = ["flake"];
+
+function command(program: string, args: string[], directory = at.flake): string {
+  const result = spawnSync(program, args, { cwd: directory, encoding: "utf8" });
+  if (result.status !== 0) throw new Error(`${program} ${args.join(" ")}: ${result.stderr}`);
+  return result.stdout;
+}
+
+function git(...args: string[]): string {
+  const who = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
+  return command("git", [...who, ...args]);
+}
+
+function onlyKept(): string {
+  const files = readdirSync(at.cache);
+  expect(files).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.json$/)]);
+  return join(at.cache, files[0] ?? "");
+}
+
+describe("what is kept", () => {
+  test("answers the second pass, with one process of Nix that does not evaluate", async () => {
+    const first = await evaluated();
+    expect(at.nix.processes()).toEqual(ANEW);
+    expect(Object.keys(first)).toEqual(["kc1", "kw1", "kw2"]);
+    expect(first["kw1"]).toMatchObject({ packages: { hello: "2.12" }, liveSwitch: false });
+    expect(await evaluated()).toEqual(first);
+    expect(at.nix.processes()).toEqual(KEPT);
+  });
+
+  test("counts site.json by its content, not by place or time", async () => {
+    await evaluated();
+    const other = join(at.directory, "elsewhere");
+    mkdirSync(other);
+    writeFileSync(join(other, "site.json"), readFileSync(join(at.site, "site.json")));
+    utimesSync(join(other, "site.json"), 1, 1);
+    expect(await processesOf(model, other)).toEqual(KEPT);
+  });
+
+  test("is not for another site, another flake or another input", async () => {
+    const vms = model.vms.map((vm) => (vm.name === "kw1" ? { ...vm, vcpu: vm.vcpu + 1 } : vm));
+    const before = await evaluated();
+    const after = await evaluated({ ...model, vms });
+    expect(after["kw1"]?.runner).not.toEqual(before["kw1"]?.runner);
+    expect(after["kw2"]).toEqual(before["kw2"]);
+
+    at.write(flakeText("deployment name // { liveSwitch = true; }"));
+    expect((await evaluated())["kw1"]?.liveSwitch).toBe(true);
+    // A flake could read it.
+    writeFileSync(join(at.site, "more"), "");
+    expect(await processesOf()).toEqual(ANEW);
+  });
+
+  test("is of what was looked at, also when that changes before it is evaluated", async () => {
+    const before = await evaluated();
+    at.write(`# anew\n${flakeText()}`);
+    const racing: Run = async (text, environment) => {
+      const printed = await run(text, environment);
+      if (text.includes(" flake metadata ")) {
+        at.write(flakeText("deployment name // { liveSwitch = true; }"));
+        writeFileSync(join(at.site, "site.json"), '{"machines":{}}');
+      }
+      return printed;
+    };
+    expect(await evaluateSite(model, at.site, racing)).toEqual(before);
+    expect((await evaluated())["kw1"]?.liveSwitch).toBe(true);
+  });
+
+  test("is not for another nix", async () => {
+    await evaluated();
+    utimesSync(at.nix.file, 1, 1);
+    expect(await processesOf()).toEqual(ANEW);
+  });
+
+  test.each([
+    ["truncated", (text: string) => text.slice(0, -1)],
+    ["empty", () => ""],
+    ["not as documented", (text: string) => text.replaceAll("drvPath", "path")],
+  ])("and %s is evaluated anew, and is right again", async (_, spoil) => {
+    const first = await evaluated();
+    const file = onlyKept();
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, spoil(text));
+    at.nix.processes();
+    expect(await evaluated()).toEqual(first);
+    expect(at.nix.processes()).toEqual(ANEW);
+    expect(readFileSync(file, "utf8")).toBe(text);
+  });
+
+  test("is no answer when a derivation was collected: evaluating makes it again", async () => {
+    const drvPath = (await evaluated())["kw1"]?.toplevel.drvPath ?? "";
+    command("nix-store", ["--delete", drvPath]);
+    expect(existsSync(drvPath)).toBe(false);
+    expect(await processesOf()).toEqual(ANEW);
+    expect(existsSync(drvPath)).toBe(true);
+    expect(await processesOf()).toEqual(KEPT);
+  });
+
+  test("is for its owner alone, and the last used 32 stay", async () => {
+    await evaluated();
+    const file = onlyKept();
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(statSync(dirname(file)).mode & 0o777).toBe(0o700);
+    for (let age = 1; age <= 40; age++) {
+      const old = join(at.cache, `${age}.json`);
+      writeFileSync(old, "");
+      utimesSync(old, 1000 - age, 1000 - age);
+    }
+    utimesSync(file, 1, 1);
+    expect(await processesOf()).toEqual(KEPT);
+    at.write(flakeText("deployment name // { liveSwitch = true; }"));
+    await evaluated();
+    const left = readdirSync(at.cache);
+    expect(left).toHaveLength(32);
+    expect(left.filter((name) => name.length > 64)).toHaveLength(2);
+    expect(left).toContain("30.json");
+    expect(left).not.toContain("31.json");
+  });
+
+  test("is not needed: a cache that can't be written to fails nothing", async () => {
+    mkdirSync(dirname(at.cache), { recursive: true });
+    writeFileSync(at.cache, "a file where the directory would be");
+    const told = jest.spyOn(pulumi.log, "info").mockResolvedValue();
+    expect(await processesOf()).toEqual(ANEW);
+    expect(await processesOf()).toEqual(ANEW);
+    expect(told).toHaveBeenCalledWith(expect.stringContaining("is not kept for the next pass"));
+    told.mockRestore();
+  });
+});
+
+describe("of a git repository", () => {
+  beforeEach(() => {
+    git("init", "-q");
+    git("add", ".");
+    git("commit", "-qm", "a site");
+    model = { ...model, flake: `git+file://${at.flake}` };
+  });
+
+  test("a commit is kept", async () => {
+    expect(await processesOf()).toEqual(ANEW);
+    expect(await processesOf()).toEqual(KEPT);
+  });
+
+  test("changes that are not committed are evaluated each time", async () => {
+    await evaluated();
+    writeFileSync(
+      join(at.flake, "flake.nix"),
+      flakeText("deployment name // { liveSwitch = true; }"),
+    );
+    expect(await processesOf()).toEqual(ANEW);
+    expect(await processesOf()).toEqual(ANEW);
+    git("commit", "-qam", "changed");
+    expect((await evaluated())["kw1"]?.liveSwitch).toBe(true);
+    expect(await processesOf()).toEqual(KEPT);
+  });
+});
+
+describe("of a flake with an input", () => {
+  beforeEach(() => {
+    const other = join(at.directory, "other");
+    mkdirSync(other);
+    writeFileSync(join(other, "flake.nix"), "{ outputs = _: { yes = true; }; }");
+    at.write(
+      flakeText(
+        "deployment name // { liveSwitch = other.yes; }",
+        `inputs.other.url = "path:${other}";`,
+      ).replace("{ site, ... }", "{ site, other, ... }"),
+    );
+  });
+
+  test("what is not in its lock file is evaluated each time", async () => {
+    expect(await processesOf()).toEqual(ANEW);
+    expect(await processesOf()).toEqual(ANEW);
+  });
+
+  test("what is locked is kept until the lock changes", async () => {
+    const lock = [`path:${at.flake}`, "--extra-experimental-features", "nix-command flakes"];
+    command("nix", ["flake", "lock", ...lock]);
+    expect(await processesOf()).toEqual(ANEW);
+    expect(await processesOf()).toEqual(KEPT);
+    writeFileSync(join(at.directory, "other", "flake.nix"), "{ outputs = _: { yes = false; }; }");
+    expect((await evaluated())["kw1"]?.liveSwitch).toBe(true);
+    command("nix", ["flake", "update", ...lock]);
+    expect((await evaluated())["kw1"]?.liveSwitch).toBe(false);
+  });
+});
+
+describe("an error", () => {
+  const failure = async (): Promise<string> => {
+    const error: unknown = await evaluated().catch((caught: unknown) => caught);
+    if (!(error instanceof Error)) throw new Error("there was no error");
+    return error.message;
+  };
+  const FAILED = /^path:\S+\/flake could not be evaluated:\n/;
+
+  test("of syntax keeps Nix's words, and nothing of the command", async () => {
+    at.write(flakeText().replace("in\n", ""));
+    const message = await failure();
+    expect(message).toMatch(FAILED);
+    expect(message).toMatch(/error: syntax error, unexpected .*\n.*at .*flake\.nix:\d+:\d+/s);
+    expect(message).not.toMatch(/MICROVM|exit status|"machines"/);
+  });
+
+  test.each([
+    [
+      "infinite recursion",
+      'if name == "kw1" then (let x = x; in x) else deployment name',
+      "infinite recursion encountered",
+    ],
+    [
+      "an assertion",
+      'if name == "kw1" then throw "no such disk" else deployment name',
+      "no such disk",
+    ],
+  ])("in one machine names it: %s", async (_, machine, words) => {
+    at.write(flakeText(machine));
+    const message = await failure();
+    expect(message).toMatch(FAILED);
+    expect(message).toContain(words);
+    expect(message).toContain("while evaluating machine kw1 of the site");
+    expect(message).not.toContain("machine kw2");
+    // Nix had printed kc1 already.
+    expect(message).not.toContain("drvPath");
+  });
+
+  test("names all machines that the output lacks", async () => {
+    at.write(flakeText().replace("data.machines;", '(removeAttrs data.machines [ "kw1" "kw2" ]);'));
+    expect(await failure()).toBe(
+      `${model.flake}: pulumiMicrovm.machines has no kw1, kw2; it has kc1`,
+    );
+  });
+
+  test("says that there is no such output, or that it is another one", async () => {
+    at.write(flakeText().replace("pulumiMicrovm =", "another ="));
+    expect(await failure()).toMatch(/does not provide attribute .*pulumiMicrovm/s);
+    at.write(flakeText("{ }"));
+    expect(await failure()).toMatch(/is not as documented.*\n {2}machines\.kc1\.drvPath: /);
+  });
+
+  test("without nix says so, and starts nothing", async () => {
+    process.env["PATH"] = at.directory;
+    expect(await failure()).toMatch(/^nix is not on the PATH of this machine: install Nix/);
+    expect(at.nix.processes()).toEqual([]);
+  });
+
+  test("is kept nowhere", async () => {
+    at.write(flakeText('throw "no"'));
+    await failure();
+    expect(existsSync(at.cache)).toBe(false);
+    renameSync(join(at.flake, "flake.nix"), join(at.flake, "gone.nix"));
+    expect(await failure()).toMatch(FAILED);
+  });
+});
