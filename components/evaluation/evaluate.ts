@@ -13,7 +13,7 @@ import { siteJson } from "../../site/siteJson";
 import { identityOf } from "./identity";
 import type { Identity } from "./identity";
 import { keep, keptDirectory, readKept } from "./kept";
-import { evaluateOutput, findNix, metadata, nixMessage, runLocally } from "./nix";
+import { evaluateOutput, findNix, metadata, nixMessage, runDirectly, runLocally } from "./nix";
 import type { NixProgram, Run } from "./nix";
 import { OUTPUT, parseOutput } from "./output";
 import type { FlakeOutput, Machine } from "./output";
@@ -26,23 +26,24 @@ export function evaluate(
   directory: string,
   opts: pulumi.InvokeOptions,
 ): (name: string) => pulumi.Output<Machine> {
-  const machines = pulumi.output(evaluateSite(model, directory, runLocally(opts)));
+  const machines = pulumi.output(evaluateSite(model, directory, runLocally(opts), runDirectly));
   return (name) => machines.apply((all) => machineNamed(all, name));
 }
 
 /**
  * The machines of the site, from what is kept or else from Nix. Rejects with a RunError that holds Nix's own
- * words, or names what the output lacks.
+ * words, or names what the output lacks. `run` evaluates; `inspect` asks what would be evaluated.
  */
 export async function evaluateSite(
   model: SiteModel,
   directory: string,
   run: Run,
+  inspect: Run = run,
 ): Promise<Record<string, Machine>> {
   const site = siteJson(model);
   writeSite(directory, site);
   const nix = requireNix();
-  const identity = await identify(run, model.flake, directory, site, nix);
+  const identity = await identify(inspect, model.flake, directory, site, nix);
   const output = kept(identity) ?? (await evaluateAnew(run, model.flake, directory, identity));
   requireMachines(output, model);
   return output.machines;
@@ -63,14 +64,14 @@ function requireNix(): NixProgram {
 
 /** Undefined where nothing can be kept; what is wrong with the flake is for the evaluation to say. */
 async function identify(
-  run: Run,
+  inspect: Run,
   flake: string,
   directory: string,
   site: string,
   nix: NixProgram,
 ): Promise<Identity | undefined> {
   try {
-    const text = await metadata(run, { flake, site: `path:${directory}` });
+    const text = await metadata(inspect, { flake, site: `path:${directory}` });
     return identityOf(text, directory, site, nix);
   } catch {
     return undefined;

@@ -1,6 +1,8 @@
 /** The two commands of Nix that the program has run, and the program `nix` itself. */
+import { execFile } from "node:child_process";
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
 import { local } from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
 import { OUTPUT } from "./output";
@@ -13,6 +15,18 @@ export function runLocally(opts: pulumi.InvokeOptions): Run {
   return async (command, environment) =>
     (await local.run({ command, environment, logging: "none" }, opts)).stdout;
 }
+
+/** Metadata of a flake with hundreds of inputs is below a megabyte. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+
+/** By the program itself: a pass whose evaluation is kept starts no plugin for it. */
+export const runDirectly: Run = async (command, environment) => {
+  const { stdout } = await promisify(execFile)("/bin/sh", ["-c", command], {
+    env: { ...process.env, ...environment },
+    maxBuffer: MAX_OUTPUT_BYTES,
+  });
+  return stdout;
+};
 
 /** The file that is run as `nix`. Asking it for its version would take a process for each pass. */
 export interface NixProgram {
