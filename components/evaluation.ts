@@ -54,12 +54,18 @@ const EVALUATE =
   'exec nix --extra-experimental-features "nix-command flakes" eval --json --no-write-lock-file ' +
   '--override-input site "path:$MICROVM_SITE_DIRECTORY" "$MICROVM_FLAKE#pulumiMicrovm"';
 
-/** Evaluates the flake and answers the machine for each name; an absent one is a clear error. */
+/** An evaluated flake: what it builds for a name; an absent one is a clear error. */
+export interface Evaluated {
+  machineOf: (name: string) => pulumi.Output<Machine>;
+  hypervisorOf: (name: string) => pulumi.Output<HypervisorSystem>;
+}
+
+/** Evaluates the flake, once for all names. */
 export function evaluate(
   model: SiteModel,
   directory: string,
   opts: pulumi.InvokeOptions,
-): (name: string) => pulumi.Output<Machine> {
+): Evaluated {
   writeSite(directory, siteJson(model));
   const environment = { MICROVM_SITE_DIRECTORY: directory, MICROVM_FLAKE: model.flake };
   const evaluated = local.run({ command: EVALUATE, environment, logging: "none" }, opts).then(
@@ -68,12 +74,26 @@ export function evaluate(
       throw new pulumi.RunError(`${model.flake} could not be evaluated:\n${nixMessage(error)}`);
     },
   );
-  const machines = pulumi.output(evaluated);
-  return (name) => machines.apply((all) => machineNamed(all, name, model.flake));
+  const all = pulumi.output(evaluated);
+  const { flake } = model;
+  return {
+    machineOf: (name) =>
+      all.apply(({ machines }) => named("machines", machines, name, flake, REMEDY.machines)),
+    hypervisorOf: (name) =>
+      all.apply(({ hypervisors }) =>
+        named("hypervisors", hypervisors, name, flake, REMEDY.hypervisors),
+      ),
+  };
 }
 
-/** The machines of an evaluation's JSON. Throws a RunError that names the flake. */
-export function parseEvaluation(text: string, flake: string): Record<string, Machine> {
+const REMEDY = {
+  machines: "",
+  hypervisors:
+    "; give mkSite modules.hypervisors for it, or take `system` from the hypervisor in the site",
+};
+
+/** An evaluation's JSON. Throws a RunError that names the flake. */
+export function parseEvaluation(text: string, flake: string): z.infer<typeof output> {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -81,7 +101,7 @@ export function parseEvaluation(text: string, flake: string): Record<string, Mac
     throw new pulumi.RunError(`${flake}: nix eval did not print JSON`);
   }
   const parsed = output.safeParse(json);
-  if (parsed.success) return parsed.data.machines;
+  if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
   throw new pulumi.RunError(
     `${flake}: its output pulumiMicrovm is not as documented in docs/flake-output.md:\n  ${faults.join("\n  ")}`,
@@ -94,11 +114,19 @@ function nixMessage(error: unknown): string {
   return message.replace(/^.*?running "exec nix (?:[^"\\\\]|\\\\.)*":\n/s, "").trim();
 }
 
-function machineNamed(machines: Record<string, Machine>, name: string, flake: string): Machine {
-  const found = Object.hasOwn(machines, name) ? machines[name] : undefined;
+function named<T>(
+  kind: string,
+  all: Record<string, T>,
+  name: string,
+  flake: string,
+  remedy: string,
+): T {
+  const found = Object.hasOwn(all, name) ? all[name] : undefined;
   if (found !== undefined) return found;
+  const names = Object.keys(all);
+  const known = names.length === 0 ? "none" : names.join(", ");
   throw new pulumi.RunError(
-    `${flake}: pulumiMicrovm.machines has no ${name}; it has ${Object.keys(machines).join(", ")}`,
+    `${flake}: pulumiMicrovm.${kind} has no ${name}; it has ${known}${remedy}`,
   );
 }
 

@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { HypervisorModel, SiteModel, SshEndpoint } from "../site/model";
 import { evaluate } from "./evaluation";
+import type { HypervisorSystem } from "./evaluation";
 import { HypervisorHost } from "./hypervisorHost";
 import { MicroVm } from "./microVm";
 import type { VmOutput } from "./microVm";
@@ -24,11 +25,12 @@ export class Site extends pulumi.ComponentResource {
     const { model } = args;
     const provider = this.provider(name, args);
     const options = { parent: this, providers: { microvm: provider } };
-    const machineOf = evaluate(model, args.siteDirectory, { parent: this });
+    const { machineOf, hypervisorOf } = evaluate(model, args.siteDirectory, { parent: this });
 
     const outputs = model.hypervisors.flatMap((hypervisor) => {
       const vms = model.vms.filter((vm) => vm.hypervisor === hypervisor.name);
-      const host = new HypervisorHost(hypervisor.name, { hypervisor, vms }, options);
+      const built = (): pulumi.Output<HypervisorSystem> => hypervisorOf(hypervisor.name);
+      const host = new HypervisorHost(hypervisor.name, { hypervisor, vms, built }, options);
       return vms.map((vm): [string, pulumi.Output<VmOutput>] => {
         const machine = machineOf(vm.name);
         return [vm.name, new MicroVm(vm.name, { vm, hypervisor, host, machine }, options).output];

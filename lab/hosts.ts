@@ -52,7 +52,7 @@ export async function stopHosts(): Promise<void> {
 export const isUp = (host: LabHost): boolean => runningProcess(processOf(host)) !== undefined;
 
 async function ensureRoot(host: LabHost, debian: string): Promise<void> {
-  const files = ["host", "flake/etc"].map((name) => join(labSource, name));
+  const files = ["host", "flake/etc", "flake/hypervisor"].map((name) => join(labSource, name));
   const version = hashOf(debian, ...files.map(hashOfFiles), JSON.stringify([host, UNIT_SCRIPTS]));
   await madeOnce(directoryOf(host), async (partial) => {
     mkdirSync(partial, { recursive: true });
@@ -87,6 +87,8 @@ async function makeRoot(host: LabHost, debian: string, root: string): Promise<vo
   for (const [name, text] of Object.entries(UNIT_SCRIPTS)) {
     write(`usr/local/lib/pulumi-microvm-lab/${name}`, text);
   }
+  const system = join(labSource, "flake", "hypervisor");
+  await run(["cp", "-a", own, system, join(root, "usr/local/lib/pulumi-microvm-lab/hypervisor")]);
   write("setup.sh", readFileSync(join(labSource, "host", "setup.sh"), "utf8"));
   await run(["chroot", root, "sh", "/setup.sh"]);
   await run(["rm", join(root, "setup.sh")]);

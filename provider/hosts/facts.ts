@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { ProviderError } from "../errors";
 import { printable } from "./printable";
+import { SYSTEM_SHAPES, parseSystem } from "./systemFacts";
+import type { SystemFact } from "./systemFacts";
 
 export interface BridgeFact {
   up: boolean;
@@ -35,6 +37,9 @@ export interface VmFact {
 
 export interface HostFacts {
   machineId: string;
+  /** Of the kernel's boot; empty where it could not be read. */
+  bootId: string;
+  system: SystemFact;
   hostname: string;
   clockSeconds: number;
   /** When the provider had the answer, seconds since the epoch by its own clock. */
@@ -75,7 +80,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["bridge", [PLAIN, /^(up|down)$/, ANY]],
   ["unit", [PLAIN, ANY]],
   ["nix", [/^(version|flakes)$/, ANY]],
-  ["record", [/^(vms|volumes|closures)$/, PLAIN, ANY]],
+  ["record", [/^(vms|volumes|closures|systems)$/, PLAIN, ANY]],
   ["autostart", [PLAIN]],
   ["memory-target", [PLAIN, ANY]],
   ["memory-told", [PLAIN, ANY]],
@@ -88,6 +93,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["content", [PATH, ANY]],
   ["closure", [IN_DIRECTORY, PATH]],
   ["invalid", [PATH]],
+  ...SYSTEM_SHAPES,
   ["probed", []],
 ]);
 /** Facts that every host has, exactly once. */
@@ -123,6 +129,8 @@ export function parseFacts(host: string, lines: string[], readAtSeconds: number)
   }
   return {
     machineId: one("machine-id"),
+    bootId: one("boot-id"),
+    system: parseSystem(one),
     hostname: one("hostname"),
     clockSeconds: Number(one("clock")),
     readAtSeconds,

@@ -200,9 +200,20 @@ export class Host {
     return client;
   }
 
+  /** What comes next logs in anew, and looks anew: what holds a connection may be gone already. */
+  renew(): void {
+    this.disconnect();
+    this.connection.forget();
+    this.facts.forget();
+  }
+
   /** Ends the connection. */
   close(): void {
     this.closed = true;
+    this.disconnect();
+  }
+
+  private disconnect(): void {
     void this.connection.peek()?.then(
       (client) => client.end(),
       () => undefined,
