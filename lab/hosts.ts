@@ -17,8 +17,9 @@ import { recordProcess, runningProcess, stopProcess } from "./state";
 const POWER_OFF_SECONDS = 90;
 const READY_SECONDS = 90;
 
-/** The provider's scripts that a host's unit microvm@ runs. */
+/** The provider's scripts that a host's own units run. */
 const UNIT_SCRIPTS = {
+  "boot-trial": script("lib", "system", "boot-trial"),
   "memory-at-start": script("lib", "vmm", "memory", "memory-at-start"),
   "await-stop": script("await-stop"),
 };

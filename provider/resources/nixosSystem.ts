@@ -4,18 +4,41 @@ import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
 import { bring } from "./closures";
 import { requireMachine } from "./fields";
+import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
+import { nextStep } from "./nixosSystemPlan";
 import { makeDefault, switchSystem } from "./nixosSystemSwitch";
 import type { Job } from "./nixosSystemSwitch";
 import { inputs, outputs, stateOf } from "./nixosSystemState";
 import type { Inputs, State } from "./nixosSystemState";
 
-/** Does it run, and was it seen to? What is left then is the default of the next boot. */
-function isSettled(state: State, wanted: Inputs): boolean {
-  return (
-    state.toplevel === wanted.toplevel &&
-    state.ownership === "owned" &&
-    (state.status === "ready" || state.status === "confirmed")
-  );
+/** Until nothing is left to do. Each step answers what the host is then, or throws what has failed. */
+async function bringAbout(job: Job): Promise<State> {
+  const { context, wanted, target } = job;
+  let facts = await target.read(context);
+  for (;;) {
+    const state = stateOf(facts, context.urn);
+    switch (nextStep(facts, wanted, state.ownership === "owned")) {
+      case "switch":
+        if (state.toplevel !== wanted.toplevel) {
+          await bring(context, wanted, [{ drvPath: wanted.drvPath, outPath: wanted.toplevel }]);
+        }
+        facts = await switchSystem(job);
+        break;
+      case "reboot":
+        facts = await rebootSystem(job, facts);
+        break;
+      case "confirm":
+        facts = await confirmBoot(job);
+        break;
+      case "settle":
+        return settleFailedBoot(job);
+      case "default":
+        facts = await makeDefault(job);
+        break;
+      case "done":
+        return state;
+    }
+  }
 }
 
 function tell(context: Context, wanted: Inputs, state: State): void {
@@ -56,6 +79,7 @@ export const nixosSystem: Resource<Inputs, State> = {
       ...(state.ownership === "owned" ? [] : ["ownership"]),
       ...(state.status === "ready" ? [] : ["status"]),
       ...(state.profile === wanted.toplevel ? [] : ["profile"]),
+      ...(state.rebootRequired && wanted.rebootPolicy === "ifRequired" ? ["rebootRequired"] : []),
     ];
   },
 
@@ -99,18 +123,9 @@ export const nixosSystem: Resource<Inputs, State> = {
   owned: (state) => state.ownership === "owned",
 
   async converge(context, wanted, observed, recorded) {
-    const before = observed ?? recorded;
-    if (before === undefined)
-      throw new ProviderError("operation", `${wanted.host}: nothing is known`);
-    const { machineId } = before;
-    const job: Job = { context, wanted, machineId, target: context.pool.get(wanted.host) };
-    if (!isSettled(before, wanted)) {
-      if (before.toplevel !== wanted.toplevel) {
-        await bring(context, wanted, [{ drvPath: wanted.drvPath, outPath: wanted.toplevel }]);
-      }
-      await switchSystem(job);
-    }
-    return stateOf(await makeDefault(job), context.urn);
+    const target = context.pool.get(wanted.host);
+    const { machineId } = recorded ?? observed ?? (await target.read(context));
+    return bringAbout({ context, wanted, machineId, target });
   },
 
   async remove(context, wanted, state) {

@@ -19,7 +19,7 @@ export interface Job {
   target: Host;
 }
 
-const LOOK_AGAIN_MS = 1_000;
+export const LOOK_AGAIN_MS = 1_000;
 /** One attempt to look or to confirm; the next one logs in anew. */
 const ATTEMPT_MS = 20_000;
 /** Behind the host's own deadlines: its timers, and one second for each of their steps. */
@@ -125,7 +125,7 @@ export function run(
   });
 }
 
-function isLinkLost(error: unknown): boolean {
+export function isLinkLost(error: unknown): boolean {
   return (
     error instanceof ProviderError &&
     ["unreachable", "busy", "outcome-unknown", "deadline", "authentication"].includes(error.reason)

@@ -28,7 +28,11 @@ end_earlier_trial() {
   case $phase in
     switching | rolling-back)
       if [ "$trial_boot" = "$(this_boot)" ]; then roll_back; else give_up; fi ;;
-    booting) fail operation "a boot of $new is not yet decided" "Run up again." ;;
+    # Not asked for any more: what was booted is the default still.
+    booting)
+      bootctl set-oneshot "" >/dev/null 2>&1 || true
+      rm -f "$trial"
+      ;;
     confirmed) rm -f "$trial" ;;
   esac
 }
@@ -67,6 +71,7 @@ arm() {
 begin_trial() {
   new=$p_toplevel
   trial_boot=$(this_boot)
+  trial_seconds=
   keep_the_way_back
   disarm
   arm pulumi-microvm-rollback "$((p_switch_seconds + p_confirm_seconds))"

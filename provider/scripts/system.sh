@@ -8,7 +8,8 @@
 #   rolling-back  PREVIOUS is being activated again
 #   confirmed     NEW was reached by a fresh login; to be made the default of the next boot
 #   booting       the next boot is one of NEW; PREVIOUS is the default
-# The boot id is that of the boot in which the line was written.
+# The boot id is that of the boot in which the line was written. In the phase booting SECONDS follow: how long that boot
+# may take until it is confirmed.
 record=$STATE/systems/nixos.json
 trial=$STATE/systems/trial
 # Holds the system that was last tried and given up, until another one is confirmed.
@@ -30,15 +31,15 @@ read_trial() {
   new=
   previous=
   trial_boot=
+  trial_seconds=
   [ -e "$trial" ] || return 0
-  # The file's own line: it always has all four.
-  read -r phase new previous trial_boot <"$trial" || true
+  read -r phase new previous trial_boot trial_seconds <"$trial" || true
 }
 
 # put_trial PHASE
 put_trial() {
   mkdir -p "$STATE/systems"
-  write_file "$trial" 0644 "$1 $new $previous $trial_boot"
+  write_file "$trial" 0644 "$1 $new $previous $trial_boot${trial_seconds:+ $trial_seconds}"
   phase=$1
 }
 
@@ -112,4 +113,15 @@ set_profile() {
   [ "$(readlink -f "$PROFILES/system" || true)" = "$1" ] && return 0
   journal "setting the system profile to $1"
   nix-env --profile "$PROFILES/system" --set "$1" || fail operation "the system profile could not be set to $1"
+}
+
+# generation_of SYSTEM: into `generation`, the number of its newest one; empty where it has none.
+generation_of() {
+  generation=
+  for link in "$PROFILES"/system-*-link; do
+    [ "$(readlink -f "$link" || true)" = "$1" ] || continue
+    number=${link##*/system-}
+    number=${number%-link}
+    if [ "$number" -gt "${generation:-0}" ]; then generation=$number; fi
+  done
 }

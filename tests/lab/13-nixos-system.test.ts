@@ -15,6 +15,7 @@ import {
   mutations,
   on,
   preview,
+  pulumi,
   state,
   until,
   up,
@@ -26,17 +27,23 @@ const flake = mkdtempSync(join(tmpdir(), "pulumi-microvm-flake-"));
 const SYSTEM = { confirmTimeout: "15s", switchTimeout: "10s", bootTimeout: "2m" };
 const GOOD = "ip link set br0 up\nsystemctl start --no-block ssh.service\n";
 
+const copyFlake = (): void =>
+  cpSync(join(PROJECT, "lab", "flake"), flake, { recursive: true, force: true });
+
 /** hv1 is to run the system that starts this. */
 async function want(start: string, system: Record<string, unknown> = {}): Promise<void> {
   writeFileSync(join(flake, "hypervisor", "start.sh"), start);
   await site.set({ flake: `path:${flake}`, "hypervisors.hv1.system": { ...SYSTEM, ...system } });
 }
 
+const DEFAULT_ENTRY =
+  'cat "/boot/loader/entries/$(sed -n "s/^default //p" /boot/loader/loader.conf)"';
+
 const current = (): Promise<string> => on("hv1", "readlink -f /run/current-system");
 const guests = (): Promise<string[]> => Promise.all([bootId("kc1"), bootId("kw1")]);
 
 beforeAll(async () => {
-  cpSync(join(PROJECT, "lab", "flake"), flake, { recursive: true });
+  copyFlake();
   await site.use();
   await up();
 });
@@ -159,5 +166,87 @@ describe("a system that is no good goes back", () => {
     await up();
     expect(await current()).toBe(before);
     await expectNoChanges();
+  });
+});
+
+describe("a system with another kernel", () => {
+  const setKernel = (text: string): void =>
+    writeFileSync(join(flake, "hypervisor", "kernel"), `${text}\n`);
+  const bootOf = (): Promise<string> => on("hv1", "cat /proc/sys/kernel/random/boot_id");
+  const booted = (): Promise<string> => on("hv1", "readlink -f /run/booted-system");
+  const isActive = (vm: string): Promise<true | undefined> =>
+    on("hv1", `systemctl is-active microvm@${vm} || true`).then((answer) =>
+      answer === "active" ? true : undefined,
+    );
+
+  beforeAll(async () => {
+    await want(GOOD);
+    await up();
+  });
+  afterEach(() => copyFlake());
+
+  test("is told to need a reboot, and is switched to without one", async () => {
+    const boot = await bootOf();
+    const before = await guests();
+    setKernel("lab kernel 2");
+    await want(GOOD);
+    expect(await up()).not.toMatch(/reboot required/);
+    expect((await state()).get("NixosSystem hv1")?.outputs).toMatchObject({ rebootRequired: true });
+    const { text } = await pulumi("preview", "--expect-no-changes", "--stack=lab");
+    expect(text).toMatch(/warning: hv1: reboot required/);
+    expect(await bootOf()).toBe(boot);
+    expect(await guests()).toEqual(before);
+  });
+
+  test("is booted where the policy says so: VMs stop in order and start again", async () => {
+    const boot = await bootOf();
+    const before = await guests();
+    const end = await journalEnd("hv1");
+    setKernel("lab kernel 2");
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    await up();
+    expect(await bootOf()).not.toBe(boot);
+    expect(await booted()).toBe(await current());
+    expect(await on("hv1", DEFAULT_ENTRY)).toContain(`${await current()}/init`);
+    const stops = (await mutations("hv1", end)).filter((line) => line.startsWith("stopping "));
+    expect(stops).toEqual(["stopping kw1 for the reboot", "stopping kc1 for the reboot"]);
+    await until("the VMs", 60, async () => (await isActive("kc1")) && isActive("kw1"));
+    const after = await until("the guests", 60, guests);
+    expect(after.every((id) => !before.includes(id))).toBe(true);
+    await expectNoChanges();
+  });
+
+  /** The host is back on the system before, which is the default still. */
+  async function expectComeBack(before: string, cause: RegExp): Promise<void> {
+    expect(await failingUp()).toMatch(cause);
+    expect(await current()).toBe(before);
+    expect(await booted()).toBe(before);
+    expect(await on("hv1", "readlink -f /nix/var/nix/profiles/system")).toBe(before);
+    expect(await on("hv1", DEFAULT_ENTRY)).toContain(`${before}/init`);
+    expect((await state()).get("NixosSystem hv1")?.outputs).toMatchObject({
+      toplevel: before,
+      booted: before,
+      profile: before,
+      status: "ready",
+    });
+    await until("the VMs", 60, async () => (await isActive("kc1")) && isActive("kw1"));
+  }
+
+  test("that does not boot: the host comes back on the one before", async () => {
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    await up();
+    const before = await current();
+    setKernel("lab kernel 3");
+    writeFileSync(join(flake, "hypervisor", "init.sh"), "#!/bin/sh\necho no root >&2\nexit 1\n");
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    await expectComeBack(before, /rebooted into .*, it came back on /);
+  });
+
+  test("that boots and can't be logged in to: the host goes back by itself", async () => {
+    const before = await current();
+    setKernel("lab kernel 4");
+    const bad = `if [ "$(readlink -f /run/booted-system)" = "$(readlink -f /run/current-system)" ]; then systemctl mask --runtime --now ssh.service; exit; fi\n${GOOD}`;
+    await want(bad, { rebootPolicy: "ifRequired", bootTimeout: "20s" });
+    await expectComeBack(before, /rebooted into .*, it came back on /);
   });
 });

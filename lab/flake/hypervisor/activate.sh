@@ -6,7 +6,7 @@ before=$(readlink -f /run/current-system || true)
 
 for unit in "$before"/etc/systemd/system/*.service; do
   if [ -e "$unit" ] && [ ! -e "$toplevel/etc/systemd/system/${unit##*/}" ]; then
-    rm -f "/etc/systemd/system/${unit##*/}" "/etc/systemd/system/multi-user.target.wants/${unit##*/}"
+    rm -f "/etc/systemd/system/${unit##*/}" /etc/systemd/system/*.wants/"${unit##*/}"
   fi
 done
 cp -dR --no-preserve=mode,ownership "$toplevel/etc/." /etc/

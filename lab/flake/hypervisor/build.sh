@@ -15,6 +15,21 @@ chmod 0755 "$out/bin/switch-to-configuration"
 for part in kernel initrd kernel-modules; do ln -s "$kernel" "$out/$part"; done
 cp "$files/init-interface-version" "$out/init-interface-version"
 
+# As nixos/modules/virtualization.nix has it.
+cat >"$out/etc/systemd/system/pulumi-microvm-boot-trial.service" <<UNIT
+[Unit]
+Description=Go back to the system before, unless this boot is confirmed
+DefaultDependencies=no
+IgnoreOnIsolate=yes
+RequiresMountsFor=/var/lib/pulumi-microvm
+
+[Service]
+ExecStart=/bin/sh /usr/local/lib/pulumi-microvm-lab/boot-trial
+SyslogIdentifier=pulumi-microvm
+UNIT
+mkdir "$out/etc/systemd/system/sysinit.target.wants"
+ln -s ../pulumi-microvm-boot-trial.service "$out/etc/systemd/system/sysinit.target.wants/pulumi-microvm-boot-trial.service"
+
 # The unit changes with what it starts.
 cat >"$out/etc/systemd/system/lab-system.service" <<UNIT
 [Unit]
