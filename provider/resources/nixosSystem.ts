@@ -125,7 +125,9 @@ export const nixosSystem: Resource<Inputs, State> = {
   async converge(context, wanted, observed, recorded) {
     const target = context.pool.get(wanted.host);
     const { machineId } = recorded ?? observed ?? (await target.read(context));
-    return bringAbout({ context, wanted, machineId, target });
+    const state = await bringAbout({ context, wanted, machineId, target });
+    tell(context, wanted, state);
+    return state;
   },
 
   async remove(context, wanted, state) {
