@@ -1,5 +1,5 @@
 /** Each script is killed before every command that may change something, and then run again. */
-import { closure, storePath, vm, volume } from "./operations";
+import { closure, storePath, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
 jest.setTimeout(180_000);
@@ -15,6 +15,8 @@ const applyVolume: Step = ["volume-apply", (box) => volume(box)];
 const applyVm: Step = ["microvm-apply", () => vm()];
 const confirmVm: Step = ["microvm-settle", () => vm({ outcome: "confirmed" })];
 const changeVm: Step = ["microvm-apply", () => vm({ runner: storePath("new"), known: "yes" })];
+const step = (name: string): Step => [`system-${name}`, (box) => system(box)];
+const confirmed = [step("switch"), step("confirm")];
 const removeVolume = (how: string): Scenario => ({
   before: [applyVolume],
   run: ["volume-remove", (box) => volume(box, { on_delete: how })],
@@ -51,6 +53,10 @@ const SCENARIOS: Record<string, Scenario> = {
     run: ["microvm-settle", () => vm({ outcome: "failed" })],
   },
   "a VM is removed": { before: [applyVm], run: ["microvm-remove", () => vm()] },
+  "a system is confirmed": { before: [step("switch")], run: step("confirm") },
+  "a system becomes the default": { before: confirmed, run: step("default") },
+  "a system is asked for one boot": { before: confirmed, run: step("reboot") },
+  "a system is left to itself": { before: [...confirmed, step("default")], run: step("remove") },
   "a closure is kept": { before: [], run: ["closure-apply", () => closure()] },
   "a closure is dropped": {
     before: [["closure-apply", () => closure()]],

@@ -19,6 +19,12 @@ const SHARED: Record<string, string[]> = {
   "microvm-remove": ["memory"],
   "volume-apply": ["vmm"],
   "volume-remove": ["vmm"],
+  "system-switch": ["system"],
+  "system-confirm": ["system"],
+  "system-default": ["system"],
+  "system-reboot": ["system"],
+  "system-settle": ["system"],
+  "system-remove": ["system"],
 };
 
 /** Counts the commands that may change something, and kills the script's process group before one. */
@@ -53,6 +59,18 @@ case $1 in
   *) while [ "$1" != -f ]; do shift; done; echo private >"$2"; echo public >"$2.pub" ;;
 esac`,
   "nix-store": "# Every path is valid; nothing is built.",
+  "nix-env": `# nix-env --profile P --set X: one generation, and no more.
+ln -sfn "$4" "$2-2-link"; ln -sfn "$4" "$2"`,
+  journalctl: "# No journal to read from.",
+  bootctl: `# The one-shot entry is a file.
+[ "$1" = is-installed ] || echo "$2" >"$BOX/systems/oneshot"`,
+  "systemd-run": `# A timer is a file, and never fires; what has none runs to its end at once.
+for word do
+  case $word in --unit=*) unit=\${word#--unit=} ;; --on-active=*) timer=yes ;; esac
+done
+if [ -n "\${timer:-}" ]; then : >"$BOX/units/$unit.timer"; exit; fi
+while [ "$1" != /bin/sh ]; do shift; done
+exec "$@"`,
   systemctl: `# A unit is active or not: a file. microvm@NAME also has its booted link. No failed units, no times.
 [ "$1" != -q ] || { shift; exec >/dev/null; }
 for unit do :; done
@@ -63,6 +81,7 @@ case $1 in
   start | restart)
     : >"$BOX/units/$unit"
     case $unit in microvm@*) ln -sfn "$(readlink "$vm/current")" "$vm/booted" ;; esac ;;
+  list-units | is-system-running) ;;
   stop) for unit do rm -f "$BOX/units/$unit"; done; [ ! -d "$vm" ] || rm -f "$vm/booted" ;;
 esac`,
 };
@@ -85,7 +104,16 @@ export class Sandbox {
   readonly root = fs.mkdtempSync(join(tmpdir(), "pulumi-microvm-box-"));
 
   constructor() {
-    for (const name of ["bin", "units", "microvms", "state", "run", "gcroots"]) {
+    for (const name of [
+      "bin",
+      "units",
+      "microvms",
+      "state",
+      "run",
+      "gcroots",
+      "systems",
+      "profiles",
+    ]) {
       fs.mkdirSync(this.path(name));
     }
     fs.writeFileSync(this.path("machine-id"), `${MACHINE}\n`);
@@ -142,6 +170,41 @@ export class Sandbox {
     return { killed: signal === "SIGKILL", code: status, output: stdout + stderr, steps };
   }
 
+  /** A NixOS system in the box, whose switch-to-configuration ends with this code; its path. */
+  makeSystem(name: string, code = 0): string {
+    const system = this.path("store", name);
+    const units = join(system, "etc", "systemd", "system");
+    fs.mkdirSync(join(system, "bin"), { recursive: true });
+    fs.mkdirSync(units, { recursive: true });
+    fs.writeFileSync(join(units, "pulumi-microvm-boot-trial.service"), "");
+    const text = `#!/bin/sh
+case $1 in
+  test) ln -sfn ${system} "$BOX/systems/current-system" ;;
+  boot) echo ${system} >"$BOX/systems/default" ;;
+esac
+exit ${code}
+`;
+    fs.writeFileSync(join(system, "bin", "switch-to-configuration"), text, { mode: 0o755 });
+    return system;
+  }
+
+  /** The host runs, was booted with, and has as its one generation this system. */
+  install(system: string): void {
+    for (const name of ["systems/current-system", "systems/booted-system", "profiles/system"]) {
+      fs.symlinkSync(system, this.path(name));
+    }
+    fs.symlinkSync(system, this.path("profiles/system-1-link"));
+  }
+
+  /** What runs, and the phase of its trial. */
+  running(): { current: string; phase: string } {
+    const trial = this.path("state", "systems", "trial");
+    return {
+      current: fs.readlinkSync(this.path("systems/current-system")).split("/").pop() ?? "",
+      phase: fs.existsSync(trial) ? (fs.readFileSync(trial, "utf8").split(" ")[0] ?? "") : "none",
+    };
+  }
+
   write(path: string, text: string): void {
     fs.writeFileSync(this.path(path), text);
   }
@@ -152,6 +215,8 @@ export class Sandbox {
       ["STATE=/var/lib/pulumi-microvm", `STATE=${this.path("state")}`],
       ["RUN=/run/pulumi-microvm", `RUN=${this.path("run")}`],
       ["GCROOTS=/nix/var/nix/gcroots", `GCROOTS=${this.path("gcroots")}`],
+      ["SYSTEMS=/run\n", `SYSTEMS=${this.path("systems")}\n`],
+      ["PROFILES=/nix/var/nix/profiles", `PROFILES=${this.path("profiles")}`],
       ["</etc/machine-id", `<${this.path("machine-id")}`],
     ];
     return places.reduce((moved, [from, to]) => {
@@ -176,7 +241,7 @@ export class Sandbox {
         if (entry.isDirectory()) walk(below);
       }
     };
-    for (const top of ["microvms", "state", "gcroots", "units"]) walk(top);
+    for (const top of ["microvms", "state", "gcroots", "units", "systems", "profiles"]) walk(top);
     return found;
   }
 
@@ -194,6 +259,7 @@ export class Sandbox {
     return text
       .replaceAll(this.root, "BOX")
       .replace(/\d{8}T\d{6}/g, "TIME")
+      .replace(/pulumi-microvm-reboot-\d+/g, "pulumi-microvm-reboot-PID")
       .replace(/"digest":"\w+"/g, '"digest":"..."'); // of a text with the path of the box
   }
 
