@@ -2,7 +2,7 @@
 import { ProviderError, messageOf } from "../errors";
 import type { HostFacts } from "../hosts/facts";
 import { pause } from "../hosts/wait";
-import { LOOK_AGAIN_MS, isLinkLost, look, run } from "./nixosSystemSwitch";
+import { LOOK_AGAIN_MS, look, mayGoOn, run } from "./nixosSystemSwitch";
 import type { Job } from "./nixosSystemSwitch";
 
 /** Reboots into the wanted system. Answers what the host is when it can be logged in to again. */
@@ -15,7 +15,7 @@ export async function rebootSystem(job: Job, before: HostFacts): Promise<HostFac
     });
   } catch (error) {
     // The reboot may be what has cut the link.
-    if (!isLinkLost(error)) throw error;
+    if (!mayGoOn(error)) throw error;
   }
   context.status("rebooting");
   return awaitBoot(job, before);
@@ -46,7 +46,7 @@ async function awaitBoot(job: Job, before: HostFacts): Promise<HostFacts> {
   const deadline = Math.min(context.deadline, Date.now() + 2 * wanted.bootTimeoutSeconds * 1000);
   for (;;) {
     const facts = await look(job, deadline).catch((error: unknown) => {
-      if (context.signal.aborted || !isLinkLost(error)) throw error;
+      if (context.signal.aborted) throw error;
       return messageOf(error);
     });
     if (typeof facts !== "string" && facts.bootId !== before.bootId) return facts;

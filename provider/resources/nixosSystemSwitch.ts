@@ -3,6 +3,7 @@
  * goes back by itself; what is here only finds out, and says so.
  */
 import { ProviderError, messageOf } from "../errors";
+import type { Cause } from "../errors";
 import type { HostFacts } from "../hosts/facts";
 import type { Host } from "../hosts/host";
 import { pause } from "../hosts/wait";
@@ -28,7 +29,9 @@ const MARGIN_SECONDS = 60;
 /** Activates the system and confirms it over a fresh connection; throws when the host went back. */
 export async function switchSystem(job: Job): Promise<HostFacts> {
   const { context, wanted } = job;
+  const confirmMs = wanted.confirmTimeoutSeconds * 1000;
   const started = Date.now();
+  let deadline: number;
   try {
     const facts = await run(job, "system-switch", {
       step: "switch",
@@ -38,16 +41,18 @@ export async function switchSystem(job: Job): Promise<HostFacts> {
     });
     // It ran already: there was nothing to try.
     if (facts.system.trial === undefined) return facts;
+    deadline = Date.now() + confirmMs;
   } catch (error) {
-    // The switch may have cut the link and go on: its result is waited for like that of any other.
-    if (!isLinkLost(error)) throw error;
+    // The switch has cut the link, and may go on: who comes anew waits for its end.
+    if (!mayGoOn(error)) throw error;
+    deadline = started + wanted.switchTimeoutSeconds * 1000 + confirmMs;
   }
-  const facts = await confirm(job).catch((error: unknown) => {
+  try {
+    return await confirm(job, Math.min(context.deadline, deadline));
+  } catch (error) {
     if (context.signal.aborted) throw error;
-    return messageOf(error);
-  });
-  if (typeof facts !== "string") return facts;
-  throw await wentBack(job, started, facts);
+    return await outcome(job, started, messageOf(error));
+  }
 }
 
 /** Makes what runs the default of the next boot. */
@@ -55,10 +60,9 @@ export function makeDefault(job: Job): Promise<HostFacts> {
   return run(job, "system-default", {});
 }
 
-/** The host's trial, settled by a login that began after the switch. Throws why that did not succeed in time. */
-async function confirm(job: Job): Promise<HostFacts> {
-  const { context, wanted, target } = job;
-  const deadline = Math.min(context.deadline, Date.now() + wanted.confirmTimeoutSeconds * 1000);
+/** The trial, settled by a login that began after the switch. Throws why that did not succeed in time. */
+async function confirm(job: Job, deadline: number): Promise<HostFacts> {
+  const { context, target } = job;
   const call = { ...context, deadline };
   context.status("logging in anew");
   for (;;) {
@@ -66,29 +70,34 @@ async function confirm(job: Job): Promise<HostFacts> {
     try {
       return await run({ ...job, context: call }, "system-confirm", {});
     } catch (error) {
-      if (Date.now() + LOOK_AGAIN_MS > deadline || !isLinkLost(error)) throw error;
+      if (Date.now() + LOOK_AGAIN_MS > deadline || !mayPass(error)) throw error;
       await pause(LOOK_AGAIN_MS, context.signal);
     }
   }
 }
 
-/** What the failed switch becomes, as soon as the host has gone back and tells it. */
-async function wentBack(job: Job, started: number, cause: string): Promise<Error> {
+/** What has become of a switch that could not be confirmed, as soon as the host can be asked. Mostly throws. */
+async function outcome(job: Job, started: number, cause: string): Promise<HostFacts> {
   const { context, wanted } = job;
   const seconds = 2 * wanted.switchTimeoutSeconds + wanted.confirmTimeoutSeconds + MARGIN_SECONDS;
   const deadline = Math.min(context.deadline, started + seconds * 1000);
+  const what = `${wanted.host}: ${wanted.toplevel} was not confirmed: ${cause}`;
   context.status("not confirmed; waiting for the host to go back");
   for (;;) {
     const facts = await look(job, deadline).catch((error: unknown) => messageOf(error));
     if (typeof facts !== "string" && !isOpen(facts)) {
-      const what = `${wanted.toplevel} was not confirmed: ${cause}. The host went back to ${facts.system.current}`;
-      return new ProviderError("operation", `${wanted.host}: ${what}`);
+      // The confirmation was done, and only its answer was lost.
+      if (facts.system.current === wanted.toplevel) return facts;
+      throw new ProviderError(
+        "operation",
+        `${what}. The host went back to ${facts.system.current}`,
+      );
     }
     if (context.signal.aborted || Date.now() + LOOK_AGAIN_MS > deadline) {
       const last = typeof facts === "string" ? facts : "it is still going back";
-      return new ProviderError(
+      throw new ProviderError(
         "outcome-unknown",
-        `${wanted.host}: ${wanted.toplevel} was not confirmed: ${cause}; and it is not known whether the host went back: ${last}`,
+        `${what}; and it is not known whether the host went back: ${last}`,
         "Its own timer brings the system before back. Run up again when it answers.",
       );
     }
@@ -125,9 +134,16 @@ export function run(
   });
 }
 
-export function isLinkLost(error: unknown): boolean {
-  return (
-    error instanceof ProviderError &&
-    ["unreachable", "busy", "outcome-unknown", "deadline", "authentication"].includes(error.reason)
-  );
+/** The operation was sent, and its end was not seen. */
+export function mayGoOn(error: unknown): boolean {
+  return hasReason(error, ["outcome-unknown", "authentication", "deadline"]);
+}
+
+/** A host that starts its network and sshd anew answers like this for a while. */
+function mayPass(error: unknown): boolean {
+  return mayGoOn(error) || hasReason(error, ["unreachable", "busy"]);
+}
+
+function hasReason(error: unknown, reasons: Cause[]): boolean {
+  return error instanceof ProviderError && reasons.includes(error.reason);
 }

@@ -21,13 +21,13 @@ bring_system() {
     "$p_toplevel has no bin/switch-to-configuration: it is no NixOS system, or one with system.switch.enable = false"
 }
 
-# What a run before this one left. A trial of an earlier boot has ended with it: the default was not touched. What
-# was confirmed and still runs needs no second trial.
+# What a run before this one left. A trial of an earlier boot has ended with it: the default was not touched. Where there is
+# no way back, what is wanted now may still be what helps.
 end_earlier_trial() {
   read_trial
   case $phase in
     switching | rolling-back)
-      if [ "$trial_boot" = "$(this_boot)" ]; then roll_back; else give_up; fi ;;
+      if [ "$trial_boot" != "$(this_boot)" ] || ! roll_back; then give_up; fi ;;
     # Not asked for any more: what was booted is the default still.
     booting)
       bootctl set-oneshot "" >/dev/null 2>&1 || true
@@ -84,7 +84,7 @@ activate() {
   run_switch "$new" test
   if [ "$code" != 0 ] || [ "$(current_system)" != "$new" ]; then
     why="the switch to $new failed: $(meaning "$code"): $(switch_lines)"
-    roll_back
+    roll_back || no_way_back
     fail operation "$why. The host went back to $previous"
   fi
   # From here on it is the login that is waited for.
@@ -107,7 +107,7 @@ switch_system() {
 roll_back_unconfirmed() {
   read_trial
   case $phase in
-    switching | rolling-back) roll_back ;;
+    switching | rolling-back) roll_back || no_way_back ;;
   esac
 }
 

@@ -93,19 +93,22 @@ disarm() {
   systemctl stop pulumi-microvm-rollback.timer pulumi-microvm-unconfirmed.timer 2>/dev/null || true
 }
 
-# roll_back: from `new` to `previous`, which stays the default of the next boot all the time. The switch is
-# stopped before: it holds the lock that the way back needs.
+# roll_back: from `new` to `previous`, which stays the default of the next boot all the time; false where that did not
+# succeed. The switch is stopped before: it holds the lock that the way back needs.
 roll_back() {
   status "going back to $previous"
   journal "going back from $new to $previous"
   put_trial rolling-back
   systemctl stop "$SWITCH-*" 2>/dev/null || true
   run_switch "$previous" test
-  [ "$(current_system)" = "$previous" ] || fail operation \
-    "the way back to $previous failed: $(meaning "$code"): $(switch_lines)" \
-    "The default of the next boot is still the system before: a reboot brings it back."
+  [ "$(current_system)" = "$previous" ] || return 1
   disarm
   give_up
+}
+
+no_way_back() {
+  fail operation "the way back to $previous failed: $(meaning "$code"): $(switch_lines)" \
+    "It is tried again and again, and is the default of the next boot; another system can be tried too."
 }
 
 # set_profile SYSTEM: as its own generation, unless it is the last one already.

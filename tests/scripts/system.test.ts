@@ -102,3 +102,18 @@ test("a boot that was asked for can't be confirmed before it", () => {
   expect(box.running()).toEqual({ current: "b", phase: "booting" });
   expect(box.run("system-confirm", system(box)).code).toBe(1);
 });
+
+test("where there is no way back, another system can still be tried", () => {
+  expect(box.run("system-switch", system(box)).code).toBe(0);
+  const good = system(box);
+  // The system before can't be activated any more.
+  box.write("store/a/bin/switch-to-configuration", "#!/bin/sh\nexit 1\n");
+  const failed = box.run("system-switch", { ...good, ...ROLL_BACK });
+  expect(failed.code).toBe(1);
+  expect(failed.output).toMatch(/the way back to .* failed: exit code 1/);
+  expect(box.running()).toEqual({ current: "b", phase: "rolling-back" });
+
+  const other = { ...good, toplevel: box.makeSystem("c") };
+  expect(box.run("system-switch", other).code).toBe(0);
+  expect(box.running()).toEqual({ current: "c", phase: "switching" });
+});
