@@ -9,19 +9,30 @@ require_bootable() {
   [ -e "$p_toplevel/etc/systemd/system/pulumi-microvm-boot-trial.service" ] || fail input \
     "$p_toplevel has no unit pulumi-microvm-boot-trial: if nobody could log in to it, nothing would bring the host back" \
     "Import nixosModules.virtualization, or set rebootPolicy: never for this host."
-  generation_of "$previous"
-  [ -n "$generation" ] || fail operation \
-    "$previous was booted, and is no generation of the system profile: it could not stay the default" \
-    "Reboot the host yourself, and set rebootPolicy: never for it."
 }
 
-# The new one becomes a generation, for only those can be booted; the default is the one before.
+are_the_last_two() {
+  generation_of "$previous"
+  before=${generation:-0}
+  generation_of "$new"
+  [ "${generation:-0}" -eq "$((before + 1))" ] && [ "$(readlink -f "$PROFILES/system")" = "$new" ]
+}
+
+# Only generations of the profile can be booted, and of those only the last few: so both are made the last two, and the
+# one before the default.
 install_entries() {
-  set_profile "$new"
+  if ! are_the_last_two; then
+    set_profile "$previous"
+    set_profile "$new"
+  fi
   journal "installing $new for one boot; $previous stays the default"
   run_switch "$previous" boot
   [ "$code" = 0 ] || fail operation \
     "the boot loader's entries could not be installed: $(meaning "$code"): $(switch_lines)"
+  generation_of "$previous"
+  grep -qx "default nixos-generation-$generation.conf" "$(bootctl --print-esp-path)/loader/loader.conf" || fail operation \
+    "$previous could not be made the default, so nothing was rebooted" \
+    "boot.loader.systemd-boot.configurationLimit must be 2 or more."
 }
 
 # One after the other, in the order that was asked for, then those that nobody named.

@@ -63,7 +63,10 @@ esac`,
 ln -sfn "$4" "$2-2-link"; ln -sfn "$4" "$2"`,
   journalctl: "# No journal to read from.",
   bootctl: `# The one-shot entry is a file.
-[ "$1" = is-installed ] || echo "$2" >"$BOX/systems/oneshot"`,
+case $1 in
+  --print-esp-path) echo "$BOX/systems" ;;
+  set-oneshot) echo "$2" >"$BOX/systems/oneshot" ;;
+esac`,
   "systemd-run": `# A timer is a file, and never fires; what has none runs to its end at once.
 for word do
   case $word in --unit=*) unit=\${word#--unit=} ;; --on-active=*) timer=yes ;; esac
@@ -180,7 +183,12 @@ export class Sandbox {
     const text = `#!/bin/sh
 case $1 in
   test) ln -sfn ${system} "$BOX/systems/current-system" ;;
-  boot) echo ${system} >"$BOX/systems/default" ;;
+  boot)
+    for link in "$BOX"/profiles/system-*-link; do
+      if [ "$(readlink "$link")" = ${system} ]; then entry=nixos-generation-\${link##*/system-}; fi
+    done
+    mkdir -p "$BOX/systems/loader"
+    echo "default \${entry%-link}.conf" >"$BOX/systems/loader/loader.conf" ;;
 esac
 exit ${code}
 `;
