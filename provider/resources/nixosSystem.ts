@@ -1,5 +1,7 @@
 /** `NixosSystem`: the host's own system: activated on trial, confirmed by a new login, else rolled back. */
 import { ProviderError } from "../errors";
+import type { HostFacts } from "../hosts/facts";
+import { Wait } from "../hosts/wait";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
 import { bring } from "./closures";
@@ -17,15 +19,16 @@ async function bringAbout(job: Job): Promise<State> {
   let facts = await target.read(context);
   for (;;) {
     const state = stateOf(facts, context.urn);
-    switch (nextStep(facts, wanted, state.ownership === "owned")) {
+    const step = nextStep(facts, wanted, state.ownership === "owned");
+    switch (step) {
       case "switch":
         if (state.toplevel !== wanted.toplevel) {
           await bring(context, wanted, [{ drvPath: wanted.drvPath, outPath: wanted.toplevel }]);
         }
-        facts = await switchSystem(job);
+        facts = await inTurn(job, () => switchSystem(job));
         break;
       case "reboot":
-        facts = await rebootSystem(job, facts);
+        facts = await inTurn(job, () => rebootSystem(job, facts));
         break;
       case "confirm":
         facts = await confirmBoot(job);
@@ -39,6 +42,11 @@ async function bringAbout(job: Job): Promise<State> {
         return state;
     }
   }
+}
+
+function inTurn(job: Job, work: () => Promise<HostFacts>): Promise<HostFacts> {
+  const { context, wanted } = job;
+  return context.pool.trials.run(wanted.host, new Wait(wanted.host, context), work);
 }
 
 function tell(context: Context, wanted: Inputs, state: State): void {

@@ -5,7 +5,7 @@ import { pause } from "../hosts/wait";
 import { LOOK_AGAIN_MS, look, mayGoOn, run } from "./nixosSystemSwitch";
 import type { Job } from "./nixosSystemSwitch";
 
-/** Reboots into the wanted system. Answers what the host is when it can be logged in to again. */
+/** Reboots into the wanted system, and keeps that boot; throws when the host came back on the one before. */
 export async function rebootSystem(job: Job, before: HostFacts): Promise<HostFacts> {
   const { context, wanted } = job;
   try {
@@ -18,7 +18,8 @@ export async function rebootSystem(job: Job, before: HostFacts): Promise<HostFac
     if (!mayGoOn(error)) throw error;
   }
   context.status("rebooting");
-  return awaitBoot(job, before);
+  const after = await awaitBoot(job, before);
+  return after.system.current === wanted.toplevel ? confirmBoot(job) : settleFailedBoot(job);
 }
 
 /** Keeps the boot that this login has reached. */
