@@ -1,12 +1,15 @@
-/** A hypervisor of the site: its checks, with what all of its VMs want together. */
+/** A hypervisor of the site: its system where that is ours, then its checks, with what all of its VMs want together. */
 import * as pulumi from "@pulumi/pulumi";
-import type { HypervisorModel, SshEndpoint, VmModel } from "../site/model";
-import { Hypervisor } from "./resources";
+import type { HypervisorModel, SshEndpoint, SystemModel, VmModel } from "../site/model";
+import type { HypervisorSystem } from "./evaluation/evaluate";
+import { Hypervisor, NixosSystem } from "./resources";
 
 export interface HypervisorHostArgs {
   hypervisor: HypervisorModel;
   /** The VMs that run on it. */
   vms: VmModel[];
+  /** What the flake builds for it; only looked at where its system is ours. */
+  built: () => pulumi.Output<HypervisorSystem>;
 }
 
 export class HypervisorHost extends pulumi.ComponentResource {
@@ -17,6 +20,7 @@ export class HypervisorHost extends pulumi.ComponentResource {
   constructor(name: string, args: HypervisorHostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pulumi-microvm:components:HypervisorHost", name, {}, opts);
     const { hypervisor, vms } = args;
+    const system = hypervisor.system && this.system(args, hypervisor.system);
     const volumes = vms.flatMap((vm) => vm.volumes);
     this.checks = new Hypervisor(
       name,
@@ -28,13 +32,38 @@ export class HypervisorHost extends pulumi.ComponentResource {
         memoryMiB: sum(vms.map((vm) => vm.memoryMiB)),
         diskMiB: sum(volumes.map((volume) => volume.sizeMiB)),
         images: volumes.map((volume) => volume.image).sort(),
+        // What NixosSystem is given, and not what it answers: a preview knows that.
+        system: system && args.built().toplevel.outPath,
         checks: hypervisor.checks,
       },
-      { parent: this },
+      { parent: this, ...(system && { dependsOn: system }) },
     );
     this.machineId = this.checks.machineId;
     this.registerOutputs({ machineId: this.machineId });
   }
+
+  private system({ hypervisor, vms, built }: HypervisorHostArgs, system: SystemModel): NixosSystem {
+    const { toplevel } = built();
+    return new NixosSystem(
+      hypervisor.name,
+      {
+        host: hypervisor.name,
+        drvPath: toplevel.drvPath,
+        toplevel: toplevel.outPath,
+        build: hypervisor.build,
+        ...system,
+        stopOrder: stopOrder(vms),
+      },
+      { parent: this },
+    );
+  }
+}
+
+/** Workers first, then what is also or only a controller: what others need goes last. */
+function stopOrder(vms: VmModel[]): string[] {
+  const rank = ({ role }: VmModel): number =>
+    role === "controller" ? 2 : role === "controller+worker" ? 1 : 0;
+  return [...vms].sort((a, b) => rank(a) - rank(b)).map((vm) => vm.name);
 }
 
 /** `root@192.0.2.11:22 ssh-ed25519 AAAA...`, then the jump hosts: what a reviewer wants to see change. */

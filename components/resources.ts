@@ -40,6 +40,8 @@ export interface HypervisorArgs {
   /** Disk space that all volumes of the site want on this host, MiB. */
   diskMiB: pulumi.Input<number>;
   images: pulumi.Input<string[]>;
+  /** The system that is to run there; its checks count once it does. */
+  system?: pulumi.Input<string> | undefined;
   checks: pulumi.Input<Record<string, "require" | "warn" | "off">>;
 }
 
@@ -52,6 +54,39 @@ export class Hypervisor extends pulumi.CustomResource {
   constructor(name: string, args: HypervisorArgs, opts?: pulumi.CustomResourceOptions) {
     const outputs = { machineId: undefined, hostname: undefined, verdicts: undefined };
     super("microvm:index:Hypervisor", name, { ...args, ...outputs }, opts);
+  }
+}
+
+export interface NixosSystemArgs {
+  host: pulumi.Input<string>;
+  drvPath: pulumi.Input<string>;
+  /** Store path of config.system.build.toplevel. */
+  toplevel: pulumi.Input<string>;
+  build: pulumi.Input<"operator" | "host">;
+  rebootPolicy: pulumi.Input<"never" | "ifRequired">;
+  switchTimeoutSeconds: pulumi.Input<number>;
+  confirmTimeoutSeconds: pulumi.Input<number>;
+  bootTimeoutSeconds: pulumi.Input<number>;
+  /** VMs in the order in which they are stopped before a reboot. */
+  stopOrder: pulumi.Input<string[]>;
+}
+
+/** The NixOS system of a hypervisor. */
+export class NixosSystem extends pulumi.CustomResource {
+  declare readonly machineId: pulumi.Output<string>;
+  declare readonly rebootRequired: pulumi.Output<boolean>;
+
+  constructor(name: string, args: NixosSystemArgs, opts?: pulumi.CustomResourceOptions) {
+    const outputs = {
+      machineId: undefined,
+      booted: undefined,
+      profile: undefined,
+      rebootRequired: undefined,
+      status: undefined,
+      rolledBack: undefined,
+      ownership: undefined,
+    };
+    super("microvm:index:NixosSystem", name, { ...args, ...outputs }, opts);
   }
 }
 

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { HypervisorModel, SiteModel, SshEndpoint } from "../site/model";
 import { answered } from "./answered";
 import { evaluate } from "./evaluation/evaluate";
+import type { HypervisorSystem } from "./evaluation/evaluate";
 import { HypervisorHost } from "./hypervisorHost";
 import { MicroVm } from "./microVm";
 import type { VmOutput } from "./microVm";
@@ -25,7 +26,7 @@ export class Site extends pulumi.ComponentResource {
     const { model } = args;
     const provider = this.provider(name, args);
     const options = { parent: this, providers: { microvm: provider } };
-    const machineOf = evaluate(model, args.siteDirectory, { parent: this });
+    const { machineOf, hypervisorOf } = evaluate(model, args.siteDirectory, { parent: this });
 
     const made = new Map<string, MicroVm>();
     // Everything is built and copied before the first VM is disturbed: docs/decisions/0007. The callback
@@ -35,7 +36,8 @@ export class Site extends pulumi.ComponentResource {
     );
     for (const hypervisor of model.hypervisors) {
       const vms = model.vms.filter((vm) => vm.hypervisor === hypervisor.name);
-      const host = new HypervisorHost(hypervisor.name, { hypervisor, vms }, options);
+      const built = (): pulumi.Output<HypervisorSystem> => hypervisorOf(hypervisor.name);
+      const host = new HypervisorHost(hypervisor.name, { hypervisor, vms, built }, options);
       for (const vm of vms) {
         const machine = machineOf(vm.name);
         made.set(vm.name, new MicroVm(vm.name, { vm, hypervisor, host, machine, ready }, options));

@@ -17,8 +17,9 @@ import { recordProcess, runningProcess, stopProcess } from "./state";
 const POWER_OFF_SECONDS = 90;
 const READY_SECONDS = 90;
 
-/** The provider's scripts that a host's unit microvm@ runs. */
+/** The provider's scripts that a host's own units run. */
 const UNIT_SCRIPTS = {
+  "boot-trial": script("lib", "system", "boot-trial"),
   "memory-at-start": script("lib", "vmm", "memory", "memory-at-start"),
   "await-stop": script("await-stop"),
 };
@@ -52,7 +53,7 @@ export async function stopHosts(): Promise<void> {
 export const isUp = (host: LabHost): boolean => runningProcess(processOf(host)) !== undefined;
 
 async function ensureRoot(host: LabHost, debian: string): Promise<void> {
-  const files = ["host", "flake/etc"].map((name) => join(labSource, name));
+  const files = ["host", "flake/etc", "flake/hypervisor"].map((name) => join(labSource, name));
   const version = hashOf(debian, ...files.map(hashOfFiles), JSON.stringify([host, UNIT_SCRIPTS]));
   await madeOnce(directoryOf(host), async (partial) => {
     mkdirSync(partial, { recursive: true });
@@ -87,6 +88,8 @@ async function makeRoot(host: LabHost, debian: string, root: string): Promise<vo
   for (const [name, text] of Object.entries(UNIT_SCRIPTS)) {
     write(`usr/local/lib/pulumi-microvm-lab/${name}`, text);
   }
+  const system = join(labSource, "flake", "hypervisor");
+  await run(["cp", "-a", own, system, join(root, "usr/local/lib/pulumi-microvm-lab/hypervisor")]);
   write("setup.sh", readFileSync(join(labSource, "host", "setup.sh"), "utf8"));
   await run(["chroot", root, "sh", "/setup.sh"]);
   await run(["rm", join(root, "setup.sh")]);

@@ -38,6 +38,18 @@ export interface SshCredentials {
   identityFiles: string[];
 }
 
+/** How the host's own NixOS system is switched. */
+export interface SystemModel {
+  /** When the system has another kernel, initrd or kernel modules: only told, or the host is rebooted. */
+  rebootPolicy: "never" | "ifRequired";
+  /** How long switch-to-configuration may run. */
+  switchTimeoutSeconds: number;
+  /** How long the host waits for a new login before it goes back. */
+  confirmTimeoutSeconds: number;
+  /** How long a reboot may take. */
+  bootTimeoutSeconds: number;
+}
+
 export interface HypervisorModel {
   name: string;
   endpoint: SshEndpoint;
@@ -55,6 +67,8 @@ export interface HypervisorModel {
   maintenance: boolean;
   /** Where closures for this host are built. */
   build: "operator" | "host";
+  /** Absent: the host's system is not ours. */
+  system?: SystemModel;
 }
 
 /** What becomes of a volume's image when the volume is removed from the site. */

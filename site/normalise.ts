@@ -6,6 +6,7 @@ import type {
   ShareModel,
   SiteModel,
   SshEndpoint,
+  SystemModel,
   VmModel,
   VolumeModel,
 } from "./model";
@@ -17,6 +18,9 @@ const DEFAULT_PORT = 22;
 const DEFAULT_USER = "root";
 const MAX_LABEL = 16;
 const DEFAULT_START_TIMEOUT_SECONDS = 600;
+const DEFAULT_SWITCH_TIMEOUT_SECONDS = 300;
+const DEFAULT_CONFIRM_TIMEOUT_SECONDS = 90;
+const DEFAULT_BOOT_TIMEOUT_SECONDS = 600;
 
 /** How relative paths of the site file become absolute; effects stay with the loader. */
 export interface Paths {
@@ -66,6 +70,18 @@ function hypervisorOf(site: SiteFile, name: string, file: HypervisorFile): Hyper
     checks: checksOf(file),
     maintenance: file.maintenance ?? false,
     build: file.build ?? "operator",
+    ...(file.system === undefined ? {} : { system: systemOf(file.system) }),
+  };
+}
+
+function systemOf(file: NonNullable<HypervisorFile["system"]>): SystemModel {
+  const seconds = (text: string | undefined, otherwise: number): number =>
+    parseDuration(text ?? "") ?? otherwise;
+  return {
+    rebootPolicy: file.rebootPolicy ?? "never",
+    switchTimeoutSeconds: seconds(file.switchTimeout, DEFAULT_SWITCH_TIMEOUT_SECONDS),
+    confirmTimeoutSeconds: seconds(file.confirmTimeout, DEFAULT_CONFIRM_TIMEOUT_SECONDS),
+    bootTimeoutSeconds: seconds(file.bootTimeout, DEFAULT_BOOT_TIMEOUT_SECONDS),
   };
 }
 

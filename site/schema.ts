@@ -217,6 +217,22 @@ const jumpHost = z
   })
   .describe("A host to go through.");
 
+const system = z
+  .strictObject({
+    rebootPolicy: z
+      .enum(["never", "ifRequired"])
+      .optional()
+      .describe(
+        "For a system with another kernel, initrd or kernel modules. never (default): it is told; ifRequired: the host is rebooted.",
+      ),
+    confirmTimeout: duration
+      .optional()
+      .describe("How long the host waits for a new login before it goes back. Default: 90s."),
+    switchTimeout: duration.optional().describe("How long a switch may run. Default: 5m."),
+    bootTimeout: duration.optional().describe("How long a reboot may take. Default: 10m."),
+  })
+  .describe("The host's own NixOS system is the flake's: switched, confirmed, else rolled back.");
+
 const hypervisor = z
   .strictObject({
     address: address.describe("Where SSH reaches it."),
@@ -237,6 +253,7 @@ const hypervisor = z
       .describe("Where closures are built. Default: operator."),
     checks: checks.optional(),
     maintenance: z.boolean().optional().describe("true: leave it alone. Default: false."),
+    system: system.optional(),
   })
   .describe("A NixOS host that runs VMs.");
 

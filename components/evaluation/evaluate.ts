@@ -16,22 +16,32 @@ import { keep, keptDirectory, readKept } from "./kept";
 import { evaluateOutput, findNix, metadata, nixMessage, runDirectly, runLocally } from "./nix";
 import type { NixProgram, Run } from "./nix";
 import { OUTPUT, parseOutput } from "./output";
-import type { FlakeOutput, Machine } from "./output";
+import type { FlakeOutput, HypervisorSystem, Machine } from "./output";
 
 export type { HypervisorSystem, Machine } from "./output";
 
-/** Evaluates the flake and answers the machine for each name. */
+/** What an evaluated flake builds for a name of the site. */
+export interface Evaluated {
+  machineOf: (name: string) => pulumi.Output<Machine>;
+  /** Of a hypervisor whose system is the site's. */
+  hypervisorOf: (name: string) => pulumi.Output<HypervisorSystem>;
+}
+
+/** Evaluates the flake, once for all names. */
 export function evaluate(
   model: SiteModel,
   directory: string,
   opts: pulumi.InvokeOptions,
-): (name: string) => pulumi.Output<Machine> {
-  const machines = pulumi.output(evaluateSite(model, directory, runLocally(opts), runDirectly));
-  return (name) => machines.apply((all) => machineNamed(all, name));
+): Evaluated {
+  const output = pulumi.output(evaluateSite(model, directory, runLocally(opts), runDirectly));
+  return {
+    machineOf: (name) => output.apply(({ machines }) => named(machines, name)),
+    hypervisorOf: (name) => output.apply(({ hypervisors }) => named(hypervisors, name)),
+  };
 }
 
 /**
- * The machines of the site, from what is kept or else from Nix. Rejects with a RunError that holds Nix's own
+ * What the flake builds for the site, from what is kept or else from Nix. Rejects with a RunError that holds Nix's own
  * words, or names what the output lacks. `run` evaluates; `inspect` asks what would be evaluated.
  */
 export async function evaluateSite(
@@ -39,19 +49,19 @@ export async function evaluateSite(
   directory: string,
   run: Run,
   inspect: Run = run,
-): Promise<Record<string, Machine>> {
+): Promise<FlakeOutput> {
   const site = siteJson(model);
   writeSite(directory, site);
   const nix = requireNix();
   const identity = await identify(inspect, model.flake, directory, site, nix);
   const output = kept(identity) ?? (await evaluateAnew(run, model.flake, directory, identity));
-  requireMachines(output, model);
-  return output.machines;
+  requireAll(output, model);
+  return output;
 }
 
-/** The machines of an evaluation's JSON. Throws a RunError that names the flake. */
-export function parseEvaluation(text: string, flake: string): Record<string, Machine> {
-  return required(parseOutput(text), flake).machines;
+/** An evaluation's JSON. Throws a RunError that names the flake. */
+export function parseEvaluation(text: string, flake: string): FlakeOutput {
+  return required(parseOutput(text), flake);
 }
 
 function requireNix(): NixProgram {
@@ -112,18 +122,32 @@ function tryToKeep({ key }: Identity, text: string): void {
   }
 }
 
-function machineNamed(machines: Record<string, Machine>, name: string): Machine {
-  const found = machines[name];
-  if (found === undefined) throw new Error(`${name} is not a VM of this site`);
+function named<T>(all: Record<string, T>, name: string): T {
+  const found = all[name];
+  if (found === undefined) throw new Error(`${name} is not in this site`);
   return found;
 }
 
-function requireMachines({ machines }: FlakeOutput, { vms, flake }: SiteModel): void {
-  const absent = vms.map(({ name }) => name).filter((name) => !Object.hasOwn(machines, name));
+function requireAll({ machines, hypervisors }: FlakeOutput, model: SiteModel): void {
+  const systems = model.hypervisors.filter(({ system }) => system !== undefined);
+  const remedy =
+    "; give mkSite modules.hypervisors for it, or take `system` from the hypervisor in the site";
+  requireNames("machines", machines, model.vms, model.flake);
+  requireNames("hypervisors", hypervisors, systems, model.flake, remedy);
+}
+
+function requireNames(
+  kind: string,
+  all: Record<string, unknown>,
+  wanted: { name: string }[],
+  flake: string,
+  remedy = "",
+): void {
+  const absent = wanted.map(({ name }) => name).filter((name) => !Object.hasOwn(all, name));
   if (absent.length === 0) return;
-  const has = Object.keys(machines).join(", ") || "none";
+  const has = Object.keys(all).join(", ") || "none";
   throw new pulumi.RunError(
-    `${flake}: ${OUTPUT}.machines has no ${absent.join(", ")}; it has ${has}`,
+    `${flake}: ${OUTPUT}.${kind} has no ${absent.join(", ")}; it has ${has}${remedy}`,
   );
 }
 

@@ -113,6 +113,18 @@
           exportReferencesGraph.closure = [ toplevel ];
         };
 
+      # A hypervisor's system: what it starts and its kernel are store paths of their own, so that a system
+      # with the same ones has the same unit and the same kernel.
+      hypervisorOf =
+        hypervisor:
+        build {
+          name = "lab-hypervisor-${hypervisor.name}";
+          args = [ ./hypervisor/build.sh ];
+          files = ./hypervisor;
+          start = ./hypervisor/start.sh;
+          kernel = ./hypervisor/kernel;
+        };
+
       # As in `nix build --json`. Only the names travel: who evaluates wants nothing built for it. A
       # set with `outPath` is not to be had in JSON: Nix prints just that path for it.
       pathsOf = drv: {
@@ -148,6 +160,9 @@
       pulumiMicrovm = {
         version = 1;
         machines = builtins.mapAttrs (_: deploymentOf) siteData.machines;
+        hypervisors = builtins.mapAttrs (_: hypervisor: pathsOf (hypervisorOf hypervisor)) (
+          siteData.hypervisors or { }
+        );
       };
     };
 }

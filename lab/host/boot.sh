@@ -1,5 +1,7 @@
 #!/bin/sh
-# Runs a hypervisor as a systemd-nspawn machine until it is powered off.
+# Runs a hypervisor as a systemd-nspawn machine until it is powered off. Stands in for its firmware and systemd-boot too: it
+# boots what `bootctl set-oneshot` named, once, or else the default; a kernel panic is PID 1's failure, behind
+# which the machine restarts (`panic=` among the kernel's parameters). It leaves out kernel and initrd.
 # boot.sh NAME NETWORK_NAMESPACE ROOT GUEST_ROOT
 set -eu
 name=$1
@@ -9,9 +11,9 @@ guest_root=$4
 
 set -- systemd-nspawn --quiet --register=no --keep-unit --machine="$namespace" --hostname="$name" \
   --network-namespace-path="/run/netns/$namespace" \
-  --capability=all --system-call-filter='@keyring bpf' \
+  --capability=all --system-call-filter='@keyring bpf' --kill-signal=SIGRTMIN+3 \
   --bind-ro="$guest_root:/usr/local/lib/pulumi-microvm-lab/guest-root" \
-  --directory="$root" --boot
+  --directory="$root"
 for device in /dev/kvm /dev/net/tun /dev/loop-control; do
   if [ -e "$device" ]; then
     set -- "$@" --bind="$device"
@@ -33,13 +35,31 @@ start() (
   exec "$@"
 )
 
+# Into `init`: the kernel's parameter of the entry that is booted now.
+choose_entry() {
+  oneshot=$root/boot/efivars/LoaderEntryOneShot
+  once=no
+  entry=$(sed -n 's/^default //p' "$root/boot/loader/loader.conf")
+  if [ -e "$oneshot" ]; then
+    once=yes
+    entry=$(cat "$oneshot")
+    rm "$oneshot"
+  fi
+  init=$(sed -n 's/^options init=//p' "$root/boot/loader/entries/$entry")
+  echo "booting $entry: $init"
+}
+
 machine=
 trap 'if [ -n "$machine" ]; then kill -TERM "$machine"; fi' TERM
 
 # 133: the machine's own `reboot`, which --keep-unit leaves to the service manager.
 code=133
-while [ "$code" -eq 133 ]; do
-  start "$@" &
+once=no
+while [ "$code" -eq 133 ] || { [ "$once" = yes ] && [ "$code" -ne 0 ]; }; do
+  choose_entry
+  # What a machine made of links is lost when it is restarted.
+  ip -n "$namespace" link delete br0 2>/dev/null || true
+  start "$@" "$init" &
   machine=$!
   # A trapped signal ends `wait` before the machine does.
   while kill -0 "$machine" 2>/dev/null; do

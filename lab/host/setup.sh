@@ -27,3 +27,14 @@ systemctl enable systemd-networkd.service libvirtd.service ssh.service pulumi-mi
 for number in $(seq 0 63); do
   printf 'b /dev/loop%s 0660 root disk - 7:%s\n' "$number" "$number"
 done >/etc/tmpfiles.d/lab-loop.conf
+
+# The generation that the host is installed with: as lab/flake builds them, added to the store by hand.
+build=/usr/local/lib/pulumi-microvm-lab/hypervisor
+first=/tmp/lab-hypervisor-$(cat /etc/hostname)
+export HOME=/root
+files=$build start=$(nix-store --add "$build/start.sh") kernel=$(nix-store --add "$build/kernel") out=$first \
+  bash "$build/build.sh"
+system=$(nix-store --add "$first")
+rm -rf "$first" "$build"
+nix-env --profile /nix/var/nix/profiles/system --set "$system"
+"$system/install-boot-loader" "$system"

@@ -33,6 +33,11 @@ let
     "memory-at-start"
   ];
   awaitStop = scriptOf "await-stop" [ "await-stop" ];
+  bootTrial = scriptOf "boot-trial" [
+    "lib"
+    "system"
+    "boot-trial"
+  ];
 in
 {
   options.microvm-virtualization = {
@@ -82,6 +87,23 @@ in
         "d /var/lib/pulumi-microvm 0755 root root -"
         "d ${records} 0755 root root -"
       ];
+
+      # One boot of this system on trial (rebootPolicy: ifRequired) ends by itself if nobody confirms it, also where little more
+      # than the root file system has come up.
+      systemd.services.pulumi-microvm-boot-trial = {
+        description = "Go back to the system before, unless this boot is confirmed";
+        wantedBy = [ "sysinit.target" ];
+        unitConfig = {
+          DefaultDependencies = false;
+          IgnoreOnIsolate = true;
+          RequiresMountsFor = "/var/lib/pulumi-microvm";
+        };
+        restartIfChanged = false;
+        serviceConfig = {
+          ExecStart = "/bin/sh ${bootTrial}";
+          SyslogIdentifier = "pulumi-microvm";
+        };
+      };
 
       # Imperative VMs are not in microvm.autostart: the provider leaves a file for each that is to run.
       systemd.services.pulumi-microvm-autostart = {

@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { ProviderError } from "../errors";
 import { printable } from "./printable";
+import { SYSTEM_SHAPES, parseSystem } from "./systemFacts";
+import type { SystemFact } from "./systemFacts";
 
 export interface BridgeFact {
   up: boolean;
@@ -43,6 +45,9 @@ export interface VmFact {
 
 export interface HostFacts {
   machineId: string;
+  /** Of the kernel's boot; empty where it could not be read. */
+  bootId: string;
+  system: SystemFact;
   hostname: string;
   clockSeconds: number;
   /** When the provider had the answer, seconds since the epoch by its own clock. */
@@ -83,7 +88,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["bridge", [PLAIN, /^(up|down)$/, ANY]],
   ["unit", [PLAIN, ANY]],
   ["nix", [/^(version|flakes)$/, ANY]],
-  ["record", [/^(vms|volumes|closures)$/, PLAIN, ANY]],
+  ["record", [/^(vms|volumes|closures|systems)$/, PLAIN, ANY]],
   ["autostart", [PLAIN]],
   ["memory-target", [PLAIN, ANY]],
   ["memory-told", [PLAIN, ANY]],
@@ -99,6 +104,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["content", [PATH, ANY]],
   ["closure", [IN_DIRECTORY, PATH]],
   ["invalid", [PATH]],
+  ...SYSTEM_SHAPES,
   ["probed", []],
 ]);
 /** Facts that every host has, exactly once. */
@@ -134,6 +140,8 @@ export function parseFacts(host: string, lines: string[], readAtSeconds: number)
   }
   return {
     machineId: one("machine-id"),
+    bootId: one("boot-id"),
+    system: parseSystem(one),
     hostname: one("hostname"),
     clockSeconds: Number(one("clock")),
     readAtSeconds,

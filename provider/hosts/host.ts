@@ -58,6 +58,8 @@ export class Host {
   private readonly facts: Shared<HostFacts>;
   private readonly slots = new Limiter(CHANNELS);
   private closed = false;
+  /** Of the connection that is in use: the end of an older one means nothing. */
+  private client: Client | undefined;
 
   constructor(
     readonly name: string,
@@ -195,14 +197,29 @@ export class Host {
 
   private async connect(wait: Wait): Promise<Client> {
     const client = await connect(this.name, this.config, this.provider, wait);
-    client.once("close", () => this.connection.forget());
+    this.client = client;
+    client.once("close", () => {
+      if (this.client === client) this.connection.forget();
+    });
     if (this.closed || wait.signal.aborted) client.end();
     return client;
+  }
+
+  /** What comes next logs in anew, and looks anew: what holds a connection may be gone already. */
+  renew(): void {
+    this.disconnect();
+    this.client = undefined;
+    this.connection.forget();
+    this.facts.forget();
   }
 
   /** Ends the connection. */
   close(): void {
     this.closed = true;
+    this.disconnect();
+  }
+
+  private disconnect(): void {
     void this.connection.peek()?.then(
       (client) => client.end(),
       () => undefined,

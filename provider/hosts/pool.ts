@@ -3,6 +3,7 @@ import { hostConfig } from "./config";
 import type { ProviderConfig } from "./config";
 import { Host } from "./host";
 import { Limiter } from "./limit";
+import { Turns } from "./turns";
 
 const BUILDS_AT_ONCE = 2;
 const COPIES_PER_HOST = 2;
@@ -11,6 +12,8 @@ export class HostPool {
   private readonly hosts = new Map<string, Host>();
   private readonly copies = new Map<string, Limiter>();
   readonly builds = new Limiter(BUILDS_AT_ONCE);
+  /** Switches and reboots of the hosts themselves. */
+  readonly trials = new Turns();
 
   constructor(readonly config: ProviderConfig) {}
 

@@ -4,7 +4,7 @@ import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
 import type { Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
-import { absolutePath, host, interfaceName, notAnId, requireMachine } from "./fields";
+import { absolutePath, host, interfaceName, notAnId, requireMachine, storePath } from "./fields";
 import { CHECK, CHECKS } from "./hypervisorChecks";
 import type { CheckMode, CheckName, Finding, Verdict } from "./hypervisorChecks";
 
@@ -31,6 +31,9 @@ const inputs = z.object({
   memoryMiB: z.int().min(0).default(0).describe("Memory that all VMs of the site want here."),
   diskMiB: z.int().min(0).default(0).describe("Disk space that all volumes of the site want here."),
   images: z.array(absolutePath).default([]).describe("Their images."),
+  system: storePath
+    .optional()
+    .describe("The NixOS system that is to run here: what the checks are about once it does."),
   checks: checkModes
     .default({
       kvm: "require",
@@ -79,6 +82,11 @@ function report(facts: HostFacts, wanted: Inputs, which: CheckMode): string[] {
   );
 }
 
+/** Before its system runs, a host need not be fit: that system may bring what is missing. */
+function isDue(facts: HostFacts, wanted: Inputs): boolean {
+  return wanted.system === undefined || facts.system.current === wanted.system;
+}
+
 export const hypervisor: Resource<Inputs, State> = {
   type: "Hypervisor",
   description:
@@ -97,10 +105,9 @@ export const hypervisor: Resource<Inputs, State> = {
     ).map((check) => `verdicts.${check}`);
   },
 
-  predict(_, state) {
-    return state === undefined
-      ? { machineId: UNKNOWN, hostname: UNKNOWN, verdicts: UNKNOWN }
-      : toMap(state);
+  predict(wanted, state) {
+    if (state === undefined) return { machineId: UNKNOWN, hostname: UNKNOWN, verdicts: UNKNOWN };
+    return wanted.system === undefined ? toMap(state) : { ...toMap(state), verdicts: UNKNOWN };
   },
 
   async observe(context, wanted, recorded) {
@@ -113,7 +120,9 @@ export const hypervisor: Resource<Inputs, State> = {
   },
 
   async refuse(context, wanted) {
-    const failing = report(await context.pool.get(wanted.host).read(context), wanted, "require");
+    const facts = await context.pool.get(wanted.host).read(context);
+    if (!isDue(facts, wanted)) return;
+    const failing = report(facts, wanted, "require");
     if (failing.length === 0) return;
     throw new ProviderError(
       "checks",
@@ -121,11 +130,15 @@ export const hypervisor: Resource<Inputs, State> = {
     );
   },
 
-  converge: (context, wanted) =>
-    context.pool
-      .get(wanted.host)
-      .read(context)
-      .then((facts) => stateOf(facts, wanted)),
+  async converge(context, wanted) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    if (isDue(facts, wanted)) return stateOf(facts, wanted);
+    throw new ProviderError(
+      "checks",
+      `${wanted.host}: ${facts.system.current} runs, and the checks wait for ${wanted.system ?? ""}`,
+      "Run up again.",
+    );
+  },
 
   remove: () => Promise.resolve(),
 

@@ -1,13 +1,12 @@
 /** `NixClosure`: store paths that are valid on a host and kept by GC roots. */
 import { z } from "zod";
 import { ProviderError } from "../errors";
-import { build, copy } from "../hosts/nix";
 import type { HostFacts } from "../hosts/facts";
-import { Wait } from "../hosts/wait";
 import { makeRecord, ownership } from "../ownership";
 import { packageChanges } from "../packages";
 import type { Packages } from "../packages";
-import type { Context, Resource } from "../resource";
+import type { Resource } from "../resource";
+import { bring } from "./closures";
 import { host, machineId, name, requireMachine, storePath } from "./fields";
 
 const root = z.object({
@@ -74,24 +73,6 @@ function isEmpty(packages: Packages = {}): boolean {
   return Object.keys(packages).length === 0;
 }
 
-/** What is missing gets to the host; nothing there is disturbed. */
-async function bring(context: Context, wanted: Inputs, keys: string[]): Promise<void> {
-  const { pool } = context;
-  const wait = new Wait(wanted.host, context);
-  const roots = keys.flatMap((key) => wanted.roots[key] ?? []);
-  if (wanted.build === "operator") {
-    const derivations = roots.map(({ drvPath }) => drvPath);
-    await pool.builds.run(wait, () => build(context, wanted.name, derivations));
-  }
-  const hop = pool.get(wanted.host).config;
-  const target = { name: wanted.host, hop, config: pool.config };
-  const paths = roots.map(({ drvPath, outPath }) =>
-    wanted.build === "operator" ? outPath : drvPath,
-  );
-  const what = wanted.build === "operator" ? "outputs" : "derivations";
-  await pool.copiesTo(wanted.host).run(wait, () => copy(context, wanted.name, target, paths, what));
-}
-
 export const nixClosure: Resource<Inputs, State> = {
   type: "NixClosure",
   description: "Store paths on a host, with all that they need, kept by GC roots.",
@@ -133,7 +114,8 @@ export const nixClosure: Resource<Inputs, State> = {
 
   async converge(context, wanted, observed) {
     const keys = differing(observed, wanted);
-    if (keys.length > 0) await bring(context, wanted, keys);
+    const missing = keys.flatMap((key) => wanted.roots[key] ?? []);
+    if (missing.length > 0) await bring(context, wanted, missing);
     const facts = await context.pool.get(wanted.host).operate(context, {
       scripts: ["closure-apply"],
       machineId: wanted.machineId,

@@ -11,6 +11,9 @@ MICROVMS=/var/lib/microvms
 STATE=/var/lib/pulumi-microvm
 RUN=/run/pulumi-microvm
 GCROOTS=/nix/var/nix/gcroots
+# Where NixOS has the links to what runs and what was booted, and the profile of its generations.
+SYSTEMS=/run
+PROFILES=/nix/var/nix/profiles
 TAB=$(printf '\t')
 # yes: the result was printed.
 concluded=no

@@ -88,7 +88,8 @@ probe_nix() {
 }
 
 probe_records() {
-  for record in "$STATE"/vms/*.json "$STATE"/volumes/*.json "$STATE"/closures/*.json; do
+  for record in "$STATE"/vms/*.json "$STATE"/volumes/*.json "$STATE"/closures/*.json \
+    "$STATE"/systems/*.json; do
     [ -f "$record" ] || continue
     kind=${record%/*}
     name=${record##*/}
@@ -182,6 +183,28 @@ host_key_fact() {
   esac
 }
 
+# The host's own NixOS system. readlink -m answers a line for each path, whatever is there.
+probe_system() {
+  first_line /proc/sys/kernel/random/boot_id
+  fact boot-id "$first"
+  set --
+  for link in "$SYSTEMS/current-system" "$SYSTEMS/booted-system"; do
+    set -- "$@" "$link" "$link/kernel" "$link/initrd" "$link/kernel-modules"
+  done
+  readlink -m "$PROFILES/system" "$@" | {
+    for key in profile current current-kernel current-initrd current-kernel-modules \
+      booted booted-kernel booted-initrd booted-kernel-modules; do
+      IFS= read -r target || true
+      fact system "$key" "$target"
+    done
+  }
+  for file in trial rolled-back; do
+    [ -f "$STATE/systems/$file" ] || continue
+    first_line "$STATE/systems/$file"
+    fact "$file" "$first"
+  done
+}
+
 # Every image that has a record, and every one beside a VM: size and allocation.
 probe_images() {
   {
@@ -226,6 +249,7 @@ probe() {
   probe_vms
   probe_images
   probe_closures
+  probe_system
   rm -f "$probe_list"
   fact probed
 }

@@ -67,10 +67,8 @@ describe("the template", () => {
       expect.arrayContaining(["pulumi", "pulumi-nodejs", "nodejs", "kubectl"]),
     );
     const { pulumiMicrovm } = z.object({ pulumiMicrovm: z.unknown() }).parse(found);
-    expect(Object.keys(parseEvaluation(JSON.stringify(pulumiMicrovm), "template"))).toEqual([
-      "kc1",
-      "kw1",
-    ]);
+    const { machines } = parseEvaluation(JSON.stringify(pulumiMicrovm), "template");
+    expect(Object.keys(machines)).toEqual(["kc1", "kw1"]);
     expect(pulumiMicrovm).toHaveProperty("hypervisors.hv1.outputs.out");
   });
 });

@@ -289,6 +289,23 @@ describe("virtualization", () => {
     );
   });
 
+  test("the unit that ends a boot on trial needs no more than the file that says so", () => {
+    const unit = evaluate("(t.virtualization [ ]).systemd.services.pulumi-microvm-boot-trial");
+    expect(unit).toMatchObject({
+      wantedBy: ["sysinit.target"],
+      restartIfChanged: false,
+      unitConfig: {
+        DefaultDependencies: false,
+        IgnoreOnIsolate: true,
+        RequiresMountsFor: "/var/lib/pulumi-microvm",
+      },
+    });
+    expect(unit).toHaveProperty(
+      "serviceConfig.ExecStart",
+      expect.stringMatching(/^\/bin\/sh \/nix\/store\/\S+-boot-trial$/),
+    );
+  });
+
   test("microvm@ runs the provider's own scripts after each start and at the end of each stop", () => {
     const service = '(t.virtualization [ ]).systemd.services."microvm@".serviceConfig';
     expect(evaluate(`${service}.ExecStartPost`)).toEqual([

@@ -86,6 +86,7 @@ in
         restartIfChanged = option types.bool true;
         stopIfChanged = option types.bool true;
         script = option types.lines "";
+        unitConfig = settings;
         serviceConfig = attrsOf (
           types.oneOf [
             types.bool

@@ -220,7 +220,8 @@ describe("pulumiMicrovm", () => {
     })`;
   }
   const machinesOf = (site: string, modules?: string) =>
-    parseEvaluation(JSON.stringify(evaluate(`${output(site, modules)}.pulumiMicrovm`)), "flake");
+    parseEvaluation(JSON.stringify(evaluate(`${output(site, modules)}.pulumiMicrovm`)), "flake")
+      .machines;
 
   const site = stackJson("example-production");
 

@@ -1,6 +1,6 @@
 /** Two stacks that claim one thing, and values that would like to be commands. */
 import { existsSync } from "node:fs";
-import { closure, ours, vm, volume } from "./operations";
+import { closure, ours, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
 jest.setTimeout(120_000);
@@ -83,6 +83,35 @@ describe.each(
     }
   });
 });
+
+/** A system can't be given up in the middle of its trial, so its claim has a test of its own. */
+test("a system that another stack claims stays as it is, and the other is told whose it is", () => {
+  expect(box.run("system-switch", system(box)).code).toBe(0);
+  const before = { contents: box.contents(), journal: box.journal() };
+  for (const name of ["switch", "confirm", "default", "reboot", "settle", "remove"]) {
+    const ran = box.run(`system-${name}`, system(box, {}, "prod"));
+    expect(ran.code).toBe(1);
+    expect(ran.output).toMatch(/^n0nce fail owned .* belongs to urn:pulumi:lab::/);
+    expect({ contents: box.contents(), journal: box.journal() }).toEqual(before);
+  }
+});
+
+test.each(["switch", "confirm", "default", "reboot", "settle", "remove"])(
+  "system-%s executes no value of any parameter",
+  (name) => {
+    const canary = box.path("canary");
+    const parameters = system(box);
+    if (name !== "switch") box.run("system-switch", parameters);
+    box.save();
+    for (const key of Object.keys(parameters)) {
+      for (const wrap of HOSTILE) {
+        box.restore();
+        box.run(`system-${name}`, { ...parameters, [key]: wrap(`: >${canary}`) });
+        expect({ key, executed: existsSync(canary) }).toEqual({ key, executed: false });
+      }
+    }
+  },
+);
 
 describe("what is cut off by a lost link", () => {
   test("is not run: neither a part of a script nor a part of its parameters", () => {

@@ -1,5 +1,5 @@
 /** Each script is killed before every command that may change something, and then run again. */
-import { closure, storePath, vm, volume } from "./operations";
+import { closure, storePath, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
 jest.setTimeout(180_000);
@@ -20,6 +20,8 @@ const change = (update: string): Step => [
 ];
 const changeVm = change("restart");
 const switchVm = change("switch");
+const step = (name: string): Step => [`system-${name}`, (box) => system(box)];
+const confirmed = [step("switch"), step("confirm")];
 const removeVolume = (how: string): Scenario => ({
   before: [applyVolume],
   run: ["volume-remove", (box) => volume(box, { on_delete: how })],
@@ -72,6 +74,10 @@ const SCENARIOS: Record<string, Scenario> = {
     before: [["closure-apply", () => closure()]],
     run: ["closure-remove", () => closure()],
   },
+  "a system is confirmed": { before: [step("switch")], run: step("confirm") },
+  "a system becomes the default": { before: confirmed, run: step("default") },
+  "a system is asked for one boot": { before: confirmed, run: step("reboot") },
+  "a system is left to itself": { before: [...confirmed, step("default")], run: step("remove") },
 };
 
 function inSandbox<T>(act: (box: Sandbox) => T): T {

@@ -1,4 +1,5 @@
 /** Parameters of operations as the resources send them, for a sandbox. */
+import { existsSync } from "node:fs";
 import { makeRecord, openRecord } from "../../provider/ownership";
 import type { Sandbox } from "./sandbox";
 
@@ -56,6 +57,25 @@ export function closure(more: Parameters = {}, stack = "lab"): Parameters {
     record: makeRecord(owner, {}),
     roots: `runner ${storePath("runner")} toplevel ${storePath("system?")}`,
     derivations: "",
+    ...more,
+  };
+}
+
+/** A host with system `a`, which is to get system `b`, whose switch ends with `code`. */
+export function system(box: Sandbox, more: Parameters = {}, stack = "lab", code = 0): Parameters {
+  const before = box.makeSystem("a");
+  if (!existsSync(box.path("systems", "current-system"))) box.install(before);
+  const owner = urn(stack, "hv1");
+  return {
+    owner: ours(owner),
+    record: makeRecord(owner, {}),
+    step: "switch",
+    toplevel: box.makeSystem("b", code),
+    derivation: "",
+    switch_seconds: "10",
+    confirm_seconds: "15",
+    boot_seconds: "60",
+    stop_order: "kw1 kc1",
     ...more,
   };
 }

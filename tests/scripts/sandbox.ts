@@ -20,6 +20,12 @@ const SHARED: Record<string, string[]> = {
   "microvm-remove": ["memory"],
   "volume-apply": ["vmm"],
   "volume-remove": ["vmm"],
+  "system-switch": ["system"],
+  "system-confirm": ["system"],
+  "system-default": ["system"],
+  "system-reboot": ["system"],
+  "system-settle": ["system"],
+  "system-remove": ["system"],
 };
 
 const PLACES: [string, string][] = [
@@ -27,6 +33,7 @@ const PLACES: [string, string][] = [
   ["/var/lib/pulumi-microvm", "state"],
   ["/run/pulumi-microvm", "run"],
   ["/nix/var/nix/gcroots", "gcroots"],
+  ["/nix/var/nix/profiles", "profiles"],
   ["/etc/machine-id", "machine-id"],
 ];
 
@@ -43,7 +50,16 @@ export class Sandbox {
 
   /** `realFileSystems`: e2fsprogs and blkid are this machine's. */
   constructor({ realFileSystems = false } = {}) {
-    for (const name of ["bin", "units", "microvms", "state", "run", "gcroots"]) {
+    for (const name of [
+      "bin",
+      "units",
+      "microvms",
+      "state",
+      "run",
+      "gcroots",
+      "systems",
+      "profiles",
+    ]) {
       fs.mkdirSync(this.path(name));
     }
     fs.writeFileSync(this.path("machine-id"), `${MACHINE}\n`);
@@ -107,13 +123,54 @@ export class Sandbox {
     };
   }
 
+  /** A NixOS system in the box, whose switch-to-configuration ends with this code; its path. */
+  makeSystem(name: string, code = 0): string {
+    const system = this.path("store", name);
+    const units = join(system, "etc", "systemd", "system");
+    fs.mkdirSync(join(system, "bin"), { recursive: true });
+    fs.mkdirSync(units, { recursive: true });
+    fs.writeFileSync(join(units, "pulumi-microvm-boot-trial.service"), "");
+    const text = `#!/bin/sh
+case $1 in
+  test) ln -sfn ${system} "$BOX/systems/current-system" ;;
+  boot)
+    for link in "$BOX"/profiles/system-*-link; do
+      if [ "$(readlink "$link")" = ${system} ]; then entry=nixos-generation-\${link##*/system-}; fi
+    done
+    mkdir -p "$BOX/systems/loader"
+    echo "default \${entry%-link}.conf" >"$BOX/systems/loader/loader.conf" ;;
+esac
+exit ${code}
+`;
+    fs.writeFileSync(join(system, "bin", "switch-to-configuration"), text, { mode: 0o755 });
+    return system;
+  }
+
+  /** The host runs, was booted with, and has as its one generation this system. */
+  install(system: string): void {
+    for (const name of ["systems/current-system", "systems/booted-system", "profiles/system"]) {
+      fs.symlinkSync(system, this.path(name));
+    }
+    fs.symlinkSync(system, this.path("profiles/system-1-link"));
+  }
+
+  /** What runs, and the phase of its trial. */
+  running(): { current: string; phase: string } {
+    const trial = this.path("state", "systems", "trial");
+    return {
+      current: fs.readlinkSync(this.path("systems/current-system")).split("/").pop() ?? "",
+      phase: fs.existsSync(trial) ? (fs.readFileSync(trial, "utf8").split(" ")[0] ?? "") : "none",
+    };
+  }
+
   write(path: string, text: string): void {
     fs.writeFileSync(this.path(path), text);
   }
 
   /** A text with the sandbox's places in the place of a host's. */
   moved(text: string): string {
-    return PLACES.reduce((moved, [from, to]) => moved.replaceAll(from, this.path(to)), text);
+    const systems = text.replace("SYSTEMS=/run\n", `SYSTEMS=${this.path("systems")}\n`);
+    return PLACES.reduce((moved, [from, to]) => moved.replaceAll(from, this.path(to)), systems);
   }
 
   /** The other way round. */
@@ -137,7 +194,7 @@ export class Sandbox {
         if (entry.isDirectory()) walk(below);
       }
     };
-    for (const top of ["microvms", "state", "gcroots", "units"]) walk(top);
+    for (const top of ["microvms", "state", "gcroots", "units", "systems", "profiles"]) walk(top);
     return found;
   }
 
@@ -155,6 +212,7 @@ export class Sandbox {
     return text
       .replaceAll(this.root, "BOX")
       .replace(/\d{8}T\d{6}/g, "TIME")
+      .replace(/pulumi-microvm-reboot-\d+/g, "pulumi-microvm-reboot-PID")
       .replace(/"digest":"\w+"/g, '"digest":"..."'); // of a text with the path of the box
   }
 

@@ -53,7 +53,22 @@ case $1 in
   -y) echo "ssh-ed25519 AAAA" ;;
   *) while [ "$1" != -f ]; do shift; done; echo private >"$2"; echo public >"$2.pub" ;;
 esac`,
+  "nix-env": `# nix-env --profile P --set X: one generation, and no more.
+ln -sfn "$4" "$2-2-link"; ln -sfn "$4" "$2"`,
+  journalctl: "# No journal to read from.",
+  bootctl: `# The one-shot entry is a file.
+case $1 in
+  --print-esp-path) echo "$BOX/systems" ;;
+  set-oneshot) echo "$2" >"$BOX/systems/oneshot" ;;
+esac`,
   "nix-store": "# Every path is valid; nothing is built.",
+  "systemd-run": `# A timer is a file, and never fires; what has none runs to its end at once.
+for word do
+  case $word in --unit=*) unit=\${word#--unit=} ;; --on-active=*) timer=yes ;; esac
+done
+if [ -n "\${timer:-}" ]; then : >"$BOX/units/$unit.timer"; exit; fi
+while [ "$1" != /bin/sh ]; do shift; done
+exec "$@"`,
   systemctl: `# A unit is active or not: a file. microvm@NAME also has its booted link. No failed units, no times.
 [ "$1" != -q ] || { shift; exec >/dev/null; }
 for unit do :; done
@@ -64,9 +79,10 @@ case $1 in
   start | restart)
     : >"$BOX/units/$unit"
     case $unit in microvm@*) ln -sfn "$(readlink "$vm/current")" "$vm/booted" ;; esac ;;
+  list-units | is-system-running) ;;
   show)
-    [ "$2" = --property=Id,ActiveState,InvocationID ] || exit 0
-    shift 2
+    [ "$2" = --timestamp=unix ] || exit 0
+    shift 3
     for unit do
       if [ -e "$BOX/units/$unit" ]; then state=active; else state=inactive; fi
       printf 'Id=%s\\nActiveState=%s\\n\\n' "$unit" "$state"
@@ -79,9 +95,6 @@ export const UNCOUNTED: Record<string, string> = {
   blkid: `# Knows the file system of the mkfs.ext4 above.
 for image do :; done
 if [ "$(head -c 4 "$image")" = ext4 ]; then echo ext4; else exit 2; fi`,
-  "systemd-run": `# Runs the command at once, and waits for it.
-while [ "$1" != /bin/sh ]; do shift; done
-exec "$@"`,
   ip: "# No bridges.",
   nix: "# Not installed.\nexit 1",
 };

@@ -55,7 +55,7 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "unknown key",
     (s) => s.replace("nic:", "nik:").replace("    hostIp", "    nic: eno1\n    hostIp"),
-    "16:5 hypervisors.hv1.nik: unknown key; did you mean nic? known: address, ssh, nic, bridge, hostIp, memory, disk, build, checks, maintenance",
+    "16:5 hypervisors.hv1.nik: unknown key; did you mean nic? known: address, ssh, nic, bridge, hostIp, memory, disk, build, checks, maintenance, system",
   ],
   [
     "duplicate key",

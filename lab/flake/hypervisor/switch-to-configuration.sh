@@ -1,0 +1,65 @@
+#!/bin/sh
+# NixOS's switch-to-configuration as its callers see it, for a host that is Debian below: actions, lock, order of steps,
+# exit codes. It leaves out pre-switch checks, reloads, sockets, mounts, swap, users' units, and the lists with
+# which an interrupted switch is gone on with.
+set -eu
+toplevel=$(dirname "$(dirname "$(readlink -f "$0")")")
+before=$(readlink -f /run/current-system || true)
+action=${1:-}
+code=0
+
+case $action in
+  switch | boot | test | dry-activate) ;;
+  *)
+    echo "usage: switch-to-configuration switch|boot|test|dry-activate" >&2
+    exit 1
+    ;;
+esac
+
+mkdir -p /run/nixos
+exec 8>>/run/nixos/switch-to-configuration.lock
+if ! flock -n 8; then
+  echo "Could not acquire lock" >&2
+  exit 11
+fi
+
+case $action in
+  switch | boot) "$toplevel/install-boot-loader" "$toplevel" || exit 1 ;;
+esac
+if [ "$action" = boot ]; then exit 0; fi
+
+if [ "$(cat "$before/init-interface-version" 2>/dev/null)" != "$(cat "$toplevel/init-interface-version")" ]; then
+  echo "Warning: the new configuration has an init that is incompatible with the current one" >&2
+  exit 100
+fi
+
+if [ "$action" = dry-activate ]; then
+  echo "would activate $toplevel"
+  exit 0
+fi
+
+changed=
+for unit in "$toplevel"/etc/systemd/system/*.service; do
+  cmp -s "$unit" "$before/etc/systemd/system/${unit##*/}" || changed="$changed ${unit##*/}"
+done
+for unit in "$before"/etc/systemd/system/*.service; do
+  if [ -e "$unit" ] && [ ! -e "$toplevel/etc/systemd/system/${unit##*/}" ]; then
+    echo "stopping ${unit##*/}"
+    systemctl stop "${unit##*/}" || code=4
+  fi
+done
+
+echo "activating the configuration..."
+"$toplevel/activate" || code=2
+systemctl reset-failed
+systemctl daemon-reload || code=3
+for unit in $changed; do
+  echo "restarting $unit"
+  systemctl restart "$unit" || code=4
+done
+failed=$(systemctl list-units --failed --plain --no-legend | cut -d ' ' -f 1 | tr '\n' ' ')
+if [ -n "$failed" ]; then
+  echo "warning: the following units failed: $failed" >&2
+  code=4
+fi
+exit "$code"

@@ -1,0 +1,112 @@
+/** A host's own system through the provider's protocol: what is asked for, over which connection, and what is told. */
+import { makeRecord } from "../../provider/ownership";
+import { Secret } from "../../provider/wire";
+import type { ValueMap } from "../../provider/wire";
+import { ProviderProcess, failure, urn } from "./providerProcess";
+import { answerWell, healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
+import type { ScriptedHost } from "./scriptedHost";
+
+const operator = keyPair();
+let host: ScriptedHost;
+let provider: ProviderProcess;
+
+const path = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
+const A = path("a");
+const B = path("b");
+const BOOT = "11111111-1111-1111-1111-111111111111";
+
+/** A host that runs one system and booted another; `more` are further lines of its probe. */
+function hostWith(current: string, profile: string, ...more: string[]): string[] {
+  const lines = [`boot-id\t${BOOT}`, `system\tcurrent\t${current}`, `system\tbooted\t${A}`];
+  return [
+    ...healthyFacts().slice(0, -1),
+    ...lines,
+    `system\tprofile\t${profile}`,
+    ...more,
+    "probed",
+  ];
+}
+
+/** Our own record of it. */
+const OURS = `record\tsystems\tnixos\t${makeRecord(urn("NixosSystem"), {})}`;
+
+beforeEach(async () => {
+  host = await startScriptedHost(operator.publicKey);
+  provider = await ProviderProcess.start();
+  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
+  await provider.configure({
+    hosts: JSON.stringify({ hv1 }),
+    agent: "false",
+    privateKey: new Secret(operator.privateKey),
+  });
+});
+afterEach(async () => {
+  await provider.stop();
+  await host.stop();
+});
+
+const wanted = async (more: ValueMap = {}): Promise<ValueMap> => {
+  const given = { host: "hv1", drvPath: path("b.drv"), toplevel: B, ...more };
+  return (await provider.check("NixosSystem", given)).inputs;
+};
+
+/** Each operation that is sent changes the host to the next of these. */
+function becomes(...next: string[][]): void {
+  const seen = new Set<string>();
+  host.onExec = (exec) => {
+    if (exec.operation !== undefined && !seen.has(exec.operation)) {
+      seen.add(exec.operation);
+      host.facts = next.shift() ?? host.facts;
+    }
+    answerWell(host)(exec);
+  };
+}
+
+test("a switch is confirmed over a connection of its own, then made the default", async () => {
+  host.facts = hostWith(B, A);
+  becomes(
+    hostWith(B, A, OURS, `trial\tswitching ${B} ${A} ${BOOT}`),
+    hostWith(B, A, OURS, `trial\tconfirmed ${B} ${A} ${BOOT}`),
+    hostWith(B, B, OURS),
+  );
+  const made = await provider.create("NixosSystem", await wanted());
+  expect(made.properties).toMatchObject({ toplevel: B, profile: B, status: "ready" });
+  expect(host.operations).toHaveLength(3);
+  expect(host.counts.connections).toBe(2);
+});
+
+test("a host that is no NixOS is refused in the preview", async () => {
+  const { message } = await failure(provider.create("NixosSystem", await wanted(), true));
+  expect(message).toContain("it does not run NixOS");
+  expect(host.operations).toEqual([]);
+});
+
+test("a preview shows the system that is to run, and asks for nothing", async () => {
+  host.facts = hostWith(A, A);
+  const made = await provider.create("NixosSystem", await wanted(), true);
+  expect(made.properties).toMatchObject({ toplevel: B, profile: B, booted: A, status: "ready" });
+  expect(host.operations).toEqual([]);
+});
+
+describe("a hypervisor's checks", () => {
+  const hypervisor = { host: "hv1", bridge: "br0", nic: "eno1", system: B };
+  const unfit = (lines: string[]): string[] => lines.filter((line) => !line.startsWith("kvm"));
+
+  test("stop nothing before its system runs, and count as soon as it does", async () => {
+    host.facts = unfit(hostWith(A, A));
+    const { inputs } = await provider.check("Hypervisor", hypervisor);
+    const made = await provider.create("Hypervisor", inputs, true);
+    expect(made.properties["machineId"]).toMatch(/^[0-9a-f]{32}$/);
+    expect((await failure(provider.create("Hypervisor", inputs))).message).toContain(
+      `the checks wait for ${B}`,
+    );
+  });
+
+  test("count when it runs", async () => {
+    host.facts = unfit(hostWith(B, B));
+    const { inputs } = await provider.check("Hypervisor", hypervisor);
+    expect((await failure(provider.create("Hypervisor", inputs, true))).message).toContain(
+      "/dev/kvm is missing",
+    );
+  });
+});

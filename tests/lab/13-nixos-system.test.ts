@@ -1,0 +1,252 @@
+/**
+ * A hypervisor's own system: what can be logged in to anew stays, everything else goes back by itself. Systems are
+ * made by a copy of the lab's flake, whose `hypervisor/start.sh` is what a system starts.
+ */
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  PROJECT,
+  SiteCopy,
+  bootId,
+  expectNoChanges,
+  failingUp,
+  journalEnd,
+  mutations,
+  on,
+  preview,
+  pulumi,
+  state,
+  until,
+  up,
+} from "./lab";
+import { ENGINE, PROVIDER, gone, signal, startUp } from "./kill";
+
+const site = new SiteCopy();
+const flake = mkdtempSync(join(tmpdir(), "pulumi-microvm-flake-"));
+const SYSTEM = { confirmTimeout: "15s", switchTimeout: "10s", bootTimeout: "2m" };
+const GOOD = "ip link set br0 up\nsystemctl start --no-block ssh.service\n";
+
+const copyFlake = (): void =>
+  cpSync(join(PROJECT, "lab", "flake"), flake, { recursive: true, force: true });
+
+/** hv1 is to run the system that starts this. */
+async function want(start: string, system: Record<string, unknown> = {}): Promise<void> {
+  writeFileSync(join(flake, "hypervisor", "start.sh"), start);
+  await site.set({ flake: `path:${flake}`, "hypervisors.hv1.system": { ...SYSTEM, ...system } });
+}
+
+const DEFAULT_ENTRY =
+  'cat "/boot/loader/entries/$(sed -n "s/^default //p" /boot/loader/loader.conf)"';
+
+const current = (): Promise<string> => on("hv1", "readlink -f /run/current-system");
+const guests = (): Promise<string[]> => Promise.all([bootId("kc1"), bootId("kw1")]);
+
+beforeAll(async () => {
+  copyFlake();
+  await site.use();
+  await up();
+});
+afterAll(async () => {
+  await site.reset();
+  await up();
+  await expectNoChanges();
+  await site.release();
+  rmSync(flake, { recursive: true });
+});
+
+test("a switch is confirmed over a fresh login, and becomes the default; VMs run on", async () => {
+  const before = await guests();
+  const first = await current();
+  await want(`# first\n${GOOD}`);
+  expect(await preview()).toMatchObject({ "NixosSystem hv1": { op: "create" } });
+  expect(await current()).toBe(first);
+
+  const end = await journalEnd("hv1");
+  await up();
+  const system = await current();
+  expect(system).toMatch(/^\/nix\/store\/.*-lab-hypervisor-hv1$/);
+  expect(system).not.toBe(first);
+  expect(await on("hv1", "readlink -f /nix/var/nix/profiles/system")).toBe(system);
+  expect(
+    await on(
+      "hv1",
+      'cat "/boot/loader/entries/$(sed -n "s/^default //p" /boot/loader/loader.conf)"',
+    ),
+  ).toContain(`${system}/init`);
+  expect(await mutations("hv1", end)).toEqual([
+    `switching from ${first} to ${system}`,
+    `keeping ${system}: a fresh login reached it`,
+    `setting the system profile to ${system}`,
+    `making ${system} the default of the next boot`,
+  ]);
+  expect((await state()).get("NixosSystem hv1")?.outputs).toMatchObject({
+    toplevel: system,
+    profile: system,
+    status: "ready",
+    rolledBack: "",
+    rebootRequired: false,
+  });
+  expect(await guests()).toEqual(before);
+  expect(
+    await on("hv1", "systemctl list-units --all --plain --no-legend 'pulumi-microvm-*.timer'"),
+  ).toBe("");
+  await expectNoChanges();
+});
+
+describe("a system that is no good goes back", () => {
+  let before: string;
+  let boots: string[];
+  beforeAll(async () => {
+    await want(`# the one to go back to\n${GOOD}`);
+    await up();
+    before = await current();
+    boots = await guests();
+  });
+
+  /** The host is as it was, the operation has failed, and the state says so. */
+  async function expectBack(): Promise<void> {
+    expect(await current()).toBe(before);
+    expect(await on("hv1", "readlink -f /nix/var/nix/profiles/system")).toBe(before);
+    expect(await on("hv1", "ls /var/lib/pulumi-microvm/systems")).not.toContain("trial");
+    expect(await guests()).toEqual(boots);
+  }
+
+  async function expectToldBack(): Promise<void> {
+    await expectBack();
+    const outputs = (await state()).get("NixosSystem hv1")?.outputs;
+    expect(outputs).toMatchObject({ toplevel: before, profile: before, status: "ready" });
+    expect(outputs?.["rolledBack"]).toMatch(/-lab-hypervisor-hv1$/);
+    expect(outputs?.["rolledBack"]).not.toBe(before);
+  }
+
+  test("whose switch-to-configuration fails, by what its exit code means", async () => {
+    await want(`echo the disk is on fire >&2; exit 1\n`);
+    const text = await failingUp();
+    expect(text).toMatch(/exit code 4: units failed.*The host went back to/s);
+    expect(text).toContain(before);
+    await expectToldBack();
+  });
+
+  test("whose switch hangs", async () => {
+    await want("sleep infinity\n");
+    expect(await failingUp()).toMatch(/did not end within 10 s.*The host went back to/s);
+    await expectToldBack();
+  });
+
+  test("that takes the bridge down", async () => {
+    await want("ip link set br0 down\n");
+    expect(await failingUp()).toMatch(/was not confirmed: .*The host went back to/s);
+    await expectToldBack();
+  });
+
+  test("that stops sshd", async () => {
+    await want("systemctl stop ssh.service\n");
+    expect(await failingUp()).toMatch(/was not confirmed: .*The host went back to/s);
+    await expectToldBack();
+  });
+
+  test("whose operator is killed in the middle", async () => {
+    await want(`# nobody will confirm this\n${GOOD}sleep 5\n`);
+    const running = startUp();
+    await until("the switch", 100, async () =>
+      (await on("hv1", "cat /var/lib/pulumi-microvm/systems/trial 2>/dev/null || true")) === ""
+        ? undefined
+        : true,
+    );
+    const killed = [...signal(running, PROVIDER, "SIGKILL"), ...signal(running, ENGINE, "SIGKILL")];
+    await gone(killed);
+    await running.ended;
+    await until("the host to go back", 60, async () =>
+      (await on("hv1", "ls /var/lib/pulumi-microvm/systems")).includes("trial") ? undefined : true,
+    );
+    await expectBack();
+    await site.use();
+    await want(`# the one to go back to\n${GOOD}`);
+    await up();
+    expect(await current()).toBe(before);
+    await expectNoChanges();
+  });
+});
+
+describe("a system with another kernel", () => {
+  const setKernel = (text: string): void =>
+    writeFileSync(join(flake, "hypervisor", "kernel"), `${text}\n`);
+  const bootOf = (): Promise<string> => on("hv1", "cat /proc/sys/kernel/random/boot_id");
+  const booted = (): Promise<string> => on("hv1", "readlink -f /run/booted-system");
+  const isActive = (vm: string): Promise<true | undefined> =>
+    on("hv1", `systemctl is-active microvm@${vm} || true`).then((answer) =>
+      answer === "active" ? true : undefined,
+    );
+
+  beforeAll(async () => {
+    await want(GOOD);
+    await up();
+  });
+  afterEach(() => copyFlake());
+
+  test("is told to need a reboot, and is switched to without one", async () => {
+    const boot = await bootOf();
+    const before = await guests();
+    setKernel("lab kernel 2");
+    await want(GOOD);
+    expect(await up()).toMatch(/warning: hv1: reboot required/);
+    expect((await state()).get("NixosSystem hv1")?.outputs).toMatchObject({ rebootRequired: true });
+    const { text } = await pulumi("preview", "--expect-no-changes", "--stack=lab");
+    expect(text).toMatch(/warning: hv1: reboot required/);
+    expect(await bootOf()).toBe(boot);
+    expect(await guests()).toEqual(before);
+  });
+
+  test("is booted where the policy says so: VMs stop in order and start again", async () => {
+    const boot = await bootOf();
+    const before = await guests();
+    const end = await journalEnd("hv1");
+    setKernel("lab kernel 2");
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    await up();
+    expect(await bootOf()).not.toBe(boot);
+    expect(await booted()).toBe(await current());
+    expect(await on("hv1", DEFAULT_ENTRY)).toContain(`${await current()}/init`);
+    const stops = (await mutations("hv1", end)).filter((line) => line.startsWith("stopping "));
+    expect(stops).toEqual(["stopping kw1 for the reboot", "stopping kc1 for the reboot"]);
+    await until("the VMs", 60, async () => (await isActive("kc1")) && isActive("kw1"));
+    const after = await until("the guests", 60, guests);
+    expect(after.every((id) => !before.includes(id))).toBe(true);
+    await expectNoChanges();
+  });
+
+  /** The host is back on the system before, which is the default still. */
+  async function expectComeBack(before: string, cause: RegExp): Promise<void> {
+    expect(await failingUp()).toMatch(cause);
+    expect(await current()).toBe(before);
+    expect(await booted()).toBe(before);
+    expect(await on("hv1", "readlink -f /nix/var/nix/profiles/system")).toBe(before);
+    expect(await on("hv1", DEFAULT_ENTRY)).toContain(`${before}/init`);
+    expect((await state()).get("NixosSystem hv1")?.outputs).toMatchObject({
+      toplevel: before,
+      booted: before,
+      profile: before,
+      status: "ready",
+    });
+    await until("the VMs", 60, async () => (await isActive("kc1")) && isActive("kw1"));
+  }
+
+  test("that does not boot: the host comes back on the one before", async () => {
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    await up();
+    const before = await current();
+    setKernel("lab kernel 3");
+    writeFileSync(join(flake, "hypervisor", "init.sh"), "#!/bin/sh\necho no root >&2\nexit 1\n");
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    await expectComeBack(before, /rebooted into .*, it came back on /);
+  });
+
+  test("that boots and can't be logged in to: the host goes back by itself", async () => {
+    const before = await current();
+    setKernel("lab kernel 4");
+    const bad = `if [ "$(readlink -f /run/booted-system)" = "$(readlink -f /run/current-system)" ]; then systemctl mask --runtime --now ssh.service; exit; fi\n${GOOD}`;
+    await want(bad, { rebootPolicy: "ifRequired", bootTimeout: "20s" });
+    await expectComeBack(before, /rebooted into .*, it came back on /);
+  });
+});

@@ -1,0 +1,119 @@
+/** A switch of the host's own system, ended at any point: there is always a way back, and it is always found. */
+import { existsSync, readdirSync } from "node:fs";
+import { system } from "./operations";
+import { Sandbox } from "./sandbox";
+
+jest.setTimeout(180_000);
+
+let box: Sandbox;
+beforeEach(() => (box = new Sandbox()));
+afterEach(() => box.remove());
+
+const ROLL_BACK = { step: "roll-back" };
+const armed = (): boolean =>
+  readdirSync(box.path("units")).some((unit) => unit.startsWith("pulumi-microvm-rollback"));
+
+/** Runs the switch, killed before each of its steps in turn, and looks at what is left each time. */
+function killedAnywhere(look: (killAt: number) => void): void {
+  system(box);
+  box.save();
+  const { code, steps } = box.run("system-switch", system(box));
+  expect(code).toBe(0);
+  expect(steps).toBeGreaterThan(8);
+  for (let killAt = 1; killAt <= steps; killAt++) {
+    box.restore();
+    expect(box.run("system-switch", system(box), killAt)).toMatchObject({ killed: true });
+    look(killAt);
+  }
+}
+
+test("nothing else runs without a timer for the way back", () => {
+  let switched = 0;
+  killedAnywhere((killAt) => {
+    if (box.running().current === "a") return;
+    switched += 1;
+    expect({ killAt, armed: armed() }).toEqual({ killAt, armed: true });
+  });
+  expect(switched).toBeGreaterThan(0);
+});
+
+test("killed anywhere, the timer's script brings the system before back", () => {
+  killedAnywhere((killAt) => {
+    expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);
+    expect({ killAt, ...box.running() }).toEqual({ killAt, current: "a", phase: "none" });
+  });
+});
+
+test("killed anywhere, the next run tries it anew", () => {
+  killedAnywhere((killAt) => {
+    expect(box.run("system-switch", system(box)).code).toBe(0);
+    expect({ killAt, ...box.running() }).toEqual({ killAt, current: "b", phase: "switching" });
+  });
+});
+
+test("the way back, killed anywhere, is gone to its end by the next one", () => {
+  expect(box.run("system-switch", system(box)).code).toBe(0);
+  box.save();
+  const { steps } = box.run("system-switch", system(box, ROLL_BACK));
+  expect(steps).toBeGreaterThan(3);
+  for (let killAt = 1; killAt <= steps; killAt++) {
+    box.restore();
+    expect(box.run("system-switch", system(box, ROLL_BACK), killAt).killed).toBe(true);
+    expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);
+    expect({ killAt, ...box.running() }).toEqual({ killAt, current: "a", phase: "none" });
+    expect(armed()).toBe(false);
+  }
+});
+
+test.each([
+  [1, "exit code 1"],
+  [2, "the activation script failed"],
+  [4, "units failed"],
+  [11, "another switch holds"],
+  [100, "it takes a reboot"],
+])("exit code %d goes back at once, and says what it means", (code, meaning) => {
+  const ran = box.run("system-switch", system(box, {}, "lab", code));
+  expect(ran.code).toBe(1);
+  expect(ran.output).toContain(meaning);
+  expect(ran.output).toContain("The host went back to");
+  expect(box.running()).toEqual({ current: "a", phase: "none" });
+  expect(existsSync(box.path("state", "systems", "rolled-back"))).toBe(true);
+});
+
+test("what was confirmed is not rolled back by a timer that comes late", () => {
+  expect(box.run("system-switch", system(box)).code).toBe(0);
+  expect(box.run("system-confirm", system(box)).code).toBe(0);
+  expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);
+  expect(box.running()).toEqual({ current: "b", phase: "confirmed" });
+});
+
+test("what was rolled back can't be confirmed any more", () => {
+  expect(box.run("system-switch", system(box)).code).toBe(0);
+  expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);
+  const ran = box.run("system-confirm", system(box));
+  expect(ran.code).toBe(1);
+  expect(ran.output).toContain("does not wait for a confirmation any more");
+});
+
+test("a boot that was asked for can't be confirmed before it", () => {
+  for (const name of ["switch", "confirm", "reboot"]) {
+    expect(box.run(`system-${name}`, system(box))).toMatchObject({ code: 0 });
+  }
+  expect(box.running()).toEqual({ current: "b", phase: "booting" });
+  expect(box.run("system-confirm", system(box)).code).toBe(1);
+});
+
+test("where there is no way back, another system can still be tried", () => {
+  expect(box.run("system-switch", system(box)).code).toBe(0);
+  const good = system(box);
+  // The system before can't be activated any more.
+  box.write("store/a/bin/switch-to-configuration", "#!/bin/sh\nexit 1\n");
+  const failed = box.run("system-switch", { ...good, ...ROLL_BACK });
+  expect(failed.code).toBe(1);
+  expect(failed.output).toMatch(/the way back to .* failed: exit code 1/);
+  expect(box.running()).toEqual({ current: "b", phase: "rolling-back" });
+
+  const other = { ...good, toplevel: box.makeSystem("c") };
+  expect(box.run("system-switch", other).code).toBe(0);
+  expect(box.running()).toEqual({ current: "c", phase: "switching" });
+});

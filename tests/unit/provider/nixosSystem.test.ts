@@ -1,0 +1,127 @@
+/** A host's own system: what the probe's lines mean, and what is done next. */
+import * as fc from "fast-check";
+import { parseFacts } from "../../../provider/hosts/facts";
+import type { HostFacts } from "../../../provider/hosts/facts";
+import { nextStep } from "../../../provider/resources/nixosSystemPlan";
+import { inputs, stateOf } from "../../../provider/resources/nixosSystemState";
+import { RESOURCES } from "../../../provider/resources";
+import { toMap } from "../../../provider/wire";
+
+const path = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
+const A = path("a");
+const B = path("b");
+const BOOT = "11111111-1111-1111-1111-111111111111";
+const OTHER_BOOT = "22222222-2222-2222-2222-222222222222";
+
+interface Host {
+  current: string;
+  booted: string;
+  profile: string;
+  kernels: [current: string, booted: string];
+  trial: string;
+}
+const HOST: Host = { current: A, booted: A, profile: A, kernels: ["k1", "k1"], trial: "" };
+
+function facts(change: Partial<Host> = {}): HostFacts {
+  const { current, booted, profile, kernels, trial } = { ...HOST, ...change };
+  const part = (key: string, target: string): string => `system\t${key}\t${target}`;
+  const lines = [
+    "machine-id\t0123456789abcdef0123456789abcdef",
+    "hostname\thv1",
+    "clock\t1000",
+    "memory-kib\t8388608",
+    "disk-free-kib\t1048576",
+    `boot-id\t${BOOT}`,
+    part("profile", profile),
+    part("current", current),
+    part("current-kernel", path(kernels[0])),
+    part("current-initrd", `${current}/initrd`),
+    part("current-kernel-modules", path("modules")),
+    part("booted", booted),
+    part("booted-kernel", path(kernels[1])),
+    part("booted-initrd", `${booted}/initrd`),
+    part("booted-kernel-modules", path("modules")),
+    ...(trial === "" ? [] : [`trial\t${trial}`]),
+    "probed",
+  ];
+  return parseFacts("hv1", lines, 1001);
+}
+
+const wanted = (toplevel: string, rebootPolicy: "never" | "ifRequired" = "never") =>
+  inputs.parse({ host: "hv1", drvPath: path("a.drv"), toplevel, rebootPolicy });
+
+describe("a reboot is required", () => {
+  test("when the kernel is not the one that was booted, and not by another system alone", () => {
+    expect(facts().system.rebootRequired).toBe(false);
+    expect(facts({ current: B }).system.rebootRequired).toBe(false);
+    expect(facts({ current: B, kernels: ["k2", "k1"] }).system.rebootRequired).toBe(true);
+  });
+
+  test("never of a host that runs no NixOS", () => {
+    const none = { current: "/run/current-system", booted: "/run/booted-system" };
+    const { system } = facts({ ...none, profile: "/nix/var/nix/profiles/system" });
+    expect(system).toMatchObject({ current: "", booted: "", profile: "", rebootRequired: false });
+  });
+});
+
+describe("what is done next", () => {
+  const NEXT: [string, Partial<Host>, string, "never" | "ifRequired", string][] = [
+    ["nothing, when all is well", {}, A, "never", "done"],
+    ["another system is activated", {}, B, "never", "switch"],
+    ["a trial that nobody confirmed begins anew", { trial: `switching ${B} ${A} ${BOOT}` }, B, "never", "switch"],
+    ["a trial of another system is ended", { current: B, trial: `switching ${B} ${A} ${BOOT}` }, A, "never", "switch"],
+    ["what is confirmed becomes the default", { current: B, trial: `confirmed ${B} ${A} ${BOOT}` }, B, "never", "default"],
+    ["what runs and is not in the profile becomes the default", { current: B }, B, "never", "default"],
+    ["a new kernel is left to the operator", { current: B, profile: B, kernels: ["k2", "k1"] }, B, "never", "done"],
+    ["a new kernel is booted where the policy says so", { current: B, kernels: ["k2", "k1"] }, B, "ifRequired", "reboot"],
+    ["a boot that was asked for and has not come is asked for again", { current: B, trial: `booting ${B} ${A} ${BOOT} 60` }, B, "ifRequired", "reboot"],
+    ["a boot that was reached is confirmed", { current: B, booted: B, trial: `booting ${B} ${A} ${OTHER_BOOT} 60` }, B, "ifRequired", "confirm"],
+    ["a boot that came back on the system before has failed", { trial: `booting ${B} ${A} ${OTHER_BOOT} 60` }, B, "ifRequired", "settle"],
+    ["a boot of a system that nobody wants any more is dropped", { trial: `booting ${B} ${A} ${BOOT} 60` }, A, "ifRequired", "switch"],
+  ]; // prettier-ignore
+
+  test.each(NEXT)("%s", (_, host, toplevel, policy, step) => {
+    expect(nextStep(facts(host), wanted(toplevel, policy), true)).toBe(step);
+  });
+
+  const hosts = fc.record({
+    current: fc.constantFrom(A, B),
+    booted: fc.constantFrom(A, B),
+    profile: fc.constantFrom(A, B),
+    kernels: fc.constantFrom<[string, string]>(["k1", "k1"], ["k2", "k1"]),
+    trial: fc
+      .tuple(
+        fc.constantFrom("switching", "rolling-back", "confirmed", "booting"),
+        fc.constantFrom(`${A} ${B}`, `${B} ${A}`),
+        fc.constantFrom(BOOT, OTHER_BOOT),
+      )
+      .map((words) => words.join(" ")),
+  });
+  const policy = fc.constantFrom<"never" | "ifRequired">("never", "ifRequired");
+  const host = fc.oneof(
+    hosts,
+    hosts.map((one) => ({ ...one, trial: "" })),
+  );
+
+  test("nothing, if and only if the diff has nothing: a preview and an up agree", () => {
+    const nixosSystem = RESOURCES.get("microvm:index:NixosSystem");
+    if (nixosSystem === undefined) throw new Error("no NixosSystem");
+    fc.assert(
+      fc.property(host, fc.constantFrom(A, B), policy, (one, toplevel, rebootPolicy) => {
+        const want = wanted(toplevel, rebootPolicy);
+        const state = { ...stateOf(facts(one), "urn"), ownership: "owned" };
+        const changes = nixosSystem.diff(toMap(state), toMap(want), toMap(want), []);
+        const step = nextStep(facts(one), want, true);
+        expect(changes.size === 0).toBe(step === "done");
+      }),
+    );
+  });
+
+  test("a record that is not ours is never left at that", () => {
+    fc.assert(
+      fc.property(host, fc.constantFrom(A, B), (one, toplevel) => {
+        expect(nextStep(facts(one), wanted(toplevel), false)).not.toBe("done");
+      }),
+    );
+  });
+});
