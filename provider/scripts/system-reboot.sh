@@ -29,8 +29,8 @@ install_entries() {
   run_switch "$previous" boot
   [ "$code" = 0 ] || fail operation \
     "the boot loader's entries could not be installed: $(meaning "$code"): $(switch_lines)"
-  generation_of "$previous"
-  grep -qx "default nixos-generation-$generation.conf" "$(bootctl --print-esp-path)/loader/loader.conf" || fail operation \
+  default=$(sed -n 's/^default nixos-generation-\([0-9]*\).*/\1/p' "$(bootctl --print-esp-path)/loader/loader.conf")
+  [ "$(readlink -f "$PROFILES/system-$default-link" || true)" = "$previous" ] || fail operation \
     "$previous could not be made the default, so nothing was rebooted" \
     "boot.loader.systemd-boot.configurationLimit must be 2 or more."
 }

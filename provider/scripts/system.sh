@@ -70,7 +70,7 @@ unit_is_over() {
   esac
 }
 
-# The exit codes of switch-to-configuration-ng.
+# The exit codes of switch-to-configuration-ng; 3 is only its forerunner's.
 meaning() {
   case $1 in
     none) echo "it did not end within $p_switch_seconds s and was stopped, or it was killed" ;;

@@ -10,7 +10,8 @@ for entry in "$loader"/entries/nixos-generation-*.conf; do
   number=${entry##*-}
   if [ -e "$entry" ] && [ ! -e "/nix/var/nix/profiles/system-${number%.conf}-link" ]; then rm "$entry"; fi
 done
-for generation in /nix/var/nix/profiles/system-*-link; do
+# Of several generations of one system the newest is the default.
+printf '%s\n' /nix/var/nix/profiles/system-*-link | sort -V | while IFS= read -r generation; do
   number=${generation#/nix/var/nix/profiles/system-}
   name=nixos-generation-${number%-link}.conf
   system=$(readlink -f "$generation")
