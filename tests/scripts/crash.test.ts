@@ -1,5 +1,5 @@
 /** Each script is killed before every command that may change something, and then run again. */
-import { closure, storePath, vm, volume } from "./operations";
+import { closure, host, storePath, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
 jest.setTimeout(180_000);
@@ -55,6 +55,11 @@ const SCENARIOS: Record<string, Scenario> = {
   "a closure is dropped": {
     before: [["closure-apply", () => closure()]],
     run: ["closure-remove", () => closure()],
+  },
+  "a host is claimed": { before: [], run: ["host-claim", () => host()] },
+  "a host is released": {
+    before: [["host-claim", () => host()]],
+    run: ["host-release", () => host()],
   },
 };
 

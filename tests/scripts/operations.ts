@@ -56,3 +56,8 @@ export function closure(more: Parameters = {}, stack = "lab"): Parameters {
     ...more,
   };
 }
+
+export function host(more: Parameters = {}, stack = "lab"): Parameters {
+  const owner = urn(stack, "hv1");
+  return { owner: ours(owner), record: makeRecord(owner, {}), ...more };
+}

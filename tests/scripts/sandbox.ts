@@ -27,6 +27,7 @@ const PLACES: [string, string][] = [
   ["/var/lib/pulumi-microvm", "state"],
   ["/run/pulumi-microvm", "run"],
   ["/nix/var/nix/gcroots", "gcroots"],
+  ["/nix/store", "store"],
   ["/etc/machine-id", "machine-id"],
 ];
 
@@ -43,7 +44,7 @@ export class Sandbox {
 
   /** `realFileSystems`: e2fsprogs and blkid are this machine's. */
   constructor({ realFileSystems = false } = {}) {
-    for (const name of ["bin", "units", "microvms", "state", "run", "gcroots"]) {
+    for (const name of ["bin", "units", "microvms", "state", "run", "gcroots", "store"]) {
       fs.mkdirSync(this.path(name));
     }
     fs.writeFileSync(this.path("machine-id"), `${MACHINE}\n`);
@@ -119,6 +120,25 @@ export class Sandbox {
   /** The other way round. */
   movedBack(text: string): string {
     return PLACES.reduce((moved, [from, to]) => moved.replaceAll(this.path(to), from), text);
+  }
+
+  /** Makes files as `contents` describes them, with a host's places. */
+  fill(files: Readonly<Record<string, string>>): void {
+    for (const [path, text] of Object.entries(files)) {
+      const [, mode = "", size = "", start = ""] = /^\w+ (\d+) ?(\d*) ?([^]*)$/.exec(text) ?? [];
+      const full = this.path(path);
+      if (text.startsWith("-> ")) fs.symlinkSync(this.moved(text.slice(3)), full);
+      else if (text.startsWith("directory ")) fs.mkdirSync(full, { mode: parseInt(mode, 8) });
+      else {
+        fs.writeFileSync(full, this.moved(start), { mode: parseInt(mode, 8) });
+        if (!path.endsWith(".json")) fs.truncateSync(full, Number(size));
+      }
+    }
+  }
+
+  /** Makes a path of the store exist. */
+  addToStore(path: string): void {
+    fs.writeFileSync(this.moved(path), "");
   }
 
   /** Lines of the journal, each once. */

@@ -65,7 +65,7 @@ case $1 in
     : >"$BOX/units/$unit"
     case $unit in microvm@*) ln -sfn "$(readlink "$vm/current")" "$vm/booted" ;; esac ;;
   show)
-    [ "$2" = --property=Id,ActiveState,InvocationID ] || exit 0
+    case $2 in --property=Id,*) ;; *) exit 0 ;; esac
     shift 2
     for unit do
       if [ -e "$BOX/units/$unit" ]; then state=active; else state=inactive; fi
