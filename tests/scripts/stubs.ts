@@ -81,7 +81,7 @@ for image do :; done
 if [ "$(head -c 4 "$image")" = ext4 ]; then echo ext4; else exit 2; fi`,
   "systemd-run": `# Runs the command at once, and waits for it.
 while [ "$1" != /bin/sh ]; do shift; done
-exec "$@"`,
+"$@" || true`,
   ip: "# No bridges.",
   nix: "# Not installed.\nexit 1",
 };
