@@ -45,7 +45,7 @@ export interface HypervisorArgs {
   checks: pulumi.Input<Record<string, "require" | "warn" | "off">>;
 }
 
-/** A host that runs microVMs: checked, never changed. */
+/** A host that runs microVMs: checked, and claimed for this stack. */
 export class Hypervisor extends pulumi.CustomResource {
   declare readonly machineId: pulumi.Output<string>;
   declare readonly hostname: pulumi.Output<string>;

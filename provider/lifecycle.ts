@@ -141,7 +141,10 @@ export function bind<I extends HostBound, S extends object>(
 
     check(news, olds) {
       const checked = checkShape(resource.inputs, news);
-      const faults = [...checked.faults, ...immutableFaults(resource.immutable, news, olds)];
+      const faults = [
+        ...checked.faults,
+        ...immutableFaults(resource.immutable, checked.inputs, olds),
+      ];
       if (faults.length === 0 && !containsUnknown(checked.inputs)) {
         const before = olds === undefined ? undefined : parseEarlier(olds);
         faults.push(...(resource.check?.(parse(checked.inputs), before) ?? []));
@@ -235,16 +238,17 @@ function checkShape(schema: z.ZodObject, news: ValueMap): Checked {
   return { inputs, faults };
 }
 
+/** Compares what the schema made of the inputs: one left to its default is the same as one stated so. */
 function immutableFaults(
   immutable: Readonly<Record<string, string | undefined>>,
-  news: ValueMap,
+  inputs: ValueMap,
   olds: ValueMap | undefined,
 ): InputFault[] {
   if (olds === undefined) return [];
   return Object.entries(immutable).flatMap(([property, remedy]) => {
     const was = olds[property];
-    const is = news[property];
-    if (was === undefined || containsUnknown(is) || equal(was, is)) return [];
+    const is = inputs[property];
+    if (was === undefined || is === undefined || containsUnknown(is) || equal(was, is)) return [];
     return [{ property, reason: `can't be changed. ${remedy ?? ""}`.trim() }];
   });
 }

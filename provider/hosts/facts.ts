@@ -64,7 +64,7 @@ export interface HostFacts {
   nixFlakes: boolean;
   vms: ReadonlyMap<string, VmFact>;
   images: ReadonlyMap<string, ImageFact>;
-  /** `vms/NAME` and `volumes/KEY` -> the record's text. */
+  /** `hosts/host`, `vms/NAME`, `volumes/KEY`, `closures/NAME` -> the record's text. */
   records: ReadonlyMap<string, string>;
   /** Name of a closure -> key -> store path, of those that are valid. */
   closures: ReadonlyMap<string, Readonly<Record<string, string>>>;
@@ -88,7 +88,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["bridge", [PLAIN, /^(up|down)$/, ANY]],
   ["unit", [PLAIN, ANY]],
   ["nix", [/^(version|flakes)$/, ANY]],
-  ["record", [/^(vms|volumes|closures|systems)$/, PLAIN, ANY]],
+  ["record", [/^(hosts|vms|volumes|closures|systems)$/, PLAIN, ANY]],
   ["autostart", [PLAIN]],
   ["memory-target", [PLAIN, ANY]],
   ["memory-told", [PLAIN, ANY]],

@@ -11,6 +11,8 @@ const COPIES_PER_HOST = 2;
 export class HostPool {
   private readonly hosts = new Map<string, Host>();
   private readonly copies = new Map<string, Limiter>();
+  /** Machine-id -> the name under which it was first met. */
+  private readonly machines = new Map<string, string>();
   readonly builds = new Limiter(BUILDS_AT_ONCE);
   /** Switches and reboots of the hosts themselves. */
   readonly trials = new Turns();
@@ -30,6 +32,13 @@ export class HostPool {
     const known = this.copies.get(name) ?? new Limiter(COPIES_PER_HOST);
     this.copies.set(name, known);
     return known;
+  }
+
+  /** The other name under which this machine was met already. */
+  sameMachine(name: string, machineId: string): string | undefined {
+    const first = this.machines.get(machineId) ?? name;
+    this.machines.set(machineId, first);
+    return first === name ? undefined : first;
   }
 
   inMaintenance(name: string): boolean {

@@ -1,4 +1,4 @@
-/** `Hypervisor`: checks that a host is fit for VMs. It converges nothing and forgets on removal. */
+/** `Hypervisor`: checks that a host is fit for VMs, and records whose it is. It changes nothing else there. */
 import { z } from "zod";
 import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
@@ -6,6 +6,14 @@ import type { Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
 import { absolutePath, host, interfaceName, notAnId, requireMachine, storePath } from "./fields";
 import { CHECK, CHECKS } from "./hypervisorChecks";
+import {
+  claim,
+  claimDrift,
+  claimOutputs,
+  claimState,
+  refuseClaimed,
+  release,
+} from "./hypervisorClaim";
 import type { CheckMode, CheckName, Finding, Verdict } from "./hypervisorChecks";
 
 const mode = z.enum(["require", "warn", "off"]);
@@ -54,6 +62,7 @@ const outputs = z.object({
   machineId: z.string().describe("/etc/machine-id, recorded at first contact."),
   hostname: z.string(),
   verdicts: z.record(z.string(), verdict).describe("Check -> ok, failed or off."),
+  ...claimOutputs,
 });
 type State = z.infer<typeof outputs>;
 
@@ -61,7 +70,12 @@ function findings(facts: HostFacts, wanted: Inputs, check: CheckName): Finding[]
   return wanted.checks[check] === "off" ? [] : CHECK[check](facts, wanted);
 }
 
-function stateOf(facts: HostFacts, wanted: Inputs): State {
+function stateOf(
+  facts: HostFacts,
+  wanted: Inputs,
+  urn: string,
+  recorded: State | undefined,
+): State {
   const verdictOf = (check: CheckName): Verdict => {
     if (wanted.checks[check] === "off") return "off";
     return findings(facts, wanted, check).length === 0 ? "ok" : "failed";
@@ -70,6 +84,7 @@ function stateOf(facts: HostFacts, wanted: Inputs): State {
     machineId: facts.machineId,
     hostname: facts.hostname,
     verdicts: Object.fromEntries(CHECKS.map((check) => [check, verdictOf(check)])),
+    ...claimState(facts, urn, recorded),
   };
 }
 
@@ -87,11 +102,20 @@ function isDue(facts: HostFacts, wanted: Inputs): boolean {
   return wanted.system === undefined || facts.system.current === wanted.system;
 }
 
+function requireDue(facts: HostFacts, wanted: Inputs): void {
+  if (isDue(facts, wanted)) return;
+  throw new ProviderError(
+    "checks",
+    `${wanted.host}: ${facts.system.current} runs, and the checks wait for ${wanted.system ?? ""}`,
+    "Run up again.",
+  );
+}
+
 export const hypervisor: Resource<Inputs, State> = {
   type: "Hypervisor",
   description:
     "A host that runs microVMs. Checks KVM, libvirtd, the bridge, units, Nix, clock, memory and disk; all " +
-    "failing checks come in one error. It changes nothing on the host.",
+    "failing checks come in one error. Records on the host whose it is, and changes nothing else.",
   inputs,
   outputs,
   timeoutSeconds: 120,
@@ -100,27 +124,34 @@ export const hypervisor: Resource<Inputs, State> = {
   id: (wanted) => wanted.host,
 
   drift(state, wanted) {
-    return CHECKS.filter(
+    const failed = CHECKS.filter(
       (check) => wanted.checks[check] === "require" && state.verdicts[check] === "failed",
-    ).map((check) => `verdicts.${check}`);
+    );
+    return [...failed.map((check) => `verdicts.${check}`), ...claimDrift(state)];
   },
 
   predict(wanted, state) {
-    if (state === undefined) return { machineId: UNKNOWN, hostname: UNKNOWN, verdicts: UNKNOWN };
-    return wanted.system === undefined ? toMap(state) : { ...toMap(state), verdicts: UNKNOWN };
+    const before =
+      state === undefined
+        ? { machineId: UNKNOWN, hostname: UNKNOWN, verdicts: UNKNOWN }
+        : toMap(state);
+    const verdicts = wanted.system === undefined ? before["verdicts"] : UNKNOWN;
+    return { ...before, verdicts: verdicts ?? UNKNOWN, ownership: "owned" };
   },
 
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     if (recorded !== undefined) requireMachine(facts, wanted.host, recorded.machineId);
+    context.pool.sameMachine(wanted.host, facts.machineId);
     for (const line of report(facts, wanted, "warn")) {
       context.log.warning(context.urn, `${wanted.host}: ${line}`);
     }
-    return stateOf(facts, wanted);
+    return stateOf(facts, wanted, context.urn, recorded);
   },
 
   async refuse(context, wanted) {
     const facts = await context.pool.get(wanted.host).read(context);
+    refuseClaimed(context, wanted.host, facts);
     if (!isDue(facts, wanted)) return;
     const failing = report(facts, wanted, "require");
     if (failing.length === 0) return;
@@ -130,23 +161,22 @@ export const hypervisor: Resource<Inputs, State> = {
     );
   },
 
-  async converge(context, wanted) {
+  owned: (state) => state.ownership === "owned",
+
+  async converge(context, wanted, _observed, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
-    if (isDue(facts, wanted)) return stateOf(facts, wanted);
-    throw new ProviderError(
-      "checks",
-      `${wanted.host}: ${facts.system.current} runs, and the checks wait for ${wanted.system ?? ""}`,
-      "Run up again.",
-    );
+    requireDue(facts, wanted);
+    const claimed = await claim(context, wanted.host, facts);
+    return stateOf(claimed, wanted, context.urn, recorded);
   },
 
-  remove: () => Promise.resolve(),
+  remove: (context, wanted) => release(context, wanted.host),
 
   async find(context, id) {
     if (!host.safeParse(id).success) throw notAnId(id, "the hypervisor's name");
     const facts = await context.pool.get(id).read(context);
     const [bridge = "", { ports = [] } = {}] = [...facts.bridges][0] ?? [];
     const wanted = inputs.parse({ host: id, bridge, nic: ports[0] ?? "" });
-    return { inputs: wanted, state: stateOf(facts, wanted) };
+    return { inputs: wanted, state: stateOf(facts, wanted, context.urn, undefined) };
   },
 };

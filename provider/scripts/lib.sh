@@ -88,7 +88,7 @@ urn_of() {
   sed -n 's/.*"urn":"\([^"]*\)".*/\1/p' "$1"
 }
 
-# require_ours FILE WHAT: refuses an object that another stack recorded as its own. p_owner is
+# require_ours FILE WHAT [REMEDY]: refuses an object that another stack recorded as its own. p_owner is
 # `"urn":"...",` as the record has it: within a text of the record its quotes would be escaped.
 require_ours() {
   [ -e "$1" ] || return 0
@@ -100,5 +100,5 @@ require_ours() {
   [ -n "$owner" ] || fail foreign "$2 has a record that names no owner: $1" \
     "Put the record right, or remove it if nobody needs the object."
   fail owned "$2 belongs to $owner" \
-    "Remove it from that stack first, or give this one another name."
+    "${3:-Remove it from that stack first, or give this one another name.}"
 }

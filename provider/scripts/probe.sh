@@ -88,7 +88,7 @@ probe_nix() {
 }
 
 probe_records() {
-  for record in "$STATE"/vms/*.json "$STATE"/volumes/*.json "$STATE"/closures/*.json \
+  for record in "$STATE"/hosts/*.json "$STATE"/vms/*.json "$STATE"/volumes/*.json "$STATE"/closures/*.json \
     "$STATE"/systems/*.json; do
     [ -f "$record" ] || continue
     kind=${record%/*}

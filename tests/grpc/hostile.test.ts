@@ -170,7 +170,7 @@ describe.each(["observe", "remove"])("%s, where the host prints", (call) => {
     ["a negative number", "image\t/var/lib/x.img\t-1\t1"],
     ["too few fields", "image\t/var/lib/x.img"],
     ["too many fields", "link\tkc1/current\t/nix/store/a\t/nix/store/b"],
-    ["a record of no known kind", "record\thosts\tkc1\t{}"],
+    ["a record of no known kind", "record\tthings\tkc1\t{}"],
     ["a second machine", `machine-id\t${"f".repeat(32)}`],
     ["a second end", "probed"],
   ])("a malformed fact: %s", async (_, line) => {

@@ -24,6 +24,9 @@ export interface Failure {
 }
 
 export class ProviderProcess {
+  /** Whose calls these are. */
+  urn: (type: string) => string = urn;
+
   private constructor(
     /** What the provider told the engine. */
     readonly logs: readonly string[],
@@ -105,7 +108,7 @@ export class ProviderProcess {
 
   async check(type: string, news: ValueMap, olds?: ValueMap) {
     const request = new pb.CheckRequest();
-    request.setUrn(urn(type));
+    request.setUrn(this.urn(type));
     request.setNews(encode(news));
     if (olds) request.setOlds(encode(olds));
     const response = await call<pb.CheckResponse>((done) => this.client.check(request, done));
@@ -115,7 +118,7 @@ export class ProviderProcess {
 
   async diff(type: string, state: ValueMap, oldInputs: ValueMap, news: ValueMap) {
     const request = new pb.DiffRequest();
-    request.setUrn(urn(type));
+    request.setUrn(this.urn(type));
     request.setOlds(encode(state));
     request.setOldInputs(encode(oldInputs));
     request.setNews(encode(news));
@@ -138,7 +141,7 @@ export class ProviderProcess {
 
   async create(type: string, inputs: ValueMap, preview = false, timeoutSeconds = 0) {
     const request = new pb.CreateRequest();
-    request.setUrn(urn(type));
+    request.setUrn(this.urn(type));
     request.setProperties(encode(inputs));
     request.setPreview(preview);
     request.setTimeout(timeoutSeconds);
@@ -148,7 +151,7 @@ export class ProviderProcess {
 
   async read(type: string, id: string, inputs: ValueMap, state: ValueMap) {
     const request = new pb.ReadRequest();
-    request.setUrn(urn(type));
+    request.setUrn(this.urn(type));
     request.setId(id);
     request.setInputs(encode(inputs));
     request.setProperties(encode(state));
@@ -164,7 +167,7 @@ export class ProviderProcess {
     timeoutSeconds = 0,
   ): Promise<ValueMap> {
     const request = new pb.UpdateRequest();
-    request.setUrn(urn(type));
+    request.setUrn(this.urn(type));
     request.setId(id);
     request.setOlds(encode(state));
     request.setNews(encode(news));
@@ -175,7 +178,7 @@ export class ProviderProcess {
 
   remove(type: string, id: string, inputs: ValueMap, timeoutSeconds = 0): Promise<Empty> {
     const request = new pb.DeleteRequest();
-    request.setUrn(urn(type));
+    request.setUrn(this.urn(type));
     request.setId(id);
     request.setOldInputs(encode(inputs));
     request.setProperties(encode(inputs));

@@ -1,6 +1,6 @@
 /** Two stacks that claim one thing, and values that would like to be commands. */
 import { existsSync } from "node:fs";
-import { closure, ours, system, vm, volume } from "./operations";
+import { closure, host, ours, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
 jest.setTimeout(120_000);
@@ -15,6 +15,7 @@ const THINGS: [string, string, string, Make][] = [
   ["volume", "volume-apply", "volume-remove", volume],
   ["VM", "microvm-apply", "microvm-remove", (_, more, stack) => vm(more, stack)],
   ["closure", "closure-apply", "closure-remove", (_, more, stack) => closure(more, stack)],
+  ["host", "host-claim", "host-release", (_, more, stack) => host(more, stack)],
 ];
 
 describe.each(THINGS)("a %s that another stack claims", (_, apply, remove, make) => {

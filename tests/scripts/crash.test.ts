@@ -1,5 +1,5 @@
 /** Each script is killed before every command that may change something, and then run again. */
-import { closure, storePath, system, vm, volume } from "./operations";
+import { closure, host, storePath, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
 jest.setTimeout(180_000);
@@ -78,6 +78,11 @@ const SCENARIOS: Record<string, Scenario> = {
   "a system becomes the default": { before: confirmed, run: step("default") },
   "a system is asked for one boot": { before: confirmed, run: step("reboot") },
   "a system is left to itself": { before: [...confirmed, step("default")], run: step("remove") },
+  "a host is claimed": { before: [], run: ["host-claim", () => host()] },
+  "a host is released": {
+    before: [["host-claim", () => host()]],
+    run: ["host-release", () => host()],
+  },
 };
 
 function inSandbox<T>(act: (box: Sandbox) => T): T {

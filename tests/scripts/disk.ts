@@ -31,7 +31,7 @@ export class SmallDisk {
   leave(what: "blocks" | "inodes", count: number): void {
     if (what === "blocks") {
       const { bavail } = fs.statfsSync(this.directory);
-      const text = Buffer.alloc(Math.max(0, Number(bavail) - count) * BLOCK_BYTES);
+      const text = Buffer.alloc(Math.max(0, bavail - count) * BLOCK_BYTES);
       fs.writeFileSync(join(this.ballast, "blocks"), text);
     } else {
       for (let one = 0; fs.statfsSync(this.directory).ffree > count; one++) {

@@ -79,3 +79,8 @@ export function system(box: Sandbox, more: Parameters = {}, stack = "lab", code 
     ...more,
   };
 }
+
+export function host(more: Parameters = {}, stack = "lab"): Parameters {
+  const owner = urn(stack, "hv1");
+  return { owner: ours(owner), record: makeRecord(owner, {}), ...more };
+}

@@ -34,6 +34,7 @@ const PLACES: [string, string][] = [
   ["/run/pulumi-microvm", "run"],
   ["/nix/var/nix/gcroots", "gcroots"],
   ["/nix/var/nix/profiles", "profiles"],
+  ["/nix/store", "store"],
   ["/etc/machine-id", "machine-id"],
 ];
 
@@ -59,6 +60,7 @@ export class Sandbox {
       "gcroots",
       "systems",
       "profiles",
+      "store",
     ]) {
       fs.mkdirSync(this.path(name));
     }
@@ -176,6 +178,25 @@ exit ${code}
   /** The other way round. */
   movedBack(text: string): string {
     return PLACES.reduce((moved, [from, to]) => moved.replaceAll(this.path(to), from), text);
+  }
+
+  /** Makes files as `contents` describes them, with a host's places. */
+  fill(files: Readonly<Record<string, string>>): void {
+    for (const [path, text] of Object.entries(files)) {
+      const [, mode = "", size = "", start = ""] = /^\w+ (\d+) ?(\d*) ?([^]*)$/.exec(text) ?? [];
+      const full = this.path(path);
+      if (text.startsWith("-> ")) fs.symlinkSync(this.moved(text.slice(3)), full);
+      else if (text.startsWith("directory ")) fs.mkdirSync(full, { mode: parseInt(mode, 8) });
+      else {
+        fs.writeFileSync(full, this.moved(start), { mode: parseInt(mode, 8) });
+        if (!path.endsWith(".json")) fs.truncateSync(full, Number(size));
+      }
+    }
+  }
+
+  /** Makes a path of the store exist. */
+  addToStore(path: string): void {
+    fs.writeFileSync(this.moved(path), "");
   }
 
   /** Lines of the journal, each once. */

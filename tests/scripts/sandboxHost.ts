@@ -22,7 +22,9 @@ export async function startSandboxHost(box: Sandbox, accepted: string): Promise<
   };
   let last = Promise.resolve();
   // One after the other: the sandbox counts the commands of one script at a time.
-  host.ssh.onExec = (exec) => (last = last.then(() => serve(box, host, exec)));
+  host.ssh.onExec = (exec) => {
+    last = last.then(() => serve(box, host, exec));
+  };
   return host;
 }
 

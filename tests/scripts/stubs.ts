@@ -81,8 +81,8 @@ case $1 in
     case $unit in microvm@*) ln -sfn "$(readlink "$vm/current")" "$vm/booted" ;; esac ;;
   list-units | is-system-running) ;;
   show)
-    [ "$2" = --timestamp=unix ] || exit 0
-    shift 3
+    case " $* " in *" --property=Id,"*) ;; *) exit 0 ;; esac
+    while [ "\${1#*.service}" = "$1" ]; do shift; done
     for unit do
       if [ -e "$BOX/units/$unit" ]; then state=active; else state=inactive; fi
       printf 'Id=%s\\nActiveState=%s\\n\\n' "$unit" "$state"

@@ -1,0 +1,89 @@
+/**
+ * What the first slice's provider recorded and left on a host is what today's provider expects: the same program
+ * changes nothing, before a refresh and after it.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { Secret } from "../../provider/wire";
+import type { ValueMap } from "../../provider/wire";
+import { Sandbox } from "../scripts/sandbox";
+import { startSandboxHost } from "../scripts/sandboxHost";
+import { ProviderProcess } from "./providerProcess";
+import { keyPair, startScriptedHost } from "./scriptedHost";
+import type { ScriptedHost } from "./scriptedHost";
+
+const json: z.ZodType<ValueMap[string]> = z.lazy(() =>
+  z.union([z.string(), z.number(), z.boolean(), z.array(json), z.record(z.string(), json)]),
+);
+const map = z.record(z.string(), json);
+const fixture = z.object({
+  resources: z.record(
+    z.string(),
+    z.object({ id: z.string(), program: map, inputs: map, outputs: map }),
+  ),
+  files: z.record(z.string(), z.string()),
+});
+const recorded = fixture.parse(
+  JSON.parse(readFileSync(join(__dirname, "..", "fixtures", "first-slice.json"), "utf8")),
+);
+
+/** What today's program states beside that. */
+const MORE: Record<string, ValueMap> = { Volume: { address: "198.18.0.21" } };
+
+const operator = keyPair();
+let box: Sandbox;
+let healthy: ScriptedHost;
+let sandboxed: ScriptedHost;
+let provider: ProviderProcess;
+
+beforeAll(async () => {
+  box = new Sandbox();
+  for (const name of ["runner", "system", "closure-info"]) {
+    box.addToStore(`/nix/store/${"0".repeat(32)}-${name}`);
+  }
+  box.fill(recorded.files);
+  healthy = await startScriptedHost(operator.publicKey);
+  sandboxed = (await startSandboxHost(box, operator.publicKey)).ssh;
+  provider = await ProviderProcess.start();
+});
+afterAll(async () => {
+  await provider.stop();
+  await healthy.stop();
+  await sandboxed.stop();
+  box.remove();
+});
+
+const hosts = ({ port, hostKey }: ScriptedHost): string =>
+  JSON.stringify({ hv1: { address: "127.0.0.1", port, user: "root", hostKey } });
+
+const nothing = { changes: {}, some: false, replaces: [] };
+
+describe.each(Object.entries(recorded.resources))(
+  "%s",
+  (type, { id, program, inputs, outputs }) => {
+    beforeAll(async () => {
+      const host = type === "Hypervisor" ? healthy : sandboxed;
+      const privateKey = new Secret(operator.privateKey);
+      await provider.configure({ hosts: hosts(host), agent: "false", privateKey });
+    });
+
+    test("the same program is the same inputs, and no change", async () => {
+      const checked = await provider.check(type, program, inputs);
+      expect(checked).toEqual({ inputs, failures: [] });
+      expect(await provider.diff(type, outputs, inputs, checked.inputs)).toEqual(nothing);
+    });
+
+    test("today's program is no change either", async () => {
+      const checked = await provider.check(type, { ...program, ...MORE[type] }, inputs);
+      expect(checked.failures).toEqual([]);
+      expect(await provider.diff(type, outputs, inputs, checked.inputs)).toEqual(nothing);
+    });
+
+    test("a refresh finds it, and nothing to change", async () => {
+      const read = await provider.read(type, id, inputs, outputs);
+      expect(read).toMatchObject({ id, properties: outputs });
+      expect(await provider.diff(type, read.properties, inputs, inputs)).toEqual(nothing);
+    });
+  },
+);

@@ -1,0 +1,162 @@
+/** A stack as the engine drives it: programs, a state, passes. In this process, with the real resources. */
+import { HostPool } from "../../provider/hosts/pool";
+import { parseConfig } from "../../provider/configuration";
+import { InitFailed } from "../../provider/lifecycle";
+import type { BoundResource } from "../../provider/lifecycle";
+import { silentLog } from "../../provider/log";
+import type { Context } from "../../provider/resource";
+import { RESOURCES } from "../../provider/resources";
+import type { ValueMap } from "../../provider/wire";
+
+/** `TYPE NAME` -> inputs, in the order of their dependence. */
+export type Program = Record<string, ValueMap>;
+
+interface Recorded {
+  id: string;
+  inputs: ValueMap;
+  outputs: ValueMap;
+  /** Something is there, and not as it should be: the next `up` calls Update. */
+  failed: boolean;
+}
+
+export class Stack {
+  readonly state = new Map<string, Recorded>();
+
+  constructor(
+    private readonly name: string,
+    private readonly config: () => ValueMap,
+  ) {}
+
+  /** `up`: refresh, then what differs, then what left the program. Ends with the first error. */
+  async up(program: Program, { forget = false } = {}): Promise<void> {
+    await this.pass(async (pool) => {
+      await this.refreshed(pool);
+      for (const [key, stated] of Object.entries(program)) {
+        const changed = await this.converge(pool, key, stated, forget);
+        if (changed && forget) throw new Error("the provider was killed");
+      }
+      const gone = [...this.state.keys()].filter((key) => program[key] === undefined);
+      for (const key of gone.reverse()) await this.remove(pool, key);
+    });
+  }
+
+  /** Paths that an `up` would change, after a refresh that is not kept. */
+  async preview(program: Program): Promise<string[]> {
+    const before = new Map(this.state);
+    const changes: string[] = [];
+    await this.pass(async (pool) => {
+      await this.refreshed(pool);
+      for (const [key, stated] of Object.entries(program)) {
+        const paths = this.changes(key, checked(key, stated, this.state.get(key)?.inputs));
+        changes.push(...paths.map((path) => `${key} ${path}`));
+      }
+    });
+    this.restore(before);
+    return changes;
+  }
+
+  async refresh(): Promise<void> {
+    await this.pass((pool) => this.refreshed(pool));
+  }
+
+  async destroy(): Promise<void> {
+    await this.up({});
+  }
+
+  private restore(before: Map<string, Recorded>): void {
+    this.state.clear();
+    for (const [key, recorded] of before) this.state.set(key, recorded);
+  }
+
+  /** Each pass has a provider of its own. */
+  private async pass(work: (pool: HostPool) => Promise<void>): Promise<void> {
+    const pool = new HostPool(parseConfig(this.config()));
+    try {
+      await work(pool);
+    } finally {
+      pool.close();
+    }
+  }
+
+  private context(pool: HostPool, key: string): Context {
+    const [type = "", name = ""] = key.split(" ");
+    return {
+      urn: `urn:pulumi:${this.name}::model::microvm:index:${type}::${name}`,
+      deadline: Date.now() + 60_000,
+      signal: new AbortController().signal,
+      status: () => undefined,
+      pool,
+      log: silentLog,
+    };
+  }
+
+  private async refreshed(pool: HostPool): Promise<void> {
+    for (const [key, { id, inputs, outputs, failed }] of [...this.state]) {
+      const found = await resource(key).read(this.context(pool, key), id, inputs, outputs);
+      if (found === undefined) this.state.delete(key);
+      else this.state.set(key, { id, inputs: found.inputs, outputs: found.properties, failed });
+    }
+  }
+
+  private changes(key: string, news: ValueMap): string[] {
+    const recorded = this.state.get(key);
+    if (recorded === undefined) return ["created"];
+    const { outputs, inputs, failed } = recorded;
+    const changes = resource(key).diff(outputs, inputs, news, []);
+    return [...changes.keys(), ...(failed ? ["failed"] : [])];
+  }
+
+  private async converge(
+    pool: HostPool,
+    key: string,
+    stated: ValueMap,
+    forget: boolean,
+  ): Promise<boolean> {
+    const old = this.state.get(key);
+    const news = checked(key, stated, old?.inputs);
+    if (this.changes(key, news).length === 0) return false;
+    const context = this.context(pool, key);
+    try {
+      const made =
+        old === undefined
+          ? await resource(key).create(context, news, false)
+          : {
+              id: old.id,
+              properties: await resource(key).update(
+                context,
+                { state: old.outputs, inputs: old.inputs },
+                news,
+                false,
+              ),
+            };
+      if (forget) return true;
+      this.state.set(key, { id: made.id, inputs: news, outputs: made.properties, failed: false });
+    } catch (error) {
+      if (error instanceof InitFailed) {
+        const { id, properties: outputs } = error;
+        this.state.set(key, { id, inputs: old?.inputs ?? news, outputs, failed: true });
+      }
+      throw error;
+    }
+    return true;
+  }
+
+  private async remove(pool: HostPool, key: string): Promise<void> {
+    const recorded = this.state.get(key);
+    if (recorded === undefined) return;
+    await resource(key).remove(this.context(pool, key), recorded.inputs, recorded.outputs);
+    this.state.delete(key);
+  }
+}
+
+function resource(key: string): BoundResource {
+  const found = RESOURCES.get(`microvm:index:${key.split(" ")[0] ?? ""}`);
+  if (found === undefined) throw new Error(`no resource for ${key}`);
+  return found;
+}
+
+function checked(key: string, stated: ValueMap, olds: ValueMap | undefined): ValueMap {
+  const { inputs, faults } = resource(key).check(stated, olds);
+  if (faults.length > 0) throw new Error(`${key}: ${JSON.stringify(faults)}`);
+  return inputs;
+}
