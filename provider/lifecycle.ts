@@ -127,7 +127,10 @@ export function bind<I extends HostBound, S extends object>(
 
     check(news, olds) {
       const checked = checkShape(resource.inputs, news);
-      const faults = [...checked.faults, ...immutableFaults(resource.immutable, checked.inputs, olds)];
+      const faults = [
+        ...checked.faults,
+        ...immutableFaults(resource.immutable, checked.inputs, olds),
+      ];
       if (faults.length === 0 && !containsUnknown(checked.inputs)) {
         const previous = olds === undefined ? undefined : resource.inputs.safeParse(reveal(olds));
         const before = previous?.success === true ? previous.data : undefined;
