@@ -68,7 +68,8 @@ for word do
 done
 if [ -n "\${timer:-}" ]; then : >"$BOX/units/$unit.timer"; exit; fi
 while [ "$1" != /bin/sh ]; do shift; done
-exec "$@"`,
+PATH=$BOX/bin:$REAL_PATH
+"$@" || true`,
   systemctl: `# A unit is active or not: a file. microvm@NAME also has its booted link. No failed units, no times.
 [ "$1" != -q ] || { shift; exec >/dev/null; }
 for unit do :; done
