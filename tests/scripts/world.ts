@@ -1,0 +1,190 @@
+/** The world of model.test.ts: a host, a stack and what its site says, another stack, and data in images. */
+import * as fs from "node:fs";
+import { Secret } from "../../provider/wire";
+import { MACHINE_ID, keyPair } from "../grpc/scriptedHost";
+import { storePath } from "./operations";
+import { Sandbox } from "./sandbox";
+import { startSandboxHost } from "./sandboxHost";
+import type { SandboxHost } from "./sandboxHost";
+import { Stack } from "./stack";
+import type { Program } from "./stack";
+
+/** What a site says; sizes in MiB, 0 where there is no such volume. */
+export interface Site {
+  vm: boolean;
+  running: boolean;
+  runner: "a" | "b";
+  restart: string;
+  sizes: Record<Kept, number>;
+}
+export type Kept = "retain" | "trash" | "delete";
+export const KEPT: readonly Kept[] = ["retain", "trash", "delete"];
+
+export const EMPTY: Site = {
+  vm: false,
+  running: false,
+  runner: "a",
+  restart: "",
+  sizes: { retain: 0, trash: 0, delete: 0 },
+};
+const image = (kept: Kept): string => `/var/lib/microvms/kc1/${kept}.img`;
+
+export function programOf({ vm, running, runner, restart, sizes }: Site): Program {
+  const common = { host: "hv1", machineId: MACHINE_ID };
+  const program: Program = {};
+  for (const kept of KEPT.filter((one) => sizes[one] > 0)) {
+    const volume = { ...common, vm: "kc1", name: kept, image: image(kept), label: kept };
+    program[`Volume ${kept}`] = { ...volume, sizeMiB: sizes[kept], onDelete: kept };
+  }
+  if (!vm) return program;
+  const state = { runner: storePath(runner), toplevel: storePath("system"), running, restart };
+  return { ...program, "MicroVm kc1": { ...common, name: "kc1", ...state } };
+}
+
+/** The world: a host, the stack under test, and another one that wants the same things. */
+export class World {
+  readonly box = new Sandbox();
+  readonly lab = new Stack("lab", () => this.config());
+  readonly prod = new Stack("prod", () => this.config());
+  site = EMPTY;
+  /** Image on the host -> what was written to it. */
+  readonly data = new Map<string, string>();
+  private host!: SandboxHost;
+  private readonly operator = keyPair();
+  private written = 0;
+
+  async start(): Promise<void> {
+    this.host = await startSandboxHost(this.box, this.operator.publicKey);
+    for (const name of ["a", "b", "c", "system"]) this.box.addToStore(storePath(name));
+    await this.up({ ...EMPTY, vm: true, running: true, sizes: { retain: 1, trash: 1, delete: 1 } });
+    this.write();
+  }
+
+  async stop(): Promise<void> {
+    await this.host.ssh.stop();
+    this.box.remove();
+  }
+
+  /** What becomes of the next operation. */
+  disturb(how: Partial<Pick<SandboxHost, "killAt" | "cut">>): void {
+    Object.assign(this.host, how);
+  }
+
+  calm(): void {
+    this.disturb({ killAt: 0, cut: "never" });
+  }
+
+  /** Guests write: each image that is there has data from now on. */
+  write(): void {
+    for (const kept of KEPT) {
+      const path = this.box.moved(image(kept));
+      if (!fs.existsSync(path) || this.data.has(path)) continue;
+      const text = `data ${(this.written += 1)}`;
+      const file = fs.openSync(path, "r+");
+      fs.writeSync(file, text, 4096);
+      fs.closeSync(file);
+      this.data.set(path, text);
+    }
+  }
+
+  /** A volume that was removed on purpose: to the trash, or for good. */
+  forgetRemoved(): void {
+    for (const kept of ["trash", "delete"] as const) {
+      const path = this.box.moved(image(kept));
+      if (this.lab.state.has(`Volume ${kept}`) || this.site.sizes[kept] > 0) continue;
+      const text = this.data.get(path);
+      if (kept === "trash" && text !== undefined && !fs.existsSync(path)) {
+        expect(this.trashed()).toContain(text);
+      }
+      if (!fs.existsSync(path)) this.data.delete(path);
+    }
+  }
+
+  private trashed(): string[] {
+    const trash = this.box.path("state", "trash");
+    const names = fs.existsSync(trash) ? fs.readdirSync(trash) : [];
+    return names.filter((name) => name.endsWith(".img")).map((name) => readAt(`${trash}/${name}`));
+  }
+
+  async check(): Promise<void> {
+    this.forgetRemoved();
+    for (const [path, text] of this.data)
+      expect({ path, text: readAt(path) }).toEqual({ path, text });
+    this.write();
+    await this.lab.refresh();
+    for (const kept of KEPT) this.checkVolume(kept);
+    this.checkVm();
+  }
+
+  private checkVolume(kept: Kept): void {
+    const outputs = this.lab.state.get(`Volume ${kept}`)?.outputs;
+    if (outputs === undefined) return;
+    const path = this.box.moved(image(kept));
+    const size = fs.existsSync(path) ? fs.statSync(path).size / 1024 / 1024 : 0;
+    expect(outputs).toMatchObject({ sizeMiB: size });
+  }
+
+  private checkVm(): void {
+    const outputs = this.lab.state.get("MicroVm kc1")?.outputs;
+    if (outputs === undefined) return;
+    expect(outputs).toMatchObject({
+      running: fs.existsSync(this.unit),
+      autostart: fs.existsSync(this.box.path("state", "autostart", "kc1")),
+      runner: this.linked("current"),
+      booted: this.linked("booted"),
+    });
+  }
+
+  private get unit(): string {
+    return this.box.path("units", "microvm@kc1.service");
+  }
+
+  private linked(name: string): string {
+    const path = this.box.path("microvms", "kc1", name);
+    const there = fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+    return there ? this.box.movedBack(fs.readlinkSync(path)) : "";
+  }
+
+  /** What a volume has at least: on the host, or by the state. */
+  sizeOf(kept: Kept): number {
+    const path = this.box.moved(image(kept));
+    const stated = this.lab.state.get(`Volume ${kept}`)?.inputs["sizeMiB"];
+    const there = fs.existsSync(path) ? fs.statSync(path).size / 1024 / 1024 : 0;
+    return Math.max(there, typeof stated === "number" ? stated : 0);
+  }
+
+  /** A volume changes or goes while no VM has it: the VM is stopped before. */
+  async up(site: Site): Promise<void> {
+    this.site = site;
+    if (KEPT.some((kept) => ![0, site.sizes[kept]].includes(this.sizeOf(kept)))) {
+      this.stopVm();
+      await this.lab.up(programOf({ ...site, running: false }));
+    }
+    await this.lab.up(programOf(site));
+  }
+
+  stopVm(): void {
+    fs.rmSync(this.unit, { force: true });
+    fs.rmSync(this.box.path("microvms", "kc1", "booted"), { force: true });
+  }
+
+  /** The next `up` would change nothing, and so does looking. */
+  async expectConverged(): Promise<void> {
+    const before = { contents: this.box.contents(), journal: this.box.journal() };
+    expect(await this.lab.preview(programOf(this.site))).toEqual([]);
+    expect({ contents: this.box.contents(), journal: this.box.journal() }).toEqual(before);
+  }
+
+  private config() {
+    const { port, hostKey } = this.host.ssh;
+    const hv1 = { address: "127.0.0.1", port, user: "root", hostKey };
+    const privateKey = new Secret(this.operator.privateKey);
+    return { hosts: JSON.stringify({ hv1 }), agent: "false", privateKey };
+  }
+}
+
+function readAt(path: string): string {
+  if (!fs.existsSync(path)) return "gone";
+  const content = fs.readFileSync(path).subarray(4096, 4196).toString();
+  return content.slice(0, content.indexOf("\0"));
+}
