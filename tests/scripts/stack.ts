@@ -35,8 +35,9 @@ export class Stack {
         const changed = await this.converge(pool, key, stated, forget);
         if (changed && forget) throw new Error("the provider was killed");
       }
-      const gone = [...this.state.keys()].filter((key) => program[key] === undefined);
-      for (const key of gone.reverse()) await this.remove(pool, key);
+      for (const key of dependentsFirst(this.state.keys())) {
+        if (program[key] === undefined) await this.remove(pool, key);
+      }
     });
   }
 
@@ -147,6 +148,13 @@ export class Stack {
     await resource(key).remove(this.context(pool, key), recorded.inputs, recorded.outputs);
     this.state.delete(key);
   }
+}
+
+/** The order in which the engine deletes: a VM before its volumes, whenever they were made. */
+function dependentsFirst(keys: Iterable<string>): string[] {
+  const isVm = (key: string): boolean => key.startsWith("MicroVm ");
+  const all = [...keys].reverse();
+  return [...all.filter(isVm), ...all.filter((key) => !isVm(key))];
 }
 
 function resource(key: string): BoundResource {
