@@ -65,3 +65,15 @@ function isCause(text: string): text is Cause {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error));
+}
+
+/** The link was lost, or is not to be had just now: what was asked may be asked again. */
+export function isLinkLost(error: unknown): error is ProviderError {
+  return (
+    error instanceof ProviderError &&
+    ["outcome-unknown", "unreachable", "busy"].includes(error.reason)
+  );
+}

@@ -1,5 +1,6 @@
 /** Ownership records: who made an object on a host. Pure; the files are written by the scripts. */
 import { createHash } from "node:crypto";
+import { ProviderError } from "./errors";
 import { parseRecord } from "./hosts/facts";
 
 /**
@@ -27,8 +28,20 @@ export function ownership(text: string | undefined, urn: string): string {
   const record = parseRecord(text);
   if (record === undefined) return "missing";
   if (record === "altered") return "altered";
-  if (record.urn !== urn) return `owned by ${record.urn}`;
+  if (record.urn !== urn) return `${OTHERS}${record.urn}`;
   return record.digest === digestOf(bodyOf(text ?? "")) ? "owned" : "altered";
+}
+
+const OTHERS = "owned by ";
+
+/** Throws where `found`, an ownership, is that of another stack, and names it. */
+export function refuseOthers(
+  found: string,
+  what: string,
+  remedy = "Remove it from that stack first, or give this one another name.",
+): void {
+  if (!found.startsWith(OTHERS)) return;
+  throw new ProviderError("owned", `${what} belongs to ${found.slice(OTHERS.length)}`, remedy);
 }
 
 function bodyOf(text: string): object {

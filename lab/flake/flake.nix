@@ -66,6 +66,8 @@
           name = "lab-system-${machine.hostName}";
           args = [ ./scripts/build-toplevel.sh ];
           scripts = ./scripts;
+          # One for guests and hypervisors alike.
+          switch = ./hypervisor/switch-to-configuration.sh;
           etc = ./etc;
           init = if isQemu machine then "qemu/init.sh" else "init.sh";
           inherit (machine) hostName;

@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
-import { ProviderError } from "../errors";
+import { ProviderError, isLinkLost } from "../errors";
 import type { HostConfig, ProviderConfig } from "./config";
 import { connect, forward, login } from "./connection";
 import { NothingSent, exec, openChannel } from "./exec";
@@ -105,7 +105,7 @@ export class Host {
       } catch (error) {
         this.facts.forget();
         if (isOutcomeUnknown(error)) lost = error;
-        if (lost === undefined || !mayPass(error)) throw error;
+        if (lost === undefined || !isLinkLost(error)) throw error;
         if (attempt === REATTACH_ATTEMPTS) throw outcomeUnknown(this.name, operation, error);
         call.status("the link was lost; reconnecting");
         wait.doing = () => "waiting to reconnect";
@@ -259,13 +259,6 @@ function nameOf({ scripts }: Operation): string {
 
 function isOutcomeUnknown(error: unknown): error is ProviderError {
   return error instanceof ProviderError && error.reason === "outcome-unknown";
-}
-
-function mayPass(error: unknown): error is ProviderError {
-  return (
-    error instanceof ProviderError &&
-    ["outcome-unknown", "unreachable", "busy"].includes(error.reason)
-  );
 }
 
 function outcomeUnknown(name: string, operation: Operation, last: ProviderError): ProviderError {

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
-import { makeRecord, ownership } from "../ownership";
+import { makeRecord, ownership, refuseOthers } from "../ownership";
 import type { Context } from "../resource";
 
 /** In a state from before hosts were claimed, as long as the host has no record. */
@@ -47,11 +47,9 @@ export function refuseClaimed(context: Context, hostName: string, facts: HostFac
       "Leave one of them in the site. Machines that were cloned each need a machine-id of their own.",
     );
   }
-  const claim = claimOf(facts, context.urn);
-  if (!claim.startsWith("owned by ")) return;
-  throw new ProviderError(
-    "owned",
-    `${hostName}: this host belongs to ${claim.slice("owned by ".length)}`,
+  refuseOthers(
+    claimOf(facts, context.urn),
+    `${hostName}: this host`,
     "Take the host from one of the two sites, and run up there first. Only if that stack is gone for good: remove /var/lib/pulumi-microvm/hosts/host.json on the host.",
   );
 }

@@ -1,7 +1,7 @@
 /** `MicroVm`: a VM in microvm.nix's layout: installed, running or not, and answering. */
 import { ProviderError } from "../errors";
 import type { VmFact } from "../hosts/facts";
-import { openRecord } from "../ownership";
+import { openRecord, refuseOthers } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
 import type { ValueMap } from "../wire";
@@ -21,13 +21,7 @@ function refuse(
 ): void {
   if (observed === undefined) return;
   const what = `${wanted.host}: VM ${wanted.name}`;
-  if (observed.ownership.startsWith("owned by ")) {
-    throw new ProviderError(
-      "owned",
-      `${what} belongs to ${observed.ownership.slice("owned by ".length)}`,
-      "Remove it from that stack first, or give this one another name.",
-    );
-  }
+  refuseOthers(observed.ownership, what);
   if (observed.ownership === "missing" && recorded === undefined) {
     throw new ProviderError(
       "foreign",
@@ -157,7 +151,7 @@ export const microVm: Resource<Inputs, State> = {
     if (state === undefined) {
       throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} was not installed`);
     }
-    if (action === "switch" && state.status === "activating") {
+    if (state.status === "activating" && action !== "install") {
       return switchLive(context, wanted, state);
     }
     return state.status === "ready" ? state : settle(context, wanted, state);

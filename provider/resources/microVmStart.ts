@@ -1,9 +1,17 @@
 /** The end of a start: the guest is seen, or the VM goes back to its previous runner. */
-import { PartialFailure, ProviderError, messageOf } from "../errors";
+import { PartialFailure, ProviderError, asError, messageOf } from "../errors";
 import { awaitGuest } from "../hosts/guest";
 import type { Context } from "../resource";
 import { stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
+
+/** Waits for the guest, so long as it has an address to be reached by. */
+async function seeGuest(context: Context, wanted: Inputs, state: State): Promise<void> {
+  if (!state.running) throw new ProviderError("guest", `${wanted.name} stopped by itself`);
+  if (wanted.address === "") return;
+  const guest = { name: wanted.name, address: wanted.address, hostKey: state.guestHostKey };
+  await awaitGuest(context.pool.get(wanted.host), context, guest);
+}
 
 /** Waits for the guest; the unit's last words are part of the error when it does not come. */
 async function requireGuest(
@@ -12,25 +20,15 @@ async function requireGuest(
   state: State,
   deadline: number,
 ): Promise<void> {
-  const target = context.pool.get(wanted.host);
   try {
-    if (!state.running) throw new ProviderError("guest", `${wanted.name} stopped by itself`);
-    if (wanted.address === "") return;
-    const guest = { name: wanted.name, address: wanted.address, hostKey: state.guestHostKey };
-    await awaitGuest(target, { ...context, deadline }, guest);
+    await seeGuest({ ...context, deadline }, wanted, state);
   } catch (error) {
     if (context.signal.aborted) throw error;
-    const tail = await target.journalTail(context, wanted.name).catch(() => []);
+    const host = context.pool.get(wanted.host);
+    const tail = await host.journalTail(context, wanted.name).catch(() => []);
     const journal = tail.length === 0 ? "" : `\n  ${tail.join("\n  ")}`;
     throw new ProviderError("guest", `${messageOf(error)}${journal}`);
   }
-}
-
-export function isAnswering(context: Context, wanted: Inputs, state: State): Promise<boolean> {
-  return requireGuest(context, wanted, state, context.deadline).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Part of the time that is left; the rest is for going back. */
@@ -76,14 +74,24 @@ async function putBack(
   failed: State,
   cause: Error,
 ): Promise<PartialFailure> {
-  const state = await settled(context, wanted, "failed");
-  const answers = (await isAnswering(context, wanted, state))
-    ? "and answers again"
-    : "but has not answered yet";
-  const text = `${wanted.name} did not come up with ${failed.runner}. It was put back on ${state.runner}, ${answers}. ${cause.message}`;
-  return new PartialFailure(state, new Error(text));
+  const what = `${wanted.name} did not come up with ${failed.runner}`;
+  return wentBack(context, wanted, "failed", what, cause);
 }
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(messageOf(error));
+/** Goes back to the runner before, and says whether the guest is there again. */
+export async function wentBack(
+  context: Context,
+  wanted: Inputs,
+  outcome: "failed" | "reverted",
+  what: string,
+  cause: Error,
+): Promise<PartialFailure> {
+  const state = await settled(context, wanted, outcome);
+  const how = outcome === "failed" ? "by a restart" : "without a restart";
+  const answers = await seeGuest(context, wanted, state).then(
+    () => "and answers again",
+    () => "but has not answered yet",
+  );
+  const text = `${what}. It was put back on ${state.runner} ${how}, ${answers}. ${cause.message}`;
+  return new PartialFailure(state, new Error(text));
 }

@@ -1,8 +1,7 @@
 /** `NixClosure`: store paths that are valid on a host and kept by GC roots. */
 import { z } from "zod";
-import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
-import { makeRecord, ownership } from "../ownership";
+import { makeRecord, ownership, refuseOthers } from "../ownership";
 import { packageChanges } from "../packages";
 import type { Packages } from "../packages";
 import type { Resource } from "../resource";
@@ -104,12 +103,7 @@ export const nixClosure: Resource<Inputs, State> = {
   async refuse(context, wanted) {
     const facts = await context.pool.get(wanted.host).read(context);
     const owned = ownership(facts.records.get(`closures/${wanted.name}`), context.urn);
-    if (!owned.startsWith("owned by ")) return;
-    throw new ProviderError(
-      "owned",
-      `${wanted.host}: closure ${wanted.name} belongs to ${owned.slice("owned by ".length)}`,
-      "Remove it from that stack first, or give this one another name.",
-    );
+    refuseOthers(owned, `${wanted.host}: closure ${wanted.name}`);
   },
 
   async converge(context, wanted, observed) {

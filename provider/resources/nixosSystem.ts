@@ -2,6 +2,7 @@
 import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
 import { Wait } from "../hosts/wait";
+import { refuseOthers } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
 import { bring } from "./closures";
@@ -113,13 +114,11 @@ export const nixosSystem: Resource<Inputs, State> = {
 
   refuse(_, wanted, observed) {
     if (observed === undefined) return;
-    if (observed.ownership.startsWith("owned by ")) {
-      throw new ProviderError(
-        "owned",
-        `${wanted.host}: its NixOS system belongs to ${observed.ownership.slice("owned by ".length)}`,
-        "Take `system` from the hypervisor in one of the two sites.",
-      );
-    }
+    refuseOthers(
+      observed.ownership,
+      `${wanted.host}: its NixOS system`,
+      "Take `system` from the hypervisor in one of the two sites.",
+    );
     if (observed.toplevel === "") {
       throw new ProviderError(
         "foreign",

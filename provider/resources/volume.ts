@@ -1,11 +1,11 @@
 /** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
-import { PartialFailure, ProviderError, messageOf } from "../errors";
+import { PartialFailure, ProviderError, asError } from "../errors";
 import { parseRecord } from "../hosts/facts";
 import type { HostFacts } from "../hosts/facts";
 import type { ImageContent } from "../hosts/host";
-import { openRecord, ownership } from "../ownership";
+import { openRecord, ownership, refuseOthers } from "../ownership";
 import type { Context, InputFault, Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
 import { absolutePath, host, machineId, name, notAnId, requireMachine, splitId } from "./fields";
@@ -101,13 +101,7 @@ function refuse(
 ): void {
   if (observed === undefined) return;
   const what = `${wanted.host}: volume ${keyOf(wanted)} (${wanted.image})`;
-  if (observed.ownership.startsWith("owned by ")) {
-    throw new ProviderError(
-      "owned",
-      `${what} belongs to ${observed.ownership.slice("owned by ".length)}`,
-      "Remove it from that stack first, or give this one another name.",
-    );
-  }
+  refuseOthers(observed.ownership, what);
   if (observed.status === "missing") {
     throw new ProviderError(
       "data-loss",
@@ -226,7 +220,7 @@ export const volume: Resource<Inputs, State> = {
       await growInGuest(host, context, facts.vms.get(wanted.vm)?.hostKey, wanted);
       facts = await host.operate(context, { scripts: ["volume-grown"], machineId, parameters });
     } catch (error) {
-      throw new PartialFailure(state, error instanceof Error ? error : new Error(messageOf(error)));
+      throw new PartialFailure(state, asError(error));
     }
     return stateOf(facts, wanted, context.urn) ?? state;
   },

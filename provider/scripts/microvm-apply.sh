@@ -25,12 +25,10 @@ restart_is_new() {
   esac
 }
 
-# From here on `directory` is where we are: enter.sh.
 make_directories() {
   mkdir -p "$STATE/vms" "$STATE/autostart" "$GCROOTS/microvm"
   chmod 0755 "$STATE/autostart" "$GCROOTS/microvm"
-  enter_vm "$p_name"
-  directory=.
+  enter_own_directory
 }
 
 # The runner to go back to, should the new one not come up: the last one that was seen to, else what

@@ -9,14 +9,12 @@ settle() {
   case $p_outcome:$(recorded_phase) in
     confirmed:*) put_phase ready ;;
     reverted:activating)
-      enter_vm "$p_name"
-      directory=.
+      enter_own_directory
       install_previous
       put_phase ready
       ;;
     failed:switching | failed:activating)
-      enter_vm "$p_name"
-      directory=.
+      enter_own_directory
       put_back
       if is_active; then apply_memory_target "$p_name"; fi
       ;;

@@ -6,6 +6,12 @@ directory=$MICROVMS/$p_name
 record=$STATE/vms/$p_name.json
 unit=microvm@$p_name.service
 
+# From here on `directory` is where we are: enter.sh.
+enter_own_directory() {
+  enter_vm "$p_name"
+  directory=.
+}
+
 put_record() {
   write_file "$record" 0644 "$p_record$1\"}"
 }

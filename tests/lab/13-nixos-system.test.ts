@@ -2,11 +2,8 @@
  * A hypervisor's own system: what can be logged in to anew stays, everything else goes back by itself. Systems are
  * made by a copy of the lab's flake, whose `hypervisor/start.sh` is what a system starts.
  */
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import {
-  PROJECT,
+  FlakeCopy,
   SiteCopy,
   bootId,
   expectNoChanges,
@@ -23,17 +20,14 @@ import {
 import { ENGINE, PROVIDER, gone, signal, startUp } from "./kill";
 
 const site = new SiteCopy();
-const flake = mkdtempSync(join(tmpdir(), "pulumi-microvm-flake-"));
+const flake = new FlakeCopy();
 const SYSTEM = { confirmTimeout: "15s", switchTimeout: "10s", bootTimeout: "2m" };
 const GOOD = "ip link set br0 up\nsystemctl start --no-block ssh.service\n";
 
-const copyFlake = (): void =>
-  cpSync(join(PROJECT, "lab", "flake"), flake, { recursive: true, force: true });
-
 /** hv1 is to run the system that starts this. */
 async function want(start: string, system: Record<string, unknown> = {}): Promise<void> {
-  writeFileSync(join(flake, "hypervisor", "start.sh"), start);
-  await site.set({ flake: `path:${flake}`, "hypervisors.hv1.system": { ...SYSTEM, ...system } });
+  flake.write("hypervisor/start.sh", start);
+  await site.set({ flake: flake.reference, "hypervisors.hv1.system": { ...SYSTEM, ...system } });
 }
 
 const DEFAULT_ENTRY =
@@ -43,7 +37,6 @@ const current = (): Promise<string> => on("hv1", "readlink -f /run/current-syste
 const guests = (): Promise<string[]> => Promise.all([bootId("kc1"), bootId("kw1")]);
 
 beforeAll(async () => {
-  copyFlake();
   await site.use();
   await up();
 });
@@ -52,7 +45,7 @@ afterAll(async () => {
   await up();
   await expectNoChanges();
   await site.release();
-  rmSync(flake, { recursive: true });
+  flake.remove();
 });
 
 test("a switch is confirmed over a fresh login, and becomes the default; VMs run on", async () => {
@@ -68,12 +61,7 @@ test("a switch is confirmed over a fresh login, and becomes the default; VMs run
   expect(system).toMatch(/^\/nix\/store\/.*-lab-hypervisor-hv1$/);
   expect(system).not.toBe(first);
   expect(await on("hv1", "readlink -f /nix/var/nix/profiles/system")).toBe(system);
-  expect(
-    await on(
-      "hv1",
-      'cat "/boot/loader/entries/$(sed -n "s/^default //p" /boot/loader/loader.conf)"',
-    ),
-  ).toContain(`${system}/init`);
+  expect(await on("hv1", DEFAULT_ENTRY)).toContain(`${system}/init`);
   expect(await mutations("hv1", end)).toEqual([
     `switching from ${first} to ${system}`,
     `keeping ${system}: a fresh login reached it`,
@@ -170,8 +158,7 @@ describe("a system that is no good goes back", () => {
 });
 
 describe("a system with another kernel", () => {
-  const setKernel = (text: string): void =>
-    writeFileSync(join(flake, "hypervisor", "kernel"), `${text}\n`);
+  const setKernel = (text: string): void => flake.write("hypervisor/kernel", `${text}\n`);
   const bootOf = (): Promise<string> => on("hv1", "cat /proc/sys/kernel/random/boot_id");
   const booted = (): Promise<string> => on("hv1", "readlink -f /run/booted-system");
   const isActive = (vm: string): Promise<true | undefined> =>
@@ -183,7 +170,7 @@ describe("a system with another kernel", () => {
     await want(GOOD);
     await up();
   });
-  afterEach(() => copyFlake());
+  afterEach(() => flake.reset());
 
   test("is told to need a reboot, and is switched to without one", async () => {
     const boot = await bootOf();
@@ -237,7 +224,7 @@ describe("a system with another kernel", () => {
     await up();
     const before = await current();
     setKernel("lab kernel 3");
-    writeFileSync(join(flake, "hypervisor", "init.sh"), "#!/bin/sh\necho no root >&2\nexit 1\n");
+    flake.write("hypervisor/init.sh", "#!/bin/sh\necho no root >&2\nexit 1\n");
     await want(GOOD, { rebootPolicy: "ifRequired" });
     await expectComeBack(before, /rebooted into .*, it came back on /);
   });

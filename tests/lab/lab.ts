@@ -246,16 +246,17 @@ export class FlakeCopy {
 
   /** What each system runs, with versions. */
   setPackages(packages: Record<string, string>): void {
-    this.write("packages.json", packages);
+    this.write("packages.json", `${JSON.stringify(packages)}\n`);
   }
 
   /** Machine -> shell commands that the activation of its new system begins with. */
   setFaults(faults: Record<string, string>): void {
-    this.write("faults.json", faults);
+    this.write("faults.json", `${JSON.stringify(faults)}\n`);
   }
 
-  private write(name: string, value: object): void {
-    writeFileSync(join(this.directory, name), `${JSON.stringify(value)}\n`);
+  /** One of its files anew. */
+  write(file: string, text: string): void {
+    writeFileSync(join(this.directory, file), text);
   }
 
   remove(): void {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# NixOS's switch-to-configuration as its callers see it, for a host that is Debian below: actions, lock, order of steps,
-# exit codes. It leaves out pre-switch checks, reloads, sockets, mounts, swap, users' units, and the lists with
+# NixOS's switch-to-configuration as its callers see it, for hypervisors and guests that are Debian below: actions, lock,
+# order of steps, exit codes. `fault` beside it is what a test has go wrong. It leaves out pre-switch checks, reloads, sockets, mounts, swap, users' units, and the lists with
 # which an interrupted switch is gone on with.
 set -eu
 toplevel=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -24,11 +24,14 @@ if ! flock -n 8; then
 fi
 
 case $action in
-  switch | boot) "$toplevel/install-boot-loader" "$toplevel" || exit 1 ;;
+  switch | boot)
+    # A guest has none: its hypervisor hands it the kernel.
+    if [ -e "$toplevel/install-boot-loader" ]; then "$toplevel/install-boot-loader" "$toplevel" || exit 1; fi
+    ;;
 esac
 if [ "$action" = boot ]; then exit 0; fi
 
-if [ "$(cat "$before/init-interface-version" 2>/dev/null)" != "$(cat "$toplevel/init-interface-version")" ]; then
+if [ "$(cat "$before/init-interface-version" 2>/dev/null)" != "$(cat "$toplevel/init-interface-version" 2>/dev/null)" ]; then
   echo "Warning: the new configuration has an init that is incompatible with the current one" >&2
   exit 100
 fi
@@ -49,6 +52,10 @@ for unit in "$before"/etc/systemd/system/*.service; do
   fi
 done
 
+if [ -e "$toplevel/fault" ] && ! sh "$toplevel/fault"; then
+  echo "Activation failed" >&2
+  exit 2
+fi
 echo "activating the configuration..."
 "$toplevel/activate" || code=2
 systemctl reset-failed

@@ -12,4 +12,6 @@ if [ -d /etc/pulumi-microvm ]; then
   ln -sfn "$toplevel" /etc/pulumi-microvm/system.new
   mv -T /etc/pulumi-microvm/system.new /etc/pulumi-microvm/system
 fi
+# Of a system that runs already, networkd reads its files again.
+if [ -d /run/systemd/system ]; then networkctl reload; fi
 ln -sfn "$toplevel" /run/current-system

@@ -8,7 +8,7 @@ cp -R "$etc/." "$out/etc/"
 chmod -R u+w "$out/etc"
 cp "$scripts/$init" "$out/init"
 cp "$scripts/activate.sh" "$out/activate"
-cp "$scripts/switch-to-configuration.sh" "$out/bin/switch-to-configuration"
+cp "$switch" "$out/bin/switch-to-configuration"
 chmod 0755 "$out/init" "$out/activate" "$out/bin/switch-to-configuration"
 
 printf '%s\n' "$machine" >"$out/machine.json"
