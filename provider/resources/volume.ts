@@ -42,8 +42,11 @@ type Inputs = z.infer<typeof inputs>;
 
 const outputs = z.object({
   sizeMiB: z.number(),
-  /** `ready`; `missing`: was made and is gone; `creating`, `growing`: interrupted; `retained`. */
-  status: z.string().describe("ready, missing, creating, growing, retained or unrecorded."),
+  status: z
+    .string()
+    .describe(
+      "ready; missing: was made and is gone; creating, growing, trashing, deleting: interrupted; retained; unrecorded.",
+    ),
   ownership: z.string().describe("owned, altered, missing or `owned by URN`."),
 });
 type State = z.infer<typeof outputs>;
@@ -56,6 +59,9 @@ const defaultImage = (vm: string, volumeName: string): string =>
 
 const keyOf = (wanted: Inputs): string => `${wanted.vm}.${wanted.name}`;
 
+/** Not made yet, or in a removal that was interrupted: the script on the host knows what to do. */
+const WITHOUT_IMAGE = ["creating", "trashing", "deleting"];
+
 function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | undefined {
   const text = facts.records.get(`volumes/${keyOf(wanted)}`);
   const image = facts.images.get(wanted.image);
@@ -64,7 +70,7 @@ function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | undefin
   const phase = typeof record === "object" ? (record.phase ?? "ready") : "unrecorded";
   return {
     sizeMiB: image === undefined ? 0 : image.sizeBytes / BYTES_PER_MIB,
-    status: image === undefined && phase !== "creating" ? "missing" : phase,
+    status: image === undefined && !WITHOUT_IMAGE.includes(phase) ? "missing" : phase,
     ownership: ownership(text, urn),
   };
 }
@@ -209,7 +215,7 @@ export const volume: Resource<Inputs, State> = {
     const host = context.pool.get(wanted.host);
     const { machineId } = wanted;
     const parameters = parametersOf(wanted, context.urn, recorded);
-    const apply = { scripts: ["vmm", "volume-apply"], machineId, parameters };
+    const apply = { scripts: ["vmm", "volume", "volume-apply"], machineId, parameters };
     let facts = await host.operate(context, apply);
     const state = stateOf(facts, wanted, context.urn);
     if (state === undefined) {
@@ -218,7 +224,11 @@ export const volume: Resource<Inputs, State> = {
     if (state.status !== "growing") return state;
     try {
       await growInGuest(host, context, facts.vms.get(wanted.vm)?.hostKey, wanted);
-      facts = await host.operate(context, { scripts: ["volume-grown"], machineId, parameters });
+      facts = await host.operate(context, {
+        scripts: ["volume", "volume-grown"],
+        machineId,
+        parameters,
+      });
     } catch (error) {
       throw new PartialFailure(state, asError(error));
     }
@@ -227,7 +237,7 @@ export const volume: Resource<Inputs, State> = {
 
   async remove(context, wanted, recorded) {
     await context.pool.get(wanted.host).operate(context, {
-      scripts: ["vmm", "volume-remove"],
+      scripts: ["vmm", "volume", "volume-remove"],
       machineId: wanted.machineId,
       parameters: parametersOf(wanted, context.urn, recorded),
     });

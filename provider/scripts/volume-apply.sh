@@ -1,24 +1,15 @@
 # shellcheck shell=sh
 # A volume's image: made once, grown in place, never shrunk, never formatted again.
-# Behind vmm.sh. What grows while its VM runs stays `growing` until volume-grown.sh, which follows the guest's part.
-# p_record: the ownership record without its end, `{...,"phase":"`; p_image p_bytes p_fs p_label p_vm p_key
+# Behind vmm.sh and volume.sh. What grows while its VM runs stays `growing` until volume-grown.sh, which follows the guest's part.
+# p_record p_image p_bytes p_fs p_label p_vm p_key
 # p_known (yes: our state knows this volume already, so a lost record is written again)
 
-record=$STATE/volumes/$p_key.json
 image_name="volume $p_key ($p_image)"
 # In its directory, which enter.sh entered: the image, and where it is made.
 file=${p_image##*/}
 stage=$file.pulumi-microvm-new
 # The image once it is open.
 image=/proc/self/fd/8
-
-put_record() {
-  write_file "$record" 0644 "$p_record$1\"}"
-}
-
-phase() {
-  sed -n 's/.*"phase":"\([a-z]*\)".*/\1/p' "$record" 2>/dev/null || true
-}
 
 # tag NAME: TYPE or LABEL as blkid knows it; nothing where it knows none.
 tag() {
@@ -138,16 +129,34 @@ grow_running() {
 must_be_made() {
   if [ -e "$1" ] || [ -L "$1" ]; then return 1; fi
   case $(phase) in
-    '' | creating) return 0 ;;
+    '' | creating | deleting) return 0 ;;
   esac
   fail data-loss "$image_name is missing, though it was made" \
     "Put the image back. Only if its data may be lost: remove $record on the host; the next up makes an empty one."
 }
 
+# A volume whose removal was interrupted is wanted again: what got to the trash comes back, whole or not yet.
+take_back() {
+  [ "$(phase)" = trashing ] && [ ! -e "./$file" ] || return 0
+  trash_place
+  for moved in "$trash.img.new" "$trash.img"; do
+    [ -e "$moved" ] || continue
+    journal "taking $image_name back from the trash"
+    rm -rf "./$file.pulumi-microvm-back"
+    mv -T "$moved" "./$file.pulumi-microvm-back"
+    break
+  done
+  if [ -e "./$file.pulumi-microvm-back" ]; then mv -nT "./$file.pulumi-microvm-back" "./$file"; fi
+}
+
 make_image() {
-  must_be_made "$p_image" || true
+  case $(phase) in
+    trashing) ;;
+    *) must_be_made "$p_image" || true ;;
+  esac
   enter_image_directory "$p_image"
   discard_stage
+  take_back
   must_be_made "./$file" || return 0
   put_record creating
   create_image

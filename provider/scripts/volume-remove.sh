@@ -1,20 +1,15 @@
 # shellcheck shell=sh
 # Takes a volume out of our records; its image is kept, put aside, or deleted. The record goes last: as
-# long as it is there, an interrupted removal goes on. Behind vmm.sh. p_key p_image p_vm p_on_delete p_record
-record=$STATE/volumes/$p_key.json
+# long as it is there, an interrupted removal goes on. Behind vmm.sh and volume.sh. p_key p_image p_vm p_on_delete p_record
 what="volume $p_key ($p_image)"
 directory=${p_image%/*}
 # In its directory, which enter.sh entered.
 file=${p_image##*/}
 
-# What is moved to another file system takes its name there when it is whole. The record's own time names the
-# place in the trash, so that an interrupted move goes on to the same.
+# What is moved to another file system takes its name there when it is whole.
 trash_volume() {
-  case $(cat "$record") in
-    *'"phase":"trashing"}') ;;
-    *) write_file "$record" 0644 "${p_record}trashing\"}" ;;
-  esac
-  trash=$STATE/trash/$p_key-$(date -d "@$(stat -c %Y "$record")" +%Y%m%dT%H%M%S)
+  [ "$(phase)" = trashing ] || put_record trashing
+  trash_place
   journal "moving $what to $trash.img"
   mkdir -p "$STATE/trash"
   if [ -d "$directory" ]; then move_image; fi
@@ -33,6 +28,7 @@ move_image() {
 
 delete_volume() {
   journal "deleting $what"
+  put_record deleting
   if [ -d "$directory" ]; then delete_image; fi
   rm -f "$record"
 }
@@ -59,7 +55,7 @@ remove_volume() {
   case $p_on_delete in
     retain)
       journal "keeping $what"
-      write_file "$record" 0644 "${p_record}retained\"}"
+      put_record retained
       ;;
     trash) trash_volume ;;
     delete) delete_volume ;;

@@ -1,4 +1,5 @@
 /** Each script is killed before every command that may change something, and then run again. */
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { closure, host, storePath, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
@@ -118,5 +119,41 @@ test.each(Object.entries(SCENARIOS))("%s, killed at any point", (_, { before, ru
       const found = { contents: box.contents(), journal: box.journal() };
       expect({ killAt, ...found }).toEqual({ killAt, ...wanted });
     }
+  });
+});
+
+describe("a volume that is wanted again after a removal that was killed at any point", () => {
+  const withData = (box: Sandbox): string => {
+    const path = box.path("microvms", "kc1", "var.img");
+    whole(box, applyVolume);
+    const file = openSync(path, "r+");
+    writeSync(file, "kept", 4096);
+    closeSync(file);
+    box.save();
+    return path;
+  };
+  const dataOf = (path: string): string => readFileSync(path).subarray(4096, 4100).toString();
+  const again: Step = ["volume-apply", (box) => volume(box, { known: "yes" })];
+
+  test.each(["trash", "delete"])("onDelete: %s", (how) => {
+    inSandbox((box) => {
+      const path = withData(box);
+      const { run } = removeVolume(how);
+      const steps = whole(box, run);
+      for (let killAt = 1; killAt <= steps; killAt++) {
+        box.restore();
+        perform(box, run, killAt);
+        // Removed to its end: as if it had never been.
+        const gone = !existsSync(box.path("state", "volumes", "kc1.var.json"));
+        const before = existsSync(path);
+        whole(box, again);
+        if (how === "trash" && !gone)
+          expect({ killAt, data: dataOf(path) }).toEqual({ killAt, data: "kept" });
+        if (how === "delete" && before) expect(dataOf(path)).toBe("kept");
+        expect(readFileSync(box.path("state", "volumes", "kc1.var.json"), "utf8")).toContain(
+          '"ready"',
+        );
+      }
+    });
   });
 });
