@@ -1,5 +1,5 @@
 /**
- * The program: reads the stack's site file and builds it.
+ * The program: reads the stack's site file, has its flake evaluated, and builds the site.
  *
  * Configuration of the stack:
  * - `pulumi-microvm:site`: the site file, relative to the project. Default: `stacks/<stack>.yaml`.
@@ -8,6 +8,7 @@
 import "./components/lean";
 import { join, relative, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { evaluateSite } from "./components/evaluation/evaluate";
 import { Site } from "./components/site";
 import { loadSite } from "./site/load";
 import { SiteError } from "./site/faults";
@@ -25,16 +26,18 @@ function read(file: string): SiteModel {
   }
 }
 
-const config = new pulumi.Config();
-const stack = pulumi.getStack();
-const file = resolve(project, config.get("site") ?? join("stacks", `${stack}.yaml`));
+/** The stack's outputs. `vms`, per VM: address, hypervisor, running, runner, stale, guestHostKey. */
+async function main(): Promise<Pick<Site, "vms">> {
+  const config = new pulumi.Config();
+  const stack = pulumi.getStack();
+  const file = resolve(project, config.get("site") ?? join("stacks", `${stack}.yaml`));
+  const inside = relative(process.cwd(), file);
 
-const inside = relative(process.cwd(), file);
-const site = new Site(stack, {
-  model: read(inside.startsWith("..") ? file : inside),
-  siteDirectory: join(project, ".site", stack),
-  privateKey: config.getSecret("sshPrivateKey"),
-});
+  const model = read(inside.startsWith("..") ? file : inside);
+  // Before any resource is registered: what is wrong with the flake is one error.
+  const built = await evaluateSite(model, join(project, ".site", stack));
+  const { vms } = new Site(stack, { model, built, privateKey: config.getSecret("sshPrivateKey") });
+  return { vms };
+}
 
-/** Per VM: address, hypervisor, running, runner, stale, guestHostKey. */
-export const vms = site.vms;
+export = main;

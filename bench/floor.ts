@@ -17,7 +17,7 @@ export class Floor {
     const resources = own.filter(({ custom }) => custom === true).length;
     this.env["FLOOR_RESOURCES"] = String(resources);
     this.env["FLOOR_COMPONENTS"] = String(own.length - resources);
-    await this.stack.select({});
+    await this.stack.ensure({});
     await this.stack.converge();
   }
 

@@ -3,6 +3,7 @@
  * Ansible, round by round, at several numbers of stopped VMs on the lab's hosts.
  */
 import { attempt, failure } from "../lab/command";
+import { labEnvironment } from "../lab/environment";
 import { isUp } from "../lab/hosts";
 import { HOSTS } from "../lab/network";
 import { checkout } from "../lab/paths";
@@ -12,6 +13,7 @@ import { emptyRounds, figuresOf, table, type Measured, type Rounds } from "./fig
 import { Floor } from "./floor";
 import { parseOptions, type Options } from "./options";
 import { Ours } from "./ours";
+import { Stack } from "./stack";
 
 interface Contestants {
   ours: Ours;
@@ -79,11 +81,22 @@ async function inLab<T>(use: (contestants: Contestants) => Promise<T>): Promise<
     floor: new Floor(),
     ansible: await Ansible.ensure(),
   };
+  const giveBack = await freeHosts();
   try {
     return await use(contestants);
   } finally {
     await step("clearing up", () => clearUp(contestants, wasUp));
+    if (wasUp) await giveBack();
   }
+}
+
+/** A host has one stack: stack lab gives its hosts up for the bench. Answers what gives them back. */
+async function freeHosts(): Promise<() => Promise<void>> {
+  const stack = new Stack(checkout, labEnvironment(), "lab");
+  const held = (await stack.exists()) && (await stack.resources()).length > 0;
+  if (!held) return () => Promise.resolve();
+  await step("stack lab gives its hosts up; its volumes stay", () => stack.destroy());
+  return () => step("stack lab takes its hosts back", () => stack.converge());
 }
 
 async function clearUp({ ours, floor, ansible }: Contestants, keepLab: boolean): Promise<void> {

@@ -46,7 +46,7 @@ export class Ours {
     const hosts = HOSTS.map((host) => ({ ...host, hostKey: hostKey(host) }));
     writeFileSync(siteFile, benchSite(count, hosts, `path:${join(labSource, "flake")}`));
     rmSync(cache, { recursive: true, force: true });
-    await this.stack.select({ "pulumi-microvm:site": siteFile });
+    await this.stack.ensure({ "pulumi-microvm:site": siteFile });
     await this.stack.converge();
   }
 
@@ -72,6 +72,7 @@ export class Ours {
 
   async remove(): Promise<void> {
     await this.stack.destroy();
+    await this.stack.forget();
     this.forgetFiles();
   }
 

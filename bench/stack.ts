@@ -4,9 +4,8 @@ import { z } from "zod";
 import { CommandError, attempt, failure, run } from "../lab/command";
 import { inOperator } from "../lab/network";
 
-const STACK = "bench";
 const TIMEOUT_SECONDS = 3600;
-const QUIET = ["--yes", "--skip-preview", "--non-interactive", "--color=never", "--stack", STACK];
+const QUIET = ["--yes", "--skip-preview", "--non-interactive", "--color=never"];
 
 const exportSchema = z.object({
   deployment: z.object({
@@ -26,13 +25,22 @@ export class Stack {
   constructor(
     private readonly directory: string,
     private readonly env: NodeJS.ProcessEnv,
+    private readonly name = "bench",
   ) {}
 
-  async select(config: Record<string, string>): Promise<void> {
-    await this.pulumi("stack", "select", "--create", STACK);
-    for (const [key, value] of Object.entries(config)) {
-      await this.pulumi("config", "set", key, value, "--stack", STACK);
+  /** Makes it unless it is there; the stack that is selected stays so. */
+  async ensure(config: Record<string, string>): Promise<void> {
+    if (!(await this.exists())) {
+      await run(this.command("stack", "init", "--no-select", this.name), this.options());
     }
+    for (const [key, value] of Object.entries(config)) {
+      await this.pulumi("config", "set", key, value);
+    }
+  }
+
+  async exists(): Promise<boolean> {
+    const answer = await attempt(this.onStack("stack", "export"), this.options());
+    return answer.code === 0;
   }
 
   /** Makes it so; not measured. */
@@ -51,26 +59,29 @@ export class Stack {
   }
 
   async resources(): Promise<StateResource[]> {
-    const text = await this.pulumi("stack", "export", "--stack", STACK);
+    const text = await this.pulumi("stack", "export");
     return exportSchema.parse(JSON.parse(text)).deployment.resources;
   }
 
   async destroy(): Promise<void> {
     await this.pulumi("destroy", ...QUIET);
-    await this.forget();
   }
 
   /** Removes the stack from the backend, whatever it holds, and its settings file. */
   async forget(): Promise<void> {
-    await attempt(this.command("stack", "rm", "--yes", "--force", STACK), this.options());
+    await attempt(this.onStack("stack", "rm", "--yes", "--force"), this.options());
   }
 
   private pulumi(...words: string[]): Promise<string> {
-    return run(this.command(...words), this.options());
+    return run(this.onStack(...words), this.options());
   }
 
   private timed(...words: string[]): Promise<number> {
-    return seconds(this.command(...words), this.options());
+    return seconds(this.onStack(...words), this.options());
+  }
+
+  private onStack(...words: string[]): string[] {
+    return this.command(...words, "--stack", this.name);
   }
 
   private command(...words: string[]): string[] {

@@ -8,8 +8,8 @@ export interface HypervisorHostArgs {
   hypervisor: HypervisorModel;
   /** The VMs that run on it. */
   vms: VmModel[];
-  /** What the flake builds for it; only looked at where its system is ours. */
-  built: () => pulumi.Output<HypervisorSystem>;
+  /** What the flake builds for it, where its system is ours. */
+  system?: HypervisorSystem | undefined;
 }
 
 export class HypervisorHost extends pulumi.ComponentResource {
@@ -20,7 +20,8 @@ export class HypervisorHost extends pulumi.ComponentResource {
   constructor(name: string, args: HypervisorHostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pulumi-microvm:components:HypervisorHost", name, {}, opts);
     const { hypervisor, vms } = args;
-    const system = hypervisor.system && this.system(args, hypervisor.system);
+    const toplevel = args.system?.toplevel;
+    const system = toplevel && hypervisor.system && this.system(args, toplevel, hypervisor.system);
     const volumes = vms.flatMap((vm) => vm.volumes);
     this.checks = new Hypervisor(
       name,
@@ -33,7 +34,7 @@ export class HypervisorHost extends pulumi.ComponentResource {
         diskMiB: sum(volumes.map((volume) => volume.sizeMiB)),
         images: volumes.map((volume) => volume.image).sort(),
         // What NixosSystem is given, and not what it answers: a preview knows that.
-        system: system && args.built().toplevel.outPath,
+        system: toplevel?.outPath,
         checks: hypervisor.checks,
       },
       { parent: this, ...(system && { dependsOn: system }) },
@@ -42,8 +43,11 @@ export class HypervisorHost extends pulumi.ComponentResource {
     this.registerOutputs({ machineId: this.machineId });
   }
 
-  private system({ hypervisor, vms, built }: HypervisorHostArgs, system: SystemModel): NixosSystem {
-    const { toplevel } = built();
+  private system(
+    { hypervisor, vms }: HypervisorHostArgs,
+    toplevel: HypervisorSystem["toplevel"],
+    system: SystemModel,
+  ): NixosSystem {
     return new NixosSystem(
       hypervisor.name,
       {

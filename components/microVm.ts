@@ -9,7 +9,7 @@ export interface MicroVmArgs {
   vm: VmModel;
   hypervisor: HypervisorModel;
   host: HypervisorHost;
-  machine: pulumi.Output<Machine>;
+  machine: Machine;
   /** When the VM itself may be touched. */
   ready: Promise<void>;
 }
@@ -79,20 +79,16 @@ export class MicroVm extends pulumi.ComponentResource {
   }
 
   private makeClosure({ vm, hypervisor, host, machine }: MicroVmArgs): NixClosure {
-    const roots = machine.apply(({ runner, toplevel, closureInfo }) => ({
-      runner,
-      toplevel,
-      closureInfo,
-    }));
+    const { runner, toplevel, closureInfo, packages } = machine;
     return new NixClosure(
       vm.name,
       {
         host: vm.hypervisor,
         machineId: host.machineId,
         name: vm.name,
-        roots,
+        roots: { runner, toplevel, closureInfo },
         build: hypervisor.build,
-        packages: machine.packages,
+        packages,
       },
       { parent: this, dependsOn: host.checks },
     );

@@ -1,9 +1,9 @@
-/** A whole site: the provider with its hosts, one evaluation, every hypervisor, every VM. */
+/** A whole site: the provider with its hosts, every hypervisor, every VM. */
 import * as pulumi from "@pulumi/pulumi";
 import type { HypervisorModel, SiteModel, SshEndpoint } from "../site/model";
 import { answered } from "./answered";
-import { evaluate } from "./evaluation/evaluate";
-import type { HypervisorSystem } from "./evaluation/evaluate";
+import { named } from "./evaluation/evaluate";
+import type { FlakeOutput } from "./evaluation/evaluate";
 import { HypervisorHost } from "./hypervisorHost";
 import { MicroVm } from "./microVm";
 import type { VmOutput } from "./microVm";
@@ -11,8 +11,8 @@ import { Provider } from "./resources";
 
 export interface SiteArgs {
   model: SiteModel;
-  /** A directory for site.json, which Nix reads. */
-  siteDirectory: string;
+  /** What the site's flake builds. */
+  built: FlakeOutput;
   /** A private key for the hosts, from the stack's secrets. */
   privateKey?: pulumi.Output<string> | undefined;
 }
@@ -23,10 +23,9 @@ export class Site extends pulumi.ComponentResource {
 
   constructor(name: string, args: SiteArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pulumi-microvm:components:Site", name, {}, opts);
-    const { model } = args;
+    const { model, built } = args;
     const provider = this.provider(name, args);
     const options = { parent: this, providers: { microvm: provider } };
-    const { machineOf, hypervisorOf } = evaluate(model, args.siteDirectory, { parent: this });
 
     const made = new Map<string, MicroVm>();
     // Everything is built and copied before the first VM is disturbed: docs/decisions/0007. The callback
@@ -36,10 +35,10 @@ export class Site extends pulumi.ComponentResource {
     );
     for (const hypervisor of model.hypervisors) {
       const vms = model.vms.filter((vm) => vm.hypervisor === hypervisor.name);
-      const built = (): pulumi.Output<HypervisorSystem> => hypervisorOf(hypervisor.name);
-      const host = new HypervisorHost(hypervisor.name, { hypervisor, vms, built }, options);
+      const system = hypervisor.system && named(built.hypervisors, hypervisor.name);
+      const host = new HypervisorHost(hypervisor.name, { hypervisor, vms, system }, options);
       for (const vm of vms) {
-        const machine = machineOf(vm.name);
+        const machine = named(built.machines, vm.name);
         made.set(vm.name, new MicroVm(vm.name, { vm, hypervisor, host, machine, ready }, options));
       }
     }

@@ -1,6 +1,6 @@
 /** OpenSSH as the lab uses it: pinned host keys, the lab's agent, nothing of the user's own. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { attempt, failure, run, type CommandResult } from "./command";
@@ -12,7 +12,9 @@ import { recordProcess, runningProcess, stopProcess } from "./state";
 
 export const agentSocket = join(stateDirectory, "agent.sock");
 export const sshConfigFile = join(stateDirectory, "ssh_config");
-const guestKeys = join(stateDirectory, "guest_known_hosts");
+const knownHosts = join(stateDirectory, "known_hosts");
+/** A guest's own file: several commands write and read at the same time. */
+const guestKnownHosts = (name: string): string => join(stateDirectory, `known_hosts.${name}`);
 
 export const operatorKey = labKey("operator");
 export const hostKey = (host: LabHost): string => labKey(host.name).publicKey;
@@ -38,7 +40,6 @@ export async function ensureAgent(): Promise<void> {
 
 /** Written anew each time: it holds nothing that is not derived. */
 export function writeSshConfig(): void {
-  const knownHosts = join(stateDirectory, "known_hosts");
   const pins = HOSTS.map((host) => `${host.name} ${hostKey(host)}\n`).join("");
   writeFileSync(knownHosts, pins);
   const names = HOSTS.map(
@@ -49,7 +50,7 @@ export function writeSshConfig(): void {
     "  User root",
     `  IdentityAgent ${agentSocket}`,
     "  IdentityFile none",
-    `  UserKnownHostsFile ${knownHosts} ${guestKeys}`,
+    `  UserKnownHostsFile ${knownHosts}`,
     "  GlobalKnownHostsFile /dev/null",
     "  StrictHostKeyChecking yes",
     "  HostKeyAlgorithms ssh-ed25519",
@@ -105,7 +106,13 @@ export async function sshTarget(name: string): Promise<string[]> {
     const known = [...HOSTS.map((host) => host.name), ...guests.map((other) => other.name)];
     throw new Error(`no host or guest ${name}; there are ${known.join(", ")}`);
   }
-  const pins = guests.map((other) => `${other.name} ${other.hostKey}\n`);
-  writeFileSync(guestKeys, pins.join(""));
-  return ["-o", `HostKeyAlias=${guest.name}`, guest.address];
+  return [...pinned(guest), guest.address];
+}
+
+function pinned({ name, hostKey }: Guest): string[] {
+  const file = guestKnownHosts(name);
+  const unfinished = `${file}.${process.pid}`;
+  writeFileSync(unfinished, `${name} ${hostKey}\n`);
+  renameSync(unfinished, file);
+  return ["-o", `HostKeyAlias=${name}`, "-o", `UserKnownHostsFile=${file}`];
 }

@@ -13,32 +13,13 @@ import { siteJson } from "../../site/siteJson";
 import { identityOf } from "./identity";
 import type { Identity } from "./identity";
 import { keep, keptDirectory, readKept } from "./kept";
-import { evaluateOutput, findNix, metadata, nixMessage, runDirectly, runLocally } from "./nix";
-import type { NixProgram, Run } from "./nix";
+import { EVAL_JOBS, evaluateJobs, hasJobs, outputOfJobs } from "./jobs";
+import { evaluateOutput, findProgram, metadata, nixMessage, runDirectly, runLocally } from "./nix";
+import type { Program, References, Run } from "./nix";
 import { OUTPUT, parseOutput } from "./output";
-import type { FlakeOutput, HypervisorSystem, Machine } from "./output";
+import type { FlakeOutput } from "./output";
 
-export type { HypervisorSystem, Machine } from "./output";
-
-/** What an evaluated flake builds for a name of the site. */
-export interface Evaluated {
-  machineOf: (name: string) => pulumi.Output<Machine>;
-  /** Of a hypervisor whose system is the site's. */
-  hypervisorOf: (name: string) => pulumi.Output<HypervisorSystem>;
-}
-
-/** Evaluates the flake, once for all names. */
-export function evaluate(
-  model: SiteModel,
-  directory: string,
-  opts: pulumi.InvokeOptions,
-): Evaluated {
-  const output = pulumi.output(evaluateSite(model, directory, runLocally(opts), runDirectly));
-  return {
-    machineOf: (name) => output.apply(({ machines }) => named(machines, name)),
-    hypervisorOf: (name) => output.apply(({ hypervisors }) => named(hypervisors, name)),
-  };
-}
+export type { FlakeOutput, HypervisorSystem, Machine } from "./output";
 
 /**
  * What the flake builds for the site, from what is kept or else from Nix. Rejects with a RunError that holds Nix's own
@@ -47,14 +28,14 @@ export function evaluate(
 export async function evaluateSite(
   model: SiteModel,
   directory: string,
-  run: Run,
-  inspect: Run = run,
+  run: Run = runLocally,
+  inspect: Run = runDirectly,
 ): Promise<FlakeOutput> {
   const site = siteJson(model);
   writeSite(directory, site);
-  const nix = requireNix();
-  const identity = await identify(inspect, model.flake, directory, site, nix);
-  const output = kept(identity) ?? (await evaluateAnew(run, model.flake, directory, identity));
+  const evaluators = requireEvaluators();
+  const identity = await identify(inspect, model.flake, directory, site, evaluators);
+  const output = kept(identity) ?? (await evaluateAnew(run, model, directory, identity));
   requireAll(output, model);
   return output;
 }
@@ -64,9 +45,10 @@ export function parseEvaluation(text: string, flake: string): FlakeOutput {
   return required(parseOutput(text), flake);
 }
 
-function requireNix(): NixProgram {
-  const nix = findNix();
-  if (nix !== undefined) return nix;
+/** Nix, and what it is asked through where that is there too. */
+function requireEvaluators(): Program[] {
+  const nix = findProgram("nix");
+  if (nix !== undefined) return [nix, findProgram(EVAL_JOBS) ?? []].flat();
   throw new pulumi.RunError(
     "nix is not on the PATH of this machine: install Nix, it evaluates the site's flake and builds what the hosts run",
   );
@@ -78,11 +60,11 @@ async function identify(
   flake: string,
   directory: string,
   site: string,
-  nix: NixProgram,
+  evaluators: Program[],
 ): Promise<Identity | undefined> {
   try {
     const text = await metadata(inspect, { flake, site: `path:${directory}` });
-    return identityOf(text, directory, site, nix);
+    return identityOf(text, directory, site, evaluators);
   } catch {
     return undefined;
   }
@@ -94,17 +76,33 @@ function kept(identity: Identity | undefined): FlakeOutput | undefined {
 
 async function evaluateAnew(
   run: Run,
-  flake: string,
+  model: SiteModel,
   directory: string,
   identity: Identity | undefined,
 ): Promise<FlakeOutput> {
+  const { flake } = model;
   const references = identity ?? { flake, site: `path:${directory}` };
-  const text = await evaluateOutput(run, references).catch((error: unknown) => {
+  const text = await evaluatedText(run, references, model).catch((error: unknown) => {
     throw new pulumi.RunError(`${flake} could not be evaluated:\n${nixMessage(error)}`);
   });
   const output = required(parseOutput(text), flake);
   if (identity !== undefined) tryToKeep(identity, text);
   return output;
+}
+
+/** The output's JSON: by nix-eval-jobs where that can be had, machine by machine; else in one piece by nix. */
+async function evaluatedText(
+  run: Run,
+  references: References,
+  { vms, hypervisors }: SiteModel,
+): Promise<string> {
+  if (findProgram(EVAL_JOBS) === undefined || !(await hasJobs(run))) {
+    return evaluateOutput(run, references);
+  }
+  const machines = vms.length + hypervisors.length;
+  const jobs = outputOfJobs(await evaluateJobs(run, references, machines));
+  if ("json" in jobs) return jobs.json;
+  throw new Error(jobs.faults.join("\n"));
 }
 
 function required(output: FlakeOutput | { fault: string }, flake: string): FlakeOutput {
@@ -122,7 +120,8 @@ function tryToKeep({ key }: Identity, text: string): void {
   }
 }
 
-function named<T>(all: Record<string, T>, name: string): T {
+/** Of an evaluated site, which has all of its names. */
+export function named<T>(all: Record<string, T>, name: string): T {
   const found = all[name];
   if (found === undefined) throw new Error(`${name} is not in this site`);
   return found;

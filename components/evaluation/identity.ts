@@ -1,5 +1,5 @@
 /**
- * What an evaluation is a function of: the flake's tree, its inputs, site.json and Nix itself. docs/decisions/0008
+ * What an evaluation is a function of: the flake's tree, its inputs, site.json and the programs that evaluate. docs/decisions/0008
  * says why nothing else counts. Pure but for the flake's lock file, which is read from the store.
  */
 import { createHash } from "node:crypto";
@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import type { NixProgram } from "./nix";
+import type { Program } from "./nix";
 import { OUTPUT } from "./output";
 
 /** Of what is kept; another one does not find what was kept before it. */
@@ -57,7 +57,7 @@ export function identityOf(
   text: string,
   siteDirectory: string,
   siteJson: string,
-  nix: NixProgram,
+  evaluators: readonly Program[],
 ): Identity | undefined {
   const found = parse(text);
   if (found === undefined || !isLocked(found.locked)) return undefined;
@@ -68,7 +68,7 @@ export function identityOf(
   const content = {
     format: FORMAT,
     output: OUTPUT,
-    nix,
+    evaluators,
     flake: found.locked,
     locks: others,
     // Neither the directory's path nor its times: an evaluation reads what is in it.

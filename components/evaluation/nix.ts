@@ -4,17 +4,14 @@ import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { local } from "@pulumi/command";
-import type * as pulumi from "@pulumi/pulumi";
 import { OUTPUT } from "./output";
 
 /** Runs a shell command on this machine and answers its standard output; rejects when it fails. */
 export type Run = (command: string, environment: Record<string, string>) => Promise<string>;
 
 /** By plugin `command`, whose errors hold all that was printed. */
-export function runLocally(opts: pulumi.InvokeOptions): Run {
-  return async (command, environment) =>
-    (await local.run({ command, environment, logging: "none" }, opts)).stdout;
-}
+export const runLocally: Run = async (command, environment) =>
+  (await local.run({ command, environment, logging: "none" })).stdout;
 
 /** Metadata of a flake with hundreds of inputs is below a megabyte. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
@@ -28,19 +25,19 @@ export const runDirectly: Run = async (command, environment) => {
   return stdout;
 };
 
-/** The file that is run as `nix`. Asking it for its version would take a process for each pass. */
-export interface NixProgram {
+/** The file that is run under a name. Asking it for its version would take a process for each pass. */
+export interface Program {
   /** Without symbolic links: on NixOS a store path. */
   file: string;
   size: number;
   modifiedMs: number;
 }
 
-/** The `nix` that a shell would find. */
-export function findNix(path = process.env["PATH"] ?? ""): NixProgram | undefined {
+/** The program of that name that a shell would find. */
+export function findProgram(name: string, path = process.env["PATH"] ?? ""): Program | undefined {
   for (const directory of path.split(delimiter)) {
     try {
-      const found = join(directory, "nix");
+      const found = join(directory, name);
       accessSync(found, constants.X_OK);
       const file = realpathSync(found);
       const status = statSync(file);
@@ -80,7 +77,7 @@ export function evaluateOutput(run: Run, references: References): Promise<string
   );
 }
 
-function environmentOf({ flake, site }: References): Record<string, string> {
+export function environmentOf({ flake, site }: References): Record<string, string> {
   return { MICROVM_FLAKE: flake, MICROVM_SITE: site };
 }
 

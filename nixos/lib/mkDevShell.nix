@@ -9,6 +9,8 @@ pkgs.mkShell {
     (pkgs.pulumiPackages.pulumi-nodejs or pkgs.pulumiPackages.pulumi-language-nodejs)
     pkgs.git
     pkgs.openssh
+    # evaluates machines side by side
+    pkgs.nix-eval-jobs
     # the cluster
     pkgs.kubectl
     pkgs.kubernetes-helm

@@ -6,7 +6,7 @@ import { benchSite } from "../../bench/site";
 import { hostKey } from "../../lab/ssh";
 import { HOSTS } from "../../lab/network";
 import { costs, type Cost } from "./accounting";
-import { PROJECT, lab, pulumi } from "./lab";
+import { PROJECT, lab, pulumi, releaseHosts } from "./lab";
 
 const STACK = "--stack=bench";
 const names = HOSTS.map(({ name }) => name);
@@ -14,9 +14,10 @@ const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-cost-"));
 const siteFile = join(directory, "site.yaml");
 
 beforeAll(async () => {
+  await releaseHosts();
   await run("stack", "select", "--create", STACK);
   await run("config", "set", "site", siteFile, STACK);
-});
+}, 300_000);
 
 afterAll(async () => {
   await run("destroy", "--yes", "--skip-preview", STACK);

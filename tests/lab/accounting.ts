@@ -16,8 +16,12 @@ const LOGGING = "/etc/ssh/sshd_config.d/verbose.conf";
 /** acct(2), by its number on x86_64; the file stands in a variable since perl takes no literal there. */
 const account = (file: string): string =>
   `perl -e 'my $f = ${file}; syscall(163, $f) == 0 or die $!'`;
-/** Until the login that asks is the only one: the listener has one child for each. */
-const ALONE = 'while [ "$(pgrep -cP "$(cat /run/sshd.pid)")" -gt 1 ]; do sleep 0.1; done';
+/**
+ * Until the login that asks is the only one: the listener has one child for each. A listener that is reloaded
+ * when a child ends reaps that one later.
+ */
+const ALONE =
+  'while [ "$(ps --ppid "$(cat /run/sshd.pid)" -o stat= | grep -vc ^Z)" -gt 1 ]; do sleep 0.1; done';
 const FROM_NOW =
   "journalctl -q -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p' > /run/cursor";
 

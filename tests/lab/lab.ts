@@ -107,6 +107,14 @@ export async function failingUp(...args: string[]): Promise<string> {
   return text;
 }
 
+/** A host has one stack: stack lab gives its hosts up for another one. Its volumes stay. */
+export async function releaseHosts(): Promise<void> {
+  await pulumi("stack", "select", "--create", "--stack=lab");
+  await pulumi("cancel", "--yes", "--stack=lab");
+  const { code, text } = await pulumi("destroy", "--yes", "--skip-preview", "--stack=lab");
+  if (code !== 0) throw new Error(text);
+}
+
 const previewSchema = z.object({
   steps: z
     .array(

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { findNix } from "../../components/evaluation/nix";
+import { findProgram } from "../../components/evaluation/nix";
 
 export class CountedNix {
   private readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-counted-"));
@@ -12,7 +12,7 @@ export class CountedNix {
   private readonly path = process.env["PATH"] ?? "";
 
   constructor() {
-    const real = findNix();
+    const real = findProgram("nix");
     if (real === undefined) throw new Error("these tests need nix");
     writeFileSync(this.file, `#!/bin/sh\necho "$@" >>'${this.log}'\nexec '${real.file}' "$@"\n`);
     chmodSync(this.file, 0o755);

@@ -180,6 +180,7 @@ rec {
       "git"
       "openssh"
       "kubectl"
+      "nix-eval-jobs"
       "kubernetes-helm"
       "fluxcd"
       "cilium-cli"

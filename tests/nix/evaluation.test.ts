@@ -95,7 +95,7 @@ describe("what is kept", () => {
       }
       return printed;
     };
-    expect((await evaluateSite(model, at.site, racing)).machines).toEqual(before);
+    expect((await evaluateSite(model, at.site, racing, racing)).machines).toEqual(before);
     expect((await evaluated())["kw1"]?.liveSwitch).toBe(true);
   });
 

@@ -59,7 +59,7 @@ function metadata(locked: object = GIT, nixpkgs: object = NIXPKGS, site?: object
 }
 
 const identify = (of: object, siteJson = "{}", program = nix) =>
-  identityOf(JSON.stringify(of), "/srv/.site", siteJson, program);
+  identityOf(JSON.stringify(of), "/srv/.site", siteJson, [program]);
 const key = (of: object): string | undefined => identify(of)?.key;
 
 test("a locked flake has a key, and references by content", () => {
@@ -123,5 +123,5 @@ test.each([
 });
 
 test("nor of what is no JSON", () => {
-  expect(identityOf("warning: ...", "/srv/.site", "{}", nix)).toBeUndefined();
+  expect(identityOf("warning: ...", "/srv/.site", "{}", [nix])).toBeUndefined();
 });

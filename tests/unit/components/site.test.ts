@@ -1,7 +1,5 @@
 /** When a site registers its VMs: after the engine has answered for the closures of all of them. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { getMonitor } from "@pulumi/pulumi/runtime/settings";
@@ -17,29 +15,20 @@ const CLOSURE = "microvm:index:NixClosure";
 /** What a test does with a registration: answer at once, or wait. */
 type Answer = (type: string, name: string) => void | Promise<void>;
 
-let directory: string;
-const before = process.env["PATH"];
-
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-site-"));
-  // It is looked for, and never run: the mocks answer for plugin `command`.
-  writeFileSync(join(directory, "nix"), "");
-  chmodSync(join(directory, "nix"), 0o755);
-  process.env["PATH"] = directory;
-});
-afterEach(() => {
-  process.env["PATH"] = before;
-  rmSync(directory, { recursive: true, force: true });
-});
-
-function evaluation(): string {
-  const paths = { drvPath: "/nix/store/x.drv", outputs: { out: "/nix/store/x" } };
-  const machine = { ...paths, toplevel: paths, closureInfo: paths, hardware: "" };
-  return JSON.stringify({
-    version: 1,
-    machines: Object.fromEntries(NAMES.map((name) => [name, machine])),
-  });
-}
+const derivation = { drvPath: "/nix/store/x.drv", outPath: "/nix/store/x" };
+const machine = {
+  runner: derivation,
+  toplevel: derivation,
+  closureInfo: derivation,
+  hardware: "",
+  liveSwitch: false,
+  packages: {},
+};
+const built = {
+  version: 1 as const,
+  machines: Object.fromEntries(NAMES.map((name) => [name, machine])),
+  hypervisors: {},
+};
 
 /** Registers the site; the requests in their order, as they come. */
 async function register(answer: Answer, preview = false): Promise<RegisterResourceRequest[]> {
@@ -49,7 +38,7 @@ async function register(answer: Answer, preview = false): Promise<RegisterResour
         await answer(type, name);
         return { id: name, state: pulumi.output(inputs) };
       },
-      call: () => ({ stdout: evaluation() }),
+      call: () => ({}),
     },
     "pulumi-microvm",
     "lab",
@@ -65,7 +54,7 @@ async function register(answer: Answer, preview = false): Promise<RegisterResour
       Reflect.apply(real, monitor, [request, ...rest]);
     },
   });
-  new Site("lab", { model, siteDirectory: join(directory, "site") });
+  new Site("lab", { model, built });
   return requests;
 }
 

@@ -1,0 +1,83 @@
+/** The evaluation by nix-eval-jobs: the same output as by nix, and every machine that does not evaluate. */
+import { join } from "node:path";
+import { evaluateSite } from "../../components/evaluation/evaluate";
+import { loadSite } from "../../site/load";
+import { EvalJobs } from "./evalJobs";
+import { Workplace, flakeText, run } from "./flakes";
+import { repository } from "./nix";
+
+const lab = loadSite(join(repository, "stacks", "lab.yaml"));
+let at: Workplace;
+let jobs: EvalJobs;
+
+beforeEach(() => {
+  at = new Workplace();
+  jobs = new EvalJobs(at.directory);
+});
+afterEach(() => {
+  jobs.remove();
+  at.remove();
+});
+
+const evaluated = (flake = `path:${at.flake}`) => evaluateSite({ ...lab, flake }, at.site, run);
+
+async function failure(): Promise<string> {
+  const error: unknown = await evaluated().catch((caught: unknown) => caught);
+  if (!(error instanceof Error)) throw new Error("there was no error");
+  return error.message;
+}
+
+test("gives what nix gives, of the same references, and is kept alike", async () => {
+  const byJobs = await evaluated();
+  expect(jobs.calls()).toHaveLength(1);
+  expect(await evaluated()).toEqual(byJobs);
+  expect(jobs.calls()).toEqual([]);
+  jobs.remove();
+  expect(await evaluated()).toEqual(byJobs);
+  expect(at.nix.processes()).toContain("eval");
+});
+
+test("of the lab's own flake, hypervisors among it", async () => {
+  const flake = `path:${join(repository, "lab", "flake")}`;
+  const byJobs = await evaluated(flake);
+  expect(Object.keys(byJobs.hypervisors)).toEqual(["hv1", "hv2"]);
+  jobs.remove();
+  expect(await evaluated(flake)).toEqual(byJobs);
+});
+
+test("tells all machines that do not evaluate, each with Nix's trace", async () => {
+  at.write(
+    flakeText(
+      'if name == "kw1" then throw "no such disk" else if name == "kc1" then (let x = x; in x) else deployment name',
+    ),
+  );
+  const message = await failure();
+  expect(message).toMatch(/^path:\S+ could not be evaluated:\n/);
+  expect(message).toMatch(/machines\.kc1: .*infinite recursion encountered/s);
+  expect(message).toMatch(
+    /machines\.kw1: .*while evaluating machine kw1 of the site.*no such disk/s,
+  );
+  expect(message).not.toContain("machines.kw2");
+});
+
+test("what fails as a whole is one error in Nix's words", async () => {
+  at.write(flakeText().replace("in\n", ""));
+  expect(await failure()).toMatch(/could not be evaluated:\n.*syntax error, unexpected /s);
+  at.write(flakeText().replace("pulumiMicrovm =", "another ="));
+  expect(await failure()).toMatch(/does not provide attribute .*pulumiMicrovm/s);
+});
+
+test("an output of another version is refused as ever", async () => {
+  at.write(flakeText().replace("version = 1", "version = 2"));
+  expect(await failure()).toMatch(/is not as documented.*version/s);
+});
+
+test("one that is too old for its options is left alone: nix evaluates", async () => {
+  jobs.remove();
+  jobs = new EvalJobs(
+    at.directory,
+    "#!/bin/sh\n[ \"$1\" = --help ] || exit 1\necho '  --workers'\n",
+  );
+  expect(Object.keys((await evaluated()).machines)).toEqual(["kc1", "kw1", "kw2"]);
+  expect(at.nix.processes()).toEqual(["flake", "eval"]);
+});

@@ -1,0 +1,41 @@
+/** How many workers evaluate, and what becomes of the lines of nix-eval-jobs. */
+import { outputOfJobs, workers } from "../../../components/evaluation/jobs";
+
+test.each([
+  ["one machine", [1, 64, 256 * 1024], 1],
+  ["as many as cores", [100, 8, 256 * 1024], 8],
+  ["as many as fit into memory", [100, 64, 16 * 1024], 4],
+  ["a small machine has one all the same", [100, 2, 2048], 1],
+  ["no machine", [0, 2, 8192], 1],
+])("workers: %s", (_, [machines = 0, cores = 0, memoryMiB = 0], expected) => {
+  expect(workers(machines, cores, memoryMiB)).toBe(expected);
+});
+
+const job = (kind: string, name: string, rest: object): string =>
+  JSON.stringify({ attr: `${kind}.${name}`, attrPath: [kind, name], ...rest });
+
+test("lines come in any order, with more in them than is looked at", () => {
+  const value = (name: string): object => ({
+    drvPath: "x",
+    extraValue: { version: 1, value: { name } },
+  });
+  const text = [job("hypervisors", "hv1", value("h")), job("machines", "kw1", value("m")), ""].join(
+    "\n",
+  );
+  expect(outputOfJobs(text)).toEqual({
+    json: JSON.stringify({
+      version: 1,
+      machines: { kw1: { name: "m" } },
+      hypervisors: { hv1: { name: "h" } },
+    }),
+  });
+});
+
+test.each(["warning: something", '{"attr":"machines"}', '{"attrPath":["others","x"],"error":"y"}'])(
+  "%s is no line of it",
+  (text) => {
+    expect(outputOfJobs(text)).toEqual({
+      faults: ["nix-eval-jobs printed what it does not document"],
+    });
+  },
+);
