@@ -28,6 +28,8 @@ export function lab(args: string[], input = ""): Promise<Ended> {
 export interface Started {
   ended: Promise<Ended>;
   pid: number;
+  /** Resolves as soon as it has printed this; rejects when it ends before. */
+  printed: (what: RegExp) => Promise<void>;
 }
 
 /** A lab command that is still running. */
@@ -41,9 +43,9 @@ export function start(args: string[], input = ""): Started {
   });
   child.stdin.on("error", () => undefined);
   child.stdin.end(input);
+  let text = "";
   const ended = new Promise<Ended>((done, fail) => {
     let stdout = "";
-    let text = "";
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk.toString();
       text += chunk.toString();
@@ -59,7 +61,17 @@ export function start(args: string[], input = ""): Started {
       done({ code: code ?? -1, stdout, text });
     });
   });
-  return { ended, pid: child.pid ?? 0 };
+  const printed = (what: RegExp): Promise<void> =>
+    new Promise((seen, fail) => {
+      const look = (): void => {
+        if (what.test(text)) seen();
+      };
+      child.stdout.on("data", look);
+      child.stderr.on("data", look);
+      child.on("close", () => fail(new Error(`it ended without ${String(what)}:\n${text}`)));
+      look();
+    });
+  return { ended, pid: child.pid ?? 0, printed };
 }
 
 /** Runs a shell command on a host or guest; anything but exit 0 fails the test. */

@@ -1,0 +1,238 @@
+/**
+ * Rows of commands that nobody chose: up, refresh, destroy, a killed provider, a cut link, drift, on one VM of the real lab.
+ * No data is lost, the VM and its volume have one owner, the state is true, and the second `up` is empty. tests/scripts
+ * has many more such rows against a sandbox; here are a few with everything real.
+ */
+import * as fc from "fast-check";
+import { z } from "zod";
+import { Gate, PROVIDER, gone, processesBelow, startUp } from "./kill";
+import { SiteCopy, expectNoChanges, on, pulumi, state, up } from "./lab";
+
+const ROWS = 2;
+const MOST_COMMANDS = 6;
+const TIMEOUT_MS = 1_200_000;
+
+const DIRECTORY = "/var/lib/microvms/kw8";
+const WRITTEN = "/var/lib/data/written";
+const site = new SiteCopy();
+const gate = new Gate("hv2");
+
+/** What the site says of the VM; sizes only grow. */
+interface Vm {
+  there: boolean;
+  running: boolean;
+  memory: "192MiB" | "208MiB";
+  restart: string;
+}
+const changes = fc.record({
+  there: fc.boolean(),
+  running: fc.boolean(),
+  memory: fc.constantFrom("192MiB" as const, "208MiB" as const),
+  restart: fc.constantFrom("", "1"),
+});
+
+class World {
+  private vm: Vm = { there: true, running: true, memory: "192MiB", restart: "" };
+  private sizeMiB = 64;
+
+  async start(): Promise<void> {
+    await this.say(this.vm);
+    await up();
+    await on("kw8", `echo precious > ${WRITTEN}; sync`);
+  }
+
+  async say(vm: Vm): Promise<void> {
+    this.vm = vm;
+    const { there, ...rest } = vm;
+    const stated = {
+      ...rest,
+      hypervisor: "hv2",
+      profile: "worker",
+      ip: "198.18.0.38",
+      mac: "02:00:00:00:00:38",
+      volumes: { var: { size: `${this.sizeMiB}MiB`, mountPoint: "/var/lib/data" } },
+    };
+    await site.set(there ? { "vms.kw8": stated } : {});
+  }
+
+  /** Only while its VM is stopped: it is no QEMU. */
+  async grow(): Promise<void> {
+    await this.say({ ...this.vm, there: true, running: false });
+    await up();
+    this.sizeMiB += 16;
+    await this.say(this.vm);
+    await up();
+  }
+
+  /** A run that is disturbed at one of its mutations; it may end before it gets there. */
+  async disturbed(vm: Vm, step: number, disturb: Disturbance): Promise<void> {
+    await this.say(vm);
+    await gate.stopAt(step);
+    const running = startUp();
+    const plugins = (await gate.reached(running)) ? processesBelow(running.pid, PROVIDER) : [];
+    if (plugins.length > 0) await disturb(plugins);
+    await gate.open();
+    await running.ended;
+    await gone(plugins);
+  }
+
+  /** The next `up` converges, whatever came before; then there is nothing to do, and all is as it is said. */
+  async check(): Promise<void> {
+    await up();
+    await expectNoChanges();
+    const found = await look();
+    expect(found.owner).toBe(this.vm.there ? "lab" : "");
+    if (found.imageBytes > 0) expect(found.imageBytes).toBe(this.sizeMiB * 1024 * 1024);
+    await this.checkState(found);
+    if (this.vm.there && this.vm.running)
+      expect(await on("kw8", `cat ${WRITTEN}`)).toBe("precious");
+  }
+
+  private async checkState(found: Found): Promise<void> {
+    const outputs = (await state()).get("MicroVm kw8")?.outputs;
+    expect(outputs === undefined).toBe(!this.vm.there);
+    if (outputs === undefined) return;
+    const { running, runner, booted } = found;
+    expect(outputs).toMatchObject({ running, runner, booted, ownership: "owned", status: "ready" });
+    expect(running).toBe(this.vm.running);
+  }
+
+  async end(): Promise<void> {
+    await this.say({ ...this.vm, there: true, running: true });
+    await this.check();
+  }
+}
+type Disturbance = (plugins: readonly number[]) => Promise<unknown>;
+
+const killProvider: Disturbance = (plugins) => {
+  for (const pid of plugins) process.kill(pid, "SIGKILL");
+  return Promise.resolve();
+};
+const cutLinks: Disturbance = () =>
+  on("hv2", "systemd-run --quiet sh -c 'loginctl kill-user --signal=KILL root'").catch(() => "");
+
+const found = z.object({
+  owner: z.string(),
+  running: z.boolean(),
+  runner: z.string(),
+  booted: z.string(),
+  imageBytes: z.number(),
+});
+type Found = z.infer<typeof found>;
+
+/** What is on the host, by its own files and units. */
+async function look(): Promise<Found> {
+  const [record = "", active = "", runner = "", booted = "", bytes = ""] = (
+    await on(
+      "hv2",
+      [
+        "cat /var/lib/pulumi-microvm/vms/kw8.json 2>/dev/null || echo",
+        "systemctl is-active microvm@kw8 || true",
+        `readlink ${DIRECTORY}/current || echo`,
+        `readlink ${DIRECTORY}/booted || echo`,
+        `stat -c %s ${DIRECTORY}/var.img 2>/dev/null || echo 0`,
+      ].join("; "),
+    )
+  ).split("\n");
+  return found.parse({
+    owner: /"urn":"urn:pulumi:([^:]*)::/.exec(record)?.[1] ?? "",
+    running: active === "active",
+    runner,
+    booted,
+    imageBytes: Number(bytes),
+  });
+}
+
+/** By hand, on the host; each does nothing where there is no such thing. */
+const DRIFTS: Readonly<Record<string, string>> = {
+  "stopped by hand": "systemctl stop microvm@kw8",
+  "runner's link changed": `[ ! -L ${DIRECTORY}/current ] || ln -sfn /nix/store ${DIRECTORY}/current`,
+  "record edited":
+    'sed -i \'s/"running":[a-z]*/"running":null/\' /var/lib/pulumi-microvm/vms/kw8.json 2>/dev/null || true',
+  "GC roots dropped": "rm -f /nix/var/nix/gcroots/pulumi-microvm/kw8/*",
+};
+
+class Command implements fc.AsyncCommand<object, World> {
+  constructor(
+    private readonly text: string,
+    private readonly act: (world: World) => Promise<void>,
+  ) {}
+
+  check(): boolean {
+    return true;
+  }
+
+  async run(_: object, world: World): Promise<void> {
+    await this.act(world);
+    await world.check();
+  }
+
+  toString(): string {
+    return this.text;
+  }
+}
+
+async function quietly(...words: string[]): Promise<void> {
+  const { code, text } = await pulumi(...words, "--yes", "--stack=lab");
+  if (code !== 0) throw new Error(text);
+}
+
+const steps = fc.integer({ min: 1, max: 7 });
+const disturbed = (name: string, how: Disturbance): fc.Arbitrary<Command> =>
+  fc
+    .tuple(changes, steps)
+    .map(
+      ([vm, step]) =>
+        new Command(`${name} at step ${step} of up ${JSON.stringify(vm)}`, (world) =>
+          world.disturbed(vm, step, how),
+        ),
+    );
+
+const commands = [
+  changes.map((vm) => new Command(`up ${JSON.stringify(vm)}`, (world) => world.say(vm))),
+  fc.constant(new Command("the volume grows", (world) => world.grow())),
+  fc.constant(new Command("refresh", () => quietly("refresh", "--skip-preview"))),
+  fc.constant(new Command("destroy", () => quietly("destroy", "--skip-preview"))),
+  disturbed("provider killed", killProvider),
+  disturbed("links cut", cutLinks),
+  fc
+    .constantFrom(...Object.entries(DRIFTS))
+    .map(
+      ([name, script]) =>
+        new Command(`drift: ${name}`, () => on("hv2", script).then(() => undefined)),
+    ),
+];
+
+beforeAll(async () => {
+  await site.use();
+  await up();
+  await gate.install();
+});
+afterAll(async () => {
+  await gate.remove();
+  await site.reset();
+  await up();
+  await on("hv2", `rm -rf ${DIRECTORY} /var/lib/pulumi-microvm/volumes/kw8.var.json`);
+  await expectNoChanges();
+  await site.release();
+});
+
+test(
+  "any row of commands",
+  async () => {
+    const world = new World();
+    await world.start();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.commands(commands, { maxCommands: MOST_COMMANDS, size: "max" }),
+        async (row) => {
+          await fc.asyncModelRun(() => ({ model: {}, real: world }), row);
+          await world.end();
+        },
+      ),
+      // A row goes on with what the one before it left, so a smaller one is no other try.
+      { numRuns: ROWS, endOnFailure: true, verbose: true },
+    );
+  },
+  TIMEOUT_MS,
+);
