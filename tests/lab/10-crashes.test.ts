@@ -2,8 +2,29 @@
  * The provider, the engine and the link are cut at each mutation of a VM's create, update and delete. The
  * next `up` converges, each mutation stands once in the host's journal, and no process is left.
  */
-import { SiteCopy, expectNoChanges, lab, mutations, journalEnd, on, state, until, up } from "./lab";
-import { ENGINE, Gate, PROVIDER, gone, processesBelow, signal, startUp } from "./kill";
+import {
+  ENGINE,
+  Gate,
+  PROVIDER,
+  cutLinks,
+  gone,
+  processesBelow,
+  signal,
+  startPulumi,
+  startUp,
+} from "./kill";
+import {
+  SiteCopy,
+  expectNoChanges,
+  journalEnd,
+  lab,
+  mutations,
+  on,
+  pulumi,
+  state,
+  until,
+  up,
+} from "./lab";
 import type { Started } from "./lab";
 
 const site = new SiteCopy();
@@ -38,7 +59,11 @@ afterAll(async () => {
   await site.release();
 });
 
-type Cut = (running: Started) => Promise<void>;
+/** What cuts a run that waits at the gate; `ends`: the run is over before the gate opens. */
+interface Cut {
+  act: (running: Started) => Promise<unknown>;
+  ends: boolean;
+}
 
 /** Cuts a run at each of its mutations in turn; how many there were. */
 async function cutAtEachStep(from: object, to: object, cut: Cut): Promise<number> {
@@ -46,24 +71,34 @@ async function cutAtEachStep(from: object, to: object, cut: Cut): Promise<number
     await site.set({ ...from });
     await up();
     await on("hv2", "[ -e /var/lib/pulumi-microvm/vms/kw7.json ] || rm -rf /var/lib/microvms/kw7");
-    const end = await journalEnd("hv2");
-    await gate.stopAt(step);
-    await site.set({ ...to });
-    const running = startUp();
-    if (!(await gate.reached(running))) {
-      await gate.open();
-      expect((await running.ended).code).toBe(0);
-      return step - 1;
-    }
-    const plugins = processesBelow(running.pid, PROVIDER);
-    await cut(running);
-    await gate.open();
-    await running.ended;
-    await gone(plugins);
-    await up();
-    await expectNoChanges();
-    await expectOnce(end);
+    if (!(await cutAt(step, to, cut))) return step - 1;
   }
+}
+
+/** Cuts a run at one mutation; false where the run has fewer. What it left is then brought to its end. */
+async function cutAt(step: number, to: object, cut: Cut): Promise<boolean> {
+  const end = await journalEnd("hv2");
+  await gate.stopAt(step);
+  await site.set({ ...to });
+  const running = startUp();
+  if (!(await gate.reached(running))) {
+    await gate.open();
+    expect((await running.ended).code).toBe(0);
+    return false;
+  }
+  const plugins = processesBelow(running.pid, PROVIDER);
+  expect(plugins.length).toBeGreaterThan(0);
+  await cut.act(running);
+  if (cut.ends) expect((await running.ended).code).not.toBe(0);
+  await gate.open();
+  const { code, text } = await running.ended;
+  if (!cut.ends && code !== 0) throw new Error(`the run did not go on: ${text}`);
+  await gone(plugins);
+  await lab(["exec", "pulumi", "cancel", "--yes", "--stack=lab"]);
+  if (cut.ends) await up();
+  await expectNoChanges();
+  await expectOnce(end);
+  return true;
 }
 
 /** Each mutation of the VM stands once in the journal. */
@@ -73,96 +108,124 @@ async function expectOnce(end: string): Promise<void> {
   expect(lines).toEqual([...new Set(lines)]);
 }
 
-const kill =
-  (text: string): Cut =>
-  async (running) => {
-    await gone(signal(running, text, "SIGKILL"));
-  };
-
-describe("the provider is killed at each step", () => {
-  test("of a create", async () => {
-    expect(await cutAtEachStep({}, there, kill(PROVIDER))).toBeGreaterThanOrEqual(6);
-  }, 1_200_000);
-
-  test("of an update", async () => {
-    expect(await cutAtEachStep(there, changed, kill(PROVIDER))).toBeGreaterThanOrEqual(2);
-  }, 1_200_000);
-
-  test("of a delete", async () => {
-    expect(await cutAtEachStep(there, {}, kill(PROVIDER))).toBeGreaterThanOrEqual(3);
-  }, 1_200_000);
+const killed = (text: string): Cut => ({
+  act: (running) => gone(signal(running, text, "SIGKILL")),
+  ends: true,
 });
-
-/** One cut at a mutation in the middle of a create. */
-async function cutOnce(cut: Cut): Promise<void> {
-  const end = await journalEnd("hv2");
-  await gate.stopAt(4);
-  await site.set(there);
-  const running = startUp();
-  expect(await gate.reached(running)).toBe(true);
-  const plugins = processesBelow(running.pid, PROVIDER);
-  await cut(running);
-  await gate.open();
-  await running.ended;
-  await gone(plugins);
-  await lab(["exec", "pulumi", "cancel", "--yes", "--stack=lab"]);
-  await up();
-  expect(await on("kw7", "hostname")).toBe("kw7");
-  await expectNoChanges();
-  await expectOnce(end);
-}
-
-test("the engine is killed: the provider ends by itself, and the next up goes on", async () => {
-  await cutOnce(async (running) => {
-    await gone(signal(running, ENGINE, "SIGKILL"));
-  });
-}, 400_000);
-
-test("Ctrl-C once: the engine cancels, and the next up goes on", async () => {
-  await cutOnce((running) => {
-    signal(running, ENGINE, "SIGINT");
-    return Promise.resolve();
-  });
-}, 400_000);
-
-test("Ctrl-C twice: the engine ends at once, and the next up goes on", async () => {
-  await cutOnce(async (running) => {
+const CTRL_C: Cut = {
+  act: (running) => Promise.resolve(signal(running, ENGINE, "SIGINT")),
+  ends: true,
+};
+const CTRL_C_TWICE: Cut = {
+  act: async (running) => {
     signal(running, ENGINE, "SIGINT");
     // Two signals at once would count as one.
     await new Promise((wake) => setTimeout(wake, 50));
     signal(running, ENGINE, "SIGINT");
-  });
+  },
+  ends: true,
+};
+const LINKS_CUT: Cut = { act: () => cutLinks("hv2"), ends: false };
+
+/** Of a create, by their numbers: the volume, the VM's installation, its start. */
+const SOME_STEPS = [1, 5, 8];
+
+describe("the provider is killed at each step", () => {
+  test("of a create", async () => {
+    expect(await cutAtEachStep({}, there, killed(PROVIDER))).toBe(8);
+  }, 1_200_000);
+
+  test("of an update", async () => {
+    expect(await cutAtEachStep(there, changed, killed(PROVIDER))).toBeGreaterThanOrEqual(2);
+  }, 1_200_000);
+
+  test("of a volume's growth", async () => {
+    const stopped = (size: string): object => ({
+      "vms.kw7": { ...kw7, running: false, volumes: { var: { ...kw7.volumes.var, size } } },
+    });
+    await site.set({ ...stopped("64MiB") });
+    await up();
+    expect(await cutAt(1, stopped("72MiB"), killed(PROVIDER))).toBe(true);
+    expect(await on("hv2", "stat -c %s /var/lib/microvms/kw7/var.img")).toBe(
+      String(72 * 1024 ** 2),
+    );
+  }, 400_000);
+
+  test("of a delete", async () => {
+    expect(await cutAtEachStep(there, {}, killed(PROVIDER))).toBeGreaterThanOrEqual(3);
+  }, 1_200_000);
+});
+
+test("the links are cut at each step: the run itself goes on to its end", async () => {
+  expect(await cutAtEachStep({}, there, LINKS_CUT)).toBe(8);
+}, 1_200_000);
+
+test.each(SOME_STEPS)(
+  "Ctrl-C once, at step %i: the next up goes on",
+  async (step) => {
+    expect(await cutAt(step, there, CTRL_C)).toBe(true);
+  },
+  400_000,
+);
+
+test.each(SOME_STEPS)(
+  "Ctrl-C twice, at step %i: the engine ends at once",
+  async (step) => {
+    expect(await cutAt(step, there, CTRL_C_TWICE)).toBe(true);
+  },
+  400_000,
+);
+
+test.each(SOME_STEPS)(
+  "the engine is killed, at step %i: so ends the provider",
+  async (step) => {
+    expect(await cutAt(step, there, killed(ENGINE))).toBe(true);
+  },
+  400_000,
+);
+
+test("sshd is restarted too: the run goes on", async () => {
+  const restarted: Cut = { act: () => cutLinks("hv2", "systemctl restart ssh"), ends: false };
+  expect(await cutAt(8, there, restarted)).toBe(true);
 }, 400_000);
 
-test("sshd is restarted and every link cut: the run itself goes on to its end", async () => {
-  const end = await journalEnd("hv2");
-  await gate.stopAt(4);
-  await site.set(there);
-  const running = startUp();
-  expect(await gate.reached(running)).toBe(true);
-  await on(
-    "hv2",
-    "systemd-run --quiet sh -c 'systemctl restart ssh; loginctl kill-user --signal=KILL root'",
-  ).catch(() => undefined);
-  await gate.open();
-  expect((await running.ended).code).toBe(0);
-  await expectNoChanges();
-  await expectOnce(end);
-}, 400_000);
+test.each(SOME_STEPS)(
+  "the host is rebooted, at step %i: the next up goes on",
+  async (step) => {
+    await gate.stopAt(step);
+    await site.set(there);
+    const running = startUp();
+    expect(await gate.reached(running)).toBe(true);
+    const { code, text } = await lab(["reboot", "hv2"]);
+    if (code !== 0) throw new Error(text);
+    await running.ended;
+    await until("hv2 answers", 120, () => on("hv2", "true").then(() => true));
+    await up();
+    expect(await on("kw7", "hostname")).toBe("kw7");
+    await expectNoChanges();
+  },
+  400_000,
+);
 
-test("the host is rebooted in the middle: the next up goes on", async () => {
-  const end = await journalEnd("hv2");
-  await gate.stopAt(4);
-  await site.set(there);
-  const running = startUp();
-  expect(await gate.reached(running)).toBe(true);
-  const { code, text } = await lab(["reboot", "hv2"]);
-  if (code !== 0) throw new Error(text);
-  await running.ended;
-  await until("hv2 answers", 120, () => on("hv2", "true").then(() => true));
-  await up();
-  expect(await on("kw7", "hostname")).toBe("kw7");
-  await expectNoChanges();
-  expect((await mutations("hv2", end)).length).toBeGreaterThan(0);
-  expect((await state()).get("MicroVm kw7")).toBeDefined();
-}, 400_000);
+describe("the provider is killed while a host", () => {
+  /** At the first mutation that says so. */
+  async function killedAt(verb: "up" | "destroy", text: string): Promise<void> {
+    const end = await journalEnd("hv2");
+    await gate.stopAt(1, text);
+    const running = startPulumi(verb);
+    expect(await gate.reached(running)).toBe(true);
+    await gone(signal(running, PROVIDER, "SIGKILL"));
+    await gate.open();
+    expect((await running.ended).code).not.toBe(0);
+    const { code, text: said } = await pulumi(verb, "--yes", "--skip-preview", "--stack=lab");
+    if (code !== 0) throw new Error(said);
+    expect((await mutations("hv2", end)).filter((line) => line === text)).toHaveLength(1);
+  }
+
+  test("is released, and while it is claimed", async () => {
+    await killedAt("destroy", "releasing this host");
+    expect([...(await state()).keys()]).toEqual([]);
+    await killedAt("up", "claiming this host");
+    await expectNoChanges();
+  }, 400_000);
+});

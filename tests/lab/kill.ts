@@ -4,9 +4,11 @@ import { on, start, until } from "./lab";
 import type { Started } from "./lab";
 
 /** `pulumi up` that goes on in the background. */
-export function startUp(): Started {
+export const startUp = (): Started => startPulumi("up");
+
+export function startPulumi(verb: "up" | "destroy"): Started {
   const options = ["--yes", "--skip-preview", "--stack=lab", "--non-interactive", "--color=never"];
-  return start(["exec", "pulumi", "up", ...options]);
+  return start(["exec", "pulumi", verb, ...options]);
 }
 
 /** Processes below `root` whose command line has `text`. */
@@ -55,9 +57,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Ends every SSH session of root on a host, the one that asks for it too. */
+export async function cutLinks(host: string, before = "true"): Promise<void> {
+  const cut = `systemd-run --quiet sh -c '${before}; loginctl kill-user --signal=KILL root'`;
+  await expect(on(host, `${cut}; sleep infinity`)).rejects.toThrow(/exit 255/);
+}
+
 /**
- * Makes a host stop at the n-th mutation from now on: each one is a line in the journal, written by
- * `logger`, and a wrapper in front of it waits there.
+ * Makes a host stop at one of its mutations: each one is a line in the journal, written by `logger`, and a
+ * wrapper behind it waits there.
  */
 export class Gate {
   constructor(private readonly host: string) {}
@@ -69,6 +77,7 @@ export class Gate {
 #!/bin/sh
 /usr/bin/logger "$@"
 [ -e /run/gate/stop-at ] || exit 0
+case "$*" in *"$(cat /run/gate/text)"*) ;; *) exit 0 ;; esac
 echo x >> /run/gate/passed
 if [ "$(wc -l < /run/gate/passed)" -eq "$(cat /run/gate/stop-at)" ]; then
   touch /run/gate/reached
@@ -79,8 +88,12 @@ chmod 0755 /usr/local/bin/logger; rm -rf /run/gate`,
     );
   }
 
-  async stopAt(step: number): Promise<void> {
-    await on(this.host, `rm -rf /run/gate; mkdir /run/gate; echo ${step} > /run/gate/stop-at`);
+  /** At the n-th mutation from now on whose line has `text`. */
+  async stopAt(step: number, text = ""): Promise<void> {
+    await on(
+      this.host,
+      `rm -rf /run/gate; mkdir /run/gate; echo '${text}' > /run/gate/text; echo ${step} > /run/gate/stop-at`,
+    );
   }
 
   /** Is the host waiting at the gate? False when the run ended without coming so far. */
