@@ -11,6 +11,7 @@ import type { SiteModel } from "./model";
 import { normalise } from "./normalise";
 import { checkRules } from "./rules";
 import { siteSchema } from "./schema";
+import { at, setAside } from "./setAside";
 import type { SiteFile } from "./schema";
 
 /** The site at `file`. Throws SiteError with every fault, each with file, line, column and remedy. */
@@ -60,18 +61,31 @@ function absoluteFlake(reference: string, directory: string): string {
 }
 
 function validate(document: SiteDocument): { site?: SiteFile; faults: Fault[] } {
-  if (document.faults.length > 0) return { faults: document.faults };
-  const parsed = siteSchema.safeParse(document.value);
+  const { value } = document;
+  if (value === undefined) return { faults: document.faults };
+  const parsed = siteSchema.safeParse(value);
   const declared = {
-    hypervisors: keysAt(document.value, ["hypervisors"]),
-    profiles: keysAt(document.value, ["profiles"]),
-    jumpHosts: keysAt(document.value, ["ssh", "jumpHosts"]),
+    hypervisors: keysAt(value, ["hypervisors"]),
+    profiles: keysAt(value, ["profiles"]),
+    jumpHosts: keysAt(value, ["ssh", "jumpHosts"]),
   };
-  if (parsed.success) return { site: parsed.data, faults: checkRules(parsed.data, declared) };
-  const faults = parsed.error.issues.flatMap((issue) => faultsOf(issue, document.value));
-  // The rules still see what is left when the faulty VMs and hypervisors are set aside.
-  const rest = siteSchema.safeParse(without(document.value, parsed.error.issues));
-  return { faults: rest.success ? [...faults, ...checkRules(rest.data, declared)] : faults };
+  if (parsed.success) {
+    const faults = [...document.faults, ...checkRules(parsed.data, declared)];
+    return { site: parsed.data, faults };
+  }
+  const { issues } = parsed.error;
+  const faults = [...document.faults, ...issues.flatMap((issue) => faultsOf(issue, value))];
+  // The rules still see what is left when the faults are set aside.
+  const rest = setAside(value, issues);
+  const more = rest === undefined ? [] : checkRules(rest, declared);
+  return { faults: [...faults, ...more.filter((fault) => !followsFrom(fault, faults))] };
+}
+
+/** About something that is faulty in itself. */
+function followsFrom(fault: Fault, others: readonly Fault[]): boolean {
+  return others.some(
+    ({ path }) => path.length > 0 && path.every((part, index) => fault.path[index] === part),
+  );
 }
 
 function faultsOf(issue: z.core.$ZodIssue, value: unknown): Fault[] {
@@ -89,11 +103,11 @@ function faultsOf(issue: z.core.$ZodIssue, value: unknown): Fault[] {
       return issue.issues.map((inner) => split(path, inner.message));
     case "invalid_type": {
       if (at(value, path) === undefined)
-        return [{ path, what: "is missing", remedy: `state it (${issue.expected})` }];
+        return [{ path, what: "is missing", remedy: `state it (${wordFor(issue.expected)})` }];
       return [
         {
           path,
-          what: `must be a ${issue.expected}`,
+          what: `must be ${wordFor(issue.expected)}`,
           remedy: "correct the value; quote it where it is text",
         },
       ];
@@ -116,17 +130,24 @@ function faultsOf(issue: z.core.$ZodIssue, value: unknown): Fault[] {
   }
 }
 
+/** A type of zod's in words of YAML. */
+function wordFor(type: string): string {
+  const words: Readonly<Record<string, string>> = {
+    record: "a map",
+    object: "a map",
+    array: "a list",
+    int: "a whole number",
+    number: "a number",
+    string: "text",
+    boolean: "true or false",
+  };
+  return words[type] ?? `a ${type}`;
+}
+
 /** The schema's own messages are `what; remedy`. */
 function split(path: (string | number)[], message: string): Fault {
   const [what = "", remedy = "correct it"] = message.split("; ");
   return { path, what, remedy };
-}
-
-function at(value: unknown, path: readonly (string | number)[]): unknown {
-  return path.reduce<unknown>((inner, part) => {
-    if (typeof inner !== "object" || inner === null) return undefined;
-    return new Map<string, unknown>(Object.entries(inner)).get(String(part));
-  }, value);
 }
 
 function keysAt(value: unknown, path: readonly string[]): string[] {
@@ -153,24 +174,4 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return schema instanceof z.ZodOptional || schema instanceof z.ZodNullable
     ? unwrap(schema.unwrap())
     : schema;
-}
-
-/** The value without its faulty entries of the top maps, and without unknown keys. */
-function without(value: unknown, issues: z.core.$ZodIssue[]): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  const copy: unknown = structuredClone(value);
-  for (const issue of issues) {
-    const path = issue.path.map(String);
-    if (issue.code === "unrecognized_keys")
-      for (const key of issue.keys) remove(copy, [...path, key]);
-    else remove(copy, path.slice(0, path[0] === "ssh" || path[0] === "flake" ? 1 : 2));
-  }
-  return copy;
-}
-
-function remove(value: unknown, path: string[]): void {
-  const parent = at(value, path.slice(0, -1));
-  const key = path.at(-1);
-  if (typeof parent === "object" && parent !== null && key !== undefined)
-    Reflect.deleteProperty(parent, key);
 }

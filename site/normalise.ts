@@ -47,7 +47,7 @@ export function normalise(site: SiteFile, paths: Paths): SiteModel {
 }
 
 /** Sorted by name, so that the order in the file changes nothing. */
-export function entries<T>(record: Record<string, T> | undefined): [string, T][] {
+export function entries<T>(record: Record<string, T> | null | undefined): [string, T][] {
   return Object.entries(record ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
@@ -123,6 +123,11 @@ export function profileOf(site: SiteFile, vm: VmFile) {
   return vm.profile === undefined ? undefined : site.profiles?.[vm.profile];
 }
 
+/** Else what the VM lacks may stand in the profile that is faulty, or is meant. */
+export function hasKnownProfile(site: SiteFile, vm: VmFile): boolean {
+  return vm.profile === undefined || profileOf(site, vm) !== undefined;
+}
+
 /** The VM's network: its own, its profile's, the site's, its hypervisor's; field by field. */
 export function networkOf(site: SiteFile, vm: VmFile) {
   const levels = [vm.network, profileOf(site, vm)?.network, site.network];
@@ -148,7 +153,7 @@ export function imageOf(vmName: string, volumeName: string, volume: VolumeFile):
   return volume.image ?? `/var/lib/microvms/${vmName}/${volumeName}.img`;
 }
 
-function volumeOf(vmName: string, name: string, volume: VolumeFile): VolumeModel {
+export function volumeOf(vmName: string, name: string, volume: VolumeFile): VolumeModel {
   const long = `${vmName}-${name}`;
   const label = long.length <= MAX_LABEL ? long : name.slice(0, MAX_LABEL);
   return {
@@ -162,7 +167,7 @@ function volumeOf(vmName: string, name: string, volume: VolumeFile): VolumeModel
   };
 }
 
-function sharesOf(site: SiteFile, vm: VmFile): ShareModel[] {
+export function sharesOf(site: SiteFile, vm: VmFile): ShareModel[] {
   return entries({ ...profileOf(site, vm)?.shares, ...vm.shares }).flatMap(([tag, share]) =>
     share === null
       ? []

@@ -2,9 +2,11 @@
 import { suggestion } from "./faults";
 import type { Fault } from "./faults";
 import { isHostOf, parseCidr, parseIp } from "./network";
-import { entries, imageOf, mib, networkOf, profileOf, volumesOf } from "./normalise";
+import { entries, hasKnownProfile, mib, networkOf, profileOf, volumesOf } from "./normalise";
 import type { SiteFile, VmFile } from "./schema";
+import { checkUniqueness } from "./uniqueness";
 import { formatSize } from "./units";
+import { checkVolumeNames, checkVolumes } from "./volumeRules";
 
 type Path = readonly (string | number)[];
 
@@ -22,6 +24,7 @@ export function checkRules(site: SiteFile, declared: Declared): Fault[] {
     ...checkHypervisors(site),
     ...vms(site).flatMap(([name, vm]) => checkVm(site, declared, name, vm)),
     ...checkUniqueness(site),
+    ...checkVolumeNames(site),
     ...checkCapacity(site),
   ];
 }
@@ -123,11 +126,10 @@ function checkNetwork(site: SiteFile, path: Path, vm: VmFile): Fault[] {
 function checkMachine(site: SiteFile, path: Path, name: string, vm: VmFile): Fault[] {
   const profile = profileOf(site, vm);
   const faults: Fault[] = [];
-  const knownProfile = vm.profile === undefined || profile !== undefined;
   for (const key of ["vcpu", "memory"] as const) {
-    if (knownProfile && (vm[key] ?? profile?.[key]) === undefined) {
+    if (hasKnownProfile(site, vm) && (vm[key] ?? profile?.[key]) === undefined) {
       faults.push({
-        path,
+        path: [...path, key],
         what: `neither the VM nor its profile states ${key}`,
         remedy: `state ${key}`,
       });
@@ -137,118 +139,13 @@ function checkMachine(site: SiteFile, path: Path, name: string, vm: VmFile): Fau
   const target = mib(vm.memoryTarget ?? profile?.memoryTarget);
   if (memory !== undefined && target !== undefined && target > memory) {
     const what = `memoryTarget ${formatSize(target)} is more than memory ${formatSize(memory)}`;
-    faults.push({ path, what, remedy: "lower memoryTarget or raise memory" });
-  }
-  for (const [volume, file] of volumesOf(site, vm)) {
-    if (file.size === undefined) {
-      const what = `the volume ${volume} of ${name} has no size`;
-      faults.push({ path: [...path, "volumes", volume], what, remedy: "state size: 20GiB" });
-    }
-    if (file.fsType === "none" && file.mountPoint !== undefined) {
-      const what = `the volume ${volume} has a mountPoint but no file system`;
-      faults.push({
-        path: [...path, "volumes", volume],
-        what,
-        remedy: "take mountPoint away or state fsType: ext4",
-      });
-    }
-  }
-  return faults;
-}
-
-interface Claim {
-  path: Path;
-  value: string;
-  what: string;
-}
-
-/** The first to claim a value has it; each later one is a fault that names the first. */
-function duplicates(claims: Claim[], remedy: string): Fault[] {
-  const owners = new Map<string, Claim>();
-  return claims.flatMap((claim) => {
-    const owner = owners.get(claim.value);
-    if (owner === undefined) {
-      owners.set(claim.value, claim);
-      return [];
-    }
-    return [
-      {
-        path: claim.path,
-        what: `${claim.what} is already that of ${owner.path.slice(0, 2).join(".")}`,
-        remedy,
-      },
-    ];
-  });
-}
-
-function checkUniqueness(site: SiteFile): Fault[] {
-  const hypervisors = entries(site.hypervisors);
-  const hostIps = hypervisors.map(([name, { hostIp }]) => {
-    const value = hostIp.split("/")[0] ?? "";
-    return { path: ["hypervisors", name, "hostIp"], value, what: `address ${value}` };
-  });
-  const gateways = [
-    ...new Set(vms(site).flatMap(([, vm]) => networkOf(site, vm).gateway ?? [])),
-  ].map((value) => ({
-    path: ["network", "gateway"],
-    value,
-    what: `address ${value}`,
-  }));
-  const endpoints = hypervisors.map(([name, { address, ssh }]) => {
-    const value = `${address}:${ssh.port ?? site.ssh?.port ?? 22} ${ssh.jumpHost ?? ""}`;
-    return { path: ["hypervisors", name, "address"], value, what: `SSH address ${value.trim()}` };
-  });
-  const of = (
-    key: string,
-    value: (vm: VmFile, name: string) => string | undefined,
-    label: string,
-  ): Claim[] =>
-    vms(site).flatMap(([name, vm]) => {
-      const claimed = value(vm, name);
-      if (claimed === undefined) return [];
-      return [
-        {
-          path: ["vms", name, key],
-          value: claimed,
-          what: `${label} ${claimed.split(" ").pop() ?? ""}`,
-        },
-      ];
+    faults.push({
+      path: [...path, "memoryTarget"],
+      what,
+      remedy: "lower memoryTarget or raise memory",
     });
-  const images = vms(site).flatMap(([name, vm]) =>
-    volumesOf(site, vm).map(([volume, file]) => {
-      const image = imageOf(name, volume, file).replace(/\/+/g, "/");
-      const path = ["vms", name, "volumes", volume, "image"];
-      return { path, value: `${vm.hypervisor} ${image}`, what: `image ${image}` };
-    }),
-  );
-  return [
-    ...duplicates(endpoints, "give each hypervisor its own"),
-    ...duplicates(
-      [
-        ...hostIps,
-        ...gateways.filter(({ value }) => hostIps.every((host) => host.value !== value)),
-        ...of("ip", (vm) => vm.ip, "address"),
-      ],
-      "give each its own address",
-    ),
-    ...duplicates(
-      of("mac", (vm) => vm.mac.toLowerCase(), "MAC"),
-      "give each VM its own MAC",
-    ),
-    ...duplicates(
-      of(
-        "vsockCid",
-        (vm) => (vm.vsockCid === undefined ? undefined : `${vm.hypervisor} ${vm.vsockCid}`),
-        "vsock CID",
-      ),
-      "give each VM of a hypervisor its own",
-    ),
-    ...duplicates(
-      of("hostName", (vm, name) => vm.hostName ?? name, "host name"),
-      "give each VM its own host name",
-    ),
-    ...duplicates(images, "give each volume its own image"),
-  ];
+  }
+  return [...faults, ...checkVolumes(site, path, name, vm)];
 }
 
 function checkCapacity(site: SiteFile): Fault[] {

@@ -67,7 +67,10 @@ export const path = z
   .refine(
     (text) => !text.split("/").includes(".."),
     fault("has '..' in it", "write the path without '..'"),
-  );
+  )
+  .refine((text) => text === "/" || !/\/(\.?\/|\.?$)/.test(text), {
+    error: fault("has empty or '.' parts", "write each '/' once, none at the end"),
+  });
 
 export const text = z
   .string()

@@ -196,9 +196,9 @@ export const siteSchema = z.strictObject({
     ),
   ssh: ssh.optional(),
   network: network.optional(),
-  profiles: z.record(name, profile).optional(),
+  profiles: z.record(name, profile).nullable().optional(),
   hypervisors: z.record(name, hypervisor),
-  vms: z.record(name, vm).optional(),
+  vms: z.record(name, vm).nullable().optional(),
 });
 
 export type SiteFile = z.infer<typeof siteSchema>;

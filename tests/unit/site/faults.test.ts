@@ -60,12 +60,12 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "duplicate key",
     (s) => s.replace("    nic: eno1", "    nic: eno1\n    nic: eno2"),
-    "17:5: Map keys must be unique; keep one of the two",
+    "17:5 hypervisors.hv1.nic: is a key of line 16 already; keep one of the two",
   ],
   [
     "missing key",
     (s) => s.replace("    nic: eno1\n", ""),
-    "14:5 hypervisors.hv1.nic: is missing; state it (string)",
+    "14:5 hypervisors.hv1.nic: is missing; state it (text)",
   ],
   [
     "wrong type",
@@ -149,8 +149,60 @@ const CASES: [string, (site: string) => string, string][] = [
   ],
   [
     "two VMs on one image",
-    (s) => s.replace("vsockCid: 32", "volumes: { var: { image: /var/lib/microvms//kw1/var.img } }"),
+    (s) => s.replace("vsockCid: 32", "volumes: { var: { image: /var/lib/microvms/kw1/var.img } }"),
     "vms.kw2.volumes.var.image: image /var/lib/microvms/kw1/var.img is already that of vms.kw1",
+  ],
+  [
+    "path with a part that says nothing",
+    (s) => s.replace("vsockCid: 32", "volumes: { var: { image: /srv/./var.img } }"),
+    "vms.kw2.volumes.var.image: has empty or '.' parts; write each '/' once",
+  ],
+  [
+    "an address by which a hypervisor is reached",
+    (s) => s.replace("address: 10.0.0.1", "address: 192.0.2.31"),
+    "vms.kw1.ip: address 192.0.2.31 is already that of hypervisors.hv1",
+  ],
+  [
+    "host name of a hypervisor",
+    (s) => s.replace("vsockCid: 32", "hostName: hv1"),
+    "vms.kw2.hostName: host name hv1 is already that of hypervisors.hv1",
+  ],
+  [
+    "one name for two volumes",
+    (s) =>
+      s
+        .replace("  kw2:", "  kw1-a:")
+        .replace("vsockCid: 32", "volumes: { b: { size: 1GiB } }")
+        .replace("vsockCid: 31", "volumes: { a-b: { size: 1GiB } }"),
+    "vms.kw1-a.volumes.b: the name kw1-a-b, under which Pulumi knows a volume, is already that of vms.kw1",
+  ],
+  [
+    "one label for two volumes of a VM",
+    (s) =>
+      s.replace(
+        "vsockCid: 32",
+        "volumes: { postgres-data-primary: { size: 1GiB }, postgres-data-premium: { size: 1GiB } }",
+      ),
+    "vms.kw2.volumes.postgres-data-primary.label: label postgres-data-pr is already that of volumes.postgres-data-premium",
+  ],
+  [
+    "two volumes at one place",
+    (s) => s.replace("vsockCid: 32", "volumes: { v: { size: 1GiB, mountPoint: /var } }"),
+    "vms.kw2.volumes.var.mountPoint: mount point /var is already that of volumes.v",
+  ],
+  [
+    "one serial number for two raw disks",
+    (s) =>
+      s.replace(
+        "vsockCid: 32",
+        "volumes: { object-storage-daemon-1: { size: 1GiB, fsType: none }, object-storage-daemon-2: { size: 1GiB, fsType: none } }",
+      ),
+    "serial number object-storage-daemo is already that of volumes.object-storage-daemon-1",
+  ],
+  [
+    "an alias without anchor",
+    (s) => s.replace("vsockCid: 32", "restart: *gone"),
+    "32:14 vms.kw2.restart: the alias *gone stands for nothing; write the value out",
   ],
   [
     "path with '..'",
@@ -166,7 +218,7 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "volume without size",
     (s) => s.replace("size: 10GiB, ", ""),
-    "vms.kw1.volumes.var: the volume var of kw1 has no size; state size: 20GiB",
+    "vms.kw1.volumes.var.size: the volume var of kw1 has no size; state size: 20GiB",
   ],
   [
     "no size",
@@ -181,7 +233,7 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "no duration",
     (s) => s.replace("vcpu: 1", "vcpu: 1\n    startTimeout: 90"),
-    "8:19 profiles.worker.startTimeout: must be a string; correct the value; quote it where it is text",
+    "8:19 profiles.worker.startTimeout: must be text; correct the value; quote it where it is text",
   ],
   [
     "a duration of nothing",
@@ -201,12 +253,12 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "memoryTarget above memory",
     (s) => s.replace("512MiB", "2GiB"),
-    "vms.kw1: memoryTarget 2GiB is more than memory 1GiB",
+    "vms.kw1.memoryTarget: memoryTarget 2GiB is more than memory 1GiB",
   ],
   [
     "no vCPU anywhere",
     (s) => s.replace("    vcpu: 1\n", ""),
-    "vms.kw1: neither the VM nor its profile states vcpu; state vcpu",
+    "vms.kw1.vcpu: neither the VM nor its profile states vcpu; state vcpu",
   ],
   [
     "bad host key",
@@ -234,12 +286,12 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "prototype key",
     (s) => s.replace("  kw2:", "  __proto__:"),
-    "27:3 __proto__: is not allowed as a key",
+    "27:3 vms.__proto__: is not allowed as a key",
   ],
   [
     "merge key",
     (s) => s.replace("    vsockCid: 32", "    <<: { vsockCid: 32 }"),
-    '32:5 "<<": is not allowed as a key',
+    '32:5 vms.kw2."<<": is not allowed as a key',
   ],
   [
     "control characters",
@@ -278,6 +330,70 @@ test("all faults at once, in the order of the file, and none that follows from a
     "stacks/x.yaml:14:5 hypervisors.hv1.nic",
     "stacks/x.yaml:29:9 vms.kw2.ip",
   ]);
+});
+
+describe("one fault hides no other", () => {
+  const paths = (text: string): string[] =>
+    faultsOf(text).map((fault) => fault.replace(/^\S+ (\S+): .*/s, "$1"));
+  const more = (text: string): string =>
+    text
+      .replace("hypervisor: hv1", "hypervisor: hv7")
+      .replace("192.0.2.32", "192.0.2.31")
+      .replace("    vsockCid: 32", "    vsockCid: 31");
+
+  test.each<[string, (site: string) => string, string]>([
+    [
+      "a key that stands twice",
+      (s) => s.replace("    nic:", "    nic: x\n    nic:"),
+      "hypervisors.hv1.nic",
+    ],
+    ["a merge key", (s) => s.replace("    nic:", "    <<: {}\n    nic:"), 'hypervisors.hv1."<<"'],
+    ["a second document", (s) => `${s}---\n{}\n`, "stacks/x.yaml"],
+  ])("%s", (_, edit, path) => {
+    const found = paths(more(edit(SITE)));
+    expect(found.join(" ")).toContain(path);
+    expect(found).toEqual(expect.arrayContaining(["vms.kw1.hypervisor", "vms.kw2.ip"]));
+  });
+
+  test("in one VM", () => {
+    const text = SITE.replace("hypervisor: hv1", "hypervisor: hv7")
+      .replace('"02:00:00:00:00:31"', "none")
+      .replace("192.0.2.31", "192.0.2.32")
+      .replace("vsockCid: 31", "vcpu: many");
+    expect(paths(text)).toEqual([
+      "vms.kw1.hypervisor",
+      "vms.kw1.mac",
+      "vms.kw1.vcpu",
+      "vms.kw2.ip",
+    ]);
+  });
+
+  test("in one ssh section", () => {
+    const text = SITE.replace("ssh:\n", "ssh:\n  port: none\n").replace(
+      "jumpHost: bastion",
+      "jumpHost: moon",
+    );
+    expect(paths(text)).toEqual(["ssh.port", "hypervisors.hv1.ssh.jumpHost"]);
+  });
+
+  test("and none follows from a profile that is set aside", () => {
+    const text = SITE.replace("vcpu: 1", "vcpu: x").replace(
+      "vsockCid: 31",
+      "volumes: { var: { onDelete: delete } }",
+    );
+    expect(paths(text)).toEqual(["profiles.worker.vcpu"]);
+  });
+});
+
+test("maps that are there and empty are as good as none", () => {
+  expect(
+    faultsOf(
+      SITE.replace(/vms:[^]*/, "vms:\n").replace(
+        /profiles:[^]*?hypervisors:/,
+        "profiles:\nhypervisors:",
+      ),
+    ),
+  ).toEqual([]);
 });
 
 test("whatever the text, the loader throws nothing but its own error", () => {

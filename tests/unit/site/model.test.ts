@@ -152,7 +152,8 @@ describe("site.json", () => {
     const edited = LAB.replace(
       "    profile: worker\n",
       "    profile: worker\n    running: false\n    restart: again\n",
-    ).replace("agent", "agent");
+    );
+    expect(edited).not.toBe(LAB);
     expect(siteJson(parseSite(edited, "/site/stacks/lab.yaml"))).toBe(siteJson(lab()));
     const smaller = LAB.replace(
       'mac: "02:00:00:00:00:31"',
