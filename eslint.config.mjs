@@ -1,6 +1,19 @@
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
+/** An import goes down only; the program and the provider meet at the schema alone. `site/` is pure but for its loader. */
+const boundary = (files, forbidden, ignores = []) => ({
+  files,
+  ignores,
+  rules: {
+    "no-restricted-imports": [
+      "error",
+      { patterns: [{ regex: forbidden, message: "An import goes down only: CONTRIBUTING.md." }] },
+    ],
+  },
+});
+const up = (...names) => `^(\\.\\.?/)+(${names.join("|")})(/|$)`;
+
 export default tseslint.config(
   { ignores: ["bin/", "node_modules/", ".site/"] },
   js.configs.recommended,
@@ -16,6 +29,14 @@ export default tseslint.config(
       "@typescript-eslint/consistent-type-assertions": ["error", { assertionStyle: "never" }],
     },
   },
+  boundary(["index.ts"], up("provider", "lab", "bench", "tests")),
+  boundary(["components/**/*.ts"], up("provider", "lab", "bench", "tests", "index")),
+  boundary(["provider/**/*.ts"], up("components", "site", "lab", "bench", "tests", "index")),
+  boundary(["provider/hosts/**/*.ts"], `${up("resources", "server", "lifecycle")}|${up("site")}`),
+  boundary(["site/**/*.ts"], `^(\\.\\./)+|^@pulumi/|^node:(fs|net|child_process)`, [
+    "site/load.ts",
+    "site/writeSchema.ts",
+  ]),
   { files: ["**/wire.ts"], rules: { "@typescript-eslint/consistent-type-assertions": "off" } },
   // The rule recurses without end on recursive union types (a bug of typescript-eslint 8.73).
   {

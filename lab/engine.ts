@@ -4,13 +4,14 @@
  */
 import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { attempt, isOnPath, run } from "./command";
+import { isOnPath, run } from "./command";
 import { cacheDirectory, hashOf, labSource, madeOnce } from "./paths";
 import { say, step } from "./progress";
 
 const VERSION = "3.259.0";
 const LANGUAGE_HOST_VERSION = "3.68.0";
 const INSTALLER = "https://get.pulumi.com/";
+const INSTALLER_TIMEOUT_MS = 15_000;
 const VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
 
 const modules = {
@@ -112,11 +113,13 @@ async function install(): Promise<boolean> {
 }
 
 async function installerScript(): Promise<string | undefined> {
-  const answer = await attempt(
-    ["curl", "-fsSL", "--connect-timeout", "5", "--max-time", "15", INSTALLER],
-    { timeoutSeconds: 20 },
-  );
-  return answer.code === 0 && answer.stdout.startsWith("#!") ? answer.stdout : undefined;
+  try {
+    const answer = await fetch(INSTALLER, { signal: AbortSignal.timeout(INSTALLER_TIMEOUT_MS) });
+    const text = await answer.text();
+    return answer.ok && text.startsWith("#!") ? text : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function build(name: ModuleName): Promise<void> {

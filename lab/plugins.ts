@@ -2,7 +2,7 @@
  * The provider plugins that the program's packages need: the official ones where they can be
  * downloaded, else the stand-ins of lab/plugins.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { attempt } from "./command";
 import { labEnvironment, pulumiHome } from "./environment";
@@ -13,6 +13,7 @@ const PLUGINS = [{ name: "command", version: "1.2.1" }] as const;
 type Plugin = (typeof PLUGINS)[number];
 
 const DOWNLOAD_SECONDS = 90;
+const A_DAY_MS = 24 * 3600 * 1000;
 /** In a cached plugin's directory: it could not be downloaded. */
 const ABSENT = "not-downloaded";
 
@@ -24,7 +25,9 @@ async function ensurePlugin(plugin: Plugin): Promise<void> {
   const directory = `resource-${plugin.name}-v${plugin.version}`;
   const target = join(pulumiHome, "plugins", directory);
   if (existsSync(target)) return;
-  const cached = await madeOnce(join(cacheDirectory, "plugins", directory), (partial) =>
+  const cached = join(cacheDirectory, "plugins", directory);
+  if (isOld(join(cached, ABSENT))) rmSync(cached, { recursive: true });
+  await madeOnce(cached, (partial) =>
     step(`downloading the plugin ${plugin.name} ${plugin.version}`, () =>
       download(plugin, directory, partial),
     ),
@@ -34,6 +37,12 @@ async function ensurePlugin(plugin: Plugin): Promise<void> {
     else cpSync(cached, partial, { recursive: true });
     return Promise.resolve();
   });
+}
+
+/** A failed download is tried again on another day. */
+function isOld(mark: string): boolean {
+  const status = statSync(mark, { throwIfNoEntry: false });
+  return status !== undefined && Date.now() - status.mtimeMs > A_DAY_MS;
 }
 
 /** Into a Pulumi home of its own, so that nothing half-made gets into the lab's. */

@@ -1,5 +1,5 @@
 /** `lab/run verify`: what CI checks without running anything of the product. */
-import { readdirSync } from "node:fs";
+import { closeSync, openSync, readSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { attempt, handOver, isOnPath } from "./command";
 import { checkout } from "./paths";
@@ -10,9 +10,7 @@ const SKIPPED = new Set(["node_modules", "bin", ".git", ".site", "coverage"]);
 /** Runs all checks, also after one has failed. */
 export async function verify(): Promise<number> {
   const files = filesBelow("");
-  const shell = files.filter(
-    (file) => file.endsWith(".sh") || file === "lab/run" || file === ".ci/run",
-  );
+  const shell = files.filter(isShellScript);
   const nix = files.filter((file) => file.endsWith(".nix"));
   const checks: [string, ...string[]][] = [
     ["tsc", "--noEmit"],
@@ -43,6 +41,16 @@ async function passes(check: [string, ...string[]]): Promise<boolean> {
   const result = await attempt(check, { cwd: checkout });
   if (result.code !== 0) say(result.stderr);
   return result.code === 0;
+}
+
+/** By its name, or by what the kernel runs it with. */
+function isShellScript(file: string): boolean {
+  if (file.endsWith(".sh")) return true;
+  const start = Buffer.alloc(32);
+  const opened = openSync(join(checkout, file), "r");
+  readSync(opened, start);
+  closeSync(opened);
+  return /^#!\S*\/(env )?(ba)?sh\n/.test(start.toString("latin1"));
 }
 
 function filesBelow(directory: string): string[] {

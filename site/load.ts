@@ -1,6 +1,5 @@
 /** Reads a site file. The only place of `site/` with effects. */
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { parseSiteDocument } from "./document";
@@ -34,7 +33,8 @@ export function parseSite(text: string, file: string): SiteModel {
     const directory = dirname(resolve(file));
     return normalise(site, {
       flake: (reference) => absoluteFlake(reference, directory),
-      file: (path) => resolve(directory, path.replace(/^~(?=\/)/, homedir())),
+      // `~` is the home of whoever runs the provider, and stays.
+      file: (path) => (path.startsWith("~/") ? path : resolve(directory, path)),
     });
   }
   const lines = faults.map((fault) => ({

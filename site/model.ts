@@ -34,7 +34,7 @@ export interface SshEndpoint {
 export interface SshCredentials {
   /** Use the agent at SSH_AUTH_SOCK. */
   agent: boolean;
-  /** Private key files, absolute paths. */
+  /** Private key files: absolute paths, or such below `~`. */
   identityFiles: string[];
 }
 

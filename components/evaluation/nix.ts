@@ -19,11 +19,17 @@ const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 /** By the program itself: a pass whose evaluation is kept starts no plugin for it. */
 export const runDirectly: Run = async (command, environment) => {
   const { stdout } = await promisify(execFile)("/bin/sh", ["-c", command], {
-    env: { ...process.env, ...environment },
+    env: { ...withoutConfiguration(process.env), ...environment },
     maxBuffer: MAX_OUTPUT_BYTES,
   });
   return stdout;
 };
+
+/** The engine hands the stack's configuration to the program by its environment, secrets opened. */
+function withoutConfiguration(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(environment).filter(([name]) => !name.startsWith("PULUMI_CONFIG"));
+  return Object.fromEntries(kept);
+}
 
 /** The file that is run under a name. Asking it for its version would take a process for each pass. */
 export interface Program {

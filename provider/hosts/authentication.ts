@@ -8,7 +8,11 @@ import type { ProviderConfig } from "./config";
 /** Hands out one method after the other. */
 export class Methods {
   tried = 0;
-  constructor(private readonly all: readonly AnyAuthMethod[]) {}
+  constructor(
+    private readonly all: readonly AnyAuthMethod[],
+    /** Identity files that could not be used, each with the reason. */
+    readonly leftOut: readonly string[],
+  ) {}
 
   /** `false` where there is none left, as ssh2 wants it. */
   next(): AnyAuthMethod | false {
@@ -16,26 +20,35 @@ export class Methods {
   }
 }
 
-/** The secret, the files, and then what the agent holds beside them. */
+/**
+ * The secret, the files, and then what the agent holds beside them. A file that is not here, or that only the agent can
+ * open, is left out: another operator's home may have it, or his agent its key.
+ */
 export function authMethods(username: string, config: ProviderConfig): Methods {
   const methods: AnyAuthMethod[] = [];
   const known = new Set<string>();
-  const add = (key: string, origin: string): void => {
-    const blob = publicBlob(key, origin);
+  const leftOut: string[] = [];
+  const add = (key: string, blob: string): void => {
     if (known.has(blob)) return;
     known.add(blob);
     methods.push({ type: "publickey", username, key });
   };
-  if (config.privateKey !== undefined) add(config.privateKey, "privateKey");
-  for (const file of config.identityFiles) add(readIdentity(file), file);
+  if (config.privateKey !== undefined) {
+    add(config.privateKey, publicBlob(config.privateKey, "privateKey"));
+  }
+  for (const file of config.identityFiles) {
+    const identity = readIdentity(file);
+    if ("leftOut" in identity) leftOut.push(`${file} ${identity.leftOut}`);
+    else add(identity.key, publicBlob(identity.key, file));
+  }
   const socket = process.env["SSH_AUTH_SOCK"];
   if (config.agent && socket !== undefined && socket !== "") {
     methods.push({ type: "agent", username, agent: agentWithout(known, socket) });
   }
-  if (methods.length > 0) return new Methods(methods);
+  if (methods.length > 0) return new Methods(methods, leftOut);
   throw new ProviderError(
     "authentication",
-    "there is no key to log in with",
+    ["there is no key to log in with", ...leftOut].join("; "),
     "Start an SSH agent with the operator's key, or name a file in ssh.identityFiles of the site.",
   );
 }
@@ -61,12 +74,22 @@ function blobOf(key: AgentKey): string {
   return parsed instanceof Error ? "" : parsed.getPublicSSH().toString("base64");
 }
 
-function readIdentity(file: string): string {
+function readIdentity(file: string): { key: string } | { leftOut: string } {
+  let key: string;
   try {
-    return readFileSync(file, "utf8");
+    key = readFileSync(file, "utf8");
   } catch (error) {
+    if (isAbsence(error)) return { leftOut: "is not there" };
     throw new ProviderError("authentication", `identity file ${file}: ${messageOf(error)}`);
   }
+  const parsed = utils.parseKey(key);
+  return parsed instanceof Error && /^Encrypted .*no passphrase/.test(parsed.message)
+    ? { leftOut: "has a passphrase: ssh-add gives it to the agent" }
+    : { key };
+}
+
+function isAbsence(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function publicBlob(key: string, origin: string): string {

@@ -1,4 +1,5 @@
 /** The provider's configuration: every host, how it is reached, and the operator's credentials. */
+import { homedir } from "node:os";
 import { z } from "zod";
 import { ProviderError } from "../errors";
 
@@ -39,8 +40,15 @@ export const configSchema = z.object({
   hosts: z.record(z.string(), hostSchema),
   /** Use the agent at SSH_AUTH_SOCK. */
   agent: z.boolean().default(true),
-  /** Private key files, read anew at each run. */
-  identityFiles: z.array(z.string().regex(/^[^\p{Cc}"]+$/u, "is not a file's name")).default([]),
+  /** Private key files, read anew at each run; `~` is the home of whoever runs it. */
+  identityFiles: z
+    .array(
+      z
+        .string()
+        .regex(/^[^\p{Cc}"]+$/u, "is not a file's name")
+        .transform((file) => file.replace(/^~(?=\/)/, homedir())),
+    )
+    .default([]),
   /** A private key in OpenSSH format: a Pulumi secret, encrypted in the state of the provider. */
   privateKey: z.string().optional(),
 });

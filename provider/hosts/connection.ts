@@ -120,6 +120,8 @@ interface Progress {
   shown: string | undefined;
   /** At least one of the operator's keys was refused. */
   refused: boolean;
+  /** Identity files that could not be used. */
+  leftOut: readonly string[];
 }
 
 const DOING: Record<Stage, string> = {
@@ -153,6 +155,7 @@ function handshake(
     stage: sock === undefined ? "connecting" : "connected",
     shown: undefined,
     refused: false,
+    leftOut: methods.leftOut,
   };
   wait.doing = () => `${DOING[progress.stage]} ${where}`;
   return new Promise((resolve, reject) => {
@@ -224,7 +227,7 @@ function explain(
   if (error.level === "client-authentication" || saidNo(error, progress)) {
     return new ProviderError(
       "authentication",
-      `${where}: the host refused every key for user ${hop.user}`,
+      [`${where}: the host refused every key for user ${hop.user}`, ...progress.leftOut].join("; "),
       "Load the operator's key into the SSH agent, or name it in ssh.identityFiles of the site.",
     );
   }
