@@ -11,9 +11,11 @@ import * as log from "@pulumi/pulumi/log";
 Reflect.deleteProperty(Error, "prepareStackTrace");
 
 /**
- * It also sends the engine some lines of debug output for each resource, one call at a time, and the
- * engine drops them unless it runs with --debug. PULUMI_MICROVM_DEBUG=true sends them again.
+ * Of such a stack nothing is ever seen, so one frame has to do: it still says where an error comes from. And the SDK
+ * sends the engine some lines of debug output for each resource, one call at a time, which the engine drops
+ * unless it runs with --debug. PULUMI_MICROVM_DEBUG=true brings both back.
  */
 if (process.env["PULUMI_MICROVM_DEBUG"] !== "true") {
+  Error.stackTraceLimit = 1;
   Object.assign(log, { debug: () => Promise.resolve() });
 }

@@ -423,3 +423,12 @@ test("the examples in stacks/ are right", () => {
     expect(parseSite(readFileSync(file, "utf8"), file).vms.length).toBeGreaterThan(2);
   }
 });
+
+test("the README's site file is right", () => {
+  const readme = readFileSync(join(__dirname, "..", "..", "..", "README.md"), "utf8");
+  const block = /^```yaml\n(# yaml-language-server[^]*?)^```/m.exec(readme)?.[1] ?? "";
+  expect(block).toContain("ssh-ed25519 AAAA...");
+  expect(parseSite(block.replaceAll("ssh-ed25519 AAAA...", KEY), "stacks/x.yaml").vms).toHaveLength(
+    1,
+  );
+});
