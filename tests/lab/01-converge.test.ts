@@ -36,9 +36,12 @@ function snapshot(host: string): Promise<string> {
   return on(
     host,
     "find /var/lib/microvms /var/lib/pulumi-microvm /nix/var/nix/gcroots -xdev -not -path '*/run/*' " +
-      "-printf '%p %y %m %u %s %T@ %l\\n' | grep -v 'var.img' | sort; find /var/lib/microvms -name '*.img' -printf '%p %s\\n' | sort",
+      "-printf '%p %y %m %u %s %T@ %l\\n' | grep -v 'var.img' | sort; find /var/lib/microvms -name '*.img' -printf '%p %s\\n' | sort; ls /nix/store",
   );
 }
+
+const hostKeyFile = (vm: string): string =>
+  `/var/lib/microvms/${vm}/etc/ssh/ssh_host_ed25519_key.pub`;
 
 test("VMs are active, and guests answer SSH through br0 with the pinned key", async () => {
   const resources = await state();
@@ -68,6 +71,8 @@ test("the outputs tell of each VM", async () => {
           hypervisor: VMS[vm],
           running: true,
           stale: false,
+          runner: await on(VMS[vm], `readlink /var/lib/microvms/${vm}/current`),
+          guestHostKey: await on(VMS[vm], `cat ${hostKeyFile(vm)} | cut -d ' ' -f 1-2`),
         },
       },
     });
@@ -112,15 +117,16 @@ test("memory changed in a profile restarts its VMs and no other", async () => {
   await expectNoChanges();
 });
 
-test("a closure can be built on the host, and the start has a deadline", async () => {
+test("a closure can be built on the host: the operator's store does not get it", async () => {
   const before = await bootId("kw2");
-  await site.set({
-    "hypervisors.hv2.build": "host",
-    "vms.kw2.memory": "200MiB",
-    "vms.kw2.startTimeout": "2m",
-  });
+  // One that nobody built before.
+  const memory = `${200 + Math.floor(Math.random() * 100)}MiB`;
+  await site.set({ "hypervisors.hv2.build": "host", "vms.kw2.memory": memory });
   await up();
   expect(await bootId("kw2")).not.toBe(before);
+  const runner = await on("hv2", "readlink /var/lib/microvms/kw2/current");
+  expect(await on("hv2", `nix-store --check-validity ${runner} && echo valid`)).toBe("valid");
+  expect((await lab(["exec", "nix-store", "--check-validity", runner])).code).not.toBe(0);
   await expectNoChanges();
   await site.reset();
   await up();

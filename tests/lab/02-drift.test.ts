@@ -122,7 +122,9 @@ describe("what is not repaired unasked is a clear error, and nothing is changed"
     );
     try {
       const end = await journalEnd("hv1");
-      expect((await pulumi("preview", "--stack=lab")).text).toMatch(/br9 is down/);
+      const previewed = await pulumi("preview", "--stack=lab");
+      expect(previewed.code).not.toBe(0);
+      expect(previewed.text).toMatch(/br9 is down/);
       expect(await failingUp()).toMatch(/br9 is down/);
       expect(await mutations("hv1", end)).toEqual([]);
     } finally {

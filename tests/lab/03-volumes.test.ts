@@ -148,7 +148,9 @@ describe("a fresh VM's volume", () => {
       "hv2",
       `dd if=/dev/zero of=${image} bs=1M count=1 conv=notrunc 2>/dev/null; sed -i 's/"phase":"ready"/"phase":"growing"/' /var/lib/pulumi-microvm/volumes/kw4.data.json`,
     );
+    const before = await on("hv2", `cksum < ${image}`);
     expect(await failingUp()).toMatch(/it is never formatted again/);
+    expect(await on("hv2", `cksum < ${image}`)).toBe(before);
     await gone();
     await up();
   });
