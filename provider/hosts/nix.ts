@@ -8,6 +8,7 @@ import { printable } from "./printable";
 import { withPrivateDirectory } from "./privateDirectory";
 import { alias, sshFiles } from "./sshConfig";
 import type { SshTarget } from "./sshConfig";
+import { Wait } from "./wait";
 
 const NIX = ["--extra-experimental-features", "nix-command flakes"];
 
@@ -60,14 +61,12 @@ function run(
   args: string[],
   environment: Record<string, string>,
 ): Promise<void> {
+  const wait = new Wait(doing, call);
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       env: { ...process.env, ...environment },
       stdio: ["ignore", "ignore", "pipe"],
-      signal: AbortSignal.any([
-        call.signal,
-        AbortSignal.timeout(Math.max(1, call.deadline - Date.now())),
-      ]),
+      signal: wait.signal,
     });
     let printed = "";
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
@@ -75,8 +74,8 @@ function run(
     });
     child.on("error", (error) => {
       if (error.name === "AbortError") {
-        const cause = call.signal.aborted ? "cancelled" : "deadline";
-        reject(new ProviderError(cause, `${doing}: ${program}: ${cause}`));
+        const { reason } = wait.over();
+        reject(new ProviderError(reason, `${doing}: ${program}: ${reason}`));
       } else {
         reject(
           new ProviderError(
