@@ -37,7 +37,7 @@ export function sshFiles(directory: string, { hop, config }: SshTarget): Map<str
   const stanzas = hops.map((one, index) =>
     [
       `Host ${alias(index)}`,
-      `HostName ${one.address}`,
+      `HostName ${literal(one.address)}`,
       `HostKeyAlias ${alias(index)}`,
       `Port ${one.port}`,
       `User ${one.user}`,

@@ -1,4 +1,6 @@
 /** Copies go through OpenSSH, which holds the same pins: none of the lines that see to it may go. */
+import * as fc from "fast-check";
+import { configSchema } from "../../../provider/hosts/config";
 import { sshFiles } from "../../../provider/hosts/sshConfig";
 
 const key = (name: string): string => `ssh-ed25519 ${Buffer.from(name).toString("base64")}`;
@@ -90,4 +92,51 @@ test("with the agent, its keys too; without a secret there is no file of one", (
   });
   expect(files.get("config")).not.toMatch(/Identit/);
   expect([...files.keys()].sort()).toEqual(["config", "known_hosts"]);
+});
+
+/** Each of them alone on its line, and as it is: OpenSSH puts nothing in for `%` or `${`. */
+const LINES: Record<string, (value: string) => string> = {
+  address: (value) => `HostName ${value.replaceAll("%", "%%")}`,
+  user: (value) => `User ${value}`,
+  identityFiles: (value) => `IdentityFile "${value.replaceAll("%", "%%")}"`,
+};
+const hostile = fc.oneof(
+  fc.constantFrom(
+    "a\nProxyCommand id",
+    "a ProxyCommand",
+    "-oX=y",
+    '"',
+    "fe80::1%eth0",
+    "~/a b",
+    "$(id)",
+  ),
+  fc.string({ unit: "grapheme", maxLength: 20 }),
+);
+
+test("whatever an address, a user or a file's name is: refused, or on one line as it is", () => {
+  const of = (more: object, files: string[]): unknown => ({
+    hosts: { hv1: { ...hop("192.0.2.1", "root"), ...more } },
+    agent: false,
+    identityFiles: files,
+  });
+  const config = (given: unknown): string[] | undefined => {
+    const { data } = configSchema.safeParse(given);
+    const hv1 = data?.hosts["hv1"];
+    if (data === undefined || hv1 === undefined) return undefined;
+    return (sshFiles("/run/private", { hop: hv1, config: data }).get("config") ?? "")
+      .split("\n")
+      .map((line) => line.trim());
+  };
+  const plain = config(of({}, ["/id"]))?.length;
+  fc.assert(
+    fc.property(fc.constantFrom(...Object.keys(LINES)), hostile, (key, value) => {
+      const lines = config(
+        key === "identityFiles" ? of({}, [value]) : of({ [key]: value }, ["/id"]),
+      );
+      if (lines === undefined) return;
+      expect(lines).toHaveLength(plain ?? 0);
+      expect(lines).toContain(LINES[key]?.(value));
+    }),
+    { numRuns: 500 },
+  );
 });
