@@ -131,7 +131,12 @@ export class NixClosure extends pulumi.CustomResource {
   declare readonly paths: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: NixClosureArgs, opts?: pulumi.CustomResourceOptions) {
-    super("microvm:index:NixClosure", name, { ...args, paths: undefined }, opts);
+    super(
+      "microvm:index:NixClosure",
+      name,
+      { ...args, paths: undefined, ownership: undefined },
+      opts,
+    );
   }
 }
 

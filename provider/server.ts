@@ -11,6 +11,7 @@ import { checkConfig, diffConfig, parseConfig } from "./configuration";
 import type { ChangeKind, Changes } from "./diff";
 import { ProviderError, messageOf } from "./errors";
 import { HostPool } from "./hosts/pool";
+import { sweepPrivateDirectories } from "./hosts/privateDirectory";
 import { InitFailed } from "./lifecycle";
 import type { BoundResource, Checked } from "./lifecycle";
 import type { Log } from "./log";
@@ -63,6 +64,7 @@ export class Provider {
         diffResponse(diffConfig(oldInputsOf(request), decode(request.getNews()))),
       ),
       configure: unary<pb.ConfigureRequest, pb.ConfigureResponse>((request) => {
+        sweepPrivateDirectories();
         this.pool = new HostPool(parseConfig(decode(request.getArgs())));
         const response = new pb.ConfigureResponse();
         response.setAcceptsecrets(true);

@@ -4,7 +4,7 @@ import { ProviderError, messageOf } from "../errors";
 import { fingerprint, keyBlob, pinned } from "./connection";
 import type { Call, Guest, Host } from "./host";
 import { printable } from "./printable";
-import { pause } from "./wait";
+import { Wait, pause } from "./wait";
 
 /** A guest on an emulated or crowded processor takes its time for the key exchange. */
 const HANDSHAKE_TIMEOUT_MS = 20_000;
@@ -13,18 +13,20 @@ const RETRY_MS = 300;
 /** Waits until the guest's sshd proves that it holds the pinned key. Nothing is logged in to. */
 export async function awaitGuest(host: Host, call: Call, guest: Guest): Promise<void> {
   const started = Date.now();
+  let cause = "";
   for (;;) {
-    let cause: string;
     try {
       await shakeHands(host, call, guest);
       return;
     } catch (error) {
       if (error instanceof ProviderError && error.reason === "host-key") throw error;
-      cause = printable(messageOf(error));
+      // The try that the deadline cuts off says less than the one before it.
+      const isLast = Date.now() >= call.deadline && cause !== "";
+      if (!isLast) cause = printable(messageOf(error));
     }
     const seconds = Math.round((Date.now() - started) / 1000);
     if (call.signal.aborted) throw new ProviderError("cancelled", `${guest.name}: cancelled`);
-    if (Date.now() > call.deadline) {
+    if (Date.now() >= call.deadline) {
       throw new ProviderError(
         "guest",
         `${guest.name} (${guest.address}) runs, but its SSH server did not answer in ${seconds} s: ${cause}`,
@@ -36,31 +38,33 @@ export async function awaitGuest(host: Host, call: Call, guest: Guest): Promise<
 }
 
 async function shakeHands(host: Host, call: Call, guest: Guest): Promise<void> {
-  const sock = await host.stream(call, guest.address, 22);
-  await new Promise<void>((resolve, reject) => {
-    const client = new Client();
+  const deadline = Math.min(call.deadline, Date.now() + HANDSHAKE_TIMEOUT_MS);
+  const wait = new Wait(guest.name, { deadline, signal: call.signal });
+  const sock = await host.stream({ ...call, deadline }, guest.address, 22);
+  wait.doing = () => "waiting for the guest's SSH server";
+  const client = new Client();
+  const shaken = new Promise<void>((resolve, reject) => {
     let shown: Buffer | undefined;
-    const settle = (act: () => void): void => {
-      client.removeAllListeners();
-      client.on("error", () => undefined);
-      client.end();
-      sock.destroy();
-      act();
-    };
-    client.on("handshake", () => settle(resolve));
-    client.on("close", () => settle(() => reject(new Error("the connection was closed"))));
-    client.on("error", (error) =>
-      settle(() => reject(shown === undefined ? error : wrongKey(guest, shown))),
-    );
+    client.on("handshake", () => resolve());
+    client.on("close", () => reject(new Error("the connection was closed")));
+    client.on("error", (error) => reject(shown === undefined ? error : wrongKey(guest, shown)));
     client.connect({
       sock,
       username: "root",
-      readyTimeout: HANDSHAKE_TIMEOUT_MS,
+      readyTimeout: 0, // the wait's
       ...pinned(guest, (blob, right) => {
         if (!right) shown = blob;
       }),
     });
   });
+  try {
+    await wait.until(shaken);
+  } finally {
+    client.removeAllListeners();
+    client.on("error", () => undefined);
+    client.destroy();
+    sock.destroy();
+  }
 }
 
 function wrongKey(guest: Guest, shown: Buffer): ProviderError {

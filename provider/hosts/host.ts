@@ -10,6 +10,7 @@ import type { Run } from "./exec";
 import { parseFacts } from "./facts";
 import type { HostFacts } from "./facts";
 import { Limiter } from "./limit";
+import { printable } from "./printable";
 import { encodeParameters, script } from "./script";
 import type { Parameters } from "./script";
 import { Shared, Wait, pause } from "./wait";
@@ -115,12 +116,13 @@ export class Host {
     }
   }
 
-  /** The last lines of a VM's unit, for messages. */
-  journalTail(call: Call, vm: string): Promise<string[]> {
+  /** The last lines of a VM's unit, fit for messages: its guest writes there too. */
+  async journalTail(call: Call, vm: string): Promise<string[]> {
     const deadline = Date.now() + PROBE_TIMEOUT_MS;
     const wait = new Wait(this.name, { deadline, signal: call.signal });
     const run = { script: script("lib", "journal-tail"), parameters: { name: vm }, wait };
-    return this.run({ ...run, freeText: true }, "reading the journal");
+    const lines = await this.run({ ...run, freeText: true }, "reading the journal");
+    return lines.map(printable);
   }
 
   /** What an image holds; undefined where there is none. */

@@ -12,6 +12,8 @@ export interface Limits {
 export class Wait {
   /** Given when the time is over, and when the work is cancelled. */
   readonly signal: AbortSignal;
+  /** Held here: Node 20 collects a timeout that only AbortSignal.any knows, and then it never comes. */
+  private readonly timeout: AbortSignal;
   /** What is being waited for at the moment, for the error. */
   doing: () => string = () => "waiting";
   /** Why the last attempt failed, where there was one. */
@@ -23,7 +25,8 @@ export class Wait {
   ) {
     // Whole milliseconds, or AbortSignal.timeout throws.
     const left = Math.ceil(Math.max(0, Math.min(limits.deadline - Date.now(), 2 ** 31 - 1)));
-    this.signal = AbortSignal.any([limits.signal, AbortSignal.timeout(left)]);
+    this.timeout = AbortSignal.timeout(left);
+    this.signal = AbortSignal.any([limits.signal, this.timeout]);
     setMaxListeners(0, this.signal);
   }
 

@@ -36,6 +36,14 @@ export function notAnId(id: string, shape: string): ProviderError {
   return new ProviderError("input", `${id} is not an id to import`, `It has to be ${shape}.`);
 }
 
+/** What is on a host, as inputs; what no site could state is not imported. */
+export function importable<T>(schema: z.ZodType<T>, found: object, id: string): T {
+  const parsed = schema.safeParse(found);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
+  throw new ProviderError("foreign", `${id} can't be imported as it is: ${faults.join("; ")}`);
+}
+
 export const interfaceName = z
   .string()
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/, "must be the name of a network interface");

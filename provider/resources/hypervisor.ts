@@ -4,7 +4,15 @@ import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
 import type { Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
-import { absolutePath, host, interfaceName, notAnId, requireMachine, storePath } from "./fields";
+import {
+  absolutePath,
+  host,
+  importable,
+  interfaceName,
+  notAnId,
+  requireMachine,
+  storePath,
+} from "./fields";
 import { CHECK, CHECKS } from "./hypervisorChecks";
 import {
   claim,
@@ -111,6 +119,23 @@ function requireDue(facts: HostFacts, wanted: Inputs): void {
   );
 }
 
+/** As systemd and the kernel name cards, and bonds of them. */
+const CARD = /^(en|eth|ib|bond|team)/;
+
+/** The bridge that leads out of the host: beside it there are those of libvirt and of containers. */
+function requireUplink(facts: HostFacts, id: string): Pick<Inputs, "bridge" | "nic"> {
+  const all = [...facts.bridges].flatMap(([bridge, { ports }]) =>
+    ports.map((nic) => ({ bridge, nic })),
+  );
+  const uplink = all.find(({ nic }) => CARD.test(nic)) ?? all[0];
+  if (uplink !== undefined) return uplink;
+  throw new ProviderError(
+    "foreign",
+    `${id} can't be imported as it is: it has no bridge with a card as its port`,
+    "Leave it to up: a hypervisor needs no import.",
+  );
+}
+
 export const hypervisor: Resource<Inputs, State> = {
   type: "Hypervisor",
   description:
@@ -175,8 +200,7 @@ export const hypervisor: Resource<Inputs, State> = {
   async find(context, id) {
     if (!host.safeParse(id).success) throw notAnId(id, "the hypervisor's name");
     const facts = await context.pool.get(id).read(context);
-    const [bridge = "", { ports = [] } = {}] = [...facts.bridges][0] ?? [];
-    const wanted = inputs.parse({ host: id, bridge, nic: ports[0] ?? "" });
+    const wanted = importable(inputs, { host: id, ...requireUplink(facts, id) }, id);
     return { inputs: wanted, state: stateOf(facts, wanted, context.urn, undefined) };
   },
 };

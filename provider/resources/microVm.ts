@@ -5,7 +5,7 @@ import { openRecord, refuseOthers } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
 import type { ValueMap } from "../wire";
-import { requireMachine, splitId } from "./fields";
+import { importable, requireMachine, splitId } from "./fields";
 import { memoryDrift } from "./memory";
 import { settle } from "./microVmStart";
 import { inputs, outputs, stateOf } from "./microVmState";
@@ -171,14 +171,15 @@ export const microVm: Resource<Inputs, State> = {
     const vm = facts.vms.get(rest);
     if (vm?.current === undefined) return undefined;
     requireImportable(vm, id);
-    const wanted = inputs.parse({
+    const found = {
       host: hostName,
       machineId: facts.machineId,
       name: rest,
       runner: vm.current,
       toplevel: vm.toplevel ?? vm.system,
       running: vm.active === "active",
-    });
+    };
+    const wanted = importable(inputs, found, id);
     const state = stateOf(facts, wanted, context.urn);
     return state && { inputs: wanted, state };
   },

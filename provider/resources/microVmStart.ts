@@ -60,7 +60,7 @@ export async function settled(
   const facts = await context.pool.get(wanted.host).operate(context, {
     scripts: ["vmm", "memory", "microvm", "microvm-settle"],
     machineId: wanted.machineId,
-    parameters: { name: wanted.name, outcome },
+    parameters: { name: wanted.name, outcome, runner: wanted.runner },
   });
   const state = stateOf(facts, wanted, context.urn);
   if (state !== undefined) return state;
@@ -75,18 +75,25 @@ async function putBack(
   cause: Error,
 ): Promise<PartialFailure> {
   const what = `${wanted.name} did not come up with ${failed.runner}`;
-  return wentBack(context, wanted, "failed", what, cause);
+  return wentBack(context, wanted, "failed", failed, what, cause);
 }
 
-/** Goes back to the runner before, and says whether the guest is there again. */
+/** Goes back to the runner before, and says whether the guest is there again. `failed` is what is live before. */
 export async function wentBack(
   context: Context,
   wanted: Inputs,
   outcome: "failed" | "reverted",
+  failed: State,
   what: string,
   cause: Error,
 ): Promise<PartialFailure> {
-  const state = await settled(context, wanted, outcome);
+  let state: State;
+  try {
+    state = await settled(context, wanted, outcome);
+  } catch (error) {
+    const text = `${what}. It was not put back: ${messageOf(error)}\n  Before that: ${cause.message}`;
+    return new PartialFailure(failed, new Error(text));
+  }
   const how = outcome === "failed" ? "by a restart" : "without a restart";
   const answers = await seeGuest(context, wanted, state).then(
     () => "and answers again",

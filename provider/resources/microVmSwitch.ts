@@ -28,7 +28,7 @@ export async function switchLive(context: Context, wanted: Inputs, state: State)
     await inGuest(host, limited, guest, "guest-confirm", { toplevel: wanted.toplevel });
   } catch (error) {
     if (context.signal.aborted) throw new PartialFailure(state, asError(error));
-    throw await goBack(context, wanted, guest, asError(error));
+    throw await goBack(context, wanted, state, guest, asError(error));
   }
   return settled(context, wanted, "confirmed");
 }
@@ -79,6 +79,7 @@ async function inGuest(
 async function goBack(
   context: Context,
   wanted: Inputs,
+  state: State,
   guest: Guest,
   cause: Error,
 ): Promise<PartialFailure> {
@@ -88,5 +89,5 @@ async function goBack(
     () => "failed" as const,
   );
   const what = `${wanted.name}: the live switch to ${wanted.toplevel} failed`;
-  return wentBack(context, wanted, outcome, what, cause);
+  return wentBack(context, wanted, outcome, state, what, cause);
 }

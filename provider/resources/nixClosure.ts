@@ -1,5 +1,6 @@
 /** `NixClosure`: store paths that are valid on a host and kept by GC roots. */
 import { z } from "zod";
+import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
 import { makeRecord, ownership, refuseOthers } from "../ownership";
 import { packageChanges } from "../packages";
@@ -31,14 +32,34 @@ const inputs = z.object({
 });
 type Inputs = z.infer<typeof inputs>;
 
+/** In a state from before closures had records, as long as the host has none of this one. */
+const UNRECORDED = "unrecorded";
+
 const outputs = z.object({
   paths: z.record(z.string(), z.string()).describe("GC root -> valid store path on the host."),
+  ownership: z
+    .string()
+    .default(UNRECORDED)
+    .describe("owned, altered, missing or `owned by URN`; unrecorded until its next change."),
 });
 type State = z.infer<typeof outputs>;
 
-function stateOf(facts: HostFacts, wanted: Inputs): State | undefined {
+/** Also where only the record is there: its paths are to be brought again, by the stack that owns it. */
+function stateOf(
+  facts: HostFacts,
+  wanted: Inputs,
+  urn: string,
+  recorded: State | undefined,
+): State | undefined {
   const paths = facts.closures.get(wanted.name);
-  return paths === undefined ? undefined : { paths };
+  const text = facts.records.get(`closures/${wanted.name}`);
+  if (paths === undefined && text === undefined) return undefined;
+  return { paths: paths ?? {}, ownership: ownershipOf(text, urn, recorded) };
+}
+
+function ownershipOf(text: string | undefined, urn: string, recorded: State | undefined): string {
+  const found = ownership(text, urn);
+  return found === "missing" && recorded?.ownership === UNRECORDED ? UNRECORDED : found;
 }
 
 /** GC roots that are absent, or keep something else than is wanted. */
@@ -83,9 +104,13 @@ export const nixClosure: Resource<Inputs, State> = {
   mirrored: [],
   id: (wanted) => `${wanted.host}/${wanted.name}`,
 
-  drift: (state, wanted) => differing(state, wanted).map((key) => `paths.${key}`),
+  drift: (state, wanted) => [
+    ...differing(state, wanted).map((key) => `paths.${key}`),
+    ...(["owned", UNRECORDED].includes(state.ownership) ? [] : ["ownership"]),
+  ],
 
   predict: (wanted) => ({
+    ownership: "owned",
     paths: Object.fromEntries(
       Object.entries(wanted.roots).map(([key, { outPath }]) => [key, outPath]),
     ),
@@ -93,10 +118,10 @@ export const nixClosure: Resource<Inputs, State> = {
 
   explain: explainChange,
 
-  async observe(context, wanted) {
+  async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     requireMachine(facts, wanted.host, wanted.machineId);
-    return stateOf(facts, wanted);
+    return stateOf(facts, wanted, context.urn, recorded);
   },
 
   /** Two stacks that use one name would take each other's GC roots away. */
@@ -105,6 +130,8 @@ export const nixClosure: Resource<Inputs, State> = {
     const owned = ownership(facts.records.get(`closures/${wanted.name}`), context.urn);
     refuseOthers(owned, `${wanted.host}: closure ${wanted.name}`);
   },
+
+  owned: (state) => state.ownership === "owned",
 
   async converge(context, wanted, observed) {
     const keys = differing(observed, wanted);
@@ -125,7 +152,9 @@ export const nixClosure: Resource<Inputs, State> = {
             : "",
       },
     });
-    return stateOf(facts, wanted) ?? { paths: {} };
+    const state = stateOf(facts, wanted, context.urn, undefined);
+    if (state !== undefined) return state;
+    throw new ProviderError("operation", `${wanted.host}: closure ${wanted.name} was not kept`);
   },
 
   async remove(context, wanted) {

@@ -1,13 +1,24 @@
 # shellcheck shell=sh
 # Ends a start or a live switch: the guest was seen; or it was given up and goes back to its previous runner;
 # or, reverted, it went back to its previous system by itself, and goes on running.
-# p_name p_outcome (confirmed|failed|reverted)
+# p_name p_outcome (confirmed|failed|reverted) p_runner (the runner that was waited for)
+
+# Another operator may have installed another runner since: nobody has seen that one come up.
+require_installed() {
+  installed=$(readlink "$directory/current" || true)
+  [ "$installed" = "$p_runner" ] || fail operation \
+    "VM $p_name has ${installed:-no runner} installed by now, and not $p_runner, which was waited for; nothing was confirmed" \
+    "If nobody else works on this VM, run up again."
+}
 
 settle() {
   [ -e "$record" ] || fail operation "VM $p_name has no ownership record any more"
   require_ours "$record" "VM $p_name"
   case $p_outcome:$(recorded_phase) in
-    confirmed:*) put_phase ready ;;
+    confirmed:*)
+      require_installed
+      put_phase ready
+      ;;
     reverted:activating)
       enter_own_directory
       install_previous

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
 import { volume } from "./inputs";
@@ -78,7 +79,7 @@ const halfAnAnswer = (exec: Exec): void => {
   exec.channel.write(`${host.facts.slice(0, 5).join("\n")}\nbridge\tb`);
 };
 
-describe.each(["observe", "remove"])("%s, where the host", (call) => {
+describe.each(["observe", "create", "update", "remove"])("%s, where the host", (call) => {
   const stages: [string, (step: Step) => void, RegExp][] = [
     ["greets", (step) => (host.onConnect = () => step), /greeting|connect again/],
     ["lets log in", (step) => (host.onAuthentication = step), /logging in|closed the connection/],
@@ -202,15 +203,23 @@ test.each(["observe", "remove"])("%s: a gigabyte of output needs little memory",
   await worksAgain();
 });
 
+test("a gigabyte of errors needs little memory", async () => {
+  const before = provider.peakMemoryMiB();
+  onAny((exec) => flood(exec, exec.channel.stderr));
+  await failsInTime("remove");
+  expect(provider.peakMemoryMiB() - before).toBeLessThan(96);
+  await worksAgain();
+});
+
 /** Prints up to a gigabyte, as fast as it is taken, and goes on when nobody wants it any more. */
-function flood({ channel }: Exec): void {
+function flood({ channel }: Exec, to: Writable = channel): void {
   const chunk = Buffer.alloc(64 * 1024, "facts\tand more facts\n");
   let left = (1024 * 1024 * 1024) / chunk.length;
   const more = (): void => {
     while (left > 0 && channel.writable) {
       left -= 1;
-      if (!channel.write(chunk)) {
-        channel.once("drain", more);
+      if (!to.write(chunk)) {
+        to.once("drain", more);
         return;
       }
     }

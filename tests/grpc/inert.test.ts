@@ -2,11 +2,22 @@
 import * as fc from "fast-check";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
-import { vm, volume } from "./inputs";
+import { closure, hypervisor, storePath, vm, volume } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
 import { keyPair, startScriptedHost } from "./scriptedHost";
 
-const RESOURCES: Record<string, ValueMap> = { Volume: volume, MicroVm: { ...vm, running: false } };
+const RESOURCES: Record<string, ValueMap> = {
+  Volume: volume,
+  MicroVm: { ...vm, running: false },
+  NixClosure: { ...closure, build: "host" },
+  NixosSystem: {
+    host: "hv1",
+    drvPath: storePath("b.drv"),
+    toplevel: storePath("b"),
+    build: "host",
+  },
+  Hypervisor: { ...hypervisor, endpoint: "" },
+};
 
 const hostile = fc.oneof(
   fc.constantFrom(
@@ -29,7 +40,7 @@ const field = fc.constantFrom(
     Object.keys(inputs).map((key) => [type, key] as const),
   ),
 );
-/** What the schema lets through is one of these, or is the free text of `restart`. */
+/** What the schema lets through is one of these, or free text: `restart`, and `endpoint`, which is sent nowhere. */
 const PLAIN = /^[A-Za-z0-9/._+?=@-]*$/;
 
 test("each input is refused by its name, or arrives as it is", async () => {
@@ -55,7 +66,7 @@ test("each input is refused by its name, or arrives as it is", async () => {
         if (failures.length > 0) {
           expect(failures.every((one) => one.startsWith(`${key}:`))).toBe(true);
         } else if (key !== "restart") {
-          expect(value).toMatch(PLAIN);
+          if (key !== "endpoint") expect(value).toMatch(PLAIN);
         } else {
           // The scripted host makes nothing, so the call itself fails: what was sent is what counts.
           arrived = "";
@@ -65,10 +76,42 @@ test("each input is refused by its name, or arrives as it is", async () => {
           expect(line).toBe(`restart="restart":${JSON.stringify(value)}`);
         }
       }),
-      { numRuns: 150, examples: [[["MicroVm", "restart"], "$(id)`id`;'\"\n\0*"]] },
+      { numRuns: 300, examples: [[["MicroVm", "restart"], "$(id)`id`;'\"\n\0*"]] },
     );
   } finally {
     await provider.stop();
     await host.stop();
+  }
+});
+
+const hosts = (more: ValueMap): string => {
+  const hv1 = { address: "192.0.2.1", user: "root", hostKey: "ssh-ed25519 AAAA" };
+  return JSON.stringify({ hv1: { ...hv1, ...more } });
+};
+
+test("each field of the configuration is refused by its name, or plain", async () => {
+  const provider = await ProviderProcess.start();
+  const key = fc.constantFrom("address", "user", "identityFiles");
+  try {
+    await fc.assert(
+      fc.asyncProperty(key, hostile, async (name, value) => {
+        const isFile = name === "identityFiles";
+        const config = {
+          hosts: hosts(isFile ? {} : { [name]: value }),
+          agent: "false",
+          identityFiles: JSON.stringify(isFile ? [value] : []),
+        };
+        const refused = await provider.configure(config).then(
+          () => undefined,
+          (error: unknown) => String(error),
+        );
+        if (refused !== undefined) expect(refused).toContain(isFile ? name : `hosts.hv1.${name}: `);
+        else if (isFile) expect(value).toMatch(/^[^\p{Cc}"]+$/u);
+        else expect(value).toMatch(/^[A-Za-z0-9_][A-Za-z0-9._:%-]*$/);
+      }),
+      { numRuns: 150 },
+    );
+  } finally {
+    await provider.stop();
   }
 });

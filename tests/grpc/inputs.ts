@@ -27,3 +27,14 @@ export const vm = {
   running: true,
   restart: "",
 };
+
+export const closure = {
+  host: "hv1",
+  machineId: MACHINE_ID,
+  name: "kc1",
+  roots: {
+    runner: { drvPath: storePath("runner.drv"), outPath: storePath("runner") },
+    toplevel: { drvPath: storePath("system.drv"), outPath: storePath("system") },
+  },
+  build: "operator",
+};

@@ -156,7 +156,11 @@ export class ProviderProcess {
     request.setInputs(encode(inputs));
     request.setProperties(encode(state));
     const response = await call<pb.ReadResponse>((done) => this.client.read(request, done));
-    return { id: response.getId(), properties: decode(response.getProperties()) };
+    return {
+      id: response.getId(),
+      properties: decode(response.getProperties()),
+      inputs: decode(response.getInputs()),
+    };
   }
 
   async update(

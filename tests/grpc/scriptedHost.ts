@@ -3,7 +3,7 @@
  * with fixed facts, or misbehaves where a test says so. It runs nothing: what scripts do is shown by
  * tests/unit/provider in a sandbox, and by the lab on real hosts.
  */
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
 import { Server, utils } from "ssh2";
 import type { Connection, ServerChannel, Session } from "ssh2";
@@ -41,6 +41,8 @@ export interface ScriptedHost {
   offered: string[];
   /** Ids of the operations that were sent, each time. */
   operations: string[];
+  /** Where tunnels from here lead: `ADDRESS:PORT` -> a port of loopback. Nothing listens anywhere else. */
+  tunnels: Map<string, number>;
   /** Lines that the probe answers; changed by tests. */
   facts: string[];
   /** Of the nth TCP connection, before the greeting. */
@@ -113,6 +115,7 @@ export async function startScriptedHost(accepted: string): Promise<ScriptedHost>
     counts: { connections: 0, authentications: 0, probes: 0, sessions: 0 },
     offered: [],
     operations: [],
+    tunnels: new Map(),
     facts: healthyFacts(),
     onConnect: () => "go",
     onAuthentication: "go",
@@ -157,6 +160,19 @@ function serve(host: ScriptedHost & { accepted: string }, connection: Connection
     const session = accept();
     session.on("close", () => (open -= 1));
     serveExec(host, connection, session);
+  });
+  connection.on("tcpip", (accept, reject, { destIP, destPort }) => {
+    const port = host.tunnels.get(`${destIP}:${destPort}`);
+    if (port === undefined) {
+      reject();
+      return;
+    }
+    const socket = connect({ host: "127.0.0.1", port });
+    const channel = accept();
+    for (const stream of [socket, channel]) stream.on("error", () => undefined);
+    socket.on("close", () => channel.end());
+    channel.on("close", () => socket.destroy());
+    socket.pipe(channel).pipe(socket);
   });
 }
 

@@ -62,10 +62,15 @@ async function searchHost(host: string): Promise<string> {
   return (await lab(["ssh", host, command], canary)).text.trim();
 }
 
-/** Plain state, on the operator's side: the backend and the Nix store. */
+/**
+ * On the operator's side: plain state, the Nix store, and what was left in places for temporary files. There the
+ * test's own key and the pattern lie too.
+ */
 async function searchOperator(): Promise<string> {
   const script =
-    'umask 077; f=$(mktemp); cat > $f; grep -raFlf $f "${PULUMI_BACKEND_URL#file://}" "$PULUMI_HOME" /nix/store .site 2>/dev/null; rm $f; true';
+    'umask 077; f=$(mktemp); cat > $f; grep -raFlf $f "${PULUMI_BACKEND_URL#file://}" "$PULUMI_HOME" /nix/store .site 2>/dev/null; ' +
+    'find "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}" "${TMPDIR:-/tmp}" -xdev -type f -size -1024k ! -path "$f" ' +
+    "! -path '*/pulumi-microvm-canary-*' -exec grep -aFlf $f {} + 2>/dev/null; rm $f";
   return (await lab(["exec", "sh", "-c", script], canary)).text.trim();
 }
 
@@ -155,5 +160,11 @@ describe("the search would find a canary", () => {
     await lab(["exec", "sh", "-c", 'cat > "${PULUMI_BACKEND_URL#file://}/planted"'], canary);
     expect(await searchOperator()).toContain("planted");
     await lab(["exec", "sh", "-c", 'rm "${PULUMI_BACKEND_URL#file://}/planted"']);
+  });
+
+  test("in the operator's directory for temporary files", async () => {
+    await lab(["exec", "sh", "-c", 'cat > "${TMPDIR:-/tmp}/planted"'], canary);
+    expect(await searchOperator()).toContain("/planted");
+    await lab(["exec", "sh", "-c", 'rm "${TMPDIR:-/tmp}/planted"']);
   });
 });

@@ -59,7 +59,10 @@ const SCENARIOS: Record<string, Scenario> = {
     run: ["microvm-settle", () => vm({ outcome: "failed" })],
   },
   "a VM is switched live": { before: [applyVm, confirmVm], run: switchVm },
-  "a live switch is confirmed": { before: [applyVm, confirmVm, switchVm], run: confirmVm },
+  "a live switch is confirmed": {
+    before: [applyVm, confirmVm, switchVm],
+    run: ["microvm-settle", () => vm({ outcome: "confirmed", runner: storePath("new") })],
+  },
   "a live switch is reverted in the guest": {
     before: [applyVm, confirmVm, switchVm],
     run: ["microvm-settle", () => vm({ outcome: "reverted" })],

@@ -14,6 +14,7 @@ const wanted = {
 const before = { ...wanted, packages: { hello: "2.12" } };
 const state = (runner: string) => ({
   paths: { closureInfo: path("info2"), runner: path(runner), toplevel: path("system2") },
+  ownership: "owned",
 });
 const explain = (...given: Parameters<NonNullable<typeof nixClosure.explain>>) =>
   nixClosure.explain?.(...given);
@@ -33,7 +34,10 @@ test("without packages where none changed, or where one side does not know them"
 });
 
 test("another root, where the runner stays; nothing, where the host has all of them", () => {
-  const without = { paths: { ...state("runner2").paths, toplevel: path("system1") } };
+  const without = {
+    ...state("runner2"),
+    paths: { ...state("runner2").paths, toplevel: path("system1") },
+  };
   expect(explain(wanted, without, before)).toContain(`${path("system1")} -> ${path("system2")};`);
   expect(explain(wanted, state("runner2"), before)).toBeUndefined();
 });

@@ -1,0 +1,104 @@
+/** A copy gives OpenSSH the configuration's key as a file: it goes with the copy, however that ends. */
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Secret } from "../../provider/wire";
+import { closure } from "./inputs";
+import { ProviderProcess, failure } from "./providerProcess";
+import { keyPair, startScriptedHost } from "./scriptedHost";
+import type { ScriptedHost } from "./scriptedHost";
+
+const operator = keyPair();
+let host: ScriptedHost;
+let root: string;
+let runtime: string;
+
+beforeEach(async () => {
+  host = await startScriptedHost(operator.publicKey);
+  root = fs.mkdtempSync(join(tmpdir(), "h1-copies-"));
+  runtime = join(root, "runtime");
+  fs.mkdirSync(runtime, { mode: 0o700 });
+  fs.mkdirSync(join(root, "bin"));
+  // One that never ends; exec, so that ending it leaves nothing.
+  fs.writeFileSync(join(root, "bin", "nix"), "#!/bin/sh\nexec sleep 300\n", { mode: 0o755 });
+  fs.writeFileSync(join(root, "bin", "nix-store"), "#!/bin/sh\n", { mode: 0o755 });
+});
+afterEach(async () => {
+  await host.stop();
+  fs.rmSync(root, { recursive: true });
+});
+
+async function start(): Promise<ProviderProcess> {
+  const provider = await ProviderProcess.start({
+    PATH: `${join(root, "bin")}:${process.env["PATH"] ?? ""}`,
+    XDG_RUNTIME_DIR: runtime,
+  });
+  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
+  await provider.configure({
+    hosts: JSON.stringify({ hv1 }),
+    agent: "false",
+    privateKey: new Secret(operator.privateKey),
+  });
+  return provider;
+}
+
+const files = (): string[] =>
+  fs
+    .readdirSync(runtime, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith("/config") || path.endsWith("/identity"));
+
+/** Begins a copy, and waits until its files are there. */
+async function beginCopy(provider: ProviderProcess): Promise<{ copying: Promise<unknown> }> {
+  const copying = failure(provider.create("NixClosure", closure)).catch(() => undefined);
+  for (const until = Date.now() + 10_000; files().length < 2 && Date.now() < until;) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(files()).toHaveLength(2);
+  for (const path of files()) expect(fs.statSync(join(runtime, path)).mode & 0o777).toBe(0o600);
+  return { copying };
+}
+
+test.each(["SIGTERM", "SIGINT"] as const)("%s in the middle leaves nothing", async (signal) => {
+  const provider = await start();
+  try {
+    await beginCopy(provider);
+    provider.child.kill(signal);
+    await provider.exited();
+    expect(fs.readdirSync(runtime)).toEqual([]);
+  } finally {
+    await provider.stop();
+  }
+});
+
+test("cancelled in the middle, it leaves nothing", async () => {
+  const provider = await start();
+  try {
+    const { copying } = await beginCopy(provider);
+    await provider.cancel();
+    await copying;
+    expect(fs.readdirSync(runtime)).toEqual([]);
+  } finally {
+    await provider.stop();
+  }
+});
+
+test("what a killed provider left goes when the next is configured; what another one uses stays", async () => {
+  const killed = await start();
+  await beginCopy(killed);
+  await killed.stop();
+  const [left = ""] = fs.readdirSync(runtime);
+  expect(left).toMatch(/^pulumi-microvm-copy-/);
+  const foreign = join(runtime, "pulumi-microvm-canary-1-2-3-abc");
+  fs.mkdirSync(foreign);
+
+  const first = await start();
+  try {
+    expect(fs.readdirSync(runtime)).toEqual(["pulumi-microvm-canary-1-2-3-abc"]);
+    await beginCopy(first);
+    const second = await start();
+    await second.stop();
+    expect(files()).toHaveLength(2);
+  } finally {
+    await first.stop();
+  }
+});

@@ -1,0 +1,304 @@
+/** A guest is not trusted: it is reached through its hypervisor, in time, with its key, or it is not confirmed. */
+import { createServer } from "node:net";
+import type { Server } from "node:net";
+import { Secret } from "../../provider/wire";
+import type { ValueMap } from "../../provider/wire";
+import { storePath, vm } from "./inputs";
+import { ProviderProcess, failure } from "./providerProcess";
+import type { Failure } from "./providerProcess";
+import { answerWell, keyPair, startScriptedHost } from "./scriptedHost";
+import type { Exec, ScriptedHost } from "./scriptedHost";
+import { vmFacts } from "./vmFacts";
+
+const operator = keyPair();
+const TIMEOUT_SECONDS = 4;
+const SLACK_MS = 1_500;
+const ADDRESS = `${vm.address}:22`;
+const OLD = storePath("old");
+const OLD_SYSTEM = storePath("old-system");
+let host: ScriptedHost;
+let guest: ScriptedHost;
+let provider: ProviderProcess;
+let inputs: ValueMap;
+/** What the host was told to make of a start, each time. */
+let outcomes: string[];
+/** What becomes of each operation: the host's next facts, or the text of a failure. */
+let next: (string[] | string)[];
+/** What the VM's unit wrote. */
+let journal: string[];
+
+beforeEach(async () => {
+  host = await startScriptedHost(operator.publicKey);
+  guest = await startScriptedHost(operator.publicKey);
+  host.tunnels.set(ADDRESS, guest.port);
+  host.onExec = serve;
+  outcomes = [];
+  next = [];
+  journal = ["Kernel panic"];
+  provider = await ProviderProcess.start();
+  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
+  await provider.configure({
+    hosts: JSON.stringify({ hv1 }),
+    agent: "false",
+    privateKey: new Secret(operator.privateKey),
+  });
+  inputs = (await provider.check("MicroVm", vm)).inputs;
+});
+afterEach(async () => {
+  await provider.stop();
+  await guest.stop();
+  await host.stop();
+});
+
+function serve(exec: Exec): void {
+  if (exec.stdin.includes("journalctl -q -o cat -n 15 ")) {
+    exec.answer([...journal, `${exec.nonce} done`], 0);
+    return;
+  }
+  if (exec.operation !== undefined) {
+    const outcome = /^outcome=(\w+)$/m.exec(exec.stdin)?.[1];
+    if (outcome !== undefined) outcomes.push(outcome);
+    const result = next.shift();
+    if (typeof result === "string") {
+      exec.answer([`${exec.nonce} fail operation ${result}`], 1);
+      return;
+    }
+    host.facts = result ?? host.facts;
+  }
+  answerWell(host)(exec);
+}
+
+const started = (): string[] => vmFacts({ phase: "starting", hostKey: guest.hostKey });
+const ready = (): string[] => vmFacts({ phase: "ready", hostKey: guest.hostKey });
+
+const create = (seconds = TIMEOUT_SECONDS): Promise<unknown> =>
+  provider.create("MicroVm", inputs, false, seconds);
+
+async function failsInTime(work: () => Promise<unknown>): Promise<Failure> {
+  const since = Date.now();
+  const failed = await failure(work());
+  expect(Date.now() - since).toBeLessThan(TIMEOUT_SECONDS * 1000 + SLACK_MS);
+  return failed;
+}
+
+/** The state keeps what is live; the next up goes on with it. */
+function expectKept(failed: Failure, properties: ValueMap): void {
+  expect(failed.initFailed).toMatchObject({ id: "hv1/kc1", properties });
+  expect(failed.initFailed?.reasons).toEqual([failed.message]);
+}
+
+describe("a start", () => {
+  beforeEach(() => (next = [started(), ready()]));
+
+  test("is confirmed when the guest showed its key; nothing is logged in to", async () => {
+    await create();
+    expect(outcomes).toEqual(["confirmed"]);
+    expect(guest.counts).toMatchObject({ connections: 1, authentications: 0 });
+    expect(guest.offered).toEqual([]);
+  });
+
+  test("where the guest takes connections and stays silent, ends with the call's time", async () => {
+    guest.onConnect = () => "hold";
+    const failed = await failsInTime(create);
+    expect(failed.message).toMatch(
+      /^kc1 \(198\.18\.0\.21\) runs, but its SSH server did not answer/,
+    );
+    expectKept(failed, { running: true, status: "starting", ownership: "owned" });
+    expect(outcomes).toEqual([]);
+  });
+
+  test("where the guest stays silent, ends at once when it is cancelled", async () => {
+    guest.onConnect = () => "hold";
+    const failing = failure(create(60));
+    while (guest.counts.connections === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const since = Date.now();
+    await provider.cancel();
+    const failed = await failing;
+    expect(Date.now() - since).toBeLessThan(1_000);
+    expect(failed.message).toContain("cancelled");
+    expectKept(failed, { status: "starting" });
+  });
+
+  test.each<[string, () => void, RegExp]>([
+    ["drops connections", () => (guest.onConnect = () => "drop"), /did not answer.*: \w/],
+    ["has no SSH server", () => host.tunnels.clear(), /did not answer.*198\.18\.0\.21:22/],
+  ])("where the guest %s, says so, with the journal's end", async (_, set, words) => {
+    set();
+    journal = ["\u001b]0;owned\u0007Kernel \u001b[2Jpanic\u202e", "not syncing"];
+    const failed = await failsInTime(create);
+    expect(failed.message).toMatch(words);
+    expect(failed.message).toContain("\n   ]0;owned Kernel  [2Jpanic \n  not syncing");
+    // eslint-disable-next-line no-control-regex
+    expect(failed.message).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
+    expectKept(failed, { status: "starting" });
+  });
+
+  test("where another key is shown, is refused at once, with both fingerprints", async () => {
+    next = [vmFacts({ phase: "starting", hostKey: keyPair().publicKey })];
+    const since = Date.now();
+    const failed = await failure(create(60));
+    expect(Date.now() - since).toBeLessThan(5_000);
+    expect(failed.message.match(/SHA256:[A-Za-z0-9+/]{43}/g)).toHaveLength(2);
+    expect(guest.counts.authentications).toBe(0);
+    expect(outcomes).toEqual([]);
+  });
+
+  test("where the guest sends without end, needs little memory", async () => {
+    const before = provider.peakMemoryMiB();
+    const { server, port } = await startFlood();
+    host.tunnels.set(ADDRESS, port);
+    const failed = await failsInTime(create);
+    server.close();
+    expect(failed.message).toContain("did not answer");
+    expect(provider.peakMemoryMiB() - before).toBeLessThan(96);
+  });
+
+  test("that fails on the host keeps what is there", async () => {
+    next = ["microvm@kc1.service did not start: no tap"];
+    host.onExec = (exec) => {
+      serve(exec);
+      if (exec.operation !== undefined) host.facts = started();
+    };
+    const failed = await failsInTime(create);
+    expect(failed.message).toContain("microvm@kc1.service did not start: no tap");
+    expectKept(failed, { status: "starting" });
+    expect(outcomes).toEqual([]);
+  });
+});
+
+/** Says much, and never what an SSH server says. */
+async function startFlood(): Promise<{ server: Server; port: number }> {
+  const server = createServer((socket) => {
+    const chunk = Buffer.alloc(64 * 1024, "no greeting\r\n");
+    const more = (): void => {
+      while (socket.writable && socket.write(chunk));
+    };
+    socket.on("error", () => undefined);
+    socket.on("drain", more);
+    more();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  return { server, port: typeof address === "object" && address !== null ? address.port : 0 };
+}
+
+describe("a restart on another runner", () => {
+  const before = { ...vm, runner: OLD, status: "ready", ownership: "owned" };
+  const update = (): Promise<unknown> =>
+    provider.update("MicroVm", "hv1/kc1", before, inputs, TIMEOUT_SECONDS);
+  beforeEach(() => {
+    const { hostKey } = guest;
+    host.facts = vmFacts({ phase: "ready", runner: OLD, hostKey });
+    next = [
+      vmFacts({ phase: "switching", hostKey }),
+      vmFacts({ phase: "ready", runner: OLD, hostKey }),
+    ];
+    guest.onConnect = () => "hold";
+  });
+
+  test("goes back where the guest does not come, and says whether it is there again", async () => {
+    host.onExec = (exec) => {
+      serve(exec);
+      if (outcomes.length > 0) guest.onConnect = () => "go";
+    };
+    const failed = await failsInTime(update);
+    expect(outcomes).toEqual(["failed"]);
+    expect(failed.message).toMatch(
+      /^kc1 did not come up with \S+-runner\. It was put back on \S+-old by a restart, and answers again\. /,
+    );
+    expect(failed.message).toMatch(/did not answer in[^]*\n {2}Kernel panic$/);
+    expectKept(failed, { runner: OLD, status: "ready" });
+  });
+
+  test("where going back fails too, says both, with the journal's end", async () => {
+    const words = `microvm@kc1.service did not start with ${OLD} either`;
+    next[1] = words;
+    const failed = await failsInTime(update);
+    expect(outcomes).toEqual(["failed"]);
+    expect(failed.message).toContain(`was not put back: hv1: ${words}`);
+    expect(failed.message).toContain("did not come up with");
+    expect(failed.message).toMatch(/SSH server did not answer in[^]*\n {2}Kernel panic$/);
+    expectKept(failed, { runner: storePath("runner"), status: "switching" });
+  });
+
+  test("that does not start is put back by the host itself", async () => {
+    next = [`microvm@kc1.service did not restart: no tap; it was put back on ${OLD}`];
+    const failed = await failsInTime(update);
+    expect(failed.message).toContain(`no tap; it was put back on ${OLD}`);
+    expectKept(failed, { runner: OLD, status: "ready" });
+    expect(outcomes).toEqual([]);
+  });
+});
+
+describe("a live switch", () => {
+  const before = { ...vm, runner: OLD, toplevel: OLD_SYSTEM, status: "ready", ownership: "owned" };
+  const update = (): Promise<unknown> =>
+    provider.update(
+      "MicroVm",
+      "hv1/kc1",
+      before,
+      { ...inputs, liveSwitch: true, closureInfo: storePath("info") },
+      TIMEOUT_SECONDS,
+    );
+  const activating = (hostKey: string): string[] =>
+    vmFacts({ phase: "activating", system: OLD_SYSTEM, hostKey });
+  beforeEach(() => {
+    const { hostKey } = guest;
+    const running = { runner: storePath("runner"), toplevel: OLD_SYSTEM, system: OLD_SYSTEM };
+    host.facts = vmFacts({ phase: "ready", ...running, hostKey });
+    next = [activating(hostKey), vmFacts({ phase: "ready", ...running, hostKey })];
+    // Its scripts end well, unless a test says otherwise.
+    guest.onExec = (exec) => exec.answer([`${exec.nonce} done`], 0);
+  });
+
+  test("is confirmed when both of its scripts ended well, over a login each", async () => {
+    await update();
+    expect(outcomes).toEqual(["confirmed"]);
+    expect(guest.counts).toMatchObject({ connections: 2, authentications: 2 });
+  });
+
+  test.each<[string, (nonce: string) => string[]]>([
+    ["done without a nonce", () => ["done"]],
+    ["another run's nonce", () => [`${"0".repeat(24)} done`]],
+    ["the nonce within a line", (nonce) => [`x ${nonce} done`, ` ${nonce} done`]],
+    ["words behind done", (nonce) => [`${nonce} done done`]],
+  ])("where the guest prints %s, is not confirmed", async (_, lines) => {
+    guest.onExec = (exec) => exec.answer(lines(exec.nonce), 0);
+    const failed = await failsInTime(update);
+    expect(outcomes).toEqual(["failed"]);
+    expect(failed.message).toContain("without a result");
+    expectKept(failed, { toplevel: OLD_SYSTEM });
+  });
+
+  test.each<[string, (exec: Exec) => void, RegExp]>([
+    ["floods", flood, /more than 4 MiB/],
+    ["never answers", () => undefined, /no answer in time/],
+    ["drops each link", (exec) => exec.drop(), /link was lost|did not answer|no answer in time/],
+  ])("where the guest %s, goes back in time", async (_, act, words) => {
+    guest.onExec = act;
+    const failed = await failsInTime(update);
+    expect(outcomes).toEqual(["failed"]);
+    expect(failed.message).toMatch(words);
+  });
+
+  test("where another key is shown, nothing is sent to the guest", async () => {
+    next[0] = activating(keyPair().publicKey);
+    const failed = await failsInTime(update);
+    expect(failed.message.match(/SHA256:[A-Za-z0-9+/]{43}/g)?.length).toBeGreaterThanOrEqual(2);
+    expect(guest.counts).toMatchObject({ authentications: 0, sessions: 0 });
+    expect(guest.offered).toEqual([]);
+    expect(outcomes).toEqual(["failed"]);
+  });
+});
+
+function flood({ channel }: Exec): void {
+  const chunk = Buffer.alloc(64 * 1024, "switching\n");
+  const more = (): void => {
+    while (channel.writable) {
+      if (channel.write(chunk)) continue;
+      channel.once("drain", more);
+      return;
+    }
+  };
+  more();
+}

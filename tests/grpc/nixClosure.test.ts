@@ -1,0 +1,74 @@
+/** Closures through the provider's protocol: what is recorded stays known, whatever is left of its paths. */
+import { makeRecord } from "../../provider/ownership";
+import { Secret } from "../../provider/wire";
+import { closure as wanted, storePath } from "./inputs";
+import { ProviderProcess, failure, urn } from "./providerProcess";
+import { healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
+import type { ScriptedHost } from "./scriptedHost";
+
+const ID = "hv1/kc1";
+const RECORD = `record\tclosures\tkc1\t${makeRecord(urn("NixClosure"), {})}`;
+const PATHS = { runner: storePath("runner"), toplevel: storePath("system") };
+const ROOTS = Object.entries(PATHS).map(([key, path]) => `closure\tkc1/${key}\t${path}`);
+const state = { ...wanted, paths: PATHS, ownership: "owned" };
+const nothing = { changes: {}, some: false, replaces: [] };
+
+const operator = keyPair();
+let host: ScriptedHost;
+let provider: ProviderProcess;
+
+beforeEach(async () => {
+  host = await startScriptedHost(operator.publicKey);
+  provider = await ProviderProcess.start();
+  await configure();
+});
+afterEach(async () => {
+  await provider.stop();
+  await host.stop();
+});
+
+async function configure(): Promise<void> {
+  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
+  await provider.configure({
+    hosts: JSON.stringify({ hv1 }),
+    agent: "false",
+    privateKey: new Secret(operator.privateKey),
+  });
+}
+
+const has = (...lines: string[]): void => {
+  host.facts = [...healthyFacts().slice(0, -1), ...lines, "probed"];
+};
+
+test("all of its paths are gone: a refresh keeps it, and tells what is missing", async () => {
+  has(RECORD, ...ROOTS, ...Object.values(PATHS).map((path) => `invalid\t${path}`));
+  const read = await provider.read("NixClosure", ID, wanted, state);
+  expect(read).toMatchObject({ id: ID, properties: { paths: {}, ownership: "owned" } });
+  expect(await provider.diff("NixClosure", read.properties, wanted, wanted)).toMatchObject({
+    changes: { "paths.runner": { inputDiff: false }, "paths.toplevel": { inputDiff: false } },
+    replaces: [],
+  });
+});
+
+test("neither roots nor a record: it is gone", async () => {
+  expect((await provider.read("NixClosure", ID, wanted, state)).id).toBe("");
+});
+
+test("one from before closures had records is no drift; a record that is lost is", async () => {
+  has(...ROOTS);
+  const old = { ...wanted, paths: PATHS };
+  const read = await provider.read("NixClosure", ID, wanted, old);
+  expect(read.properties).toEqual({ ...old, ownership: "unrecorded" });
+  expect(await provider.diff("NixClosure", read.properties, wanted, wanted)).toEqual(nothing);
+  const lost = await provider.read("NixClosure", ID, wanted, state);
+  expect(await provider.diff("NixClosure", lost.properties, wanted, wanted)).toMatchObject({
+    changes: { ownership: { inputDiff: false } },
+  });
+});
+
+test("another stack's is refused, also where only its record is left", async () => {
+  const other = urn("NixClosure").replace("test::", "prod::");
+  has(`record\tclosures\tkc1\t${makeRecord(other, {})}`);
+  const { message } = await failure(provider.create("NixClosure", wanted, true));
+  expect(message).toContain(`hv1: closure kc1 belongs to ${other}`);
+});
