@@ -110,13 +110,25 @@ let
       pathsOf config.system.build.toplevel // { packages = packagesOf (systemPackages config); }
     );
 
-  # Each machine is evaluated by itself, so this is seen only here.
+  # Each machine is evaluated by itself, so this is seen only here. It is also what looks into a machine first.
   requireOneLeader =
     machines: result:
     let
-      named = predicate: filter (name: predicate (machines.${name}.config.k0s-node or { })) (attrNames machines);
-      controllers = named (node: node.enable or false && node.role != "worker");
-      leaders = named (node: node.enable or false && node.isLeader);
+      nodes = mapAttrs (
+        name: { config, ... }:
+        inContextOf "machine ${name}" (
+          let
+            node = config.k0s-node or { };
+          in
+          {
+            isController = node.enable or false && node.role != "worker";
+            isLeader = node.enable or false && node.isLeader;
+          }
+        )
+      ) machines;
+      named = predicate: filter (name: predicate nodes.${name}) (attrNames nodes);
+      controllers = named (node: node.isController);
+      leaders = named (node: node.isLeader);
     in
     if controllers == [ ] || builtins.length leaders == 1 then
       result

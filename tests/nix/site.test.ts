@@ -271,10 +271,27 @@ describe("pulumiMicrovm", () => {
     expect(vcpu?.hardware).not.toBe(was?.hardware);
   });
 
-  test("names the machine when one does not evaluate", () => {
-    const modules = "machines.kc1.k0s-node.isLeader = true; machines.kw2.microvm.vcpu = 3;";
-    expect(complaint(`${output(site, modules)}.pulumiMicrovm`)).toContain(
-      "while evaluating machine kw2 of the site",
+  test.each([
+    ["a wrong value", "machine kw2", "machines.kw2.microvm.vcpu = 3;"],
+    ["an option that there is not", "machine kw2", "machines.kw2.services.nosuch.enable = true;"],
+    ["a syntax error", "machine kw2", 'machines.kw2 = "DIRECTORY/broken.nix";'],
+    ["a file that is missing", "machine kw2", 'machines.kw2 = "DIRECTORY/missing.nix";'],
+    [
+      "an endless recursion",
+      "machine kw2",
+      "machines.kw2 = ({ config, ... }: { networking.hostName = config.networking.hostName; });",
+    ],
+    [
+      "another option that there is not",
+      "hypervisor rack1-hv2",
+      "hypervisors.rack1-hv2.services.nosuch.enable = true;",
+    ],
+  ])("names where it is: %s", (_, where, modules) => {
+    writeFileSync(join(directory, "broken.nix"), "{ networking = ; }");
+    const leader = "machines.kc1.k0s-node.isLeader = true;";
+    const given = `${leader} ${modules.replaceAll("DIRECTORY", directory)}`;
+    expect(complaint(`${output(site, given)}.pulumiMicrovm`)).toContain(
+      `while evaluating ${where} of the site`,
     );
   });
 
