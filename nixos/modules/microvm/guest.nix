@@ -226,7 +226,8 @@ in
           map (volume: {
             name = volume.mountPoint;
             value = {
-              device = "/dev/disk/by-label/${volume.label}";
+              # Without a label it is the assertion above that is to be read.
+              device = "/dev/disk/by-label/${toString volume.label}";
               inherit (volume) fsType;
             };
           }) mounted
