@@ -26,6 +26,7 @@ const SHARED: Record<string, string[]> = {
   "system-reboot": ["system"],
   "system-settle": ["system"],
   "system-remove": ["system"],
+  "boot-trial": ["system"],
 };
 
 const PLACES: [string, string][] = [
@@ -95,7 +96,9 @@ export class Sandbox {
     partOfParameters = 1,
   ): Ran {
     const shared = SHARED[name] ?? [];
-    const text = this.moved(script("lib", "enter", "begin", ...shared, name));
+    // No operation, but a unit of the host's own.
+    const head = name === "boot-trial" ? ["lib"] : ["lib", "enter", "begin"];
+    const text = this.moved(script(...head, ...shared, name));
     fs.writeFileSync(this.path("script"), text.slice(0, Math.floor(text.length * part)));
     fs.writeFileSync(this.path("count"), "0");
     const common = { operation: "op", machine_id: MACHINE, lock_seconds: "1", nonce: NONCE };
@@ -158,11 +161,16 @@ exit ${code}
 
   /** What runs, and the phase of its trial. */
   running(): { current: string; phase: string } {
-    const trial = this.path("state", "systems", "trial");
     return {
       current: fs.readlinkSync(this.path("systems/current-system")).split("/").pop() ?? "",
-      phase: fs.existsSync(trial) ? (fs.readFileSync(trial, "utf8").split(" ")[0] ?? "") : "none",
+      phase: this.trial()[0] ?? "none",
     };
+  }
+
+  /** The words of its trial's line; none where there is no trial. */
+  trial(): string[] {
+    const file = this.path("state", "systems", "trial");
+    return fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim().split(" ") : [];
   }
 
   write(path: string, text: string): void {

@@ -103,6 +103,31 @@ test("a boot that was asked for can't be confirmed before it", () => {
   expect(box.run("system-confirm", system(box)).code).toBe(1);
 });
 
+describe("the unit that ends a boot on trial", () => {
+  const restarts = (): boolean =>
+    box.journal().some((line) => line.includes("restarting into the system before"));
+  const bootOnTrial = (): void => {
+    for (const name of ["switch", "confirm", "reboot"]) {
+      const parameters = system(box, { boot_seconds: "0" });
+      expect(box.run(`system-${name}`, parameters)).toMatchObject({ code: 0 });
+    }
+  };
+
+  test("restarts the host when nobody has confirmed it", () => {
+    bootOnTrial();
+    const [phase, tried, previous] = box.trial();
+    box.write("state/systems/trial", `${[phase, tried, previous, "another-boot", 0].join(" ")}\n`);
+    expect(box.run("boot-trial", {}).code).toBe(0);
+    expect(restarts()).toBe(true);
+  });
+
+  test("leaves alone the boot in which that one was asked for, and has not come", () => {
+    bootOnTrial();
+    expect(box.run("boot-trial", {}).code).toBe(0);
+    expect(restarts()).toBe(false);
+  });
+});
+
 test("where there is no way back, another system can still be tried", () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   const good = system(box);
