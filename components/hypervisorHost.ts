@@ -8,6 +8,8 @@ export interface HypervisorHostArgs {
   hypervisor: HypervisorModel;
   /** The VMs that run on it. */
   vms: VmModel[];
+  /** The derivations of their runners. */
+  runners: string[];
   /** What the flake builds for it, where its system is ours. */
   system?: HypervisorSystem | undefined;
 }
@@ -44,7 +46,7 @@ export class HypervisorHost extends pulumi.ComponentResource {
   }
 
   private system(
-    { hypervisor, vms }: HypervisorHostArgs,
+    { hypervisor, vms, runners }: HypervisorHostArgs,
     toplevel: HypervisorSystem["toplevel"],
     system: SystemModel,
   ): NixosSystem {
@@ -57,6 +59,7 @@ export class HypervisorHost extends pulumi.ComponentResource {
         build: hypervisor.build,
         ...system,
         stopOrder: stopOrder(vms),
+        vmDerivations: runners,
       },
       { parent: this },
     );

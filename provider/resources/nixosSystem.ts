@@ -5,7 +5,7 @@ import { Wait } from "../hosts/wait";
 import { refuseOthers } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
-import { bring } from "./closures";
+import { bring, buildHere } from "./closures";
 import { requireMachine } from "./fields";
 import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
 import { nextStep } from "./nixosSystemPlan";
@@ -18,9 +18,14 @@ import type { Inputs, State } from "./nixosSystemState";
 async function bringAbout(job: Job): Promise<State> {
   const { context, wanted, target } = job;
   let facts = await target.read(context);
+  let isBuilt = false;
   for (;;) {
     const state = stateOf(facts, context.urn);
     const step = nextStep(facts, wanted, state.ownership === "owned");
+    if (!isBuilt && (step === "switch" || step === "reboot")) {
+      await buildVms(job);
+      isBuilt = true;
+    }
     switch (step) {
       case "switch":
         if (state.toplevel !== wanted.toplevel) {
@@ -44,6 +49,13 @@ async function bringAbout(job: Job): Promise<State> {
         return state;
     }
   }
+}
+
+/** A VM that does not build is found out before a reboot stops it: docs/decisions/0007. */
+async function buildVms({ context, wanted }: Job): Promise<void> {
+  if (wanted.build === "host" || wanted.vmDerivations.length === 0) return;
+  const to = { host: wanted.host, name: `the VMs of ${wanted.host}` };
+  await buildHere(context, to, wanted.vmDerivations);
 }
 
 function inTurn(job: Job, work: () => Promise<HostFacts>): Promise<HostFacts> {
@@ -80,6 +92,7 @@ export const nixosSystem: Resource<Inputs, State> = {
     "confirmTimeoutSeconds",
     "bootTimeoutSeconds",
     "stopOrder",
+    "vmDerivations",
   ],
   mirrored: ["toplevel"],
   id: (wanted) => wanted.host,

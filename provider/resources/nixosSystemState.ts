@@ -37,6 +37,12 @@ export const inputs = z.object({
     .array(name)
     .default([])
     .describe("VMs in the order in which they are stopped before a reboot; others come after."),
+  vmDerivations: z
+    .array(storePath)
+    .default([])
+    .describe(
+      "Derivations of the runners of its VMs: built before the host is switched or rebooted, with build: operator.",
+    ),
 });
 export type Inputs = z.infer<typeof inputs>;
 

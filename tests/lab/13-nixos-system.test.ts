@@ -203,6 +203,27 @@ describe("a system with another kernel", () => {
     await expectNoChanges();
   });
 
+  test("waits for its VMs to build: what does not stops no VM and reboots nothing", async () => {
+    const boot = await bootOf();
+    const before = await current();
+    const guestsBefore = await guests();
+    const end = await journalEnd("hv1");
+    setKernel("lab kernel 5");
+    flake.changeRunners("case $machineName in kw1) echo no such compiler >&2; exit 3 ;; esac");
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    const text = await failingUp();
+    expect(text).toMatch(/the VMs of hv1: building on this machine: .*no such compiler/s);
+    expect(text.match(/^ *error: .*building on this machine/gm)).toHaveLength(1);
+    expect(await current()).toBe(before);
+    expect(await bootOf()).toBe(boot);
+    expect(await guests()).toEqual(guestsBefore);
+    expect(await mutations("hv1", end)).toEqual([]);
+    flake.reset();
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    await up();
+    await expectNoChanges();
+  });
+
   /** The host is back on the system before, which is the default still. */
   async function expectComeBack(before: string, cause: RegExp): Promise<void> {
     expect(await failingUp()).toMatch(cause);
