@@ -4,7 +4,7 @@ import { PartialFailure, asError, isLinkLost } from "../errors";
 import { awaitGuest } from "../hosts/guest";
 import type { Guest, Host } from "../hosts/host";
 import type { Context } from "../resource";
-import { settled, wentBack } from "./microVmStart";
+import { settled, wentBack, withJournal } from "./microVmStart";
 import type { Inputs, State } from "./microVmState";
 
 /** Part of the time that is left; the rest is for going back. */
@@ -88,5 +88,7 @@ async function goBack(
     () => "failed" as const,
   );
   const what = `${wanted.name}: the live switch to ${wanted.toplevel} failed`;
-  return wentBack(context, wanted, outcome, what, cause);
+  // Before the restart: what the guest has said up to here.
+  const told = outcome === "failed" ? new Error(await withJournal(context, wanted, cause)) : cause;
+  return wentBack(context, wanted, outcome, what, told);
 }

@@ -174,20 +174,23 @@ describe("a switch that fails goes back", () => {
   }, 400_000);
 
   test("it hangs", async () => {
-    await expectBack("sleep 3600", "without a restart", /did not come to its end|deadline/);
+    await expectBack("sleep 3600", "without a restart", /did not come to its end/);
   }, 400_000);
+
+  /** The guest can't be asked: the error says so, and has what its unit wrote on the hypervisor. */
+  const UNREACHABLE = /its SSH server did not answer in \d+ s: .*\n +.*systemd/;
 
   test("it takes the guest's network down", async () => {
     // With networkd stopped, for the switch's end would have it bring the link up again.
     await expectBack(
       "systemctl stop systemd-networkd.service systemd-networkd.socket; ip link set host0 down",
       "by a restart",
-      /live switch to .* failed/,
+      UNREACHABLE,
     );
   }, 400_000);
 
   test("it stops the guest's sshd", async () => {
-    await expectBack("systemctl stop ssh", "by a restart", /live switch to .* failed/);
+    await expectBack("systemctl stop ssh", "by a restart", UNREACHABLE);
   }, 400_000);
 });
 
