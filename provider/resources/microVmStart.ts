@@ -1,6 +1,7 @@
 /** The end of a start: the guest is seen, or the VM goes back to its previous runner. */
 import { PartialFailure, ProviderError, asError, messageOf } from "../errors";
 import { awaitGuest } from "../hosts/guest";
+import { printable } from "../hosts/printable";
 import type { Context } from "../resource";
 import { stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
@@ -32,7 +33,7 @@ async function requireGuest(
 export async function withJournal(context: Context, wanted: Inputs, error: Error): Promise<string> {
   const host = context.pool.get(wanted.host);
   const tail = await host.journalTail(context, wanted.name).catch(() => []);
-  const journal = tail.length === 0 ? "" : `\n  ${tail.join("\n  ")}`;
+  const journal = tail.length === 0 ? "" : `\n  ${tail.map(printable).join("\n  ")}`;
   return `${messageOf(error)}${journal}`;
 }
 

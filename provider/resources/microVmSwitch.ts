@@ -10,6 +10,8 @@ import type { Inputs, State } from "./microVmState";
 /** Part of the time that is left; the rest is for going back. */
 const SWITCH_SHARE = 0.6;
 const REVERT_SHARE = 0.3;
+/** Behind the switch's own deadline: the guest then goes back by itself. Who is still there has begun to undo it before. */
+const CONFIRM_SECONDS = 30;
 
 /**
  * Ends a live switch that was begun on the host: the guest is switched unless a run before this one came so
@@ -52,6 +54,7 @@ function runSwitch(
     toplevel,
     closure_info: closureInfo,
     seconds: String(seconds),
+    confirm_seconds: String(CONFIRM_SECONDS),
   });
 }
 
