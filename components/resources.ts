@@ -71,6 +71,10 @@ export interface NixosSystemArgs {
   stopOrder: pulumi.Input<string[]>;
   /** Derivations of the runners of its VMs: they are built before the host is disturbed. */
   vmDerivations: pulumi.Input<string[]>;
+  /** Package -> version, for the preview. */
+  packages: pulumi.Input<Record<string, string>>;
+  /** Hash of kernel, initrd and kernel modules, for the preview; empty where the flake does not tell it. */
+  bootHash: pulumi.Input<string>;
 }
 
 /** The NixOS system of a hypervisor. */

@@ -104,10 +104,27 @@ let
       }
     );
 
+  # What the system's links kernel, initrd and kernel-modules name: a change of any of them takes a reboot. Containers have none.
+  bootHashOf =
+    config:
+    let
+      pathOf = value: unsafeDiscardStringContext "${value}";
+      parts = [
+        (config.boot.kernelPackages.kernel or "")
+        (config.system.build.initialRamdisk or "")
+        (config.system.modulesTree or "")
+      ];
+    in
+    hashString "sha256" (concatStringsSep " " (map pathOf parts));
+
   hypervisor =
     name: { config, ... }:
     inContextOf "hypervisor ${name}" (
-      pathsOf config.system.build.toplevel // { packages = packagesOf (systemPackages config); }
+      pathsOf config.system.build.toplevel
+      // {
+        packages = packagesOf (systemPackages config);
+        bootHash = bootHashOf config;
+      }
     );
 
   # Each machine is evaluated by itself, so this is seen only here. It is also what looks into a machine first.

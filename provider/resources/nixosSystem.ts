@@ -8,6 +8,7 @@ import { UNKNOWN } from "../wire";
 import { bring, buildHere } from "./closures";
 import { requireMachine } from "./fields";
 import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
+import { explainSystem } from "./nixosSystemExplain";
 import { nextStep } from "./nixosSystemPlan";
 import { makeDefault, switchSystem } from "./nixosSystemSwitch";
 import type { Job } from "./nixosSystemSwitch";
@@ -93,6 +94,8 @@ export const nixosSystem: Resource<Inputs, State> = {
     "bootTimeoutSeconds",
     "stopOrder",
     "vmDerivations",
+    "packages",
+    "bootHash",
   ],
   mirrored: ["toplevel"],
   id: (wanted) => wanted.host,
@@ -116,6 +119,8 @@ export const nixosSystem: Resource<Inputs, State> = {
     rolledBack: "",
     ownership: "owned",
   }),
+
+  explain: explainSystem,
 
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);

@@ -177,6 +177,9 @@ describe("a system with another kernel", () => {
     const before = await guests();
     setKernel("lab kernel 2");
     await want(GOOD);
+    expect((await pulumi("preview", "--stack=lab")).text).toMatch(
+      /hv1: system .* -> .*; kernel or initrd changes: needs a reboot that rebootPolicy never leaves to you/,
+    );
     expect(await up()).toMatch(/warning: hv1: reboot required/);
     expect((await state()).get("NixosSystem hv1")?.outputs).toMatchObject({ rebootRequired: true });
     const { text } = await pulumi("preview", "--expect-no-changes", "--stack=lab");
@@ -191,6 +194,9 @@ describe("a system with another kernel", () => {
     const end = await journalEnd("hv1");
     setKernel("lab kernel 2");
     await want(GOOD, { rebootPolicy: "ifRequired" });
+    expect((await pulumi("preview", "--stack=lab")).text).toMatch(
+      /hv1: .*reboots: kernel or initrd changes; its VMs are stopped/,
+    );
     await up();
     expect(await bootOf()).not.toBe(boot);
     expect(await booted()).toBe(await current());

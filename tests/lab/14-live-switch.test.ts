@@ -242,6 +242,7 @@ test("the operator is killed in the middle and nobody comes: the guest goes back
   expect(await boots()).toEqual(before);
 
   await site.use();
+  await site.set(base);
   await up();
   expect(await systemOf("kw1")).not.toBe(system);
   expect(await boots()).toEqual(before);
