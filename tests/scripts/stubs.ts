@@ -93,7 +93,8 @@ case $1 in
       if [ -e "$BOX/units/$unit" ]; then state=active; else state=inactive; fi
       printf 'Id=%s\\nActiveState=%s\\n\\n' "$unit" "$state"
     done ;;
-  stop) for unit do rm -f "$BOX/units/$unit"; done; [ ! -d "$vm" ] || rm -f "$vm/booted" ;;
+  # Of units by a pattern: what it matches.
+  stop) for unit do rm -f "$BOX/units/"$unit; done; [ ! -d "$vm" ] || rm -f "$vm/booted" ;;
 esac`,
 };
 /** They change nothing by themselves, and are not counted. */
