@@ -8,6 +8,8 @@ export interface HypervisorHostArgs {
   hypervisor: HypervisorModel;
   /** The VMs that run on it. */
   vms: VmModel[];
+  /** The derivations of their runners. */
+  runners: string[];
   /** What the flake builds for it, where its system is ours. */
   system?: HypervisorSystem | undefined;
 }
@@ -20,8 +22,8 @@ export class HypervisorHost extends pulumi.ComponentResource {
   constructor(name: string, args: HypervisorHostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pulumi-microvm:components:HypervisorHost", name, {}, opts);
     const { hypervisor, vms } = args;
-    const toplevel = args.system?.toplevel;
-    const system = toplevel && hypervisor.system && this.system(args, toplevel, hypervisor.system);
+    const system =
+      args.system && hypervisor.system && this.system(args, args.system, hypervisor.system);
     const volumes = vms.flatMap((vm) => vm.volumes);
     this.checks = new Hypervisor(
       name,
@@ -34,7 +36,7 @@ export class HypervisorHost extends pulumi.ComponentResource {
         diskMiB: sum(volumes.map((volume) => volume.sizeMiB)),
         images: volumes.map((volume) => volume.image).sort(),
         // What NixosSystem is given, and not what it answers: a preview knows that.
-        system: toplevel?.outPath,
+        system: args.system?.toplevel.outPath,
         checks: hypervisor.checks,
       },
       { parent: this, ...(system && { dependsOn: system }) },
@@ -44,8 +46,8 @@ export class HypervisorHost extends pulumi.ComponentResource {
   }
 
   private system(
-    { hypervisor, vms }: HypervisorHostArgs,
-    toplevel: HypervisorSystem["toplevel"],
+    { hypervisor, vms, runners }: HypervisorHostArgs,
+    { toplevel, packages, bootHash }: HypervisorSystem,
     system: SystemModel,
   ): NixosSystem {
     return new NixosSystem(
@@ -57,6 +59,9 @@ export class HypervisorHost extends pulumi.ComponentResource {
         build: hypervisor.build,
         ...system,
         stopOrder: stopOrder(vms),
+        vmDerivations: runners,
+        packages,
+        bootHash,
       },
       { parent: this },
     );

@@ -69,6 +69,12 @@ export interface NixosSystemArgs {
   bootTimeoutSeconds: pulumi.Input<number>;
   /** VMs in the order in which they are stopped before a reboot. */
   stopOrder: pulumi.Input<string[]>;
+  /** Derivations of the runners of its VMs: they are built before the host is disturbed. */
+  vmDerivations: pulumi.Input<string[]>;
+  /** Package -> version, for the preview. */
+  packages: pulumi.Input<Record<string, string>>;
+  /** Hash of kernel, initrd and kernel modules, for the preview; empty where the flake does not tell it. */
+  bootHash: pulumi.Input<string>;
 }
 
 /** The NixOS system of a hypervisor. */

@@ -36,7 +36,9 @@ export class Site extends pulumi.ComponentResource {
     for (const hypervisor of model.hypervisors) {
       const vms = model.vms.filter((vm) => vm.hypervisor === hypervisor.name);
       const system = hypervisor.system && named(built.hypervisors, hypervisor.name);
-      const host = new HypervisorHost(hypervisor.name, { hypervisor, vms, system }, options);
+      const runners = vms.map((vm) => named(built.machines, vm.name).runner.drvPath);
+      const args = { hypervisor, vms, runners, system };
+      const host = new HypervisorHost(hypervisor.name, args, options);
       for (const vm of vms) {
         const machine = named(built.machines, vm.name);
         made.set(vm.name, new MicroVm(vm.name, { vm, hypervisor, host, machine, ready }, options));

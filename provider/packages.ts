@@ -23,6 +23,16 @@ export function packageChanges(before: Packages, after: Packages): string | unde
   return `packages: ${[...changes.slice(0, MOST_CHANGES), ...more].join(", ")}`;
 }
 
+/** The same, where both sides know their packages: a flake need not tell them. */
+export function knownChanges(before: Packages | undefined, after: Packages): string | undefined {
+  if (before === undefined || isEmpty(before) || isEmpty(after)) return undefined;
+  return packageChanges(before, after);
+}
+
+function isEmpty(packages: Packages): boolean {
+  return Object.keys(packages).length === 0;
+}
+
 function changeOf(name: string, was: string | undefined, is: string | undefined): string {
   if (was === undefined) return `+ ${name} ${is ?? ""}`.trimEnd();
   if (is === undefined) return `- ${name} ${was}`.trimEnd();

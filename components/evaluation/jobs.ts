@@ -14,6 +14,7 @@ import type { References, Run } from "./nix";
 import { OUTPUT } from "./output";
 
 export const EVAL_JOBS = "nix-eval-jobs";
+const UNDOCUMENTED = `${EVAL_JOBS} printed what it does not document`;
 
 /** Its own default of --max-memory-size. */
 const WORKER_MIB = 4096;
@@ -38,8 +39,8 @@ export function hasJobs(run: Run): Promise<boolean> {
 }
 
 /**
- * The lines of nix-eval-jobs, one a machine. A machine that does not evaluate is a line too; what fails as a
- * whole, such as a flake with a syntax error, rejects.
+ * The lines of nix-eval-jobs, one a machine. A machine that does not evaluate is a line too, and so is a set of
+ * machines; what keeps a worker from beginning, such as a flake with a syntax error, rejects.
  */
 export function evaluateJobs(run: Run, references: References, machines: number): Promise<string> {
   return run(
@@ -65,10 +66,12 @@ export function workers(
 }
 
 const line = z.looseObject({
-  attrPath: z.tuple([z.enum(["machines", "hypervisors"]), z.string()]),
+  /** A machine's; shorter where what it is in does not evaluate: ["machines"], or [] for all of it. */
+  attrPath: z.array(z.string()),
   error: z.string().optional(),
   extraValue: z.object({ version: z.unknown(), value: z.unknown() }).optional(),
 });
+const machinePath = z.tuple([z.enum(["machines", "hypervisors"]), z.string()]);
 
 /** The output as `nix eval --json` would print it; else what is wrong, machine by machine. */
 export function outputOfJobs(text: string): { json: string } | { faults: string[] } {
@@ -77,12 +80,14 @@ export function outputOfJobs(text: string): { json: string } | { faults: string[
   const faults: string[] = [];
   for (const printed of text.split("\n").filter((one) => one.trim() !== "")) {
     const job = parseLine(printed);
-    if (job === undefined) return { faults: [`${EVAL_JOBS} printed what it does not document`] };
-    const [kind, name] = job.attrPath;
-    if (job.extraValue === undefined) {
-      faults.push(`${kind}.${name}: ${job.error ?? "no value"}`);
+    if (job === undefined) return { faults: [UNDOCUMENTED] };
+    if (job.error !== undefined) {
+      faults.push(`${job.attrPath.join(".") || OUTPUT}: ${job.error}`);
       continue;
     }
+    const path = machinePath.safeParse(job.attrPath);
+    if (!path.success || job.extraValue === undefined) return { faults: [UNDOCUMENTED] };
+    const [kind, name] = path.data;
     version = job.extraValue.version;
     Object.assign(output[kind], { [name]: job.extraValue.value });
   }

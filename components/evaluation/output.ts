@@ -24,10 +24,15 @@ const machine = z
     ...rest,
   }));
 const hypervisor = z
-  .object({ drvPath: z.string(), outputs: z.object({ out: z.string() }), packages })
-  .transform(({ drvPath, outputs, packages }) => ({
-    toplevel: { drvPath, outPath: outputs.out },
+  .object({
+    drvPath: z.string(),
+    outputs: z.object({ out: z.string() }),
     packages,
+    bootHash: z.string().default(""),
+  })
+  .transform(({ drvPath, outputs, ...rest }) => ({
+    toplevel: { drvPath, outPath: outputs.out },
+    ...rest,
   }));
 const output = z.object({
   version: z.literal(1),

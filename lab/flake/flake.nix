@@ -162,9 +162,14 @@
       pulumiMicrovm = {
         version = 1;
         machines = builtins.mapAttrs (_: deploymentOf) siteData.machines;
-        hypervisors = builtins.mapAttrs (_: hypervisor: pathsOf (hypervisorOf hypervisor)) (
-          siteData.hypervisors or { }
-        );
+        hypervisors = builtins.mapAttrs (
+          _: hypervisor:
+          pathsOf (hypervisorOf hypervisor)
+          // {
+            inherit packages;
+            bootHash = builtins.hashFile "sha256" ./hypervisor/kernel;
+          }
+        ) (siteData.hypervisors or { });
       };
     };
 }

@@ -104,19 +104,48 @@ let
       }
     );
 
+  # What the system's links kernel, initrd and kernel-modules name: a change of any of them takes a reboot. Containers have none.
+  bootHashOf =
+    config:
+    let
+      pathOf = value: unsafeDiscardStringContext "${value}";
+      parts = [
+        (config.boot.kernelPackages.kernel or "")
+        (config.system.build.initialRamdisk or "")
+        (config.system.modulesTree or "")
+      ];
+    in
+    hashString "sha256" (concatStringsSep " " (map pathOf parts));
+
   hypervisor =
     name: { config, ... }:
     inContextOf "hypervisor ${name}" (
-      pathsOf config.system.build.toplevel // { packages = packagesOf (systemPackages config); }
+      pathsOf config.system.build.toplevel
+      // {
+        packages = packagesOf (systemPackages config);
+        bootHash = bootHashOf config;
+      }
     );
 
-  # Each machine is evaluated by itself, so this is seen only here.
+  # Each machine is evaluated by itself, so this is seen only here. It is also what looks into a machine first.
   requireOneLeader =
     machines: result:
     let
-      named = predicate: filter (name: predicate (machines.${name}.config.k0s-node or { })) (attrNames machines);
-      controllers = named (node: node.enable or false && node.role != "worker");
-      leaders = named (node: node.enable or false && node.isLeader);
+      nodes = mapAttrs (
+        name: { config, ... }:
+        inContextOf "machine ${name}" (
+          let
+            node = config.k0s-node or { };
+          in
+          {
+            isController = node.enable or false && node.role != "worker";
+            isLeader = node.enable or false && node.isLeader;
+          }
+        )
+      ) machines;
+      named = predicate: filter (name: predicate nodes.${name}) (attrNames nodes);
+      controllers = named (node: node.isController);
+      leaders = named (node: node.isLeader);
     in
     if controllers == [ ] || builtins.length leaders == 1 then
       result

@@ -50,6 +50,7 @@ in
         The controller that begins the cluster. It starts without a token, so exactly one may be it, and it stays it:
         a second one begins a second cluster.
       '';
+      example = true;
     };
 
     address = mkOption {
@@ -62,6 +63,7 @@ in
       type = types.listOf types.str;
       default = [ ];
       description = "More names and addresses for the API's certificate, of a load balancer for example.";
+      example = [ "k0s.example.org" ];
     };
 
     tokenFile = mkOption {
@@ -71,12 +73,14 @@ in
         Where the provider puts the join token. k0s starts only if the file is there, so it stays after the join, with
         other content; it must outlive a reboot.
       '';
+      example = "/var/lib/secrets/k0stoken";
     };
 
     clusterName = mkOption {
       type = types.str;
       default = "k0s";
       description = "The cluster's name; the same on all controllers.";
+      example = "production";
     };
   };
 

@@ -146,11 +146,15 @@ in
         }
       ];
 
-      systemd.services."microvm@".serviceConfig = {
-        # A target that can't be applied must not end the VM; as root, since the unit's user owns no records.
-        ExecStartPost = [ "-+/bin/sh ${memoryAtStart} %i" ];
-        # Behind microvm-shutdown, which for QEMU may return before the guest is down.
-        ExecStop = mkAfter [ "/bin/sh ${awaitStop}" ];
+      systemd.services."microvm@" = {
+        # What is added here changes with our scripts, and a switch of the host restarts no VM.
+        restartIfChanged = false;
+        serviceConfig = {
+          # A target that can't be applied must not end the VM; as root, since the unit's user owns no records.
+          ExecStartPost = [ "-+/bin/sh ${memoryAtStart} %i" ];
+          # Behind microvm-shutdown, which for QEMU may return before the guest is down.
+          ExecStop = mkAfter [ "/bin/sh ${awaitStop}" ];
+        };
       };
     })
   ]);

@@ -6,7 +6,8 @@ import { Limiter } from "./limit";
 import { Turns } from "./turns";
 
 const BUILDS_AT_ONCE = 2;
-const COPIES_PER_HOST = 2;
+/** Each copy asks the host what it lacks: two at once would both send what their closures share. */
+const COPIES_PER_HOST = 1;
 
 export class HostPool {
   private readonly hosts = new Map<string, Host>();
@@ -27,7 +28,7 @@ export class HostPool {
     return host;
   }
 
-  /** Copies to one host, a few at a time. */
+  /** Copies to one host, one after the other; hosts are copied to side by side. */
   copiesTo(name: string): Limiter {
     const known = this.copies.get(name) ?? new Limiter(COPIES_PER_HOST);
     this.copies.set(name, known);

@@ -8,6 +8,16 @@ export interface Closure {
   outPath: string;
 }
 
+/** Builds on this machine, a few at a time. `to`: whom it is for, and what errors call it. */
+export async function buildHere(
+  context: Context,
+  to: { host: string; name: string },
+  derivations: string[],
+): Promise<void> {
+  const wait = new Wait(to.host, context);
+  await context.pool.builds.run(wait, () => build(context, to.name, derivations));
+}
+
 /** What is missing gets to the host; nothing there is disturbed. `name` is what errors call it. */
 export async function bring(
   context: Context,
@@ -15,11 +25,11 @@ export async function bring(
   closures: Closure[],
 ): Promise<void> {
   const { pool } = context;
-  const wait = new Wait(to.host, context);
   if (to.build === "operator") {
     const derivations = closures.map(({ drvPath }) => drvPath);
-    await pool.builds.run(wait, () => build(context, to.name, derivations));
+    await buildHere(context, to, derivations);
   }
+  const wait = new Wait(to.host, context);
   const target = { name: to.host, hop: pool.get(to.host).config, config: pool.config };
   const paths = closures.map(({ drvPath, outPath }) =>
     to.build === "operator" ? outPath : drvPath,

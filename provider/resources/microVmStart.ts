@@ -1,6 +1,7 @@
 /** The end of a start: the guest is seen, or the VM goes back to its previous runner. */
 import { PartialFailure, ProviderError, asError, messageOf } from "../errors";
 import { awaitGuest } from "../hosts/guest";
+import { printable } from "../hosts/printable";
 import type { Context } from "../resource";
 import { stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
@@ -24,11 +25,16 @@ async function requireGuest(
     await seeGuest({ ...context, deadline }, wanted, state);
   } catch (error) {
     if (context.signal.aborted) throw error;
-    const host = context.pool.get(wanted.host);
-    const tail = await host.journalTail(context, wanted.name).catch(() => []);
-    const journal = tail.length === 0 ? "" : `\n  ${tail.join("\n  ")}`;
-    throw new ProviderError("guest", `${messageOf(error)}${journal}`);
+    throw new ProviderError("guest", await withJournal(context, wanted, asError(error)));
   }
+}
+
+/** An error's message with the last words of the VM's unit: what there is to see of a guest that can't be asked. */
+export async function withJournal(context: Context, wanted: Inputs, error: Error): Promise<string> {
+  const host = context.pool.get(wanted.host);
+  const tail = await host.journalTail(context, wanted.name).catch(() => []);
+  const journal = tail.length === 0 ? "" : `\n  ${tail.map(printable).join("\n  ")}`;
+  return `${messageOf(error)}${journal}`;
 }
 
 /** Part of the time that is left; the rest is for going back. */

@@ -4,12 +4,14 @@ import { PartialFailure, asError, isLinkLost } from "../errors";
 import { awaitGuest } from "../hosts/guest";
 import type { Guest, Host } from "../hosts/host";
 import type { Context } from "../resource";
-import { settled, wentBack } from "./microVmStart";
+import { settled, wentBack, withJournal } from "./microVmStart";
 import type { Inputs, State } from "./microVmState";
 
 /** Part of the time that is left; the rest is for going back. */
 const SWITCH_SHARE = 0.6;
 const REVERT_SHARE = 0.3;
+/** Behind the switch's own deadline: the guest then goes back by itself. Who is still there has begun to undo it before. */
+const CONFIRM_SECONDS = 30;
 
 /**
  * Ends a live switch that was begun on the host: the guest is switched unless a run before this one came so
@@ -52,6 +54,7 @@ function runSwitch(
     toplevel,
     closure_info: closureInfo,
     seconds: String(seconds),
+    confirm_seconds: String(CONFIRM_SECONDS),
   });
 }
 
@@ -89,5 +92,7 @@ async function goBack(
     () => "failed" as const,
   );
   const what = `${wanted.name}: the live switch to ${wanted.toplevel} failed`;
-  return wentBack(context, wanted, outcome, state, what, cause);
+  // Before the restart: what the guest has said up to here.
+  const told = outcome === "failed" ? new Error(await withJournal(context, wanted, cause)) : cause;
+  return wentBack(context, wanted, outcome, state, what, told);
 }

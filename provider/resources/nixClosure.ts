@@ -3,8 +3,7 @@ import { z } from "zod";
 import { ProviderError } from "../errors";
 import type { HostFacts } from "../hosts/facts";
 import { makeRecord, ownership, refuseOthers } from "../ownership";
-import { packageChanges } from "../packages";
-import type { Packages } from "../packages";
+import { knownChanges } from "../packages";
 import type { Resource } from "../resource";
 import { bring } from "./closures";
 import { host, machineId, name, requireMachine, storePath } from "./fields";
@@ -83,14 +82,9 @@ function explainChange(
   const key = mainRoot(differing(state, wanted));
   if (key === undefined) return undefined;
   const old = state?.paths[key] ?? "none";
-  const known = !isEmpty(before?.packages) && !isEmpty(wanted.packages);
-  const packages = known ? packageChanges(before?.packages ?? {}, wanted.packages) : undefined;
+  const packages = knownChanges(before?.packages, wanted.packages);
   const closure = `${wanted.name}: closure ${old} -> ${wanted.roots[key]?.outPath ?? "none"}`;
   return packages === undefined ? closure : `${closure}; ${packages}`;
-}
-
-function isEmpty(packages: Packages = {}): boolean {
-  return Object.keys(packages).length === 0;
 }
 
 export const nixClosure: Resource<Inputs, State> = {

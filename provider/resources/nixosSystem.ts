@@ -5,9 +5,10 @@ import { Wait } from "../hosts/wait";
 import { refuseOthers } from "../ownership";
 import type { Context, Resource } from "../resource";
 import { UNKNOWN } from "../wire";
-import { bring } from "./closures";
+import { bring, buildHere } from "./closures";
 import { requireMachine } from "./fields";
 import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
+import { explainSystem } from "./nixosSystemExplain";
 import { nextStep } from "./nixosSystemPlan";
 import { makeDefault, switchSystem } from "./nixosSystemSwitch";
 import type { Job } from "./nixosSystemSwitch";
@@ -18,9 +19,14 @@ import type { Inputs, State } from "./nixosSystemState";
 async function bringAbout(job: Job): Promise<State> {
   const { context, wanted, target } = job;
   let facts = await target.read(context);
+  let isBuilt = false;
   for (;;) {
     const state = stateOf(facts, context.urn);
     const step = nextStep(facts, wanted, state.ownership === "owned");
+    if (!isBuilt && (step === "switch" || step === "reboot")) {
+      await buildVms(job);
+      isBuilt = true;
+    }
     switch (step) {
       case "switch":
         if (state.toplevel !== wanted.toplevel) {
@@ -44,6 +50,13 @@ async function bringAbout(job: Job): Promise<State> {
         return state;
     }
   }
+}
+
+/** A VM that does not build is found out before a reboot stops it: docs/decisions/0007. */
+async function buildVms({ context, wanted }: Job): Promise<void> {
+  if (wanted.build === "host" || wanted.vmDerivations.length === 0) return;
+  const to = { host: wanted.host, name: `the VMs of ${wanted.host}` };
+  await buildHere(context, to, wanted.vmDerivations);
 }
 
 function inTurn(job: Job, work: () => Promise<HostFacts>): Promise<HostFacts> {
@@ -80,6 +93,9 @@ export const nixosSystem: Resource<Inputs, State> = {
     "confirmTimeoutSeconds",
     "bootTimeoutSeconds",
     "stopOrder",
+    "vmDerivations",
+    "packages",
+    "bootHash",
   ],
   mirrored: ["toplevel"],
   id: (wanted) => wanted.host,
@@ -103,6 +119,8 @@ export const nixosSystem: Resource<Inputs, State> = {
     rolledBack: "",
     ownership: "owned",
   }),
+
+  explain: explainSystem,
 
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);

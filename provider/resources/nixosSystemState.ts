@@ -37,6 +37,22 @@ export const inputs = z.object({
     .array(name)
     .default([])
     .describe("VMs in the order in which they are stopped before a reboot; others come after."),
+  vmDerivations: z
+    .array(storePath)
+    .default([])
+    .describe(
+      "Derivations of the runners of its VMs: built before the host is switched or rebooted, with build: operator.",
+    ),
+  packages: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe("Package -> version: what a preview shows of a changed system. Changes nothing."),
+  bootHash: z
+    .string()
+    .default("")
+    .describe(
+      "Hash of kernel, initrd and kernel modules, for the preview: it tells whether a reboot comes. Changes nothing.",
+    ),
 });
 export type Inputs = z.infer<typeof inputs>;
 

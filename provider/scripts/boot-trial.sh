@@ -7,6 +7,8 @@ p_operation=$p_nonce
 end_unconfirmed_boot() {
   read_trial
   [ "$phase" = booting ] || return 0
+  # The boot that was asked for has not come: this is the one that the host was to be rebooted from.
+  [ "$trial_boot" != "$(this_boot)" ] || return 0
   tried=$new
   [ "$(current_system)" = "$tried" ] || return 0
   sleep "$trial_seconds"

@@ -1,11 +1,14 @@
 # shellcheck shell=sh
 # Runs in a guest: activates a system, in the order of microvm.nix's deploy.sshSwitch, as a unit of its own, which
 # survives a lost link. Sent again with the same p_operation it only waits. p_toplevel: the system; empty: the
-# one before the last switch that was not confirmed. p_closure_info: its closureInfo, or empty. p_seconds
+# one before the last switch that was not confirmed. p_closure_info: its closureInfo, or empty. p_seconds: how long it
+# may run. p_confirm_seconds: how long after that it may go unconfirmed; then the guest goes back by itself.
 read_parameters
 switch=$RUN/switches/$p_operation
 unit=pulumi-microvm-switch-$p_operation.service
 before=$RUN/system-before-switch
+# guest-confirm.sh stops its timer.
+ROLLBACK=pulumi-microvm-switch-rollback
 
 # The guest's store is the hypervisor's: the paths are there, and its database does not know them yet.
 # $1..$3 are for the inner shell.
@@ -20,6 +23,21 @@ ACTIVATE='
   mv "$3/code.new" "$3/code"
 '
 
+# By the timer: nobody has confirmed. The switches go first, for they hold NixOS's lock. It is tried again until it succeeds.
+# $1 is the system before, $2 the file that says so, $3 where the switches are, $4 the above.
+# shellcheck disable=SC2016
+GO_BACK='
+  set -eu
+  [ -e "$2" ] || exit 0
+  for switch in "$3"/*; do
+    systemctl stop "pulumi-microvm-switch-${switch##*/}.service" 2>/dev/null || true
+  done
+  echo "nobody confirmed the switch; going back to $1"
+  /bin/sh -c "$4" sh "$1" "" "$(dirname "$2")"
+  [ "$(readlink -f "$0/current-system")" = "$1" ]
+  rm -f "$2"
+'
+
 require_right_guest() {
   [ -x "$p_toplevel/bin/switch-to-configuration" ] ||
     fail operation "the guest does not see $p_toplevel: its store is not the hypervisor's"
@@ -27,15 +45,32 @@ require_right_guest() {
     fail operation "the guest is $(cat /etc/hostname), and the system is that of $(cat "$p_toplevel/etc/hostname")"
 }
 
+disarm() {
+  systemctl stop "$ROLLBACK.timer" "$ROLLBACK.service" 2>/dev/null || true
+}
+
+# Before anything is touched: the operator may be gone by the end of it.
+arm() {
+  [ -e "$before" ] || return 0
+  systemd-run --quiet --collect --unit="$ROLLBACK" \
+    --on-active="$((p_seconds + p_confirm_seconds))" --timer-property=AccuracySec=1s \
+    --service-type=exec --property=SyslogIdentifier=pulumi-microvm \
+    --property=Restart=on-failure --property=RestartSec=5 --setenv=PATH="$PATH" \
+    /bin/sh -c "$GO_BACK" "$SYSTEMS" "$(cat "$before")" "$before" "$RUN/switches" "$ACTIVATE" ||
+    fail operation "systemd did not start the timer of the way back"
+}
+
 # A switch of before may still run: NixOS lets but one be made at a time.
 begin_switch() {
+  disarm
   for other in "$RUN"/switches/*; do
     [ -d "$other" ] || continue
     systemctl stop "pulumi-microvm-switch-${other##*/}.service" 2>/dev/null || true
   done
   if [ ! -e "$before" ] && [ -n "$p_closure_info" ]; then
-    write_file "$before" 0600 "$(readlink -f /run/current-system)"
+    write_file "$before" 0600 "$(readlink -f "$SYSTEMS/current-system")"
   fi
+  arm
   mkdir "$switch"
   systemd-run --quiet --collect --service-type=exec --unit="$unit" \
     --property=SyslogIdentifier=pulumi-microvm --property="RuntimeMaxSec=$p_seconds" --setenv=PATH="$PATH" \
@@ -77,5 +112,8 @@ fi
 status "switching"
 until unit_ended; do sleep 0.1; done
 report_switch
-[ "$back" = no ] || rm -f "$before"
+if [ "$back" = yes ]; then
+  disarm
+  rm -f "$before"
+fi
 finish

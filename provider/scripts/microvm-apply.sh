@@ -41,15 +41,19 @@ previous_runner() {
   esac
 }
 
-# The installed runner where the guest says that it was switched to its system; else the one that it was
-# started with.
+# The runner of the system that the guest says it runs, which is not the installed one where that is left to the next boot.
+# Where no link here names such a runner, the one that the guest was started with.
 running_runner() {
   said=$(readlink "$directory/etc/pulumi-microvm/system" || true)
-  if [ -n "$said" ] && [ "$said" = "$(readlink "$directory/toplevel" || true)" ]; then
-    readlink "$directory/current" || true
-  else
-    readlink "$directory/booted" || true
-  fi
+  for link in current old booted; do
+    [ -n "$said" ] || break
+    runner=$(readlink "$directory/$link") || continue
+    if [ "$(readlink "$runner/share/microvm/system" || true)" = "$said" ]; then
+      printf '%s\n' "$runner"
+      return 0
+    fi
+  done
+  readlink "$directory/booted" || true
 }
 
 # What the VMM gets with each runner that a link names.

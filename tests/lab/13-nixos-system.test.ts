@@ -177,6 +177,9 @@ describe("a system with another kernel", () => {
     const before = await guests();
     setKernel("lab kernel 2");
     await want(GOOD);
+    expect((await pulumi("preview", "--stack=lab")).text).toMatch(
+      /hv1: system .* -> .*; kernel or initrd changes: needs a reboot that rebootPolicy never leaves to you/,
+    );
     expect(await up()).toMatch(/warning: hv1: reboot required/);
     expect((await state()).get("NixosSystem hv1")?.outputs).toMatchObject({ rebootRequired: true });
     const { text } = await pulumi("preview", "--expect-no-changes", "--stack=lab");
@@ -191,6 +194,9 @@ describe("a system with another kernel", () => {
     const end = await journalEnd("hv1");
     setKernel("lab kernel 2");
     await want(GOOD, { rebootPolicy: "ifRequired" });
+    expect((await pulumi("preview", "--stack=lab")).text).toMatch(
+      /hv1: .*reboots: kernel or initrd changes; its VMs are stopped/,
+    );
     await up();
     expect(await bootOf()).not.toBe(boot);
     expect(await booted()).toBe(await current());
@@ -200,6 +206,27 @@ describe("a system with another kernel", () => {
     await until("the VMs", 60, async () => (await isActive("kc1")) && isActive("kw1"));
     const after = await until("the guests", 60, guests);
     expect(after.every((id) => !before.includes(id))).toBe(true);
+    await expectNoChanges();
+  });
+
+  test("waits for its VMs to build: what does not stops no VM and reboots nothing", async () => {
+    const boot = await bootOf();
+    const before = await current();
+    const guestsBefore = await guests();
+    const end = await journalEnd("hv1");
+    setKernel("lab kernel 5");
+    flake.changeRunners("case $machineName in kw1) echo no such compiler >&2; exit 3 ;; esac");
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    const text = await failingUp();
+    expect(text).toMatch(/the VMs of hv1: building on this machine: .*no such compiler/s);
+    expect(text.match(/^ *error: .*building on this machine/gm)).toHaveLength(1);
+    expect(await current()).toBe(before);
+    expect(await bootOf()).toBe(boot);
+    expect(await guests()).toEqual(guestsBefore);
+    expect(await mutations("hv1", end)).toEqual([]);
+    flake.reset();
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    await up();
     await expectNoChanges();
   });
 

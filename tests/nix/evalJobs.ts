@@ -1,8 +1,9 @@
 /**
  * Stands in for nix-eval-jobs, which no registry here has, by the contract in its README and sources: options as documented,
  * `--select` on the evaluation's root, one JSON line a derivation with attr, attrPath, drvPath and outputs, `--apply`'s
- * value as extraValue, an error in a line of its own and exit 0, an error of the whole on standard error and exit 1.
- * Real Nix evaluates whatever it is given. Left out: workers (it takes their number), restarts by memory, GC roots, meta.
+ * value as extraValue, an error in a line of its own and exit 0. That is so at each attribute that it comes by, also at a
+ * set of machines and at the root; only what keeps a worker from beginning (evaluating the flake's output and calling
+ * `--select` with it) is an error on standard error and exit 1. Real Nix evaluates whatever it is given. Left out: workers (it takes their number), restarts by memory, GC roots, meta.
  */
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -27,19 +28,19 @@ const nix = (apply) => spawnSync("nix", ["--option", ...given["--option"], "eval
   { encoding: "utf8", maxBuffer: 1e8 });
 const root = "(" + given["--select"][0] + ") root";
 const isJob = '(value: builtins.isAttrs value && (value.type or "") == "derivation")';
-const listed = nix("root: builtins.mapAttrs (_: set: if set.recurseForDerivations or false then builtins.filter (name: " +
-  isJob + " set.\${name}) (builtins.attrNames set) else [ ]) (" + root + ")");
-if (listed.status !== 0) { process.stderr.write(listed.stderr); process.exit(1); }
-for (const [kind, names] of Object.entries(JSON.parse(listed.stdout))) {
-  for (const name of names) {
-    const job = "(" + root + ')."' + kind + '"."' + name + '"';
-    const line = { attr: kind + "." + name, attrPath: [kind, name] };
-    const told = nix("root: let job = " + job + "; in { inherit (job) name drvPath; outputs.out = job.outPath; extraValue = (" +
-      given["--apply"][0] + ") job; }");
-    if (told.status !== 0) process.stderr.write(told.stderr);
-    console.log(JSON.stringify({ ...line, ...(told.status === 0 ? JSON.parse(told.stdout) : { error: told.stderr }) }));
-  }
-}
+const begun = nix("root: builtins.isAttrs (" + root + ")");
+if (begun.status !== 0) { process.stderr.write(begun.stderr); process.exit(1); }
+const visit = (path) => {
+  const value = ["(" + root + ")", ...path.map((name) => '"' + name + '"')].join(".");
+  const told = nix("root: let value = " + value + "; recurse = " + (path.length === 0) + " || (value.recurseForDerivations or false); in " +
+    "if " + isJob + " value then { job = { inherit (value) name drvPath; outputs.out = value.outPath; extraValue = (" +
+    given["--apply"][0] + ") value; }; } else { attrs = if builtins.isAttrs value && recurse then builtins.attrNames value else [ ]; }");
+  const reply = told.status === 0 ? JSON.parse(told.stdout) : { job: { error: told.stderr } };
+  if (told.status !== 0) process.stderr.write(told.stderr);
+  if ("job" in reply) console.log(JSON.stringify({ attr: path.join("."), attrPath: path, ...reply.job }));
+  for (const name of reply.attrs ?? []) visit([...path, name]);
+};
+visit([]);
 `;
 
 /** Puts it on the PATH, in a directory of the test's own. */

@@ -104,6 +104,8 @@ rec {
             systemd.package = drv "systemd" "258";
             system = config.system // {
               build.toplevel = toplevel;
+              build.initialRamdisk = drv "initrd" (hash config.boot.kernelModules);
+              modulesTree = drv "kernel-modules" "6.12.1";
             };
             services = config.services // {
               k0s = (config.services.k0s or { }) // {

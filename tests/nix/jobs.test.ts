@@ -60,6 +60,14 @@ test("tells all machines that do not evaluate, each with Nix's trace", async () 
   expect(message).not.toContain("machines.kw2");
 });
 
+test("machines that can't even be listed are one error, by the name of their set", async () => {
+  const whole = 'machines = throw "no machines at all";';
+  at.write(flakeText().replace(/machines = builtins\.mapAttrs[^;]*;/, whole));
+  const message = await failure();
+  expect(message).toMatch(/could not be evaluated:\nmachines: .*no machines at all/s);
+  expect(message).not.toContain("does not document");
+});
+
 test("what fails as a whole is one error in Nix's words", async () => {
   at.write(flakeText().replace("in\n", ""));
   expect(await failure()).toMatch(/could not be evaluated:\n.*syntax error, unexpected /s);

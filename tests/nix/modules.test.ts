@@ -164,6 +164,14 @@ describe("microvm-guest", () => {
     expect(String(failing)).toMatch(/^VM kw1: .*;.*\.$/);
   });
 
+  // NixOS may look at other options before it comes to the assertions.
+  test("a mounted volume without a label is still a file system", () => {
+    const found = evaluate(`(t.guest [ ${kw1} { microvm-guest.volumes = [
+      { name = "data"; image = "/d"; sizeMiB = 1; mountPoint = "/d"; }
+    ]; } ]).fileSystems."/d".device`);
+    expect(found).toBe("/dev/disk/by-label/");
+  });
+
   test("says what is missing beside it", () => {
     const failing = evaluate("t.failing (t.evaluate [ t.ours.microvm-guest ])");
     expect(failing).toEqual([expect.stringContaining("import microvm.nixosModules.microvm")]);

@@ -243,10 +243,27 @@ describe("pulumiMicrovm", () => {
     );
     const common = { hello: "2.10, 2.12", linux: "6.12.1", systemd: "258" };
     expect(found).toEqual({
-      hypervisors: { "rack1-hv2": ["drvPath", "outputs", "packages"] },
+      hypervisors: { "rack1-hv2": ["bootHash", "drvPath", "outputs", "packages"] },
       host: common,
       guest: { ...common, k0s: "1.35.1", qemu: "10.1" },
     });
+  });
+
+  test("`bootHash` changes with what takes a reboot, and not with the system alone", () => {
+    const found = evaluate(
+      `let
+        host = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv2.imports = [ module ];")}).pulumiMicrovm.hypervisors.rack1-hv2;
+        was = host { };
+        key = host { users.users.root.openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAA more" ]; };
+        module = host { boot.kernelModules = [ "more" ]; };
+      in {
+        inherit (was) bootHash;
+        system = [ (key.outputs == was.outputs) (module.outputs == was.outputs) ];
+        boot = [ (key.bootHash == was.bootHash) (module.bootHash == was.bootHash) ];
+      }`,
+    );
+    expect(found).toMatchObject({ system: [false, false], boot: [true, false] });
+    expect(JSON.stringify(found)).toMatch(/"bootHash":"[0-9a-f]{64}"/);
   });
 
   test("a guest can be switched live where microvm.nix's deploy.rebuild would", () => {
@@ -271,10 +288,27 @@ describe("pulumiMicrovm", () => {
     expect(vcpu?.hardware).not.toBe(was?.hardware);
   });
 
-  test("names the machine when one does not evaluate", () => {
-    const modules = "machines.kc1.k0s-node.isLeader = true; machines.kw2.microvm.vcpu = 3;";
-    expect(complaint(`${output(site, modules)}.pulumiMicrovm`)).toContain(
-      "while evaluating machine kw2 of the site",
+  test.each([
+    ["a wrong value", "machine kw2", "machines.kw2.microvm.vcpu = 3;"],
+    ["an option that there is not", "machine kw2", "machines.kw2.services.nosuch.enable = true;"],
+    ["a syntax error", "machine kw2", 'machines.kw2 = "DIRECTORY/broken.nix";'],
+    ["a file that is missing", "machine kw2", 'machines.kw2 = "DIRECTORY/missing.nix";'],
+    [
+      "an endless recursion",
+      "machine kw2",
+      "machines.kw2 = ({ config, ... }: { networking.hostName = config.networking.hostName; });",
+    ],
+    [
+      "another option that there is not",
+      "hypervisor rack1-hv2",
+      "hypervisors.rack1-hv2.services.nosuch.enable = true;",
+    ],
+  ])("names where it is: %s", (_, where, modules) => {
+    writeFileSync(join(directory, "broken.nix"), "{ networking = ; }");
+    const leader = "machines.kc1.k0s-node.isLeader = true;";
+    const given = `${leader} ${modules.replaceAll("DIRECTORY", directory)}`;
+    expect(complaint(`${output(site, given)}.pulumiMicrovm`)).toContain(
+      `while evaluating ${where} of the site`,
     );
   });
 

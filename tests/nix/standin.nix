@@ -47,6 +47,7 @@ let
       lib.mkOption {
         type = lib.types.bool;
         default = false;
+        example = true;
         description = "Whether to enable ${what}.";
       };
     mkIf = condition: content: {
@@ -73,6 +74,7 @@ let
     types = rec {
       one = name: check: {
         inherit name check;
+        getSubOptions = _: { };
         merge =
           path: values:
           if all (value: value == head values) values then
@@ -103,18 +105,21 @@ let
       oneOf = types: one "one of several types" (value: any (type: type.check value) types);
       nullOr = inner: {
         name = "null or ${inner.name}";
+        inherit (inner) getSubOptions;
         check = value: value == null || inner.check value;
         merge =
           path: values: if all (value: value == null) values then null else inner.merge path values;
       };
       listOf = inner: {
         name = "list of ${inner.name}";
+        inherit (inner) getSubOptions;
         check = isList;
         merge =
           path: values: map (value: mergeDefinitions inner (path ++ [ "[]" ]) [ value ]) (concatLists values);
       };
       attrsOf = inner: {
         name = "attribute set of ${inner.name}";
+        inherit (inner) getSubOptions;
         check = isAttrs;
         merge =
           path: sets:
@@ -132,6 +137,7 @@ let
       };
       submodule = module: {
         name = "submodule";
+        getSubOptions = path: (evaluate path { } [ module ]).options;
         check = value: isAttrs value || isFunction value;
         merge = path: values: (evaluate path { } ([ module ] ++ values)).config;
       };

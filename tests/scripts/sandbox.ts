@@ -26,7 +26,11 @@ const SHARED: Record<string, string[]> = {
   "system-reboot": ["system"],
   "system-settle": ["system"],
   "system-remove": ["system"],
+  "boot-trial": ["system"],
 };
+
+/** No operations: a unit of the host's own, and what runs in guests. */
+const ALONE = ["boot-trial", "guest-switch", "guest-confirm"];
 
 const PLACES: [string, string][] = [
   ["/var/lib/microvms", "microvms"],
@@ -95,7 +99,8 @@ export class Sandbox {
     partOfParameters = 1,
   ): Ran {
     const shared = SHARED[name] ?? [];
-    const text = this.moved(script("lib", "enter", "begin", ...shared, name));
+    const head = ALONE.includes(name) ? ["lib"] : ["lib", "enter", "begin"];
+    const text = this.moved(script(...head, ...shared, name));
     fs.writeFileSync(this.path("script"), text.slice(0, Math.floor(text.length * part)));
     fs.writeFileSync(this.path("count"), "0");
     const common = { operation: "op", machine_id: MACHINE, lock_seconds: "1", nonce: NONCE };
@@ -112,6 +117,20 @@ export class Sandbox {
     );
     const steps = Number(fs.readFileSync(this.path("count"), "utf8"));
     return { killed: signal === "SIGKILL", code: status, output: stdout + stderr, steps };
+  }
+
+  /** The time of a timer has come: what it runs. */
+  fire(timer: string): { code: number | null; output: string } {
+    const [shell = "", ...words] = fs
+      .readFileSync(this.path(`timer-${timer}`), "utf8")
+      .split("\0")
+      .slice(0, -1);
+    const { status, stdout, stderr } = spawnSync(shell, words, {
+      encoding: "utf8",
+      cwd: this.root,
+      env: this.environment(0),
+    });
+    return { code: status, output: stdout + stderr };
   }
 
   /** What a script runs with; it is killed before its `killAt`th counted command. */
@@ -134,7 +153,7 @@ export class Sandbox {
     fs.writeFileSync(join(units, "pulumi-microvm-boot-trial.service"), "");
     const text = `#!/bin/sh
 case $1 in
-  test) ln -sfn ${system} "$BOX/systems/current-system" ;;
+  test | switch) ln -sfn ${system} "$BOX/systems/current-system" ;;
   boot)
     for link in "$BOX"/profiles/system-*-link; do
       if [ "$(readlink "$link")" = ${system} ]; then entry=nixos-generation-\${link##*/system-}; fi
@@ -158,11 +177,16 @@ exit ${code}
 
   /** What runs, and the phase of its trial. */
   running(): { current: string; phase: string } {
-    const trial = this.path("state", "systems", "trial");
     return {
       current: fs.readlinkSync(this.path("systems/current-system")).split("/").pop() ?? "",
-      phase: fs.existsSync(trial) ? (fs.readFileSync(trial, "utf8").split(" ")[0] ?? "") : "none",
+      phase: this.trial()[0] ?? "none",
     };
+  }
+
+  /** The words of its trial's line; none where there is no trial. */
+  trial(): string[] {
+    const file = this.path("state", "systems", "trial");
+    return fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim().split(" ") : [];
   }
 
   write(path: string, text: string): void {

@@ -62,11 +62,16 @@ case $1 in
   set-oneshot) echo "$2" >"$BOX/systems/oneshot" ;;
 esac`,
   "nix-store": "# Every path is valid; nothing is built.",
-  "systemd-run": `# A timer is a file, and never fires; what has none runs to its end at once.
+  "systemd-run": `# A timer is a file, and fires when a test has it so; what has none runs to its end at once.
 for word do
   case $word in --unit=*) unit=\${word#--unit=} ;; --on-active=*) timer=yes ;; esac
 done
-if [ -n "\${timer:-}" ]; then : >"$BOX/units/$unit.timer"; exit; fi
+if [ -n "\${timer:-}" ]; then
+  : >"$BOX/units/$unit.timer"
+  while [ $# -gt 0 ] && [ "$1" != /bin/sh ]; do shift; done
+  printf '%s\\0' "$@" >"$BOX/timer-$unit"
+  exit
+fi
 while [ "$1" != /bin/sh ]; do shift; done
 PATH=$BOX/bin:$REAL_PATH
 "$@" || true`,
@@ -88,7 +93,8 @@ case $1 in
       if [ -e "$BOX/units/$unit" ]; then state=active; else state=inactive; fi
       printf 'Id=%s\\nActiveState=%s\\n\\n' "$unit" "$state"
     done ;;
-  stop) for unit do rm -f "$BOX/units/$unit"; done; [ ! -d "$vm" ] || rm -f "$vm/booted" ;;
+  # Of units by a pattern: what it matches.
+  stop) for unit do rm -f "$BOX/units/"$unit; done; [ ! -d "$vm" ] || rm -f "$vm/booted" ;;
 esac`,
 };
 /** They change nothing by themselves, and are not counted. */

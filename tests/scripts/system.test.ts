@@ -1,5 +1,5 @@
 /** A switch of the host's own system, ended at any point: there is always a way back, and it is always found. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { system } from "./operations";
 import { Sandbox } from "./sandbox";
 
@@ -80,6 +80,71 @@ test.each([
   expect(existsSync(box.path("state", "systems", "rolled-back"))).toBe(true);
 });
 
+test("a switch that still runs is stopped before the way back is gone, for it holds the lock", () => {
+  const parameters = system(box);
+  expect(box.run("system-switch", parameters).code).toBe(0);
+  const running = box.path("units", "pulumi-microvm-switch-9-1.service");
+  writeFileSync(running, "");
+  const file = "store/a/bin/switch-to-configuration";
+  const locked = `#!/bin/sh\n[ ! -e ${running} ] || exit 11\n`;
+  box.write(file, readFileSync(box.path(file), "utf8").replace("#!/bin/sh\n", locked));
+  const ran = box.run("system-switch", { ...parameters, ...ROLL_BACK });
+  expect(ran).toMatchObject({ code: 0 });
+  expect(box.running()).toEqual({ current: "a", phase: "none" });
+});
+
+test("a system that can't be switched to is refused before anything is armed", () => {
+  const parameters = system(box);
+  rmSync(box.path("store", "b", "bin", "switch-to-configuration"));
+  const ran = box.run("system-switch", parameters);
+  expect(ran.code).toBe(1);
+  expect(ran.output).toContain("one with system.switch.enable = false");
+  expect(box.running()).toEqual({ current: "a", phase: "none" });
+  expect(armed()).toBe(false);
+});
+
+describe("a reboot is refused", () => {
+  const rebooting = (): boolean =>
+    readdirSync(box.path("units")).some((unit) => unit.startsWith("pulumi-microvm-reboot"));
+
+  test.each<[string, (files: Sandbox) => void, string]>([
+    [
+      "without systemd-boot",
+      (files) => files.write("bin/bootctl", "#!/bin/sh\nexit 1\n"),
+      "systemd-boot is not installed here",
+    ],
+    [
+      "into a system that would not end a boot on trial",
+      (files) => rmSync(files.path("store/b/etc/systemd/system/pulumi-microvm-boot-trial.service")),
+      "has no unit pulumi-microvm-boot-trial",
+    ],
+    [
+      "where the system before does not become the default",
+      (files) =>
+        files.write(
+          "store/a/bin/switch-to-configuration",
+          '#!/bin/sh\nmkdir -p "$BOX/systems/loader"\necho default nixos-generation-99.conf >"$BOX/systems/loader/loader.conf"\n',
+        ),
+      "boot.loader.systemd-boot.configurationLimit must be 2 or more",
+    ],
+    [
+      "of another stack's host",
+      (files) => files.write("state/systems/nixos.json", '{"urn":"urn:other"}'),
+      "belongs to urn:other",
+    ],
+  ])("%s", (_, spoil, cause) => {
+    for (const name of ["switch", "confirm"]) box.run(`system-${name}`, system(box));
+    const parameters = system(box);
+    spoil(box);
+    const ran = box.run("system-reboot", parameters);
+    expect(ran.code).toBe(1);
+    expect(ran.output).toContain(cause);
+    expect(box.running()).toEqual({ current: "b", phase: "confirmed" });
+    expect(rebooting()).toBe(false);
+    expect(box.journal().filter((line) => line.includes("for the reboot"))).toEqual([]);
+  });
+});
+
 test("what was confirmed is not rolled back by a timer that comes late", () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   expect(box.run("system-confirm", system(box)).code).toBe(0);
@@ -101,6 +166,31 @@ test("a boot that was asked for can't be confirmed before it", () => {
   }
   expect(box.running()).toEqual({ current: "b", phase: "booting" });
   expect(box.run("system-confirm", system(box)).code).toBe(1);
+});
+
+describe("the unit that ends a boot on trial", () => {
+  const restarts = (): boolean =>
+    box.journal().some((line) => line.includes("restarting into the system before"));
+  const bootOnTrial = (): void => {
+    for (const name of ["switch", "confirm", "reboot"]) {
+      const parameters = system(box, { boot_seconds: "0" });
+      expect(box.run(`system-${name}`, parameters)).toMatchObject({ code: 0 });
+    }
+  };
+
+  test("restarts the host when nobody has confirmed it", () => {
+    bootOnTrial();
+    const [phase, tried, previous] = box.trial();
+    box.write("state/systems/trial", `${[phase, tried, previous, "another-boot", 0].join(" ")}\n`);
+    expect(box.run("boot-trial", {}).code).toBe(0);
+    expect(restarts()).toBe(true);
+  });
+
+  test("leaves alone the boot in which that one was asked for, and has not come", () => {
+    bootOnTrial();
+    expect(box.run("boot-trial", {}).code).toBe(0);
+    expect(restarts()).toBe(false);
+  });
 });
 
 test("where there is no way back, another system can still be tried", () => {

@@ -30,6 +30,7 @@ in
       type = interfaceName;
       default = "br0";
       description = "The bridge's name.";
+      example = "br1";
     };
 
     address = mkOption {
@@ -50,6 +51,7 @@ in
       type = types.listOf types.str;
       default = [ ];
       description = "Name servers to ask by way of the bridge.";
+      example = [ "192.0.2.53" ];
     };
 
     mtu = mkOption {
@@ -63,6 +65,7 @@ in
       type = types.str;
       default = "vm-*";
       description = "Names of the VMs' cards on the host; microvm-guest calls them vm-NAME.";
+      example = "vm-*";
     };
   };
 

@@ -57,6 +57,7 @@ let
       sizeMiB = mkOption {
         type = types.ints.positive;
         description = "Size in MiB. Only told: a change of it alone changes nothing in the VM.";
+        example = 20480;
       };
       fsType = mkOption {
         type = types.enum [
@@ -65,6 +66,7 @@ let
         ];
         default = "ext4";
         description = "`none` is a raw device, for a Ceph OSD.";
+        example = "none";
       };
       label = mkOption {
         type = types.nullOr types.str;
@@ -86,19 +88,23 @@ let
       tag = mkOption {
         type = types.str;
         description = "The virtiofs tag.";
+        example = "data";
       };
       source = mkOption {
         type = types.str;
         description = "Directory on the hypervisor.";
+        example = "/srv/data";
       };
       mountPoint = mkOption {
         type = types.str;
         description = "Where the guest mounts it.";
+        example = "/data";
       };
       readOnly = mkOption {
         type = types.bool;
         default = false;
         description = "Refuse writes already on the hypervisor.";
+        example = true;
       };
     };
   };
@@ -119,11 +125,13 @@ let
         type = types.nullOr types.str;
         default = null;
         description = "Default gateway; null for none.";
+        example = "192.0.2.1";
       };
       nameservers = mkOption {
         type = types.listOf types.str;
         default = [ ];
         description = "Name servers.";
+        example = [ "192.0.2.53" ];
       };
       mac = mkOption {
         type = types.strMatching "[0-9a-f]{2}(:[0-9a-f]{2}){5}";
@@ -158,30 +166,54 @@ in
       ];
       default = "virtiofs";
       description = "How the guest gets the hypervisor's /nix/store, read-only. 9p needs no daemon, is slower, and QEMU only.";
+      example = "9p";
     };
 
     network = mkOption {
       type = types.nullOr network;
       default = null;
       description = "The VM's only card, on the hypervisor's bridge. null: cards and addresses are the user's own.";
+      example = {
+        ip = "192.0.2.31";
+        prefixLength = 24;
+        mac = "02:00:00:00:00:31";
+      };
     };
 
     operatorKeys = mkOption {
       type = types.listOf types.str;
       default = [ ];
       description = "SSH public keys that may log in as root.";
+      example = [ "ssh-ed25519 AAAA... alice" ];
     };
 
     volumes = mkOption {
       type = types.listOf volume;
       default = [ ];
       description = "Disks, in the order in which the VM gets them.";
+      example = [
+        {
+          name = "var";
+          image = "/var/lib/microvms/kw1/var.img";
+          sizeMiB = 20480;
+          label = "kw1-var";
+          mountPoint = "/var";
+        }
+      ];
     };
 
     shares = mkOption {
       type = types.listOf share;
       default = [ ];
       description = "Directories of the hypervisor, by virtiofs.";
+      example = [
+        {
+          tag = "data";
+          source = "/srv/data";
+          mountPoint = "/data";
+          readOnly = true;
+        }
+      ];
     };
   };
 
@@ -226,7 +258,8 @@ in
           map (volume: {
             name = volume.mountPoint;
             value = {
-              device = "/dev/disk/by-label/${volume.label}";
+              # Without a label it is the assertion above that is to be read.
+              device = "/dev/disk/by-label/${toString volume.label}";
               inherit (volume) fsType;
             };
           }) mounted

@@ -31,11 +31,22 @@ test("lines come in any order, with more in them than is looked at", () => {
   });
 });
 
-test.each(["warning: something", '{"attr":"machines"}', '{"attrPath":["others","x"],"error":"y"}'])(
-  "%s is no line of it",
-  (text) => {
-    expect(outputOfJobs(text)).toEqual({
-      faults: ["nix-eval-jobs printed what it does not document"],
-    });
-  },
-);
+test("what is wrong above the machines has the path that it has", () => {
+  const error = (attrPath: string[], error: string): string =>
+    JSON.stringify({ attr: attrPath.join("."), attrPath, error });
+  const text = [error(["machines"], "a"), error([], "b"), error(["machines", "kw1"], "c")];
+  expect(outputOfJobs(text.join("\n"))).toEqual({
+    faults: ["machines: a", "pulumiMicrovm: b", "machines.kw1: c"],
+  });
+});
+
+test.each([
+  "warning: something",
+  '{"attr":"machines"}',
+  '{"attrPath":["others","x"],"extraValue":{"version":1,"value":{}}}',
+  '{"attrPath":["machines","x"],"drvPath":"y"}',
+])("%s is no line of it", (text) => {
+  expect(outputOfJobs(text)).toEqual({
+    faults: ["nix-eval-jobs printed what it does not document"],
+  });
+});

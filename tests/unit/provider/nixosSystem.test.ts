@@ -2,6 +2,7 @@
 import * as fc from "fast-check";
 import { parseFacts } from "../../../provider/hosts/facts";
 import type { HostFacts } from "../../../provider/hosts/facts";
+import { nixosSystem } from "../../../provider/resources/nixosSystem";
 import { nextStep } from "../../../provider/resources/nixosSystemPlan";
 import { inputs, stateOf } from "../../../provider/resources/nixosSystemState";
 import { RESOURCES } from "../../../provider/resources";
@@ -64,6 +65,77 @@ describe("a reboot is required", () => {
   });
 });
 
+describe("a preview tells", () => {
+  const explain = (
+    given: {
+      toplevel?: string;
+      policy?: "never" | "ifRequired";
+      boot?: string;
+      packages?: Record<string, string>;
+    },
+    host: Partial<Host> = {},
+    before: Partial<{
+      toplevel: string;
+      bootHash: string;
+      packages: Record<string, string>;
+    }> | null = {},
+  ): string | undefined => {
+    const {
+      toplevel = B,
+      policy = "ifRequired",
+      boot = "h2",
+      packages = { hello: "2.13" },
+    } = given;
+    const was = { ...wanted(A), bootHash: "h1", packages: { hello: "2.12" }, ...before };
+    return nixosSystem.explain?.(
+      { ...wanted(toplevel, policy), bootHash: boot, packages },
+      stateOf(facts(host), "urn"),
+      before === null ? undefined : was,
+    );
+  };
+  const system = `hv1: system ${A} -> ${B}`;
+  const reboots = "reboots: kernel or initrd changes; its VMs are stopped, and start again";
+
+  test("the system, its packages, and a reboot with what it does to VMs", () => {
+    expect(explain({})).toBe(`${system}; packages: hello 2.12 -> 2.13; ${reboots}`);
+    expect(explain({ policy: "never" })).toMatch(
+      /kernel or initrd changes: needs a reboot that rebootPolicy never leaves to you$/,
+    );
+    expect(explain({ boot: "h1", packages: {} })).toBe(system);
+  });
+
+  test("a reboot that the running system needs already", () => {
+    const kernels: [string, string] = ["k2", "k1"];
+    expect(explain({ toplevel: A }, { kernels })).toBe(`hv1: ${reboots}`);
+    expect(explain({ boot: "h1", packages: {} }, { kernels })).toBe(`${system}; ${reboots}`);
+    expect(explain({ toplevel: A })).toBeUndefined();
+  });
+
+  test("no reboot where it can't be known", () => {
+    for (const before of [null, { bootHash: "" }, { toplevel: B }]) {
+      expect(explain({ packages: {} }, {}, before)).toBe(system);
+    }
+    expect(explain({ boot: "", packages: {} })).toBe(system);
+    expect(explain({ packages: {} }, { kernels: ["k2", "k1"] })).toBe(system);
+  });
+
+  test("nothing of a state that was recorded before there was any of it", () => {
+    const added = ["vmDerivations", "packages", "bootHash"];
+    const old = Object.fromEntries(
+      Object.entries(wanted(A)).filter(([key]) => !added.includes(key)),
+    );
+    const news = {
+      ...wanted(A),
+      bootHash: "h1",
+      packages: { a: "1" },
+      vmDerivations: [path("v.drv")],
+    };
+    const state = { ...stateOf(facts(), "urn"), ownership: "owned" };
+    const resource = RESOURCES.get("microvm:index:NixosSystem");
+    expect(resource?.diff(toMap(state), toMap(old), toMap(news), []).size).toBe(0);
+  });
+});
+
 describe("what is done next", () => {
   const NEXT: [string, Partial<Host>, string, "never" | "ifRequired", string][] = [
     ["nothing, when all is well", {}, A, "never", "done"],
@@ -104,13 +176,13 @@ describe("what is done next", () => {
   );
 
   test("nothing, if and only if the diff has nothing: a preview and an up agree", () => {
-    const nixosSystem = RESOURCES.get("microvm:index:NixosSystem");
-    if (nixosSystem === undefined) throw new Error("no NixosSystem");
+    const resource = RESOURCES.get("microvm:index:NixosSystem");
+    if (resource === undefined) throw new Error("no NixosSystem");
     fc.assert(
       fc.property(host, fc.constantFrom(A, B), policy, (one, toplevel, rebootPolicy) => {
         const want = wanted(toplevel, rebootPolicy);
         const state = { ...stateOf(facts(one), "urn"), ownership: "owned" };
-        const changes = nixosSystem.diff(toMap(state), toMap(want), toMap(want), []);
+        const changes = resource.diff(toMap(state), toMap(want), toMap(want), []);
         const step = nextStep(facts(one), want, true);
         expect(changes.size === 0).toBe(step === "done");
       }),
