@@ -227,7 +227,7 @@ describe("pulumiMicrovm", () => {
 
   test("is what the program reads, for every machine", () => {
     const machines = machinesOf(site);
-    expect(Object.keys(machines)).toEqual(["kc1", "kc2", "kc3", "kw1", "kw2", "kw3"]);
+    expect(Object.keys(machines)).toEqual(["gpu1", "kc1", "kc2", "kc3", "kw1", "kw2", "kw3"]);
     expect(machines["kw1"]?.runner.outPath).toMatch(/^\/nix\/store\/.*-microvm-qemu-kw1-/);
     expect(machines["kw1"]?.toplevel.drvPath).toMatch(/nixos-system-kw1-.*\.drv$/);
     expect(machines["kw1"]?.hardware).toMatch(/^[0-9a-f]{64}$/);
@@ -327,6 +327,7 @@ describe("pulumiMicrovm", () => {
   test("nixosConfigurations has the same systems, by the names of the site", () => {
     const modules = "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv1 = { };";
     expect(evaluate(`builtins.attrNames ${output(site, modules)}.nixosConfigurations`)).toEqual([
+      "gpu1",
       "kc1",
       "kc2",
       "kc3",

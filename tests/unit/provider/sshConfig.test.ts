@@ -1,4 +1,5 @@
 /** Copies go through OpenSSH, which holds the same pins: none of the lines that see to it may go. */
+import { homedir } from "node:os";
 import * as fc from "fast-check";
 import { configSchema } from "../../../provider/hosts/config";
 import { sshFiles } from "../../../provider/hosts/sshConfig";
@@ -98,7 +99,8 @@ test("with the agent, its keys too; without a secret there is no file of one", (
 const LINES: Record<string, (value: string) => string> = {
   address: (value) => `HostName ${value.replaceAll("%", "%%")}`,
   user: (value) => `User ${value}`,
-  identityFiles: (value) => `IdentityFile "${value.replaceAll("%", "%%")}"`,
+  identityFiles: (value) =>
+    `IdentityFile "${value.replace(/^~(?=\/)/, homedir()).replaceAll("%", "%%")}"`,
 };
 const hostile = fc.oneof(
   fc.constantFrom(
