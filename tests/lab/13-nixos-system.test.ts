@@ -135,7 +135,8 @@ describe("a system that is no good goes back", () => {
   });
 
   test("whose operator is killed in the middle", async () => {
-    await want(`# nobody will confirm this\n${GOOD}sleep 5\n`);
+    const bad = `# nobody will confirm this\n${GOOD}sleep 5\n`;
+    await want(bad);
     const running = startUp();
     await until("the switch", 100, async () =>
       (await on("hv1", "cat /var/lib/pulumi-microvm/systems/trial 2>/dev/null || true")) === ""
@@ -144,12 +145,20 @@ describe("a system that is no good goes back", () => {
     );
     const killed = [...signal(running, PROVIDER, "SIGKILL"), ...signal(running, ENGINE, "SIGKILL")];
     await gone(killed);
-    await running.ended;
+    expect((await running.ended).code).not.toBe(0);
     await until("the host to go back", 60, async () =>
       (await on("hv1", "ls /var/lib/pulumi-microvm/systems")).includes("trial") ? undefined : true,
     );
     await expectBack();
+
+    // It is still wanted, and what is told is what runs.
     await site.use();
+    await want(bad);
+    expect((await pulumi("preview", "--stack=lab")).text).toMatch(
+      /hv1: \/nix\/store\/\S+-lab-hypervisor-hv1 was tried and rolled back/,
+    );
+    expect(await pulumi("refresh", "--yes", "--stack=lab")).toMatchObject({ code: 0 });
+    await expectToldBack();
     await want(`# the one to go back to\n${GOOD}`);
     await up();
     expect(await current()).toBe(before);

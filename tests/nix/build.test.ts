@@ -17,6 +17,7 @@ afterEach(() => {
   process.env["PATH"] = before["PATH"];
   process.env["NIX_CONF_DIR"] = before["NIX_CONF_DIR"];
   if (before["NIX_CONF_DIR"] === undefined) Reflect.deleteProperty(process.env, "NIX_CONF_DIR");
+  Reflect.deleteProperty(process.env, "NIX_CONFIG");
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -61,6 +62,15 @@ test("names the VM and the derivation, and ends with the builder's log", async (
   expect(message).toMatch(/failed with exit code 3/);
   expect(message.split("\n").length).toBeLessThanOrEqual(61);
   expect(message).not.toContain("\nline 100\n");
+});
+
+test("leaves it to Nix's remote builders where Nix is set up so, and tells what Nix says of a dead one", async () => {
+  const builder = `ssh://nobody@127.0.0.1:1 ${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux`;
+  process.env["NIX_CONFIG"] = `max-jobs = 0\nbuilders = ${builder}\n`;
+  const message = await failure(instantiated("echo > $out"));
+  expect(message).toMatch(/^kw1: building on this machine: nix-store ended with code \d+:\n/);
+  expect(message).toMatch(/cannot build on 'ssh:\/\/nobody@127\.0\.0\.1:1'/);
+  expect(message).toContain("unable to start any build");
 });
 
 test("says that it took too long", async () => {

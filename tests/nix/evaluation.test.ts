@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { evaluateSite } from "../../components/evaluation/evaluate";
 import type { Run } from "../../components/evaluation/nix";
 import { loadSite } from "../../site/load";
-import type { SiteModel } from "../../site/model";
+import type { SiteModel, SystemModel } from "../../site/model";
 import { Workplace, flakeText, run } from "./flakes";
 import { repository } from "./nix";
 
@@ -260,6 +260,23 @@ describe("an error", () => {
     at.write(flakeText().replace("data.machines;", '(removeAttrs data.machines [ "kw1" "kw2" ]);'));
     expect(await failure()).toBe(
       `${model.flake}: pulumiMicrovm.machines has no kw1, kw2; it has kc1`,
+    );
+  });
+
+  test("names a hypervisor that the flake does not build, with what to do", async () => {
+    const system: SystemModel = {
+      rebootPolicy: "never",
+      switchTimeoutSeconds: 300,
+      confirmTimeoutSeconds: 90,
+      bootTimeoutSeconds: 600,
+    };
+    const hypervisors = model.hypervisors.map((hypervisor) => ({ ...hypervisor, system }));
+    const error: unknown = await evaluated({ ...model, hypervisors }).catch(
+      (caught: unknown) => caught,
+    );
+    expect(error).toHaveProperty(
+      "message",
+      `${model.flake}: pulumiMicrovm.hypervisors has no hv1, hv2; it has none; give mkSite modules.hypervisors for it, or take \`system\` from the hypervisor in the site`,
     );
   });
 

@@ -62,10 +62,22 @@ describe("the template", () => {
       }`,
     );
     expect(found).toMatchObject({ configurations: { hv1: [], kc1: [], kw1: [] } });
-    expect(found).toHaveProperty(
-      "shell",
-      expect.arrayContaining(["pulumi", "pulumi-nodejs", "nodejs", "kubectl"]),
-    );
+    expect(found).toHaveProperty("shell", [
+      "nodejs",
+      "pulumi",
+      "pulumi-nodejs",
+      "git",
+      "openssh",
+      "nix-eval-jobs",
+      "kubectl",
+      "kubernetes-helm",
+      "fluxcd",
+      "cilium-cli",
+      "age",
+      "sops",
+      "jq",
+      "shellcheck",
+    ]);
     const { pulumiMicrovm } = z.object({ pulumiMicrovm: z.unknown() }).parse(found);
     const { machines } = parseEvaluation(JSON.stringify(pulumiMicrovm), "template");
     expect(Object.keys(machines)).toEqual(["kc1", "kw1"]);
@@ -80,7 +92,7 @@ test("docs/nixos-options.md tells of every option that our modules use, and of n
         let at = path ++ [ name ]; in
         if tree.\${name}._type or null == "option" then [ (builtins.concatStringsSep "." at) ] else leavesOf at tree.\${name}
       ) (builtins.attrNames tree);
-    in builtins.concatMap (part: leavesOf [ ] part.options) [ t.stubs.nixos t.stubs.microvm t.stubs.host t.stubs.k0s ]
+    in builtins.concatMap (part: leavesOf [ ] part.options) [ t.stubs.nixos t.stubs.microvm t.stubs.host t.stubs.k0s t.stubs.nixpkgs ]
   `);
   const text = readFileSync(join(repository, "docs", "nixos-options.md"), "utf8");
   const told = [...text.matchAll(/^\| `([^`]+)`/gm)].map(([, option]) => option);

@@ -2,7 +2,9 @@
  * Our NixOS modules, each with the options of NixOS, microvm.nix and k0s-nix that it uses (options.nix) and a stand-in
  * for nixpkgs' lib (standin.nix; NIXPKGS_LIB=... takes the real one).
  */
-import { evaluate } from "./nix";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { evaluate, repository } from "./nix";
 
 const kw1 = `{
   networking.hostName = "kw1";
@@ -297,6 +299,33 @@ describe("virtualization", () => {
     );
   });
 
+  /** The lines of a shell script that do something, without indentation. */
+  const linesOf = (text: string): string[] =>
+    text
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== "" && !line.startsWith("#"));
+
+  test("the boot unit does what the lab's does", () => {
+    const script = evaluate(
+      "(t.virtualization [ ]).systemd.services.pulumi-microvm-autostart.script",
+    );
+    const file = "lab/host/files/usr/local/lib/pulumi-microvm-lab/autostart";
+    const lab = readFileSync(join(repository, file), "utf8")
+      .replace(/^set -eu$/m, "")
+      .replace(/^directory=(.*)$/m, "")
+      .replace('"$directory"', "/var/lib/pulumi-microvm/autostart");
+    expect(linesOf(String(script))).toEqual(linesOf(lab));
+  });
+
+  /** Where Nix puts a script of these parts of provider/scripts: a path that is its content's. */
+  const storePathOf = (name: string, ...parts: string[]): string => {
+    const text = parts
+      .map((part) => readFileSync(join(repository, "provider", "scripts", `${part}.sh`), "utf8"))
+      .join("\n");
+    return String(evaluate(`builtins.toFile "${name}" site`, JSON.stringify(text)));
+  };
+
   test("the unit that ends a boot on trial needs no more than the file that says so", () => {
     const unit = evaluate("(t.virtualization [ ]).systemd.services.pulumi-microvm-boot-trial");
     expect(unit).toMatchObject({
@@ -308,20 +337,22 @@ describe("virtualization", () => {
         RequiresMountsFor: "/var/lib/pulumi-microvm",
       },
     });
-    expect(unit).toHaveProperty(
-      "serviceConfig.ExecStart",
-      expect.stringMatching(/^\/bin\/sh \/nix\/store\/\S+-boot-trial$/),
-    );
+    const script = storePathOf("boot-trial", "lib", "system", "boot-trial");
+    expect(unit).toHaveProperty("serviceConfig.ExecStart", `/bin/sh ${script}`);
   });
 
   test("microvm@ runs the provider's own scripts after each start and at the end of each stop", () => {
     const service = '(t.virtualization [ ]).systemd.services."microvm@".serviceConfig';
-    expect(evaluate(`${service}.ExecStartPost`)).toEqual([
-      expect.stringMatching(/^-\+\/bin\/sh \/nix\/store\/\S+-memory-at-start %i$/),
-    ]);
+    const atStart = storePathOf("memory-at-start", "lib", "vmm", "memory", "memory-at-start");
+    expect(evaluate(`${service}.ExecStartPost`)).toEqual([`-+/bin/sh ${atStart} %i`]);
     expect(evaluate(`${service}.ExecStop`)).toEqual([
-      expect.stringMatching(/^\/bin\/sh \/nix\/store\/\S+-await-stop$/),
+      `/bin/sh ${storePathOf("await-stop", "await-stop")}`,
     ]);
+  });
+
+  test("a switch of the host leaves microvm@ alone", () => {
+    const service = '(t.virtualization [ ]).systemd.services."microvm@"';
+    expect(evaluate(`${service}.restartIfChanged`)).toBe(false);
   });
 
   test("refuses what the provider could not work with", () => {

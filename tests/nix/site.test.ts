@@ -170,6 +170,28 @@ describe("the user's own modules", () => {
     expect(found).toHaveProperty("kw1.length", 6);
   });
 
+  test("see their own slice of the site as an argument, and no profile", () => {
+    const found = evaluate(
+      `let
+        told = machine: { warnings = [ (builtins.toJSON machine) ]; };
+        s = t.systems site {
+          machines.kw1 = { machine, ... }: told machine;
+          hypervisors.rack1-hv1 = { hypervisor, ... }: told hypervisor;
+        };
+        last = config: builtins.fromJSON (builtins.elemAt config.warnings (builtins.length config.warnings - 1));
+      in { machine = last s.machines.kw1; hypervisor = last s.hypervisors.rack1-hv1; }`,
+      stackJson("example-production"),
+    );
+    const slice = z.record(z.string(), z.unknown());
+    const all = z
+      .object({ machines: z.record(z.string(), slice), hypervisors: z.record(z.string(), slice) })
+      .parse(JSON.parse(stackJson("example-production")));
+    const machine = { ...all.machines["kw1"] };
+    expect(machine).toHaveProperty("profile");
+    delete machine["profile"];
+    expect(found).toEqual({ machine, hypervisor: all.hypervisors["rack1-hv1"] });
+  });
+
   test("win over our defaults, not over the site", () => {
     const systems = (module: string) => `(t.systems site { guests = ${module}; }).machines.kw1`;
     expect(evaluate(`${systems("{ microvm.balloon = false; }")}.microvm.balloon`, site)).toBe(
@@ -269,9 +291,15 @@ describe("pulumiMicrovm", () => {
   test("a guest can be switched live where microvm.nix's deploy.rebuild would", () => {
     const found = evaluate(
       `let live = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; machines.kw1.imports = [ module ];")}).pulumiMicrovm.machines.kw1.liveSwitch; in
-      map live [ { } { system.switch.enable = false; } { nix.enable = false; } ]`,
+      map live [
+        { }
+        { system.switch.enable = false; }
+        { nix.enable = false; }
+        { services.openssh.enable = t.lib.mkForce false; }
+        { microvm.shares = t.lib.mkForce [ { tag = "data"; source = "/srv/data"; mountPoint = "/data"; } ]; }
+      ]`,
     );
-    expect(found).toEqual([true, false, false]);
+    expect(found).toEqual([true, false, false, false, false]);
   });
 
   test("`hardware` changes with what the VMM gets, and not with the system", () => {

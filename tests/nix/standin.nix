@@ -1,7 +1,7 @@
 # A stand-in for the part of nixpkgs' lib that our modules use, so that they can be evaluated without nixpkgs.
 #
 # It has options with types, defaults and submodules; mkIf, mkMerge, mkDefault, mkForce; imports. An option that is not
-# declared is an error, as in the real one. It leaves out: _module.args, disabledModules, freeform types, apply,
+# declared is an error, as in the real one. It leaves out: _module.args but of modules that are given as sets, disabledModules, freeform types, apply,
 # mkOrder, readOnly, documentation, and the laziness that lets an option's declaration depend on config.
 # `NIXPKGS_LIB=/path/to/nixpkgs/lib` runs the same tests with the real one (tests/nix/evaluate.nix).
 let
@@ -196,9 +196,13 @@ let
   evaluate =
     prefix: specialArgs: modules:
     let
-      args = specialArgs // {
-        inherit lib options config;
-      };
+      given = foldl' (all: module: if isAttrs module then all // module._module.args or { } else all) { } modules;
+      args =
+        specialArgs
+        // given
+        // {
+          inherit lib options config;
+        };
 
       load =
         module:
