@@ -12,6 +12,7 @@ before=$RUN/system-before-switch
 # shellcheck disable=SC2016
 ACTIVATE='
   set -eu
+  : >"$3/begun"
   [ -z "$2" ] || nix-store --load-db <"$2/registration"
   nix-env -p /nix/var/nix/profiles/system --set "$1"
   code=0
@@ -49,6 +50,15 @@ unit_ended() {
   esac
 }
 
+# Whoever made the directory, and whose link was lost since, may start the unit only now.
+await_start() {
+  attempts=0
+  while [ ! -e "$switch/begun" ] && unit_ended && [ "$attempts" -lt 50 ]; do
+    sleep 0.1
+    attempts=$((attempts + 1))
+  done
+}
+
 last_words() {
   journalctl -q -o cat -n 12 -u "$unit" 2>/dev/null | tr '\n' ' '
 }
@@ -75,6 +85,7 @@ if [ ! -d "$switch" ]; then
   begin_switch
 fi
 status "switching"
+await_start
 until unit_ended; do sleep 0.1; done
 report_switch
 [ "$back" = no ] || rm -f "$before"
