@@ -105,7 +105,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["image", [PATH, NUMBER, NUMBER]],
   ["blkid", [/^looked$/]],
   ["content", [PATH, ANY, ANY]],
-  ["closure", [IN_DIRECTORY, PATH]],
+  ["closure", [IN_DIRECTORY, /^(\/[^\n]+)?$/]],
   ["invalid", [PATH]],
   ...SYSTEM_SHAPES,
   ["probed", []],
@@ -266,7 +266,8 @@ function parseClosures(of: Rows): Map<string, Record<string, string>> {
   const closures = new Map<string, Record<string, string>>();
   for (const [path = "", target = ""] of of("closure")) {
     const [name = "", key = ""] = path.split("/");
-    if (invalid.has(target)) continue;
+    // Without a target: it went while the probe looked.
+    if (target === "" || invalid.has(target)) continue;
     closures.set(name, { ...closures.get(name), [key]: target });
   }
   return closures;

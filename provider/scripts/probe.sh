@@ -178,7 +178,8 @@ probe_shares() {
     case $kind:$vm in
       *:*[!a-z0-9-]*) ;;
       key:*) host_key_fact "$vm" "$MICROVMS/$path" ;;
-      system:*) fact guest-system "$vm" "${time%%.*}" "$system" ;;
+      # Without a target: it went while find looked.
+      system:*) [ -z "$system" ] || fact guest-system "$vm" "${time%%.*}" "$system" ;;
     esac
   done
 }
