@@ -4,8 +4,8 @@ import { ProviderError } from "./errors";
 import { parseRecord } from "./hosts/facts";
 
 /**
- * A record as JSON on one line. `digest` covers every field but itself and `phase`, so that an edit by
- * hand is seen.
+ * A record as JSON on one line. `digest` covers every field but itself and what its script adds (`phase`, and
+ * `bytes` of a volume), so that an edit by hand is seen.
  */
 export function makeRecord(
   urn: string,
@@ -15,7 +15,9 @@ export function makeRecord(
   return JSON.stringify({ ...body, digest: digestOf(body) });
 }
 
-/** The record up to where its script adds the phase: `{...,"phase":"`. */
+const BY_SCRIPTS = ["digest", "phase", "bytes"];
+
+/** The record up to where its script adds the phase, and what comes behind it: `{...,"phase":"`. */
 export function openRecord(
   urn: string,
   fields: Readonly<Record<string, string | boolean>>,
@@ -47,9 +49,7 @@ export function refuseOthers(
 function bodyOf(text: string): object {
   const parsed: unknown = JSON.parse(text);
   if (typeof parsed !== "object" || parsed === null) return {};
-  return Object.fromEntries(
-    Object.entries(parsed).filter(([key]) => key !== "digest" && key !== "phase"),
-  );
+  return Object.fromEntries(Object.entries(parsed).filter(([key]) => !BY_SCRIPTS.includes(key)));
 }
 
 function digestOf(body: object): string {

@@ -13,6 +13,8 @@ export interface BridgeFact {
 export interface ImageFact {
   sizeBytes: number;
   allocatedBytes: number;
+  /** File system and label by blkid, empty where it knows none; absent where it could not look. */
+  content?: { fsType: string; label: string };
 }
 
 export interface VmFact {
@@ -101,8 +103,9 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["hostkey", [PLAIN, /^ssh-ed25519 \S+/]],
   ["active", [PLAIN, ANY]],
   ["image", [PATH, NUMBER, NUMBER]],
-  ["content", [PATH, ANY]],
-  ["closure", [IN_DIRECTORY, PATH]],
+  ["blkid", [/^looked$/]],
+  ["content", [PATH, ANY, ANY]],
+  ["closure", [IN_DIRECTORY, /^(\/[^\n]+)?$/]],
   ["invalid", [PATH]],
   ...SYSTEM_SHAPES,
   ["probed", []],
@@ -184,7 +187,8 @@ function parseVms(of: Rows): Map<string, VmFact> {
   };
   for (const [path = "", target] of of("link")) {
     const [name = "", link = ""] = path.split("/");
-    if (target !== undefined && isLink(link)) vm(name)[link] = target;
+    // Without a target: it went while the probe looked.
+    if (target !== undefined && target !== "" && isLink(link)) vm(name)[link] = target;
   }
   for (const [path = ""] of of("flake")) vm(path.split("/")[0] ?? "").hasFlake = true;
   for (const [name = "", key = ""] of of("hostkey")) vm(name).hostKey = withoutComment(key);
@@ -244,11 +248,16 @@ function withoutComment(key: string): string {
 }
 
 function parseImages(of: Rows): Map<string, ImageFact> {
+  const known = new Map(
+    of("content").map(([path = "", fsType = "", label = ""]) => [path, { fsType, label }]),
+  );
+  const looked = of("blkid").length > 0;
   return new Map(
-    of("image").map(([path = "", size, blocks]) => [
-      path,
-      { sizeBytes: Number(size), allocatedBytes: Number(blocks) * 512 },
-    ]),
+    of("image").map(([path = "", size, blocks]) => {
+      const bytes = { sizeBytes: Number(size), allocatedBytes: Number(blocks) * 512 };
+      const content = known.get(path) ?? { fsType: "", label: "" };
+      return [path, looked ? { ...bytes, content } : bytes];
+    }),
   );
 }
 
@@ -257,7 +266,8 @@ function parseClosures(of: Rows): Map<string, Record<string, string>> {
   const closures = new Map<string, Record<string, string>>();
   for (const [path = "", target = ""] of of("closure")) {
     const [name = "", key = ""] = path.split("/");
-    if (invalid.has(target)) continue;
+    // Without a target: it went while the probe looked.
+    if (target === "" || invalid.has(target)) continue;
     closures.set(name, { ...closures.get(name), [key]: target });
   }
   return closures;
@@ -268,6 +278,7 @@ const recordSchema = z.object({
   urn: z.string(),
   digest: z.string(),
   phase: z.string().optional(),
+  bytes: z.number().optional(),
   restart: z.string().optional(),
   onDelete: z.string().optional(),
 });

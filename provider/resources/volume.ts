@@ -1,79 +1,20 @@
 /** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
-import { isIPv4 } from "node:net";
-import { z } from "zod";
 import { PartialFailure, ProviderError, asError } from "../errors";
-import { parseRecord } from "../hosts/facts";
-import type { HostFacts } from "../hosts/facts";
 import type { ImageContent } from "../hosts/host";
 import { openRecord, ownership, refuseOthers } from "../ownership";
 import type { Context, InputFault, Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
-import { absolutePath, host, machineId, name, notAnId, requireMachine, splitId } from "./fields";
+import { notAnId, requireMachine, splitId } from "./fields";
 import { growInGuest } from "./guestVolume";
-
-const BYTES_PER_MIB = 1024 * 1024;
-
-const inputs = z.object({
-  host,
-  machineId,
-  vm: name.describe("The VM that uses the volume."),
-  name,
-  image: absolutePath.describe("The image's path on the host."),
-  sizeMiB: z
-    .int()
-    .min(1)
-    .describe("Size in MiB. Grows, while its VM runs if that is QEMU; never shrinks."),
-  fsType: z.enum(["ext4", "none"]).default("ext4").describe("none is a raw device."),
-  label: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{0,16}$/, "must be at most 16 letters, digits, '.', '_' or '-'")
-    .describe("File system label. Empty only for an imported image that has none."),
-  onDelete: z
-    .enum(["retain", "trash", "delete"])
-    .default("retain")
-    .describe("What becomes of the image: kept (default), moved to the trash, or deleted."),
-  address: z
-    .string()
-    .refine((text) => isIPv4(text), "must be an IPv4 address")
-    .optional()
-    .describe("The guest's address: a mounted file system is grown by logging in there."),
-});
-type Inputs = z.infer<typeof inputs>;
-
-const outputs = z.object({
-  sizeMiB: z.number(),
-  status: z
-    .string()
-    .describe(
-      "ready; missing: was made and is gone; creating, growing, trashing, deleting: interrupted; retained; unrecorded.",
-    ),
-  ownership: z.string().describe("owned, altered, missing or `owned by URN`."),
-});
-type State = z.infer<typeof outputs>;
+import * as content from "./volumeState";
+import { BYTES_PER_MIB, inputs, keyOf, outputs, stateOf } from "./volumeState";
+import type { Inputs, State } from "./volumeState";
 
 const NEVER = "A volume is never replaced: add another one, move the data, then remove this one.";
 
 /** Where microvm.nix looks for an image that is stated as `NAME.img`. */
 const defaultImage = (vm: string, volumeName: string): string =>
   `/var/lib/microvms/${vm}/${volumeName}.img`;
-
-const keyOf = (wanted: Inputs): string => `${wanted.vm}.${wanted.name}`;
-
-/** Not made yet, or in a removal that was interrupted: the script on the host knows what to do. */
-const WITHOUT_IMAGE = ["creating", "trashing", "deleting"];
-
-function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | undefined {
-  const text = facts.records.get(`volumes/${keyOf(wanted)}`);
-  const image = facts.images.get(wanted.image);
-  if (text === undefined && image === undefined) return undefined;
-  const record = parseRecord(text);
-  const phase = typeof record === "object" ? (record.phase ?? "ready") : "unrecorded";
-  return {
-    sizeMiB: image === undefined ? 0 : image.sizeBytes / BYTES_PER_MIB,
-    status: image === undefined && !WITHOUT_IMAGE.includes(phase) ? "missing" : phase,
-    ownership: ownership(text, urn),
-  };
-}
 
 function parametersOf(
   wanted: Inputs,
@@ -127,6 +68,36 @@ function refuse(
       "data-loss",
       `${what} has ${observed.sizeMiB} MiB; ${wanted.sizeMiB} MiB are wanted, and a volume never shrinks`,
       "State at least the size it has.",
+    );
+  }
+  refuseContent(what, wanted, observed.content);
+}
+
+/** An image that may be another one, or has lost a part, stays as it is until somebody has looked. */
+function refuseContent(what: string, wanted: Inputs, found: string): void {
+  const record = `/var/lib/pulumi-microvm/volumes/${keyOf(wanted)}.json`;
+  if (found.startsWith(content.TRUNCATED)) {
+    throw new ProviderError(
+      "data-loss",
+      `${what} is ${found}: a part of it is missing; it was left alone`,
+      `Put the whole image back. If this is a whole one of before it grew, remove ${record} on the host; the next up grows it.`,
+    );
+  }
+  if (found === content.NO_FILE_SYSTEM || found.startsWith(content.ANOTHER_FILE_SYSTEM)) {
+    const holds = found.slice(content.ANOTHER_FILE_SYSTEM.length);
+    throw new ProviderError(
+      "data-loss",
+      `${what} holds ${holds === "" ? "no file system that blkid knows" : holds}, not ${wanted.fsType}; it is never formatted again`,
+      `Put the right image back, or move this one away and remove ${record} on the host to start with an empty volume.`,
+    );
+  }
+  if (found.startsWith(content.ANOTHER_LABEL)) {
+    const label = found.slice(content.ANOTHER_LABEL.length);
+    const stated = wanted.label === "" ? "none" : wanted.label;
+    throw new ProviderError(
+      "data-loss",
+      `${what} has the label ${label}, not ${stated}: it may be another volume's; it was left alone`,
+      `Put the right image back. If it is the right one, give it its label by hand: e2label IMAGE '${wanted.label}'.`,
     );
   }
 }
@@ -191,6 +162,7 @@ export const volume: Resource<Inputs, State> = {
     return [
       ...(state.status === "ready" ? [] : ["status"]),
       ...(state.ownership === "owned" ? [] : ["ownership"]),
+      ...(state.content === content.AS_STATED ? [] : ["content"]),
     ];
   },
 
@@ -199,6 +171,7 @@ export const volume: Resource<Inputs, State> = {
     sizeMiB: wanted.sizeMiB,
     status: UNKNOWN,
     ownership: UNKNOWN,
+    content: content.AS_STATED,
   }),
 
   async observe(context, wanted) {
@@ -260,7 +233,11 @@ export const volume: Resource<Inputs, State> = {
       ...stated(found, id),
     });
     const text = facts.records.get(`volumes/${keyOf(wanted)}`);
-    const state = { status: "unrecorded", ownership: ownership(text, context.urn) };
+    const state = {
+      status: "unrecorded",
+      ownership: ownership(text, context.urn),
+      content: content.AS_STATED,
+    };
     return { inputs: wanted, state: { sizeMiB: wanted.sizeMiB, ...state } };
   },
 };

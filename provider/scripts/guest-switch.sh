@@ -15,6 +15,7 @@ ROLLBACK=pulumi-microvm-switch-rollback
 # shellcheck disable=SC2016
 ACTIVATE='
   set -eu
+  : >"$3/begun"
   [ -z "$2" ] || nix-store --load-db <"$2/registration"
   nix-env -p /nix/var/nix/profiles/system --set "$1"
   code=0
@@ -84,6 +85,15 @@ unit_ended() {
   esac
 }
 
+# Whoever made the directory, and whose link was lost since, may start the unit only now.
+await_start() {
+  attempts=0
+  while [ ! -e "$switch/begun" ] && unit_ended && [ "$attempts" -lt 50 ]; do
+    sleep 0.1
+    attempts=$((attempts + 1))
+  done
+}
+
 last_words() {
   journalctl -q -o cat -n 12 -u "$unit" 2>/dev/null | tr '\n' ' '
 }
@@ -110,6 +120,7 @@ if [ ! -d "$switch" ]; then
   begin_switch
 fi
 status "switching"
+await_start
 until unit_ended; do sleep 0.1; done
 report_switch
 if [ "$back" = yes ]; then

@@ -58,14 +58,13 @@ require_machine() {
     "If the host was reinstalled on purpose, remove it from the site, run up, and add it again."
 }
 
-# write_file PATH MODE TEXT: whole or not at all, in a directory that only root writes in. `cat` can say why
-# it could not write.
+# write_file PATH MODE TEXT: whole or not at all, in a directory that only root writes in, also when the power
+# goes. `cat` can say why it could not write.
 write_file() {
-  if ! printf '%s\n' "$3" | cat >"$1.new"; then
+  if ! { printf '%s\n' "$3" | cat >"$1.new" && chmod "$2" "$1.new" && sync "$1.new"; }; then
     rm -f "$1.new"
     return 1
   fi
-  chmod "$2" "$1.new"
   mv -fT "$1.new" "$1"
 }
 

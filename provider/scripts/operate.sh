@@ -32,6 +32,15 @@ unit_ended() {
   esac
 }
 
+# Whoever made the directory, and whose link was lost since, may start the unit only now: no output yet is no end.
+await_start() {
+  attempts=0
+  while [ ! -e "$directory/output" ] && unit_ended && [ "$attempts" -lt 50 ]; do
+    sleep 0.1
+    attempts=$((attempts + 1))
+  done
+}
+
 # Until the unit has ended; its last status line is passed on.
 await_operation() {
   shown=
@@ -51,6 +60,10 @@ report_operation() {
     printf '%s fail %s\n' "$p_nonce" "$failure"
     exit 1
   fi
+  # A call of before, which made the directory, may have failed at this.
+  if [ ! -e "$directory/output" ] && [ -s "$directory/start" ]; then
+    fail operation "systemd did not start the operation: $(tail -n 1 "$directory/start")"
+  fi
   grep -qx "$p_nonce_inner done" "$directory/output" 2>/dev/null || fail operation \
     "the operation ended without a result: $(journalctl -q -o cat -n 3 -u "pulumi-microvm-$p_operation.service" 2>/dev/null | tr '\n' ' ')"
 }
@@ -58,6 +71,7 @@ report_operation() {
 read_parameters
 directory=$RUN/operations/$p_operation
 [ -d "$directory" ] || start_operation
+await_start
 await_operation
 report_operation
 probe

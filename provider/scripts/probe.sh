@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # All reads of a host in one pass: `kind<TAB>field...` lines. Changes nothing. Parsed by hosts/facts.ts.
-# A fixed number of processes however many VMs there are.
+# A fixed number of processes however many VMs there are. It runs without the host's lock: what an operation takes
+# away meanwhile is not there, and no error.
 
 # What is in no path of ours, as a pattern of find.
 UNSAFE='*[!A-Za-z0-9/._+?=@-]*'
@@ -12,16 +13,26 @@ fact() {
   printf '\n'
 }
 
-# Into `first`, by the shell alone.
+# Into `first`, by the shell alone; fails where there is no such file, or none any more.
 first_line() {
   first=
-  if [ -r "$1" ]; then IFS= read -r first <"$1" || true; fi
+  [ -f "$1" ] || return 1
+  { IFS= read -r first || true; } 2>/dev/null <"$1"
+}
+
+# look COMMAND: find or stat. A name that went while it looked, or became something else, is no error; all else is.
+look() {
+  "$@" 2>"$probe_place/errors" && return 0
+  trouble=$(sed -E '/: (No such file or directory|Not a directory|Invalid argument)$/d' "$probe_place/errors")
+  [ -n "$trouble" ] || return 0
+  printf '%s\n' "$trouble" >&2
+  return 1
 }
 
 probe_machine() {
-  first_line /etc/machine-id
+  first_line /etc/machine-id || true
   fact machine-id "$first"
-  first_line /proc/sys/kernel/hostname
+  first_line /proc/sys/kernel/hostname || true
   fact hostname "$first"
   fact clock "$(date +%s)"
   while IFS=': ' read -r key value _; do
@@ -90,28 +101,25 @@ probe_nix() {
 probe_records() {
   for record in "$STATE"/hosts/*.json "$STATE"/vms/*.json "$STATE"/volumes/*.json "$STATE"/closures/*.json \
     "$STATE"/systems/*.json; do
-    [ -f "$record" ] || continue
+    first_line "$record" || continue
     kind=${record%/*}
     name=${record##*/}
-    first_line "$record"
     fact record "${kind##*/}" "${name%.json}" "$first"
   done
   for mark in "$STATE"/autostart/*; do
     [ -f "$mark" ] && fact autostart "${mark##*/}"
   done
   for file in "$STATE"/memory/*; do
-    [ -f "$file" ] || continue
-    first_line "$file"
+    first_line "$file" || continue
     fact memory-target "${file##*/}" "$first"
   done
   for file in "$RUN"/memory/*; do
-    [ -f "$file" ] || continue
-    first_line "$file"
+    first_line "$file" || continue
     fact memory-told "${file##*/}" "$first"
   done
   for file in "$STATE"/hardware/*; do
     [ -f "$file" ] || continue
-    while read -r runner hash; do fact hardware "${file##*/}" "$runner" "$hash"; done <"$file"
+    while read -r runner hash; do fact hardware "${file##*/}" "$runner" "$hash"; done 2>/dev/null <"$file" || true
   done
   return 0
 }
@@ -120,7 +128,7 @@ probe_records() {
 # has a line break or the like in it could forge lines of this answer, and is left out.
 probe_vms() {
   [ -d "$MICROVMS" ] || return 0
-  find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
+  look find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
     \( -type l ! -lname "$UNSAFE" -printf 'link\t%P\t%l\n' -o -name flake -type f -printf 'flake\t%P\n' \)
   probe_shares
   set --
@@ -161,7 +169,7 @@ unit_facts() {
 # was of. The guest writes there: only a small file is read, no link is followed and no pipe opened, and only what
 # looks like a key or a system is passed on.
 probe_shares() {
-  find "$MICROVMS" -mindepth 2 -maxdepth 4 \
+  look find "$MICROVMS" -mindepth 2 -maxdepth 4 \
     -type d ! -path '*/etc' ! -path '*/etc/ssh' ! -path '*/etc/pulumi-microvm' -prune -o ! -path "$UNSAFE" \( \
     -path '*/etc/ssh/ssh_host_ed25519_key.pub' -type f -size -2 -printf 'key\t%P\n' -o \
     -path '*/etc/pulumi-microvm/system' -lname '/nix/store/[a-z0-9]*' ! -lname "$UNSAFE" ! -lname '/nix/store/*/*' \
@@ -170,13 +178,14 @@ probe_shares() {
     case $kind:$vm in
       *:*[!a-z0-9-]*) ;;
       key:*) host_key_fact "$vm" "$MICROVMS/$path" ;;
-      system:*) fact guest-system "$vm" "${time%%.*}" "$system" ;;
+      # Without a target: it went while find looked.
+      system:*) [ -z "$system" ] || fact guest-system "$vm" "${time%%.*}" "$system" ;;
     esac
   done
 }
 
 host_key_fact() {
-  first_line "$2"
+  first_line "$2" || return 0
   case $first in
     *[!A-Za-z0-9+/=@\ ._-]*) ;;
     'ssh-ed25519 '*) fact hostkey "$1" "$first" ;;
@@ -185,7 +194,7 @@ host_key_fact() {
 
 # The host's own NixOS system. readlink -m answers a line for each path, whatever is there.
 probe_system() {
-  first_line /proc/sys/kernel/random/boot_id
+  first_line /proc/sys/kernel/random/boot_id || true
   fact boot-id "$first"
   set --
   for link in "$SYSTEMS/current-system" "$SYSTEMS/booted-system"; do
@@ -199,30 +208,51 @@ probe_system() {
     done
   }
   for file in trial rolled-back; do
-    [ -f "$STATE/systems/$file" ] || continue
-    first_line "$STATE/systems/$file"
+    first_line "$STATE/systems/$file" || continue
     fact "$file" "$first"
   done
 }
 
-# Every image that has a record, and every one beside a VM: size and allocation.
+# Every image that has a record, and every one beside a VM: size and allocation, and what it holds.
 probe_images() {
   {
     find "$MICROVMS" -mindepth 2 -maxdepth 2 -type f ! -path "$UNSAFE" \( -name '*.img' -o -name '*.raw' \) -print 2>/dev/null || true
     set -- "$STATE"/volumes/*.json
     [ -f "$1" ] && sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$@"
-  } | sort -u >"$probe_list"
+  } | sort -u >"$probe_place/images"
   set --
   while IFS= read -r image; do
     [ -f "$image" ] && set -- "$@" "$image"
-  done <"$probe_list"
+  done <"$probe_place/images"
   [ $# -eq 0 ] && return 0
-  stat -L --printf 'image\t%n\t%s\t%b\n' -- "$@"
+  look stat -L --printf 'image\t%n\t%s\t%b\n' -- "$@"
+  probe_contents "$@"
+}
+
+# Without -p: with it, blkid ends at the first image that it knows nothing in. It writes a label's special characters
+# as others, so that none forges a line here.
+probe_contents() {
+  code=0
+  contents=$(blkid -c /dev/null -o export -s TYPE -s LABEL -- "$@" 2>/dev/null) || code=$?
+  # 2: it knows nothing in any of them.
+  case $code in
+    0 | 2) fact blkid looked ;;
+    *) return 0 ;;
+  esac
+  device='' label='' type=''
+  printf '%s\n\n' "$contents" | while IFS='=' read -r key value; do
+    case $key in
+      DEVNAME) device=$value label='' type='' ;;
+      LABEL) label=$value ;;
+      TYPE) type=$value ;;
+      '') [ -z "$device" ] || fact content "$device" "$type" "$label" ;;
+    esac
+  done
 }
 
 probe_closures() {
   [ -d "$GCROOTS/pulumi-microvm" ] || return 0
-  closures=$(find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf 'closure\t%P\t%l\n')
+  closures=$(look find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf 'closure\t%P\t%l\n')
   [ -n "$closures" ] || return 0
   printf '%s\n' "$closures"
   roots=$(printf '%s\n' "$closures" | cut -f 3)
@@ -238,7 +268,7 @@ probe_closures() {
 }
 
 probe() {
-  probe_list=$(mktemp)
+  probe_place=$(mktemp -d)
   probe_machine
   probe_kvm
   probe_libvirtd
@@ -250,6 +280,6 @@ probe() {
   probe_images
   probe_closures
   probe_system
-  rm -f "$probe_list"
+  rm -rf "$probe_place"
   fact probed
 }

@@ -60,6 +60,34 @@ open_image() {
     "Give the volume its image's real path. If nobody linked it there on purpose, find out who did."
 }
 
+# What is smaller than it was, or than its file system, has lost its end: growing would make it zeros.
+require_whole() {
+  had=$(recorded_bytes)
+  [ "$size" -ge "${had:-0}" ] || fail data-loss \
+    "$image_name has $size bytes, and had $had: a part of it is missing; it was left alone" \
+    "Put the whole image back. If this is a whole one of before it grew, remove $record; the next up grows it."
+  [ "$p_fs" = ext4 ] || return 0
+  file_system_bytes
+  [ "$size" -ge "$stated" ] || fail data-loss \
+    "$image_name has $size bytes, and its file system $stated: a part of it is missing; it was left alone" \
+    "Put the whole image back."
+}
+
+# Into `stated`: the file system's size by its superblock, whose fields are where Linux'
+# Documentation/filesystems/ext4/super.rst says; 0 where there is none.
+file_system_bytes() {
+  stated=0
+  # One word for each 4 bytes.
+  # shellcheck disable=SC2046
+  set -- $(od -A n -v -t u4 --endian=little -j 1024 -N 344 "$image")
+  # s_magic, s_log_block_size
+  if [ $# -lt 86 ] || [ $((${15} & 65535)) -ne $((0xEF53)) ] || [ "$7" -gt 6 ]; then return 0; fi
+  blocks=$2
+  # INCOMPAT_64BIT: then there is s_blocks_count_hi.
+  if [ $((${25} & 128)) -ne 0 ]; then blocks=$((blocks + (${85} << 32))); fi
+  stated=$((blocks << (10 + $7)))
+}
+
 require_content() {
   [ "$p_fs" = ext4 ] || return 0
   found=$(tag TYPE)
@@ -68,10 +96,14 @@ require_content() {
     "Put the right image back, or move this one away and remove $record to start with an empty volume."
 }
 
-# Only an imported image may be without its label.
+# Only an imported image may be without its label. One with another label is another image.
 require_label() {
-  [ "$p_fs" = ext4 ] && [ -n "$p_label" ] || return 0
-  [ -z "$(tag LABEL)" ] || return 0
+  [ "$p_fs" = ext4 ] || return 0
+  found=$(tag LABEL)
+  [ "$found" != "$p_label" ] || return 0
+  [ -z "$found" ] || fail data-loss \
+    "$image_name has the label $(printf '%s' "$found" | tr -c '[:print:]' '?'), not ${p_label:-none}: it may be another volume's; it was left alone" \
+    "Put the right image back. If it is the right one, give it its label by hand: e2label IMAGE '$p_label'."
   vm_is_stopped "$p_vm" || fail operation "$image_name has no label, and can't get one while its VM runs" \
     "Set running: false on $p_vm and run up, or keep import: true."
   journal "labelling $image_name $p_label"
@@ -98,7 +130,7 @@ require_room() {
 
 grow_stopped() {
   require_room
-  put_record growing
+  put_record growing "$size"
   extend_image
   if [ "$p_fs" = ext4 ]; then
     e2fsck -f -p "$image" >/dev/null || [ $? -le 1 ] ||
@@ -107,7 +139,7 @@ grow_stopped() {
     said=$(resize2fs "$image" 2>&1) ||
       fail operation "resize2fs failed on $image_name: $(printf '%s' "$said" | tail -n 1)"
   fi
-  put_record ready
+  put_record ready "$p_bytes"
 }
 
 # The file system is the guest's business while it is mounted there: here the disk grows, and no more.
@@ -118,11 +150,11 @@ grow_running() {
   [ -n "$drive" ] || fail operation \
     "$image_name can't grow while its VM runs: only a QEMU with a control socket (microvm.socket) resizes a disk in use" \
     "Set running: false on $p_vm, run up, and then change the size."
-  put_record growing
+  put_record growing "$size"
   extend_image
   qmp "{\"execute\":\"block_resize\",\"arguments\":{\"device\":\"$drive\",\"size\":$p_bytes}" ||
     fail operation "QEMU did not resize $image_name: $qmp_error"
-  if [ "$p_fs" = none ]; then put_record ready; fi
+  if [ "$p_fs" = none ]; then put_record ready "$p_bytes"; fi
 }
 
 # must_be_made PATH: nothing is there yet. A volume that was made and is gone is no reason to make another one.
@@ -158,7 +190,7 @@ make_image() {
   discard_stage
   take_back
   must_be_made "./$file" || return 0
-  put_record creating
+  put_record creating 0
   create_image
 }
 
@@ -171,14 +203,15 @@ apply_volume() {
   fi
   make_image
   open_image
+  size=$(stat -L -c %s "$image")
+  require_whole
   require_content
   require_label
-  size=$(stat -L -c %s "$image")
   if [ "$size" -gt "$p_bytes" ]; then
     fail data-loss "$image_name has $size bytes; $p_bytes are wanted, and a volume never shrinks" \
       "State at least the size it has."
   fi
-  if [ "$size" -eq "$p_bytes" ] && [ "$(phase)" != growing ]; then put_record ready
+  if [ "$size" -eq "$p_bytes" ] && [ "$(phase)" != growing ]; then put_record ready "$size"
   elif vm_is_stopped "$p_vm"; then grow_stopped
   else grow_running
   fi

@@ -2,7 +2,7 @@
  * What the first slice's provider recorded and left on a host is what today's provider expects: the same program
  * changes nothing, before a refresh and after it.
  */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { Secret } from "../../provider/wire";
@@ -43,6 +43,8 @@ beforeAll(async () => {
     box.addToStore(`/nix/store/${"0".repeat(32)}-${name}`);
   }
   box.fill(recorded.files);
+  // That sandbox's file systems had no labels; those of a host have.
+  labelled(box.path("microvms/kc1/var.img"), "kc1-var");
   healthy = await startScriptedHost(operator.publicKey);
   sandboxed = (await startSandboxHost(box, operator.publicKey)).ssh;
   provider = await ProviderProcess.start();
@@ -53,6 +55,12 @@ afterAll(async () => {
   await sandboxed.stop();
   box.remove();
 });
+
+function labelled(image: string, label: string): void {
+  const file = openSync(image, "r+");
+  writeSync(file, label, 64);
+  closeSync(file);
+}
 
 const hosts = ({ port, hostKey }: ScriptedHost): string =>
   JSON.stringify({ hv1: { address: "127.0.0.1", port, user: "root", hostKey } });

@@ -121,6 +121,7 @@ const commands = [
     new Command("destroy", async (world) => {
       world.site = { ...world.site, vm: false, sizes: EMPTY.sizes };
       await world.lab.destroy();
+      world.checkDestroyed();
       await world.expectConverged();
     }),
   ),

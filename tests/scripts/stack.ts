@@ -44,16 +44,21 @@ export class Stack {
   /** Paths that an `up` would change, after a refresh that is not kept. */
   async preview(program: Program): Promise<string[]> {
     const before = new Map(this.state);
-    const changes: string[] = [];
-    await this.pass(async (pool) => {
-      await this.refreshed(pool);
-      for (const [key, stated] of Object.entries(program)) {
-        const paths = this.changes(key, checked(key, stated, this.state.get(key)?.inputs));
-        changes.push(...paths.map((path) => `${key} ${path}`));
-      }
-    });
+    await this.refresh();
+    const changes = this.pending(program);
     this.restore(before);
     return changes;
+  }
+
+  /** The same by what is recorded, without a look at the hosts. */
+  pending(program: Program): string[] {
+    const changed = Object.entries(program).flatMap(([key, stated]) =>
+      this.changes(key, checked(key, stated, this.state.get(key)?.inputs)).map(
+        (path) => `${key} ${path}`,
+      ),
+    );
+    const left = [...this.state.keys()].filter((key) => program[key] === undefined);
+    return [...changed, ...left.map((key) => `${key} deleted`)];
   }
 
   async refresh(): Promise<void> {

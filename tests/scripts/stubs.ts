@@ -32,7 +32,7 @@ const real = (names: string[]): [string, string][] =>
 export const REAL = real(["mkdir", "chmod", "truncate", "dd", "mv", "rm", "rmdir", "ln", "find"]);
 
 /** In the place of the stubs of the same names. */
-export const E2FSPROGS = Object.fromEntries(real(["mkfs.ext4", "e2fsck", "resize2fs"]));
+export const E2FSPROGS = Object.fromEntries(real(["mkfs.ext4", "e2fsck", "e2label", "resize2fs"]));
 
 export const STUBS: Record<string, string> = {
   logger: `# The journal: the text goes to a file; no tag, no time.
@@ -41,10 +41,13 @@ shift 3; echo "$1" >>"$BOX/journal"`,
   sync: "# Nobody pulls the plug here: left out.",
   install: `# install -d without owners.
 for path do case $path in */*) mkdir -p "$path" ;; esac; done`,
-  "mkfs.ext4": `# A file system is one line at the start of the image; a second one on top is an error.
+  "mkfs.ext4": `# A file system is one line at the start of the image, its label 64 bytes behind; a second one on top is an error.
 for image do :; done
 [ "$(head -c 4 "$image")" != ext4 ] || exit 1
-printf 'ext4\\n' | dd of="$image" conv=notrunc status=none`,
+printf 'ext4\\n' | dd of="$image" conv=notrunc status=none
+while [ "$1" != -L ]; do shift; done
+printf '%s' "$2" | dd of="$image" bs=1 seek=64 conv=notrunc status=none`,
+  e2label: `printf '%s\\0' "$2" | dd of="$1" bs=1 seek=64 conv=notrunc status=none`,
   e2fsck: "# Finds nothing wrong, ever.",
   resize2fs: `# Writes the size that the file system has behind its name.
 stat -L -c 'ext4 %s' "$1" | dd of="$1" conv=notrunc status=none`,
@@ -99,9 +102,26 @@ esac`,
 };
 /** They change nothing by themselves, and are not counted. */
 export const UNCOUNTED: Record<string, string> = {
-  blkid: `# Knows the file system of the mkfs.ext4 above.
-for image do :; done
-if [ "$(head -c 4 "$image")" = ext4 ]; then echo ext4; else exit 2; fi`,
+  blkid: `# Knows the file system of the mkfs.ext4 above. One tag of one image, or a block for each of many.
+code=2
+label() { dd if="$1" bs=1 skip=64 count=16 status=none | tr -d '\\0'; }
+case $* in
+  *"-s TYPE -- "*) want=TYPE ;;
+  *"-s LABEL -- "*) want=LABEL ;;
+esac
+case $* in *"-o export"*) want=block ;; esac
+while [ "$1" != -- ]; do shift; done
+shift
+for image do
+  [ "$(head -c 4 "$image" 2>/dev/null)" = ext4 ] || continue
+  case $want in
+    TYPE) echo ext4 ;;
+    LABEL) label "$image" ;;
+    block) printf 'DEVNAME=%s\\nLABEL=%s\\nTYPE=ext4\\n\\n' "$image" "$(label "$image")" ;;
+  esac
+  code=0
+done
+exit $code`,
   ip: "# No bridges.",
   nix: "# Not installed.\nexit 1",
 };

@@ -113,6 +113,10 @@ export class World {
       expect({ path, text: readAt(path) }).toEqual({ path, text });
     this.write();
     await this.lab.refresh();
+    this.checkState();
+  }
+
+  private checkState(): void {
     for (const kept of KEPT) this.checkVolume(kept);
     this.checkVm();
   }
@@ -162,6 +166,23 @@ export class World {
       await this.lab.up(programOf({ ...site, running: false }));
     }
     await this.lab.up(programOf(site));
+    // What an `up` that went well recorded is true before any refresh.
+    expect(this.lab.pending(programOf(site))).toEqual([]);
+    this.checkState();
+  }
+
+  /** Of the VM nothing is left; of the volumes the records of those that are kept. */
+  checkDestroyed(): void {
+    expect(this.lab.state.size).toBe(0);
+    const left = Object.keys(this.box.contents());
+    const ofTheVm =
+      /^(state\/(vms|autostart|hardware|memory)|gcroots|units)\/|^microvms\/kc1\/(current|booted|old|toplevel)$/;
+    expect(left.filter((path) => ofTheVm.test(path))).toEqual([]);
+    const records = left.filter((path) => /^state\/volumes\//.test(path));
+    const kept = KEPT.filter(
+      (one) => one === "retain" && fs.existsSync(this.box.moved(image(one))),
+    );
+    expect(records).toEqual(kept.map((one) => `state/volumes/kc1.${one}.json`));
   }
 
   stopVm(): void {

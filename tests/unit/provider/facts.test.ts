@@ -47,6 +47,23 @@ describe("parseFacts", () => {
     expect(facts.libvirtdAnswers && facts.nixFlakes).toBe(true);
   });
 
+  test("an image's content is what blkid knows, where it could look", () => {
+    const path = "/var/lib/microvms/kc1/var.img";
+    const of = (...more: string[]): unknown =>
+      parseFacts("hv1", [...more, ...lines], 0).images.get(path)?.content;
+    expect(of()).toBeUndefined();
+    expect(of("blkid\tlooked")).toEqual({ fsType: "", label: "" });
+    expect(of("blkid\tlooked", `content\t${path}\text4\tkc1-var`)).toEqual({
+      fsType: "ext4",
+      label: "kc1-var",
+    });
+  });
+
+  test("a link that went while the probe looked is none", () => {
+    const gone = parseFacts("hv1", ["link\tkc1/old\t", ...lines], 0);
+    expect(gone.vms.get("kc1")).not.toHaveProperty("old");
+  });
+
   describe("a memory target", () => {
     const target = "memory-target\tkc1\t192";
     const pending = (...more: string[]): boolean | undefined =>

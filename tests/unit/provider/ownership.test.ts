@@ -9,6 +9,7 @@ describe("ownership", () => {
       fc.property(fc.string(), fc.boolean(), (restart, running) => {
         expect(ownership(makeRecord(urn, { running, restart }), urn)).toBe("owned");
         expect(ownership(`${openRecord(urn, { restart })}ready"}`, urn)).toBe("owned");
+        expect(ownership(`${openRecord(urn, { restart })}ready","bytes":8}`, urn)).toBe("owned");
       }),
     );
   });

@@ -1,0 +1,159 @@
+/**
+ * The probe has no lock, and a lost link's other end may still be at work: what happens at the same time. The moment
+ * is made, not hoped for.
+ */
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { encodeParameters, script } from "../../provider/hosts/script";
+import { parseFacts } from "../../provider/hosts/facts";
+import type { HostFacts } from "../../provider/hosts/facts";
+import { host, storePath, volume } from "./operations";
+import { NONCE, Sandbox } from "./sandbox";
+
+jest.setTimeout(60_000);
+
+let box: Sandbox;
+beforeEach(() => (box = new Sandbox()));
+afterEach(() => box.remove());
+
+/** A script and its parameters, run beside others. */
+function run(
+  text: string,
+  parameters: Record<string, string>,
+): Promise<{ code: number | null; output: string }> {
+  fs.writeFileSync(box.path("count"), "0");
+  fs.writeFileSync(box.path("script"), box.moved(text));
+  return new Promise((resolve, reject) => {
+    const child = spawn("/bin/sh", [box.path("script")], {
+      cwd: box.root,
+      env: box.environment(0),
+    });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, output }));
+    child.stdin.end(encodeParameters({ nonce: NONCE, ...parameters }));
+  });
+}
+
+/** What the probe finds; `change`: its text with a step of somebody else's in it. */
+async function probed(change: (text: string) => string = (text) => text): Promise<HostFacts> {
+  const { code, output } = await run(change(script("lib", "probe", "read")), {});
+  expect(`${code ?? "killed"} ${output.slice(-200)}`).toMatch(/^0 [^]*n0nce done\n$/);
+  const lines = output.split("\n").filter((line) => line !== "" && !line.startsWith(NONCE));
+  return parseFacts("hv1", lines, 0);
+}
+
+/** In the place of a command: `$REAL` is the real one. */
+function replace(name: string, text: string): void {
+  const real = `REAL=$(PATH=$REAL_PATH command -v ${name})`;
+  fs.writeFileSync(box.path("bin", name), `#!/bin/sh\n${real}\n${text}\n`, { mode: 0o755 });
+}
+
+/** find has read all names, and waits for room in its pipe: then those that it has not looked at yet go. */
+const VANISHING = (directory: string): string => `
+case "$*" in *${directory}*-printf*) ;; *) exec "$REAL" "$@" ;; esac
+pipe=$BOX/pipe.$$
+mkfifo "$pipe"
+{ sleep 0.5; PATH=$REAL_PATH "$REAL" "$BOX/${directory}" -name 'gone*' -delete; cat; } <"$pipe" &
+code=0
+"$REAL" "$@" >"$pipe" || code=$?
+wait
+exit $code`;
+
+describe("what goes while the probe looks is no error, and the rest is told of", () => {
+  test.each<[string, string, (facts: HostFacts) => unknown]>([
+    ["a VM's links", "microvms/kc1", (facts) => facts.vms.get("kc1")?.current],
+    ["GC roots", "gcroots/pulumi-microvm/kc1", (facts) => facts.closures.get("kc1")?.["current"]],
+  ])("%s", async (_, directory, found) => {
+    fs.mkdirSync(box.path(directory), { recursive: true });
+    const target = box.moved(storePath("x".repeat(60)));
+    fs.writeFileSync(target, "");
+    for (let count = 0; count < 2000; count++) {
+      fs.symlinkSync(target, box.path(directory, `gone${count}`));
+    }
+    fs.symlinkSync(target, box.path(directory, "current"));
+    replace("find", VANISHING(directory.split("/")[0] ?? ""));
+    expect(found(await probed())).toBe(target);
+  });
+
+  test("an image", async () => {
+    expect(box.run("volume-apply", volume(box))).toMatchObject({ code: 0 });
+    fs.copyFileSync(box.path("microvms/kc1/var.img"), box.path("microvms/kc1/a.img"));
+    replace("stat", `rm -f "$BOX/microvms/kc1/a.img"; exec "$REAL" "$@"`);
+    const { images } = await probed();
+    expect([...images.keys()]).toEqual([box.path("microvms/kc1/var.img")]);
+  });
+
+  test("a record, and what is known of a VM's hardware", async () => {
+    expect(box.run("volume-apply", volume(box))).toMatchObject({ code: 0 });
+    fs.mkdirSync(box.path("state/hardware"));
+    fs.writeFileSync(box.path("state/hardware/kc1"), `${storePath("runner")} h1\n`);
+    const { records } = await probed((text) => {
+      const hardware = text.replace("while read -r runner hash", 'rm -f "$file"; $&');
+      const both = hardware.replace(
+        '[ -f "$1" ] || return 1',
+        '$&; case $1 in */kc1.var.json) rm -f "$1" ;; esac',
+      );
+      expect(both.length).toBeGreaterThan(hardware.length);
+      return both;
+    });
+    expect([...records.keys()]).toEqual([]);
+  });
+
+  test("but what can't be read is one", async () => {
+    fs.mkdirSync(box.path("microvms/kc1"));
+    replace("find", `echo "find: '$BOX/x': Input/output error" >&2; exit 1`);
+    const { code, output } = await run(script("lib", "probe", "read"), {});
+    expect(code).not.toBe(0);
+    expect(output).toContain("Input/output error");
+  });
+});
+
+describe("an operation whose directory is there and whose unit is not yet", () => {
+  const operation = "0-1";
+  const attach = (): ReturnType<typeof run> =>
+    run(script("lib", "probe", "operate"), { operation, nonce_inner: "inner", seconds: "9" });
+  const directory = (): string => box.path("run", "operations", operation);
+  beforeEach(() => fs.mkdirSync(directory(), { recursive: true }));
+
+  test("is waited for", async () => {
+    const attached = attach();
+    setTimeout(() => fs.writeFileSync(`${directory()}/output`, "inner done\n"), 1_500);
+    const { code, output } = await attached;
+    expect(output).toContain(`${NONCE} done\n`);
+    expect(code).toBe(0);
+  });
+
+  test("has ended where it does not come", async () => {
+    const { code, output } = await attach();
+    expect(code).toBe(1);
+    expect(output).toContain(`${NONCE} fail operation the operation ended without a result`);
+    fs.writeFileSync(`${directory()}/start`, "no bus\n");
+    expect((await attach()).output).toContain("systemd did not start the operation: no bus");
+  });
+});
+
+test("a switch in a guest whose directory is there and whose unit is not yet is waited for", async () => {
+  const directory = box.path("run/switches/0-1");
+  fs.mkdirSync(directory, { recursive: true });
+  const parameters = { operation: "0-1", toplevel: "/x", closure_info: "", seconds: "9" };
+  const attached = run(script("lib", "guest-switch"), parameters);
+  setTimeout(() => {
+    fs.writeFileSync(`${directory}/code`, "0\n");
+    fs.writeFileSync(`${directory}/begun`, "");
+  }, 1_500);
+  expect(await attached).toMatchObject({ code: 0, output: "n0nce status switching\nn0nce done\n" });
+});
+
+test("a record is on the disk before it takes the place of the one of before", () => {
+  replace("sync", `echo "$1" >>"$BOX/synced"; [ ! -e "$BOX/broken" ] || exit 1`);
+  expect(box.run("host-claim", host())).toMatchObject({ code: 0 });
+  const record = box.path("state/hosts/host.json");
+  expect(fs.readFileSync(box.path("synced"), "utf8")).toBe(`${record}.new\n`);
+  const before = box.contents();
+  box.write("broken", "");
+  expect(box.run("host-claim", { ...host(), record: "{}" }).code).not.toBe(0);
+  expect(box.contents()).toEqual(before);
+});
