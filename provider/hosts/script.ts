@@ -11,8 +11,8 @@ export const COMMAND = `exec /bin/sh -c 'IFS= read -r n && s=$(head -c "$n") && 
 
 export type Parameters = Readonly<Record<string, string>>;
 
-/** bin/provider/hosts when compiled, provider/hosts in tests: both lie two below a root. */
-const ROOTS = [join(__dirname, ".."), join(__dirname, "..", "..", "..", "provider")];
+/** Compiled they lie beside what was compiled with them, in tests beside the sources. */
+const SCRIPTS = join(__dirname, "..", "scripts");
 const cache = new Map<string, string>();
 
 /**
@@ -26,16 +26,9 @@ export function script(...names: string[]): string {
 function readScript(name: string): string {
   const known = cache.get(name);
   if (known !== undefined) return known;
-  for (const root of ROOTS) {
-    try {
-      const text = readFileSync(join(root, "scripts", `${name}.sh`), "utf8");
-      cache.set(name, text);
-      return text;
-    } catch {
-      continue;
-    }
-  }
-  throw new Error(`provider/scripts/${name}.sh is missing`);
+  const text = readFileSync(join(SCRIPTS, `${name}.sh`), "utf8");
+  cache.set(name, text);
+  return text;
 }
 
 /** One `name=value` line each, ended by an empty line. Line breaks in a value are refused. */

@@ -20,6 +20,7 @@ import {
   claimOutputs,
   claimState,
   refuseClaimed,
+  refuseEmptied,
   release,
 } from "./hypervisorClaim";
 import type { CheckMode, CheckName, Finding, Verdict } from "./hypervisorChecks";
@@ -174,9 +175,10 @@ export const hypervisor: Resource<Inputs, State> = {
     return stateOf(facts, wanted, context.urn, recorded);
   },
 
-  async refuse(context, wanted) {
+  async refuse(context, wanted, _observed, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     refuseClaimed(context, wanted.host, facts);
+    refuseEmptied(wanted.host, facts, wanted.images, recorded);
     if (!isDue(facts, wanted)) return;
     const failing = report(facts, wanted, "require");
     if (failing.length === 0) return;

@@ -54,6 +54,25 @@ export function refuseClaimed(context: Context, hostName: string, facts: HostFac
   );
 }
 
+/**
+ * A host that held records of ours and has none at all: where /var/lib is a disk that was not mounted, up would make
+ * empty volumes.
+ */
+export function refuseEmptied(
+  hostName: string,
+  facts: HostFacts,
+  images: readonly string[],
+  recorded: ClaimState | undefined,
+): void {
+  const held = recorded !== undefined && recorded.ownership !== UNCLAIMED;
+  if (!held || images.length === 0 || facts.records.size > 0) return;
+  throw new ProviderError(
+    "data-loss",
+    `${hostName}: nothing of what was recorded on it is there: /var/lib/pulumi-microvm is empty; nothing was changed`,
+    "Is the disk of /var/lib mounted? If the host was reinstalled on purpose, remove it from the site, run up, and add it again.",
+  );
+}
+
 export async function claim(
   context: Context,
   hostName: string,

@@ -12,8 +12,13 @@ remove_links() {
   rmdir "./$p_name" 2>/dev/null || true
 }
 
+# The record goes last: where there is none, the VM is not ours any more, or is gone already.
 remove_vm() {
-  [ -e "$record" ] || [ -L "$directory/current" ] || return 0
+  if [ ! -e "$record" ]; then
+    [ -L "$directory/current" ] || return 0
+    fail foreign "VM $p_name has no record that it is ours; it was left alone" \
+      "With it in the site, up records it again. Or remove it by hand: systemctl stop $unit, and its links in $directory."
+  fi
   require_ours "$record" "VM $p_name"
   journal "removing $p_name"
   rm -f "$STATE/autostart/$p_name"

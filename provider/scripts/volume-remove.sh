@@ -39,10 +39,11 @@ delete_image() {
   remove_directory
 }
 
-# Only where nothing else is left in it.
+# Only where nothing else is left in it, and never one of the administrator's.
 remove_directory() {
   rm -rf "./$file.pulumi-microvm-new"
   cd -P ..
+  case $directory in "$MICROVMS"/*) ;; *) return 0 ;; esac
   rmdir "./${directory##*/}" 2>/dev/null || true
 }
 

@@ -1,0 +1,49 @@
+/** A host that held records of ours and has none: more likely its disk is not mounted than that all of it is to be made anew. */
+import { Secret } from "../../provider/wire";
+import type { ValueMap } from "../../provider/wire";
+import { hypervisor } from "./inputs";
+import { ProviderProcess, failure } from "./providerProcess";
+import { MACHINE_ID, keyPair, startScriptedHost } from "./scriptedHost";
+import type { ScriptedHost } from "./scriptedHost";
+
+const operator = keyPair();
+const wanted = { ...hypervisor, images: ["/var/lib/microvms/kc1/var.img"] };
+const state = (ownership: string): ValueMap => ({
+  ...wanted,
+  machineId: MACHINE_ID,
+  hostname: "hv1",
+  verdicts: {},
+  ownership,
+});
+let host: ScriptedHost;
+let provider: ProviderProcess;
+
+beforeEach(async () => {
+  host = await startScriptedHost(operator.publicKey);
+  provider = await ProviderProcess.start();
+  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
+  await provider.configure({
+    hosts: JSON.stringify({ hv1 }),
+    agent: "false",
+    privateKey: new Secret(operator.privateKey),
+  });
+});
+afterEach(async () => {
+  await provider.stop();
+  await host.stop();
+});
+
+// After a refresh the state says `missing`.
+test.each(["owned", "missing"])("is refused where its ownership was %s", async (ownership) => {
+  const { message } = await failure(provider.update("Hypervisor", "hv1", state(ownership), wanted));
+  expect(message).toMatch(/nothing of what was recorded on it is there.*\n.*mounted\?/);
+  expect(host.operations).toEqual([]);
+});
+
+test("is not where one record is left, nor where there never was one", async () => {
+  host.facts.push(`record\tvolumes\tkc1.var\t{"urn":"urn:pulumi:lab::p::t::n"}`);
+  await provider.update("Hypervisor", "hv1", state("missing"), wanted);
+  host.facts.pop();
+  await provider.update("Hypervisor", "hv1", state("unclaimed"), wanted);
+  expect(host.operations).toHaveLength(2);
+});
