@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SiteCopy, expectNoChanges, lab, on, pulumi, start, up } from "./lab";
+import { SiteCopy, expectNoChanges, lab, on, pulumi, start, until, up } from "./lab";
 
 const site = new SiteCopy();
 const HOSTS = ["hv1", "hv2"] as const;
@@ -35,23 +35,28 @@ afterAll(async () => {
 });
 
 /**
- * Command lines and environments of every process of this machine, so of the hosts too. Left out is
- * PULUMI_CONFIG: the engine hands a program its configuration so, whatever the program is.
+ * Command lines and environments of every process of this machine, so of the hosts too. Left out is PULUMI_CONFIG of the
+ * program itself: the engine hands a program its configuration so, whatever the program is.
  */
 function processes(): string {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => ["cmdline", "environ"].map((file) => join("/proc", pid, file)))
-    .map((file) => {
-      try {
-        return readFileSync(file, "utf8");
-      } catch {
-        return "";
-      }
+    .flatMap((pid) => {
+      const words = entriesOf(pid, "cmdline");
+      const isProgram = words.some((word) => word.includes("@pulumi/pulumi/cmd/run"));
+      const environment = entriesOf(pid, "environ");
+      const handed = (entry: string): boolean => isProgram && entry.startsWith("PULUMI_CONFIG=");
+      return [...words, ...environment.filter((entry) => !handed(entry))];
     })
-    .flatMap((text) => text.split("\0"))
-    .filter((entry) => !entry.startsWith("PULUMI_CONFIG="))
     .join("\n");
+}
+
+function entriesOf(pid: string, file: "cmdline" | "environ"): string[] {
+  try {
+    return readFileSync(join("/proc", pid, file), "utf8").split("\0");
+  } catch {
+    return [];
+  }
 }
 
 /** Where the canary stands on a host: the pattern goes by stdin, so that the search does not find itself. */
@@ -116,6 +121,9 @@ test("a config secret converges a change, and is found nowhere", async () => {
   });
   const run = await watched("up", "--yes", "--skip-preview", "--debug");
   expect(run.code).toBe(0);
+  // The samples and the engine's own log are in it.
+  expect(run.seen).toContain("provider/main.js");
+  expect(run.seen).toMatch(/"msg":"Provider\[/);
   expect(leaks(run.seen)).toEqual([]);
   expect(await searchOperator()).toBe("");
   for (const host of HOSTS) expect(await searchHost(host)).toBe("");
@@ -136,10 +144,19 @@ test("an error about the secret does not show it", async () => {
 });
 
 describe("the search would find a canary", () => {
-  test("in a process's arguments and environment", () => {
-    const sleeper = start(["exec", "sh", "-c", "sleep 2; : $0", canary]);
-    expect(processes()).toContain(canary);
-    return sleeper.ended;
+  test("in what was seen of a run", () => {
+    expect(leaks(`before ${canary} after`)).toEqual(["before "]);
+  });
+
+  test.each([
+    ["arguments", (): string[] => ["sh", "-c", "sleep 2; : $0", canary]],
+    ["environment", (): string[] => ["env", `X=${canary}`, "sleep", "2"]],
+  ])("in a process's %s", async (_, command) => {
+    const sleeper = start(["exec", ...command()]);
+    await until("it is seen", 5, () =>
+      Promise.resolve(leaks(processes()).length > 0 ? true : undefined),
+    );
+    await sleeper.ended;
   });
 
   test("in a host's journal", async () => {
