@@ -149,10 +149,10 @@ describe("the search would find a canary", () => {
   });
 
   test.each([
-    ["arguments", (): string[] => ["sh", "-c", "sleep 2; : $0", canary]],
-    ["environment", (): string[] => ["env", `X=${canary}`, "sleep", "2"]],
-  ])("in a process's %s", async (_, command) => {
-    const sleeper = start(["exec", ...command()]);
+    ["arguments", 'read -r x; sh -c "sleep 2; :" "$x"'],
+    ["environment", "read -r X; export X; sleep 2; :"],
+  ])("in a process's %s", async (_, script) => {
+    const sleeper = start(["exec", "sh", "-c", script], `${canary}\n`);
     await until("it is seen", 5, () =>
       Promise.resolve(leaks(processes()).length > 0 ? true : undefined),
     );
