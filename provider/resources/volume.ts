@@ -4,7 +4,7 @@ import type { ImageContent } from "../hosts/host";
 import { openRecord, ownership, refuseOthers } from "../ownership";
 import type { Context, InputFault, Resource } from "../resource";
 import { UNKNOWN, toMap } from "../wire";
-import { notAnId, requireMachine, splitId } from "./fields";
+import { importable, notAnId, requireMachine, splitId } from "./fields";
 import { growInGuest } from "./guestVolume";
 import * as content from "./volumeState";
 import { BYTES_PER_MIB, inputs, keyOf, outputs, stateOf } from "./volumeState";
@@ -224,14 +224,9 @@ export const volume: Resource<Inputs, State> = {
     const facts = await context.pool.get(hostName).read(context);
     const found = await context.pool.get(hostName).image(context, image);
     if (found === undefined) return undefined;
-    const wanted = inputs.parse({
-      host: hostName,
-      machineId: facts.machineId,
-      vm,
-      name: volumeName,
-      image,
-      ...stated(found, id),
-    });
+    const { machineId } = facts;
+    const seen = { host: hostName, machineId, vm, name: volumeName, image, ...stated(found, id) };
+    const wanted = importable(inputs, seen, id);
     const text = facts.records.get(`volumes/${keyOf(wanted)}`);
     const state = {
       status: "unrecorded",
