@@ -176,7 +176,7 @@ export class World {
     expect(this.lab.state.size).toBe(0);
     const left = Object.keys(this.box.contents());
     const ofTheVm =
-      /^(state\/(vms|autostart|hardware|memory)|gcroots|units)\/|^microvms\/kc1\/(current|booted|old|toplevel)$/;
+      /^(state\/(vms|autostart|hardware|memory)|gcroots\/[^/]+|units)\/|^microvms\/kc1\/(current|booted|old|toplevel)$/;
     expect(left.filter((path) => ofTheVm.test(path))).toEqual([]);
     const records = left.filter((path) => /^state\/volumes\//.test(path));
     const kept = KEPT.filter(
