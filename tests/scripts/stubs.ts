@@ -70,6 +70,7 @@ for word do
   case $word in --unit=*) unit=\${word#--unit=} ;; --on-active=*) timer=yes ;; esac
 done
 if [ -n "\${timer:-}" ]; then : >"$BOX/units/$unit.timer"; exit; fi
+echo "$unit" >>"$BOX/started"
 while [ "$1" != /bin/sh ]; do shift; done
 PATH=$BOX/bin:$REAL_PATH
 "$@" || true`,
