@@ -171,6 +171,19 @@ test.each(["as it was made", ...Object.keys(DRIFTS)])(
   },
 );
 
+test.each([0, 1, 2])("operation %i, whose answer is lost, is not run again", async (pass) => {
+  const world = new World();
+  await world.start();
+  try {
+    world.disturb({ pass, cut: "behind" });
+    await world.up({ ...world.site, running: false, sizes: { retain: 2, trash: 2, delete: 2 } });
+    await world.expectConverged();
+    await world.check();
+  } finally {
+    await world.stop();
+  }
+});
+
 test("any row of commands", async () => {
   let rows = 0;
   await fc.assert(
