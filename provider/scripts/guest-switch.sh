@@ -10,6 +10,11 @@ before=$RUN/system-before-switch
 # guest-confirm.sh stops its timer.
 ROLLBACK=pulumi-microvm-switch-rollback
 
+# Both are files for the unit and its timer: in their commands systemd would put its own values in for `${`, and a line
+# break would end up in their files in /run, which a switch has read anew.
+activate=$RUN/switch-activate.sh
+go_back=$RUN/switch-go-back.sh
+
 # The guest's store is the hypervisor's: the paths are there, and its database does not know them yet.
 # $1..$3 are for the inner shell.
 # shellcheck disable=SC2016
@@ -25,7 +30,7 @@ ACTIVATE='
 '
 
 # By the timer: nobody has confirmed. The switches go first, for they hold NixOS's lock. It is tried again until it succeeds.
-# $1 is the system before, $2 the file that says so, $3 where the switches are, $4 the above.
+# $1 is the system before, $2 the file that says so, $3 where the switches are, $4 the above, $5 NixOS's /run.
 # shellcheck disable=SC2016
 GO_BACK='
   set -eu
@@ -34,8 +39,8 @@ GO_BACK='
     systemctl stop "pulumi-microvm-switch-${switch##*/}.service" 2>/dev/null || true
   done
   echo "nobody confirmed the switch; going back to $1"
-  /bin/sh -c "$4" sh "$1" "" "$(dirname "$2")"
-  [ "$(readlink -f "$0/current-system")" = "$1" ]
+  /bin/sh "$4" "$1" "" "$(dirname "$2")"
+  [ "$(readlink -f "$5/current-system")" = "$1" ]
   rm -f "$2"
 '
 
@@ -57,7 +62,7 @@ arm() {
     --on-active="$((p_seconds + p_confirm_seconds))" --timer-property=AccuracySec=1s \
     --service-type=exec --property=SyslogIdentifier=pulumi-microvm \
     --property=Restart=on-failure --property=RestartSec=5 --setenv=PATH="$PATH" \
-    /bin/sh -c "$GO_BACK" "$SYSTEMS" "$(cat "$before")" "$before" "$RUN/switches" "$ACTIVATE" ||
+    /bin/sh "$go_back" "$(cat "$before")" "$before" "$RUN/switches" "$activate" "$SYSTEMS" ||
     fail operation "systemd did not start the timer of the way back"
 }
 
@@ -71,11 +76,13 @@ begin_switch() {
   if [ ! -e "$before" ] && [ -n "$p_closure_info" ]; then
     write_file "$before" 0600 "$(readlink -f "$SYSTEMS/current-system")"
   fi
+  write_file "$activate" 0600 "$ACTIVATE"
+  write_file "$go_back" 0600 "$GO_BACK"
   arm
   mkdir "$switch"
   systemd-run --quiet --collect --service-type=exec --unit="$unit" \
     --property=SyslogIdentifier=pulumi-microvm --property="RuntimeMaxSec=$p_seconds" --setenv=PATH="$PATH" \
-    /bin/sh -c "$ACTIVATE" sh "$p_toplevel" "$p_closure_info" "$switch" ||
+    /bin/sh "$activate" "$p_toplevel" "$p_closure_info" "$switch" ||
     fail operation "systemd did not start the switch"
 }
 

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Takes a volume out of our records; its image is kept, put aside, or deleted. The record goes last: as
 # long as it is there, an interrupted removal goes on. Behind vmm.sh and volume.sh. p_key p_image p_vm p_on_delete p_record
+# p_known (yes: our state knows this volume)
 what="volume $p_key ($p_image)"
 directory=${p_image%/*}
 # In its directory, which enter.sh entered.
@@ -47,8 +48,21 @@ remove_directory() {
   rmdir "./${directory##*/}" 2>/dev/null || true
 }
 
+# The record was lost. What stays gets one again, else the next `up` could not know that it is ours; what
+# would go stays too: nothing on the host says whose it is.
+keep_unrecorded() {
+  if [ "$p_known:$p_on_delete" = yes:retain ] && [ -f "$p_image" ]; then
+    journal "keeping $what, whose record was lost"
+    mkdir -p "$STATE/volumes"
+    put_record retained
+  fi
+}
+
 remove_volume() {
-  [ -e "$record" ] || return 0
+  if [ ! -e "$record" ]; then
+    keep_unrecorded
+    return 0
+  fi
   require_ours "$record" "$what"
   if ! vm_is_stopped "$p_vm"; then
     fail operation "volume $p_key is in use: its VM runs" "Stop microvm@$p_vm first."

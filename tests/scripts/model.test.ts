@@ -5,10 +5,12 @@
 import * as fs from "node:fs";
 import * as fc from "fast-check";
 import { storePath } from "./operations";
-import { EMPTY, World, programOf } from "./world";
+import { World, programOf } from "./world";
 import type { Kept, Site } from "./world";
 
-const TIME_LIMIT_MS = 45_000;
+const TIME_LIMIT_MS = 90_000;
+/** Fewer than these in the time, and next to nothing was tried. */
+const LEAST_ROWS = 5;
 jest.setTimeout(TIME_LIMIT_MS * 4);
 
 type Act = (world: World) => Promise<void>;
@@ -88,19 +90,22 @@ const commands = [
         await world.expectConverged();
       }),
   ),
-  fc.tuple(change, fc.nat(60)).map(
-    ([to, at]) =>
-      new Command(`crash before command ${at + 1} of up ${JSON.stringify(to)}`, async (world) => {
-        world.disturb({ killAt: at + 1 });
-        await world.up(changed(world, to)).catch(() => undefined);
-      }),
-  ),
-  fc.tuple(change, fc.constantFrom("before" as const, "behind" as const)).map(
-    ([to, cut]) =>
+  fc.tuple(change, fc.nat(4), fc.nat(60)).map(
+    ([to, pass, at]) =>
       new Command(
-        `link lost ${cut} the first operation of up ${JSON.stringify(to)}`,
+        `crash before command ${at + 1} of operation ${pass + 1} of up ${JSON.stringify(to)}`,
         async (world) => {
-          world.disturb({ cut });
+          world.disturb({ pass, killAt: at + 1 });
+          await world.up(changed(world, to)).catch(() => undefined);
+        },
+      ),
+  ),
+  fc.tuple(change, fc.nat(4), fc.constantFrom("before" as const, "behind" as const)).map(
+    ([to, pass, cut]) =>
+      new Command(
+        `link lost ${cut} operation ${pass + 1} of up ${JSON.stringify(to)}`,
+        async (world) => {
+          world.disturb({ pass, cut });
           await world.up(changed(world, to));
           await world.expectConverged();
         },
@@ -119,9 +124,7 @@ const commands = [
   fc.constant(new Command("refresh", (world) => world.lab.refresh())),
   fc.constant(
     new Command("destroy", async (world) => {
-      world.site = { ...world.site, vm: false, sizes: EMPTY.sizes };
-      await world.lab.destroy();
-      world.checkDestroyed();
+      await world.destroy();
       await world.expectConverged();
     }),
   ),
@@ -149,7 +152,40 @@ const commands = [
   ),
 ];
 
+test.each(["as it was made", ...Object.keys(DRIFTS)])(
+  "a destroy, and up again: %s",
+  async (name) => {
+    const world = new World();
+    await world.start();
+    try {
+      const { site } = world;
+      DRIFTS[name]?.(world);
+      await world.destroy();
+      await world.expectConverged();
+      await world.check();
+      await world.up(site);
+      await world.check();
+    } finally {
+      await world.stop();
+    }
+  },
+);
+
+test.each([0, 1, 2])("operation %i, whose answer is lost, is not run again", async (pass) => {
+  const world = new World();
+  await world.start();
+  try {
+    world.disturb({ pass, cut: "behind" });
+    await world.up({ ...world.site, running: false, sizes: { retain: 2, trash: 2, delete: 2 } });
+    await world.expectConverged();
+    await world.check();
+  } finally {
+    await world.stop();
+  }
+});
+
 test("any row of commands", async () => {
+  let rows = 0;
   await fc.assert(
     // Else most rows are short, and what one command leaves is seldom there for another.
     fc.asyncProperty(fc.commands(commands, { maxCommands: 12, size: "max" }), async (row) => {
@@ -162,6 +198,7 @@ test("any row of commands", async () => {
         world.write();
         await world.expectConverged();
         await world.check();
+        rows += 1;
       } finally {
         await world.stop();
       }
@@ -173,4 +210,5 @@ test("any row of commands", async () => {
       verbose: true,
     },
   );
+  expect(rows).toBeGreaterThanOrEqual(LEAST_ROWS);
 });

@@ -229,6 +229,15 @@ exit ${code}
     return [...new Set(lines)].map((line) => this.neutral(line)).sort();
   }
 
+  /** What was done more than once under one operation's id: units that were started, lines in the journal. */
+  twice(): string[] {
+    const lines = ["started", "journal"].flatMap((file) => {
+      const path = this.path(file);
+      return fs.existsSync(path) ? fs.readFileSync(path, "utf8").trim().split("\n") : [];
+    });
+    return lines.filter((line, index) => line !== "" && lines.indexOf(line) !== index);
+  }
+
   /** All that a script may have made: path -> kind and content; times are left out. */
   contents(): Record<string, string> {
     const found: Record<string, string> = {};

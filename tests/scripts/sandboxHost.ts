@@ -8,17 +8,18 @@ import type { Sandbox } from "./sandbox";
 
 export interface SandboxHost {
   ssh: ScriptedHost;
-  /** The next operation is killed before this counted command; 0: none is. */
+  /** So many operations pass before what is said below becomes of one. */
+  pass: number;
+  /** The operation is killed before this counted command; 0: none is. */
   killAt: number;
-  /** The link is cut before the next operation, or behind it, and its answer never gets back. */
+  /** The link is cut before the operation, or behind it, and its answer never gets back. */
   cut: "before" | "behind" | "never";
 }
 
 export async function startSandboxHost(box: Sandbox, accepted: string): Promise<SandboxHost> {
   const host: SandboxHost = {
     ssh: await startScriptedHost(accepted),
-    killAt: 0,
-    cut: "never",
+    ...NOTHING,
   };
   let last = Promise.resolve();
   // One after the other: the sandbox counts the commands of one script at a time.
@@ -29,8 +30,7 @@ export async function startSandboxHost(box: Sandbox, accepted: string): Promise<
 }
 
 async function serve(box: Sandbox, host: SandboxHost, exec: Exec): Promise<void> {
-  const { killAt, cut } = exec.operation === undefined ? NOTHING : host;
-  if (exec.operation !== undefined) Object.assign(host, NOTHING);
+  const { killAt, cut } = fate(host, exec);
   if (cut !== "before") {
     const { output, code } = await execute(box, moved(box, exec.stdin), killAt);
     if (cut !== "behind") {
@@ -41,7 +41,19 @@ async function serve(box: Sandbox, host: SandboxHost, exec: Exec): Promise<void>
   exec.drop();
 }
 
-const NOTHING = { killAt: 0, cut: "never" } as const;
+const NOTHING = { pass: 0, killAt: 0, cut: "never" } as const;
+
+/** What becomes of an operation; a probe is never disturbed. */
+function fate(host: SandboxHost, exec: Exec): Pick<SandboxHost, "killAt" | "cut"> {
+  if (exec.operation === undefined) return NOTHING;
+  const { pass, killAt, cut } = host;
+  if (pass > 0) {
+    host.pass -= 1;
+    return NOTHING;
+  }
+  Object.assign(host, NOTHING);
+  return { killAt, cut };
+}
 
 function answer({ channel }: Exec, output: string, code: number | null): void {
   channel.write(output);

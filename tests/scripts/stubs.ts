@@ -75,6 +75,7 @@ if [ -n "\${timer:-}" ]; then
   printf '%s\\0' "$@" >"$BOX/timer-$unit"
   exit
 fi
+echo "$unit" >>"$BOX/started"
 while [ "$1" != /bin/sh ]; do shift; done
 PATH=$BOX/bin:$REAL_PATH
 "$@" || true`,
