@@ -20,6 +20,7 @@ const SHARED: Record<string, string[]> = {
   "microvm-remove": ["memory"],
   "volume-apply": ["vmm", "volume"],
   "volume-remove": ["vmm", "volume"],
+  "volume-grown": ["volume"],
   "system-switch": ["system"],
   "system-confirm": ["system"],
   "system-default": ["system"],
