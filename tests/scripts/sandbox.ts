@@ -21,6 +21,7 @@ const SHARED: Record<string, string[]> = {
   "volume-apply": ["vmm", "volume"],
   "volume-remove": ["vmm", "volume"],
   "volume-grown": ["volume"],
+  operate: ["probe"],
   "system-switch": ["system"],
   "system-confirm": ["system"],
   "system-default": ["system"],
@@ -28,6 +29,9 @@ const SHARED: Record<string, string[]> = {
   "system-settle": ["system"],
   "system-remove": ["system"],
 };
+
+/** Scripts without the head of an operation: they read their parameters themselves. */
+const ALONE = ["operate", "image", "journal-tail", "guest-switch", "guest-confirm", "guest-grow"];
 
 const PLACES: [string, string][] = [
   ["/var/lib/microvms", "microvms"],
@@ -96,7 +100,8 @@ export class Sandbox {
     partOfParameters = 1,
   ): Ran {
     const shared = SHARED[name] ?? [];
-    const text = this.moved(script("lib", "enter", "begin", ...shared, name));
+    const head = ALONE.includes(name) ? ["lib"] : ["lib", "enter", "begin"];
+    const text = this.moved(script(...head, ...shared, name));
     fs.writeFileSync(this.path("script"), text.slice(0, Math.floor(text.length * part)));
     fs.writeFileSync(this.path("count"), "0");
     const common = { operation: "op", machine_id: MACHINE, lock_seconds: "1", nonce: NONCE };
