@@ -29,7 +29,16 @@ const recorded = fixture.parse(
 );
 
 /** What today's program states beside that. */
-const MORE: Record<string, ValueMap> = { Volume: { address: "198.18.0.21" } };
+const MORE: Record<string, ValueMap> = {
+  Volume: { address: "198.18.0.21" },
+  NixClosure: { packages: { linux: "6.6.1" } },
+  MicroVm: {
+    hardware: "h1",
+    closureInfo: `/nix/store/${"0".repeat(32)}-closure-info`,
+    liveSwitch: true,
+    updatePolicy: "live",
+  },
+};
 
 const operator = keyPair();
 let box: Sandbox;

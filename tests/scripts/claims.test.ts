@@ -1,5 +1,5 @@
 /** Two stacks that claim one thing, and values that would like to be commands. */
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { closure, host, ours, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
@@ -83,6 +83,80 @@ describe.each(
       }
     }
   });
+});
+
+/** The other scripts: with parameters that they run to their end with, and what has to be there for it. */
+const OTHERS: [string, () => Record<string, string>][] = [
+  [
+    "microvm-settle",
+    () => {
+      box.run("microvm-apply", vm());
+      return vm({ outcome: "confirmed" });
+    },
+  ],
+  [
+    "volume-grown",
+    () => {
+      box.run("volume-apply", volume(box));
+      return volume(box);
+    },
+  ],
+  [
+    "operate",
+    () => {
+      mkdirSync(box.path("run", "operations", "op"), { recursive: true });
+      box.write("run/operations/op/output", "inner done\n");
+      return { operation: "op", nonce_inner: "inner", seconds: "9" };
+    },
+  ],
+  [
+    "image",
+    () => {
+      box.run("volume-apply", volume(box));
+      return { image: box.path("microvms", "kc1", "var.img") };
+    },
+  ],
+  ["journal-tail", () => ({ name: "kc1" })],
+  [
+    "guest-switch",
+    () => {
+      const toplevel = box.makeSystem("b");
+      mkdirSync(`${toplevel}/etc`, { recursive: true });
+      copyFileSync("/etc/hostname", `${toplevel}/etc/hostname`);
+      const closureInfo = box.path("store", "info");
+      mkdirSync(closureInfo);
+      writeFileSync(`${closureInfo}/registration`, "");
+      return { operation: "op", toplevel, closure_info: closureInfo, seconds: "9" };
+    },
+  ],
+];
+
+test.each(OTHERS)("%s executes no value of any parameter", (name, prepare) => {
+  const canary = box.path("canary");
+  const parameters = prepare();
+  box.save();
+  expect(box.run(name, parameters).output).toMatch(/n0nce done\n$/);
+  for (const key of Object.keys(parameters)) {
+    for (const wrap of HOSTILE) {
+      box.restore();
+      box.run(name, { ...parameters, [key]: wrap(`: >${canary}`) });
+      expect({ key, executed: existsSync(canary) }).toEqual({ key, executed: false });
+    }
+  }
+});
+
+/** They stop at a guest's devices and links, which are not there. */
+test.each<[string, Record<string, string>]>([
+  ["guest-grow", { label: "kc1-var", bytes: "65536" }],
+  ["guest-confirm", { toplevel: "/x" }],
+])("%s executes no value of any parameter", (name, parameters) => {
+  const canary = box.path("canary");
+  for (const key of Object.keys(parameters)) {
+    for (const wrap of HOSTILE) {
+      expect(box.run(name, { ...parameters, [key]: wrap(`: >${canary}`) }).code).not.toBe(0);
+      expect({ key, executed: existsSync(canary) }).toEqual({ key, executed: false });
+    }
+  }
 });
 
 /** A system can't be given up in the middle of its trial, so its claim has a test of its own. */

@@ -1,5 +1,14 @@
 /** Each script is killed before every command that may change something, and then run again. */
-import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { closure, host, storePath, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
@@ -23,6 +32,27 @@ const changeVm = change("restart");
 const switchVm = change("switch");
 const step = (name: string): Step => [`system-${name}`, (box) => system(box)];
 const confirmed = [step("switch"), step("confirm")];
+/** volume-apply has left the record so behind a disk that grew while its VM runs. */
+const grown: Step = [
+  "volume-grown",
+  (box) => {
+    const record = box.path("state", "volumes", "kc1.var.json");
+    const text = readFileSync(record, "utf8");
+    writeFileSync(record, text.replace('"phase":"ready"', '"phase":"growing"'));
+    return volume(box);
+  },
+];
+/** The host came back on the system of before. */
+const settled: Step = [
+  "system-settle",
+  (box) => {
+    const parameters = system(box);
+    const link = box.path("systems", "current-system");
+    rmSync(link);
+    symlinkSync(box.path("store", "a"), link);
+    return parameters;
+  },
+];
 const removeVolume = (how: string): Scenario => ({
   before: [applyVolume],
   run: ["volume-remove", (box) => volume(box, { on_delete: how })],
@@ -34,6 +64,7 @@ const SCENARIOS: Record<string, Scenario> = {
     before: [applyVolume],
     run: ["volume-apply", (box) => volume(box, { bytes: "131072", known: "yes" })],
   },
+  "a guest has grown a volume": { before: [applyVolume], run: grown },
   "a volume is kept": removeVolume("retain"),
   "a volume goes to the trash": removeVolume("trash"),
   "a volume is deleted": removeVolume("delete"),
@@ -81,6 +112,7 @@ const SCENARIOS: Record<string, Scenario> = {
   "a system is confirmed": { before: [step("switch")], run: step("confirm") },
   "a system becomes the default": { before: confirmed, run: step("default") },
   "a system is asked for one boot": { before: confirmed, run: step("reboot") },
+  "a system whose boot failed is settled": { before: [...confirmed, step("reboot")], run: settled },
   "a system is left to itself": { before: [...confirmed, step("default")], run: step("remove") },
   "a host is claimed": { before: [], run: ["host-claim", () => host()] },
   "a host is released": {

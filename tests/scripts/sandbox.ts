@@ -20,6 +20,8 @@ const SHARED: Record<string, string[]> = {
   "microvm-remove": ["memory"],
   "volume-apply": ["vmm", "volume"],
   "volume-remove": ["vmm", "volume"],
+  "volume-grown": ["volume"],
+  operate: ["probe"],
   "system-switch": ["system"],
   "system-confirm": ["system"],
   "system-default": ["system"],
@@ -29,8 +31,12 @@ const SHARED: Record<string, string[]> = {
   "boot-trial": ["system"],
 };
 
-/** No operations: a unit of the host's own, and what runs in guests. */
-const ALONE = ["boot-trial", "guest-switch", "guest-confirm"];
+/** Scripts without the head of an operation: they read their parameters themselves. */
+const ALONE = ["operate", "image", "journal-tail", "boot-trial"].concat([
+  "guest-switch",
+  "guest-confirm",
+  "guest-grow",
+]);
 
 const PLACES: [string, string][] = [
   ["/var/lib/microvms", "microvms"],
