@@ -1,6 +1,6 @@
 /** A live switch: the guest activates its new system while it runs, and is seen, or it goes back. */
 import { randomUUID } from "node:crypto";
-import { PartialFailure, asError, isLinkLost } from "../errors";
+import { PartialFailure, asError, isLinkLost, messageOf } from "../errors";
 import { awaitGuest } from "../hosts/guest";
 import type { Guest, Host } from "../hosts/host";
 import type { Context } from "../resource";
@@ -87,12 +87,15 @@ async function goBack(
   cause: Error,
 ): Promise<PartialFailure> {
   const host = context.pool.get(wanted.host);
-  const outcome = await runSwitch(host, share(context, REVERT_SHARE), guest, "", "").then(
-    () => "reverted" as const,
-    () => "failed" as const,
+  const back = share(context, REVERT_SHARE);
+  const fault = await runSwitch(host, back, guest, "", "").then(
+    () => undefined,
+    (error: unknown) => messageOf(error),
   );
   const what = `${wanted.name}: the live switch to ${wanted.toplevel} failed`;
+  if (fault === undefined) return wentBack(context, wanted, "reverted", state, what, cause);
   // Before the restart: what the guest has said up to here.
-  const told = outcome === "failed" ? new Error(await withJournal(context, wanted, cause)) : cause;
-  return wentBack(context, wanted, outcome, state, what, told);
+  const both = new Error(`${cause.message}\n  Nor could it be switched back: ${fault}`);
+  const told = new Error(await withJournal(context, wanted, both));
+  return wentBack(context, wanted, "failed", state, what, told);
 }

@@ -53,22 +53,33 @@ require_right_guest() {
 
 disarm() {
   systemctl stop "$ROLLBACK.timer" "$ROLLBACK.service" 2>/dev/null || true
+  systemctl reset-failed "$ROLLBACK.timer" "$ROLLBACK.service" 2>/dev/null || true
 }
 
-# Before anything is touched: the operator may be gone by the end of it.
-arm() {
-  [ -e "$before" ] || return 0
+start_timer() {
   systemd-run --quiet --collect --unit="$ROLLBACK" \
     --on-active="$((p_seconds + p_confirm_seconds))" --timer-property=AccuracySec=1s \
     --service-type=exec --property=SyslogIdentifier=pulumi-microvm \
     --property=Restart=on-failure --property=RestartSec=5 --setenv=PATH="$PATH" \
-    /bin/sh "$go_back" "$(cat "$before")" "$before" "$RUN/switches" "$activate" "$SYSTEMS" ||
-    fail operation "systemd did not start the timer of the way back"
+    /bin/sh "$go_back" "$(cat "$before")" "$before" "$RUN/switches" "$activate" "$SYSTEMS"
+}
+
+# Before anything is touched: the operator may be gone by the end of it. systemd lets go of a stopped unit's name
+# only when it comes to it.
+arm() {
+  [ -e "$before" ] || return 0
+  attempts=0
+  until said=$(start_timer 2>&1); do
+    [ "$attempts" -lt 50 ] || fail operation "systemd did not start the timer of the way back: $said"
+    sleep 0.1
+    attempts=$((attempts + 1))
+  done
 }
 
 # A switch of before may still run: NixOS lets but one be made at a time.
 begin_switch() {
-  disarm
+  # The timer of the switch that failed goes on until the way back has succeeded.
+  [ "$back" = yes ] || disarm
   for other in "$RUN"/switches/*; do
     [ -d "$other" ] || continue
     systemctl stop "pulumi-microvm-switch-${other##*/}.service" 2>/dev/null || true
@@ -78,7 +89,7 @@ begin_switch() {
   fi
   write_file "$activate" 0600 "$ACTIVATE"
   write_file "$go_back" 0600 "$GO_BACK"
-  arm
+  [ "$back" = yes ] || arm
   mkdir "$switch"
   systemd-run --quiet --collect --service-type=exec --unit="$unit" \
     --property=SyslogIdentifier=pulumi-microvm --property="RuntimeMaxSec=$p_seconds" --setenv=PATH="$PATH" \
