@@ -2,8 +2,7 @@
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Secret } from "../../provider/wire";
-import { closure } from "./inputs";
+import { closure, configOf } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
 import { keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
@@ -33,12 +32,7 @@ async function start(): Promise<ProviderProcess> {
     PATH: `${join(root, "bin")}:${process.env["PATH"] ?? ""}`,
     XDG_RUNTIME_DIR: runtime,
   });
-  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
-  await provider.configure({
-    hosts: JSON.stringify({ hv1 }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
+  await provider.configure(configOf(host, operator));
   return provider;
 }
 

@@ -1,7 +1,6 @@
 /** A host that held records of ours and has none: more likely its disk is not mounted than that all of it is to be made anew. */
-import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
-import { hypervisor } from "./inputs";
+import { configOf, hypervisor } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
 import { MACHINE_ID, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
@@ -21,12 +20,7 @@ let provider: ProviderProcess;
 beforeEach(async () => {
   host = await startScriptedHost(operator.publicKey);
   provider = await ProviderProcess.start();
-  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
-  await provider.configure({
-    hosts: JSON.stringify({ hv1 }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
+  await provider.configure(configOf(host, operator));
 });
 afterEach(async () => {
   await provider.stop();

@@ -1,9 +1,8 @@
 /** A guest is not trusted: it is reached through its hypervisor, in time, with its key, or it is not confirmed. */
 import { createServer } from "node:net";
 import type { Server } from "node:net";
-import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
-import { storePath, vm } from "./inputs";
+import { configOf, storePath, vm } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
 import type { Failure } from "./providerProcess";
 import { answerWell, keyPair, startScriptedHost } from "./scriptedHost";
@@ -36,12 +35,7 @@ beforeEach(async () => {
   next = [];
   journal = ["Kernel panic"];
   provider = await ProviderProcess.start();
-  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
-  await provider.configure({
-    hosts: JSON.stringify({ hv1 }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
+  await provider.configure(configOf(host, operator));
   inputs = (await provider.check("MicroVm", vm)).inputs;
 });
 afterEach(async () => {

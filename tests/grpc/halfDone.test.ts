@@ -1,8 +1,7 @@
 /** Something was made, and then a step failed: the engine is told what is there, so that the next up goes on. */
 import { makeRecord, openRecord } from "../../provider/ownership";
-import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
-import { closure, storePath, vm, volume } from "./inputs";
+import { closure, configOf, storePath, vm, volume } from "./inputs";
 import { ProviderProcess, failure, urn } from "./providerProcess";
 import { answerWell, healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
@@ -55,12 +54,7 @@ let provider: ProviderProcess;
 beforeEach(async () => {
   host = await startScriptedHost(operator.publicKey);
   provider = await ProviderProcess.start();
-  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
-  await provider.configure({
-    hosts: JSON.stringify({ hv1 }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
+  await provider.configure(configOf(host, operator));
 });
 afterEach(async () => {
   await provider.stop();

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Writable } from "node:stream";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
-import { volume } from "./inputs";
+import { configOf, volume } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
 import type { Failure } from "./providerProcess";
 import { answerWell, keyPair, startScriptedHost } from "./scriptedHost";
@@ -20,15 +20,7 @@ let provider: ProviderProcess;
 
 const state = { ...volume, status: "ready", ownership: "owned" };
 
-function config(more: ValueMap = {}): ValueMap {
-  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
-  return {
-    hosts: JSON.stringify({ hv1 }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-    ...more,
-  };
-}
+const config = (more: ValueMap = {}): ValueMap => ({ ...configOf(host, operator), ...more });
 
 beforeEach(async () => {
   host = await startScriptedHost(operator.publicKey);

@@ -1,10 +1,9 @@
 /** `pulumi import`: what is found is stated as it is, and all that the next up does is to record whose it is. */
 import { makeRecord } from "../../provider/ownership";
-import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
 import { Sandbox } from "../scripts/sandbox";
 import { startSandboxHost } from "../scripts/sandboxHost";
-import { storePath } from "./inputs";
+import { configOf, storePath } from "./inputs";
 import { ProviderProcess, failure, urn } from "./providerProcess";
 import { healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
@@ -17,13 +16,8 @@ beforeEach(async () => {
 });
 afterEach(() => provider.stop());
 
-async function configure({ port, hostKey }: ScriptedHost): Promise<void> {
-  await provider.configure({
-    hosts: JSON.stringify({ hv1: { address: "127.0.0.1", port, user: "root", hostKey } }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
-}
+const configure = (host: ScriptedHost): Promise<unknown> =>
+  provider.configure(configOf(host, operator));
 
 const withBridges = (...bridges: string[]): string[] => [
   ...healthyFacts().filter((line) => !/^(bridge|probed)/.test(line)),

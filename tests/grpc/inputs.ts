@@ -1,4 +1,6 @@
 /** Inputs of one resource of each kind, as a program states them, on the host of scriptedHost.ts. */
+import { Secret } from "../../provider/wire";
+import type { ValueMap } from "../../provider/wire";
 import { MACHINE_ID } from "./scriptedHost";
 
 export const storePath = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
@@ -38,3 +40,14 @@ export const closure = {
   },
   build: "operator",
 };
+
+/** The provider's configuration: hv1 is where a scripted host listens, `more` is said of it, and there is one key. */
+export function configOf(
+  { port, hostKey }: { port: number; hostKey: string },
+  operator: { privateKey: string },
+  more: object = {},
+): ValueMap {
+  const hv1 = { address: "127.0.0.1", port, user: "root", hostKey, ...more };
+  const privateKey = new Secret(operator.privateKey);
+  return { hosts: JSON.stringify({ hv1 }), agent: "false", privateKey };
+}

@@ -1,7 +1,6 @@
 /** Closures through the provider's protocol: what is recorded stays known, whatever is left of its paths. */
 import { makeRecord } from "../../provider/ownership";
-import { Secret } from "../../provider/wire";
-import { closure as wanted, storePath } from "./inputs";
+import { closure as wanted, configOf, storePath } from "./inputs";
 import { ProviderProcess, failure, urn } from "./providerProcess";
 import { healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
@@ -28,12 +27,7 @@ afterEach(async () => {
 });
 
 async function configure(): Promise<void> {
-  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
-  await provider.configure({
-    hosts: JSON.stringify({ hv1 }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
+  await provider.configure(configOf(host, operator));
 }
 
 const has = (...lines: string[]): void => {

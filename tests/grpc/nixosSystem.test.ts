@@ -1,7 +1,7 @@
 /** A host's own system through the provider's protocol: what is asked for, over which connection, and what is told. */
 import { makeRecord } from "../../provider/ownership";
-import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
+import { configOf } from "./inputs";
 import { ProviderProcess, failure, urn } from "./providerProcess";
 import { answerWell, healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
@@ -33,12 +33,7 @@ const OURS = `record\tsystems\tnixos\t${makeRecord(urn("NixosSystem"), {})}`;
 beforeEach(async () => {
   host = await startScriptedHost(operator.publicKey);
   provider = await ProviderProcess.start();
-  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
-  await provider.configure({
-    hosts: JSON.stringify({ hv1 }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
+  await provider.configure(configOf(host, operator));
 });
 afterEach(async () => {
   await provider.stop();

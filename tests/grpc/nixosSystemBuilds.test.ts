@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { makeRecord } from "../../provider/ownership";
-import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
+import { configOf } from "./inputs";
 import { ProviderProcess, failure, urn } from "./providerProcess";
 import { healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
@@ -25,12 +25,7 @@ beforeEach(async () => {
   host = await startScriptedHost(operator.publicKey);
   const PATH = [directory, process.env["PATH"]].join(delimiter);
   provider = await ProviderProcess.start({ PATH });
-  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
-  await provider.configure({
-    hosts: JSON.stringify({ hv1 }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
+  await provider.configure(configOf(host, operator));
 });
 afterEach(async () => {
   await provider.stop();

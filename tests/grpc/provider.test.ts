@@ -1,6 +1,6 @@
 import { Secret, UNKNOWN } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
-import { hypervisor, storePath, vm, volume } from "./inputs";
+import { configOf, hypervisor, storePath, vm, volume } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
 import { MACHINE_ID, healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
@@ -9,14 +9,7 @@ const operator = keyPair();
 let host: ScriptedHost;
 let provider: ProviderProcess;
 
-function config(overrides: ValueMap = {}): ValueMap {
-  const hv1 = { address: "127.0.0.1", port: host.port, user: "root", hostKey: host.hostKey };
-  return {
-    hosts: JSON.stringify({ hv1: { ...hv1, ...overrides } }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  };
-}
+const config = (more: ValueMap = {}): ValueMap => configOf(host, operator, more);
 
 function without(map: ValueMap, key: string): ValueMap {
   return Object.fromEntries(Object.entries(map).filter(([one]) => one !== key));

@@ -8,6 +8,7 @@ import {
   PROVIDER,
   cutLinks,
   gone,
+  interrupt,
   processesBelow,
   signal,
   startPulumi,
@@ -47,17 +48,28 @@ beforeAll(async () => {
 beforeEach(async () => {
   await gate.open();
   await lab(["exec", "pulumi", "cancel", "--yes", "--stack=lab"]);
+  await takeBack();
   await site.reset();
   await up();
   await on("hv2", "rm -rf /var/lib/microvms/kw7");
 });
 afterAll(async () => {
   await gate.remove();
+  await takeBack();
   await site.reset();
   await up();
   await on("hv2", "rm -rf /var/lib/microvms/kw7");
   await site.release();
 });
+
+/** What a run that failed has left on the host, and in no state, is in one again. */
+async function takeBack(): Promise<void> {
+  const isThere = (await on("hv2", "ls /var/lib/pulumi-microvm/vms")).includes("kw7");
+  if (isThere && !(await state()).has("MicroVm kw7")) {
+    await site.set(there);
+    await up();
+  }
+}
 
 /** What cuts a run that waits at the gate; `ends`: the run is over before the gate opens. */
 interface Cut {
@@ -119,9 +131,9 @@ const CTRL_C: Cut = {
 const CTRL_C_TWICE: Cut = {
   act: async (running) => {
     signal(running, ENGINE, "SIGINT");
-    // Two signals at once would count as one.
+    // Two signals at once would count as one; it may have ended with the first.
     await new Promise((wake) => setTimeout(wake, 50));
-    signal(running, ENGINE, "SIGINT");
+    for (const pid of processesBelow(running.pid, ENGINE)) interrupt(pid);
   },
   ends: true,
 };

@@ -114,7 +114,7 @@ describe("a runner that does not build", () => {
     const text = await failingUp();
     expect(failures(text)).toEqual([
       expect.stringMatching(
-        /NixClosure \(kw1\):\n {4}error: kw1: building on this machine: nix-store ended with code .*no such kernel module/s,
+        /NixClosure \(kw1\):\n {4}error: 1 error occurred:\n\s+\* kw1: building on this machine: nix-store ended with code .*no such kernel module/s,
       ),
     ]);
     expect(await boots()).toEqual(before);
@@ -154,7 +154,7 @@ test("a full disk on a host while closures are copied is one error, and no VM is
     const text = await failingUp();
     expect(failures(text)).toEqual([
       expect.stringMatching(
-        /NixClosure \(kw1\):\n {4}error: hv1: copying kw1 to it: nix ended with code .*No space left on device/s,
+        /NixClosure \(kw1\):\n {4}error: 1 error occurred:\n\s+\* hv1: copying kw1 to it: nix ended with code .*No space left on device/s,
       ),
     ]);
     expect(await boots()).toEqual(before);

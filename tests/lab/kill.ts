@@ -48,6 +48,11 @@ export async function gone(pids: readonly number[]): Promise<void> {
   );
 }
 
+/** Ctrl-C, for a process that may have ended already. */
+export function interrupt(pid: number): void {
+  if (isAlive(pid)) process.kill(pid, "SIGINT");
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

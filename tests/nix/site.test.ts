@@ -28,7 +28,7 @@ describe("the machines of stacks/example-production.yaml", () => {
       "builtins.mapAttrs (_: t.failing) (t.systems site { }).machines",
       site,
     );
-    expect(failing).toEqual({ kc1: [], kc2: [], kc3: [], kw1: [], kw2: [], kw3: [] });
+    expect(failing).toEqual({ gpu1: [], kc1: [], kc2: [], kc3: [], kw1: [], kw2: [], kw3: [] });
   });
 
   test("what the YAML states is what the VM is", () => {

@@ -189,6 +189,8 @@ export class World {
   async destroy(): Promise<void> {
     this.site = { ...this.site, vm: false, sizes: EMPTY.sizes };
     const known = [...this.lab.state.keys()];
+    // By hand, as the error says: a volume of a VM that runs is not removed, and a destroy does not know that VM.
+    if (!known.includes("MicroVm kc1")) this.stopVm();
     await this.lab.destroy();
     expect(this.lab.state.size).toBe(0);
     const left = Object.entries(this.box.contents()).flatMap(([path, text]) =>
