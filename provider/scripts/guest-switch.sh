@@ -16,13 +16,14 @@ activate=$RUN/switch-activate.sh
 go_back=$RUN/switch-go-back.sh
 
 # The guest's store is the hypervisor's: the paths are there, and its database does not know them yet.
-# $1..$3 are for the inner shell.
+# It may not know the system that the guest was started with either: a way back does without the profile then, which nothing
+# boots from. $1..$3 are for the inner shell.
 # shellcheck disable=SC2016
 ACTIVATE='
   set -eu
   : >"$3/begun"
   [ -z "$2" ] || nix-store --load-db <"$2/registration"
-  nix-env -p /nix/var/nix/profiles/system --set "$1"
+  nix-env -p /nix/var/nix/profiles/system --set "$1" || [ -z "$2" ]
   code=0
   "$1/bin/switch-to-configuration" switch || code=$?
   printf "%s\n" "$code" >"$3/code.new"

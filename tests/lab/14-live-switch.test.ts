@@ -179,7 +179,7 @@ describe("a switch that fails goes back", () => {
 
   /** The guest can't be asked: the error says so, and has what its unit wrote on the hypervisor. */
   const UNREACHABLE =
-    /its SSH server did not answer in \d+ s: [^\n]*\n\s+Nor could it be switched back: [^\n]*\n {8,}\S/;
+    /its SSH server did not answer in \d+ s: [^\n]*\n\s+Nor could it be switched back: [^\n]*\n {4,}\S/;
 
   test("it takes the guest's network down", async () => {
     // With networkd stopped, for the switch's end would have it bring the link up again.
