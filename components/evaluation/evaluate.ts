@@ -85,7 +85,7 @@ async function evaluateAnew(
   const text = await evaluatedText(run, references, model).catch((error: unknown) => {
     throw new pulumi.RunError(`${flake} could not be evaluated:\n${nixMessage(error)}`);
   });
-  const output = required(parseOutput(text), flake);
+  const output = parseEvaluation(text, flake);
   if (identity !== undefined) tryToKeep(identity, text);
   return output;
 }
