@@ -7,7 +7,7 @@
  */
 import "./components/lean";
 import { join, relative, resolve } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "./components/pulumi";
 import { evaluateSite } from "./components/evaluation/evaluate";
 import { Site } from "./components/site";
 import { loadSite } from "./site/load";

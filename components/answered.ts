@@ -1,5 +1,5 @@
 /** Waiting for resources without depending on them. */
-import * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "./pulumi";
 
 /**
  * Resolves when the engine has answered for each of them, be it made, unchanged, failed or skipped; never

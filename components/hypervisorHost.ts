@@ -1,5 +1,5 @@
 /** A hypervisor of the site: its system where that is ours, then its checks, with what all of its VMs want together. */
-import * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "./pulumi";
 import type { HypervisorModel, SshEndpoint, SystemModel, VmModel } from "../site/model";
 import type { HypervisorSystem } from "./evaluation/evaluate";
 import { Hypervisor, NixosSystem } from "./resources";

@@ -2,7 +2,7 @@
  * The program's side of package `microvm`: typed inputs and outputs for the tokens of the provider's
  * schema. No behaviour; `provider/resources` has that.
  */
-import * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "./pulumi";
 
 export interface ProviderArgs {
   /** Host name -> how it is reached, as JSON text. */

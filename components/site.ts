@@ -1,5 +1,5 @@
 /** A whole site: the provider with its hosts, every hypervisor, every VM. */
-import * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "./pulumi";
 import type { HypervisorModel, SiteModel, SshEndpoint } from "../site/model";
 import { answered } from "./answered";
 import { named } from "./evaluation/evaluate";

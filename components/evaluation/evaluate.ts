@@ -7,7 +7,7 @@
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "../pulumi";
 import type { SiteModel } from "../../site/model";
 import { siteJson } from "../../site/siteJson";
 import { identityOf } from "./identity";

@@ -3,15 +3,16 @@ import { execFile } from "node:child_process";
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { local } from "@pulumi/command";
 import { OUTPUT } from "./output";
 
 /** Runs a shell command on this machine and answers its standard output; rejects when it fails. */
 export type Run = (command: string, environment: Record<string, string>) => Promise<string>;
 
-/** By plugin `command`, whose errors hold all that was printed. */
-export const runLocally: Run = async (command, environment) =>
-  (await local.run({ command, environment, logging: "none" })).stdout;
+/** By plugin `command`, whose errors hold all that was printed. It is loaded only for this. */
+export const runLocally: Run = async (command, environment) => {
+  const { local } = await import("@pulumi/command");
+  return (await local.run({ command, environment, logging: "none" })).stdout;
+};
 
 /** Metadata of a flake with hundreds of inputs is below a megabyte. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
