@@ -131,6 +131,7 @@ probe_vms() {
   look find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
     \( -type l ! -lname "$UNSAFE" -printf 'link\t%P\t%l\n' -o -name flake -type f -printf 'flake\t%P\n' \)
   probe_shares
+  known_units
   set --
   for directory in "$MICROVMS"/[a-z]*; do
     [ -d "$directory" ] || continue
@@ -140,15 +141,16 @@ probe_vms() {
     if [ -L "$directory/current" ] && [ ! -L "$directory/toplevel" ]; then
       fact link "$vm/system" "$(readlink "$directory/current/share/microvm/system" || true)"
     fi
-    set -- "$@" "microvm@$vm.service"
+    case $known in
+      *" microvm@$vm.service "*) set -- "$@" "microvm@$vm.service" ;;
+      *) fact active "microvm@$vm.service" inactive ;;
+    esac
   done
   [ $# -eq 0 ] && return 0
   # One block for each, its lines in an order of systemctl's own, and an empty line behind it.
   unit='' active='' invocation='' started=''
-  {
-    systemctl show --timestamp=unix --property=Id,ActiveState,InvocationID,ExecMainStartTimestamp "$@"
-    echo
-  } | while IFS='=' read -r key value; do
+  shown=$(systemctl show --timestamp=unix --property=Id,ActiveState,InvocationID,ExecMainStartTimestamp "$@")
+  printf '%s\n\n' "$shown" | while IFS='=' read -r key value; do
     case $key in
       Id) unit=$value ;;
       ActiveState) active=$value ;;
@@ -157,6 +159,14 @@ probe_vms() {
       '') unit_facts "$unit" "$active" "$invocation" "$started" ;;
     esac
   done
+}
+
+# Into `known`, the units that systemd has in its memory, with a blank before and behind each. A VM that was stopped is not among
+# them, and to be asked for it by its name systemd would read its unit's files: 5 ms for each VM.
+known_units() {
+  listed=$(systemctl list-units --all --full --plain --no-legend 'microvm@*.service')
+  known=$(printf '%s\n' "$listed" | cut -d ' ' -f 1 | tr '\n' ' ')
+  known=" $known"
 }
 
 unit_facts() {

@@ -29,7 +29,18 @@ function located(name: string): string {
 const real = (names: string[]): [string, string][] =>
   names.map((name) => [name, `exec ${located(name)} "$@"`]);
 
-export const REAL = real(["mkdir", "chmod", "truncate", "dd", "mv", "rm", "rmdir", "ln", "find"]);
+export const REAL = real([
+  "mkdir",
+  "chmod",
+  "truncate",
+  "dd",
+  "mv",
+  "rm",
+  "rmdir",
+  "ln",
+  "find",
+  "mktemp",
+]);
 
 /** In the place of the stubs of the same names. */
 export const E2FSPROGS = Object.fromEntries(real(["mkfs.ext4", "e2fsck", "e2label", "resize2fs"]));
@@ -89,9 +100,17 @@ case $1 in
   start | restart)
     : >"$BOX/units/$unit"
     case $unit in microvm@*) ln -sfn "$(readlink "$vm/current")" "$vm/booted" ;; esac ;;
-  list-units | is-system-running) ;;
+  list-units)
+    for unit in "$BOX"/units/microvm@*.service; do
+      [ ! -e "$unit" ] || echo "\${unit##*/} loaded active running a VM"
+    done ;;
+  is-system-running) ;;
   show)
-    case " $* " in *" --property=Id,"*) ;; *) exit 0 ;; esac
+    case " $* " in
+      *" --property=Id,"*) ;;
+      *" --property=MainPID "*) [ ! -e "$BOX/vmm/cmdline" ] || echo 7; exit ;;
+      *) exit 0 ;;
+    esac
     while [ "\${1#*.service}" = "$1" ]; do shift; done
     for unit do
       if [ -e "$BOX/units/$unit" ]; then state=active; else state=inactive; fi
@@ -101,8 +120,19 @@ case $1 in
   stop) for unit do rm -f "$BOX/units/"$unit; done; [ ! -d "$vm" ] || rm -f "$vm/booted" ;;
 esac`,
 };
-/** They change nothing by themselves, and are not counted. */
+/** They change nothing by themselves, or between two others that are counted, and are not counted. */
 export const UNCOUNTED: Record<string, string> = {
+  nc: `# QEMU's control socket: it takes a disk's size and the balloon's value, and keeps them in files.
+[ "$1" != -z ] || exit 0
+while read -r line; do
+  case $line in
+    *block_resize*) printf '%s\n' "$line" >"$BOX/vmm/size" ;;
+    *balloon*) printf '%s\n' "$line" >"$BOX/vmm/balloon" ;;
+    *) continue ;;
+  esac
+  echo '{"return": {}, "id": "pulumi-microvm"}'
+  break
+done`,
   blkid: `# Knows the file system of the mkfs.ext4 above. One tag of one image, or a block for each of many.
 code=2
 label() { dd if="$1" bs=1 skip=64 count=16 status=none | tr -d '\\0'; }
