@@ -85,7 +85,9 @@ install_runner() {
   else
     previous=
   fi
+  installed=before
   if [ "$(readlink "$directory/current" || true)" != "$p_runner" ]; then
+    installed=now
     journal "installing $p_runner as $p_name"
     set_link "$directory/current" "$p_runner"
   fi
@@ -139,12 +141,14 @@ stop_vm() {
   systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
 }
 
-# From here on `old` is the way back: where nothing else was installed, what is installed.
+# From here on `old` is the way back: where nothing else was installed, what is installed. What a run before this one began
+# goes on in the guest.
 begin_switch() {
+  [ "$phase:$installed" != activating:before ] || return 0
   [ -n "$previous" ] || set_link "$directory/old" "$p_runner"
+  journal "switching $p_name to $p_toplevel while it runs"
   phase=activating
   put_phase "$phase"
-  journal "switching $p_name to $p_toplevel while it runs"
 }
 
 # A restart that was decided on is not done twice: another operator may have come first.

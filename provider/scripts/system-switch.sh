@@ -21,6 +21,19 @@ bring_system() {
     "$p_toplevel has no bin/switch-to-configuration: it is no NixOS system, or one with system.switch.enable = false"
 }
 
+# Whoever activated it went before it could log in anew: that is all that is left to do, and there is time for it again.
+awaits_login() {
+  read_trial
+  [ "$phase:$new:$trial_boot" = "switching:$p_toplevel:$(this_boot)" ] && [ -n "$trial_seconds" ] &&
+    [ "$(current_system)" = "$p_toplevel" ]
+}
+
+# One timer after the other: there is always one.
+await_login() {
+  arm pulumi-microvm-unconfirmed "$p_confirm_seconds"
+  arm pulumi-microvm-rollback "$((p_switch_seconds + p_confirm_seconds))"
+}
+
 # What a run before this one left. A trial of an earlier boot has ended with it: the default was not touched. Where there is
 # no way back, what is wanted now may still be what helps.
 end_earlier_trial() {
@@ -89,11 +102,17 @@ activate() {
   fi
   # From here on it is the login that is waited for.
   arm pulumi-microvm-unconfirmed "$p_confirm_seconds"
+  trial_seconds=$p_confirm_seconds
+  put_trial switching
 }
 
 switch_system() {
   require_ours "$record" "the NixOS system of this host"
   require_nixos
+  if awaits_login; then
+    await_login
+    return 0
+  fi
   bring_system
   end_earlier_trial
   previous=$(current_system)

@@ -130,7 +130,7 @@ require_room() {
 
 grow_stopped() {
   require_room
-  put_record growing "$size"
+  put_record growing
   extend_image
   if [ "$p_fs" = ext4 ]; then
     e2fsck -f -p "$image" >/dev/null || [ $? -le 1 ] ||
@@ -150,7 +150,7 @@ grow_running() {
   [ -n "$drive" ] || fail operation \
     "$image_name can't grow while its VM runs: only a QEMU with a control socket (microvm.socket) resizes a disk in use" \
     "Set running: false on $p_vm, run up, and then change the size."
-  put_record growing "$size"
+  put_record growing
   extend_image
   qmp "{\"execute\":\"block_resize\",\"arguments\":{\"device\":\"$drive\",\"size\":$p_bytes}" ||
     fail operation "QEMU did not resize $image_name: $qmp_error"

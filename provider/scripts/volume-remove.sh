@@ -65,7 +65,8 @@ remove_volume() {
   fi
   require_ours "$record" "$what"
   if ! vm_is_stopped "$p_vm"; then
-    fail operation "volume $p_key is in use: its VM runs" "Stop microvm@$p_vm first."
+    fail operation "volume $p_key is in use: its VM runs" \
+      "If an interrupted up left it there, put $p_vm into the site again, run up, and take it out. Else stop microvm@$p_vm first."
   fi
   case $p_on_delete in
     retain)

@@ -58,11 +58,24 @@ const removeVolume = (how: string): Scenario => ({
   run: ["volume-remove", (box) => volume(box, { on_delete: how })],
 });
 
-const SCENARIOS: Record<string, Scenario> = {
+/** Its VM runs by a QEMU that can be talked to. */
+const startQemu = (box: Sandbox): void => box.startQemu(box.path("microvms", "kc1", "var.img"));
+
+const SCENARIOS = {
   "a volume is made": { before: [], run: applyVolume },
   "a volume grows": {
     before: [applyVolume],
     run: ["volume-apply", (box) => volume(box, { bytes: "131072", known: "yes" })],
+  },
+  "a volume in use grows": {
+    before: [applyVolume, applyVm],
+    run: [
+      "volume-apply",
+      (box) => {
+        startQemu(box);
+        return volume(box, { bytes: "131072", known: "yes" });
+      },
+    ],
   },
   "a guest has grown a volume": { before: [applyVolume], run: grown },
   "a volume is kept": removeVolume("retain"),
@@ -76,6 +89,16 @@ const SCENARIOS: Record<string, Scenario> = {
   "a VM is restarted": {
     before: [applyVm],
     run: ["microvm-apply", () => vm({ known: "yes", update: "restart" }, "lab", "again")],
+  },
+  "a VM gets a memory target": {
+    before: [applyVm],
+    run: [
+      "microvm-apply",
+      (box) => {
+        startQemu(box);
+        return vm({ known: "yes", update: "nothing", memory_target: "192" });
+      },
+    ],
   },
   "a VM is stopped": {
     before: [applyVm],
@@ -119,7 +142,7 @@ const SCENARIOS: Record<string, Scenario> = {
     before: [["host-claim", () => host()]],
     run: ["host-release", () => host()],
   },
-};
+} satisfies Record<string, Scenario>;
 
 function inSandbox<T>(act: (box: Sandbox) => T): T {
   const box = new Sandbox();
@@ -155,6 +178,18 @@ test.each(Object.entries(SCENARIOS))("%s, killed at any point", (_, { before, ru
       expect({ killAt, ...found }).toEqual({ killAt, ...wanted });
     }
   });
+});
+
+test("the VMM of what grows, or gets a memory target, was told", () => {
+  for (const [scenario, file, told] of [
+    ["a volume in use grows", "size", '"device":"vda","size":131072'],
+    ["a VM gets a memory target", "balloon", `"value":${192 * 1024 ** 2}`],
+  ] as const) {
+    inSandbox((box) => {
+      for (const one of [...SCENARIOS[scenario].before, SCENARIOS[scenario].run]) whole(box, one);
+      expect(readFileSync(box.path("vmm", file), "utf8")).toContain(told);
+    });
+  }
 });
 
 describe("a volume that is wanted again after a removal that was killed at any point", () => {

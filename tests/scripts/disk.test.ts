@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { ownership } from "../../provider/ownership";
 import { SmallDisk } from "./disk";
-import { closure, storePath, urn, vm, volume } from "./operations";
+import { closure, host, storePath, system, urn, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 import type { Ran } from "./sandbox";
 
@@ -24,6 +24,7 @@ const SAID = /^n0nce fail operation .*(No space left on device|KiB free).* \| Ma
 const MIB = 1024 * 1024;
 const bytes = (mebibytes: number): Record<string, string> => ({ bytes: String(mebibytes * MIB) });
 const applyVm: Step = ["microvm-apply", () => vm()];
+const step = (name: string): Step => [`system-${name}`, (box) => system(box)];
 
 /** Volumes are real file systems here, of a size that mkfs.ext4 makes without a warning. */
 const SCENARIOS: Record<string, Scenario> = {
@@ -38,14 +39,26 @@ const SCENARIOS: Record<string, Scenario> = {
     run: ["microvm-apply", () => vm({ runner: storePath("new"), known: "yes" })],
   },
   "a closure is kept": { before: [], run: ["closure-apply", () => closure()] },
+  "a volume goes to the trash": {
+    before: [["volume-apply", (box) => volume(box, bytes(8))]],
+    run: ["volume-remove", (box) => volume(box, { ...bytes(8), on_delete: "trash" })],
+  },
+  "a system is switched to": { before: [], run: step("switch") },
+  "a system is confirmed": { before: [step("switch")], run: step("confirm") },
+  "a host is claimed": { before: [], run: ["host-claim", () => host()] },
 };
 const EACH = Object.entries(SCENARIOS);
 
-const onSmallDisk = <T>(before: Step[], act: (box: Sandbox, disk: SmallDisk) => T): T => {
+const onSmallDisk = <T>(
+  { before, run }: Scenario,
+  act: (box: Sandbox, disk: SmallDisk) => T,
+): T => {
   const box = new Sandbox({ realFileSystems: true });
   const disk = new SmallDisk(box);
   try {
     for (const step of before) expect(perform(box, step)).toMatchObject({ code: 0 });
+    // What its parameters name is there before the disk is full.
+    run[1](box);
     return act(box, disk);
   } finally {
     disk.remove();
@@ -74,9 +87,9 @@ function expectWhole(box: Sandbox, before: Contents, wanted: Contents): void {
   for (const [path, text] of Object.entries(found)) {
     if (path.endsWith(".json")) {
       const record = readFileSync(box.path(path), "utf8").trim();
-      expect(["kc1", "kc1.var"].map((name) => ownership(record, urn("lab", name)))).toContain(
-        "owned",
-      );
+      expect(
+        ["kc1", "kc1.var", "hv1"].map((name) => ownership(record, urn("lab", name))),
+      ).toContain("owned");
     } else if (text.startsWith("->") || path.endsWith(".img")) {
       expect([before[path], wanted[path]]).toContain(text);
     }
@@ -84,9 +97,9 @@ function expectWhole(box: Sandbox, before: Contents, wanted: Contents): void {
 }
 
 /** The same, where the disk was never short. */
-function undisturbed({ before, run }: Scenario): { wanted: Contents; journal: string[] } {
-  return onSmallDisk(before, (box) => {
-    expect(perform(box, run)).toMatchObject({ code: 0 });
+function undisturbed(scenario: Scenario): { wanted: Contents; journal: string[] } {
+  return onSmallDisk(scenario, (box) => {
+    expect(perform(box, scenario.run)).toMatchObject({ code: 0 });
     return { wanted: contents(box), journal: box.journal() };
   });
 }
@@ -103,7 +116,7 @@ describe.each(EACH)("%s", (_, scenario) => {
     ["inodes", INODES],
   ] as const)("on a disk that has few %s left", (what, counts) => {
     const failures = counts.filter((count) =>
-      onSmallDisk(scenario.before, (box, disk) => {
+      onSmallDisk(scenario, (box, disk) => {
         const before = contents(box);
         disk.leave(what, count);
         const ran = perform(box, scenario.run);
@@ -121,7 +134,7 @@ describe.each(EACH)("%s", (_, scenario) => {
   });
 
   test("on a disk that is read-only", () => {
-    onSmallDisk(scenario.before, (box, disk) => {
+    onSmallDisk(scenario, (box, disk) => {
       const before = contents(box);
       disk.mount("ro");
       const ran = perform(box, scenario.run);

@@ -8,7 +8,7 @@ import { encodeParameters, script } from "../../provider/hosts/script";
 import { parseFacts } from "../../provider/hosts/facts";
 import type { HostFacts } from "../../provider/hosts/facts";
 import { host, storePath, volume } from "./operations";
-import { NONCE, Sandbox } from "./sandbox";
+import { MACHINE, NONCE, Sandbox } from "./sandbox";
 
 jest.setTimeout(60_000);
 
@@ -16,15 +16,18 @@ let box: Sandbox;
 beforeEach(() => (box = new Sandbox()));
 afterEach(() => box.remove());
 
+let runs = 0;
+
 /** A script and its parameters, run beside others. */
 function run(
   text: string,
   parameters: Record<string, string>,
 ): Promise<{ code: number | null; output: string }> {
   fs.writeFileSync(box.path("count"), "0");
-  fs.writeFileSync(box.path("script"), box.moved(text));
+  const file = box.path(`script-${(runs += 1)}`);
+  fs.writeFileSync(file, box.moved(text));
   return new Promise((resolve, reject) => {
-    const child = spawn("/bin/sh", [box.path("script")], {
+    const child = spawn("/bin/sh", [file], {
       cwd: box.root,
       env: box.environment(0),
     });
@@ -156,4 +159,48 @@ test("a record is on the disk before it takes the place of the one of before", (
   box.write("broken", "");
   expect(box.run("host-claim", { ...host(), record: "{}" }).code).not.toBe(0);
   expect(box.contents()).toEqual(before);
+});
+
+describe("two stacks that claim a host at the same moment", () => {
+  const claim = (stack: string, seconds: number): ReturnType<typeof run> =>
+    run(script("lib", "enter", "begin", "host-claim"), {
+      ...host({}, stack),
+      operation: stack,
+      machine_id: MACHINE,
+      lock_seconds: String(seconds),
+    });
+  const appears = async (file: string): Promise<void> => {
+    while (!fs.existsSync(box.path(file))) await new Promise((wake) => setTimeout(wake, 20));
+  };
+
+  /** The first has seen that the host is nobody's, and writes its record until `go-on` is there. */
+  async function inTheMiddle(): Promise<ReturnType<typeof run>[]> {
+    replace("sync", ': >"$BOX/writing"; while [ ! -e "$BOX/go-on" ]; do /bin/sleep 0.02; done');
+    replace("flock", '[ "$1" != -w ] || : >"$BOX/waiting"; exec "$REAL" "$@"');
+    const first = claim("lab", 30);
+    await appears("writing");
+    return [first];
+  }
+
+  test("the second waits, and is told whose it is", async () => {
+    const [first] = await inTheMiddle();
+    const second = claim("prod", 30);
+    await appears("waiting");
+    box.write("go-on", "");
+    expect(await first).toMatchObject({ code: 0 });
+    const { code, output } = await second;
+    expect(code).toBe(1);
+    expect(output).toContain("n0nce status waiting for another operation on this host");
+    expect(output).toMatch(/^n0nce fail owned this host belongs to urn:pulumi:lab::/m);
+    expect(box.journal()).toEqual(["lab: claiming this host"]);
+  });
+
+  test("the second waits no longer than its deadline", async () => {
+    const [first] = await inTheMiddle();
+    const { code, output } = await claim("prod", 1);
+    expect(code).toBe(1);
+    expect(output).toMatch(/^n0nce fail deadline another operation holds this host/m);
+    box.write("go-on", "");
+    expect(await first).toMatchObject({ code: 0 });
+  });
 });

@@ -1,6 +1,6 @@
 /**
  * Runs the scripts of provider/scripts on this machine, as a host would, below a directory of their own.
- * The four directories of lib.sh and /etc/machine-id are moved there by a change of their text. Stubs stand
+ * The directories of lib.sh, /etc/machine-id and a VMM's /proc/PID are moved there by a change of their text. Stubs stand
  * first in PATH: stubs.ts.
  */
 import { spawnSync } from "node:child_process";
@@ -46,6 +46,7 @@ const PLACES: [string, string][] = [
   ["/nix/var/nix/profiles", "profiles"],
   ["/nix/store", "store"],
   ["/etc/machine-id", "machine-id"],
+  ["/proc/$vmm_pid", "vmm"],
 ];
 
 export interface Ran {
@@ -64,6 +65,7 @@ export class Sandbox {
     for (const name of [
       "bin",
       "units",
+      "vmm",
       "microvms",
       "state",
       "run",
@@ -145,6 +147,7 @@ export class Sandbox {
     return {
       PATH: `${this.path("bin")}:${path}`,
       REAL_PATH: path,
+      TMPDIR: this.path("run"),
       BOX: this.root,
       KILL_AT: String(killAt),
     };
@@ -224,6 +227,19 @@ exit ${code}
     }
   }
 
+  /** What runs as microvm@kc1 is a QEMU with a control socket and this image. */
+  startQemu(image: string): void {
+    const drive = `id=vda,format=raw,file=${image},if=none`;
+    const words = ["qemu", "-qmp", "unix:kc1.sock,server,nowait", "-drive", drive];
+    fs.writeFileSync(this.path("vmm", "cmdline"), `${words.join("\0")}\0`);
+    const runner = this.path("store", "qemu");
+    fs.mkdirSync(join(runner, "bin"), { recursive: true });
+    fs.writeFileSync(join(runner, "bin", "microvm-balloon"), "", { mode: 0o755 });
+    const booted = this.path("microvms", "kc1", "booted");
+    fs.rmSync(booted, { force: true });
+    fs.symlinkSync(runner, booted);
+  }
+
   /** Makes a path of the store exist. */
   addToStore(path: string): void {
     fs.writeFileSync(this.moved(path), "");
@@ -254,7 +270,8 @@ exit ${code}
         if (entry.isDirectory()) walk(below);
       }
     };
-    for (const top of ["microvms", "state", "gcroots", "units", "systems", "profiles"]) walk(top);
+    const tops = ["microvms", "state", "gcroots", "units", "vmm", "systems", "profiles"];
+    for (const top of tops) walk(top);
     return found;
   }
 

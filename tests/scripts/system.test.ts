@@ -11,7 +11,9 @@ afterEach(() => box.remove());
 
 const ROLL_BACK = { step: "roll-back" };
 const armed = (): boolean =>
-  readdirSync(box.path("units")).some((unit) => unit.startsWith("pulumi-microvm-rollback"));
+  readdirSync(box.path("units")).some((unit) =>
+    /^pulumi-microvm-(rollback|unconfirmed)\.timer$/.test(unit),
+  );
 
 /** Runs the switch, killed before each of its steps in turn, and looks at what is left each time. */
 function killedAnywhere(look: (killAt: number) => void): void {
@@ -49,6 +51,33 @@ test("killed anywhere, the next run tries it anew", () => {
     expect(box.run("system-switch", system(box)).code).toBe(0);
     expect({ killAt, ...box.running() }).toEqual({ killAt, current: "b", phase: "switching" });
   });
+});
+
+const switches = (): number =>
+  readFileSync(box.path("journal"), "utf8").split("switching from").length - 1;
+
+test("what waits for a login is not switched to again, and always has a timer", () => {
+  expect(box.run("system-switch", system(box)).code).toBe(0);
+  box.save();
+  const { steps } = box.run("system-switch", system(box));
+  expect(steps).toBeGreaterThan(2);
+  for (let killAt = 1; killAt <= steps; killAt++) {
+    box.restore();
+    expect(box.run("system-switch", system(box), killAt).killed).toBe(true);
+    expect(armed()).toBe(true);
+    expect(box.run("system-switch", system(box)).code).toBe(0);
+    expect(box.running()).toEqual({ current: "b", phase: "switching" });
+    expect(switches()).toBe(1);
+  }
+  expect(box.run("system-confirm", system(box)).code).toBe(0);
+});
+
+test("what runs and never came to its end is switched to anew", () => {
+  expect(box.run("system-switch", system(box)).code).toBe(0);
+  const [phase, tried, previous, boot] = box.trial();
+  box.write("state/systems/trial", `${[phase, tried, previous, boot].join(" ")}\n`);
+  expect(box.run("system-switch", system(box)).code).toBe(0);
+  expect(switches()).toBe(2);
 });
 
 test("the way back, killed anywhere, is gone to its end by the next one", () => {
