@@ -70,6 +70,7 @@ remove_volume() {
   fi
   case $p_on_delete in
     retain)
+      [ "$(phase)" != retained ] || return 0
       journal "keeping $what"
       put_record retained
       ;;

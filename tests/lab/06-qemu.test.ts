@@ -15,6 +15,7 @@ import {
   until,
   up,
 } from "./lab";
+import { Gate, killedAt } from "./kill";
 
 const site = new SiteCopy();
 const HOST = "hv2";
@@ -169,6 +170,25 @@ describe("memoryTarget", () => {
     );
     await converge({ restart });
     await expectNoChanges();
+  });
+});
+
+describe("the provider is killed, and the next up goes on", () => {
+  const gate = new Gate(HOST);
+  beforeAll(() => gate.install());
+  afterAll(() => gate.remove());
+
+  test.each([
+    ["while the VMM is told its target", { memoryTarget: "192MiB" }, "setting the memory target"],
+    ["while a volume in use grows", { size: "68MiB" }, "growing volume kq1.var"],
+    ["when the guest has grown it", { size: "72MiB" }, "the guest grew the file system"],
+  ])("%s", async (_, wanted, text) => {
+    const before = await bootId("kq1");
+    await site.set(kq1({ restart: "1", size: "64MiB", ...wanted }));
+    await killedAt(gate, text);
+    await expectNoChanges();
+    expect(await bootId("kq1")).toBe(before);
+    expect(await on("kq1", `cat ${WRITTEN}`)).toBe("precious");
   });
 });
 

@@ -9,23 +9,12 @@ import {
   cutLinks,
   gone,
   interrupt,
+  killedAt,
   processesBelow,
   signal,
-  startPulumi,
   startUp,
 } from "./kill";
-import {
-  SiteCopy,
-  expectNoChanges,
-  journalEnd,
-  lab,
-  mutations,
-  on,
-  pulumi,
-  state,
-  until,
-  up,
-} from "./lab";
+import { SiteCopy, expectNoChanges, journalEnd, lab, mutations, on, state, until, up } from "./lab";
 import type { Started } from "./lab";
 
 const site = new SiteCopy();
@@ -38,6 +27,8 @@ const kw7 = {
   volumes: { var: { size: "64MiB", mountPoint: "/var/lib/data", onDelete: "delete" } },
 };
 const there = { "vms.kw7": kw7 };
+/** What a test that failed may leave on the host, in no state. */
+const LEFT = "/var/lib/microvms/kw7 /var/lib/pulumi-microvm/volumes/kw7.var.json";
 const changed = { "vms.kw7": { ...kw7, memory: "208MiB" } };
 
 beforeAll(async () => {
@@ -51,14 +42,14 @@ beforeEach(async () => {
   await takeBack();
   await site.reset();
   await up();
-  await on("hv2", "rm -rf /var/lib/microvms/kw7");
+  await on("hv2", `rm -rf ${LEFT}`);
 });
 afterAll(async () => {
   await gate.remove();
   await takeBack();
   await site.reset();
   await up();
-  await on("hv2", "rm -rf /var/lib/microvms/kw7");
+  await on("hv2", `rm -rf ${LEFT}`);
   await site.release();
 });
 
@@ -151,6 +142,12 @@ describe("the provider is killed at each step", () => {
     expect(await cutAtEachStep(there, changed, killed(PROVIDER))).toBeGreaterThanOrEqual(2);
   }, 1_200_000);
 
+  test("of a live switch", async () => {
+    const switched = { "vms.kw7": { ...kw7, network: { nameservers: ["198.18.0.53"] } } };
+    expect(await cutAtEachStep(there, switched, killed(PROVIDER))).toBeGreaterThanOrEqual(3);
+    expect(await on("kw7", "cat /etc/resolv.conf")).toContain("198.18.0.53");
+  }, 1_200_000);
+
   test("of a volume's growth", async () => {
     const stopped = (size: string): object => ({
       "vms.kw7": { ...kw7, running: false, volumes: { var: { ...kw7.volumes.var, size } } },
@@ -162,6 +159,33 @@ describe("the provider is killed at each step", () => {
       String(72 * 1024 ** 2),
     );
   }, 400_000);
+
+  const stopped = { "vms.kw7": { ...kw7, running: false } };
+  const kept = (onDelete: string): object => ({
+    "vms.kw7": { ...kw7, volumes: { var: { ...kw7.volumes.var, onDelete } } },
+  });
+
+  test.each([
+    ["a VM's stop", there, stopped, "stopping kw7"],
+    ["what takes its start at boot away", there, stopped, "not starting kw7 at boot"],
+    ["the start of a stopped VM", stopped, there, "starting kw7 at boot from now on"],
+    ["a volume on its way to the trash", kept("trash"), {}, "moving volume kw7.var"],
+    ["a volume that is kept", kept("retain"), {}, "keeping volume kw7.var"],
+  ])(
+    "of %s",
+    async (_, from, to, text) => {
+      await site.set({ ...from });
+      await up();
+      await site.set({ ...to });
+      await killedAt(gate, text);
+      await expectNoChanges();
+      // What was kept is taken back, to be deleted.
+      await site.set(there);
+      await up();
+      await on("hv2", "rm -f /var/lib/pulumi-microvm/trash/kw7.*");
+    },
+    400_000,
+  );
 
   test("of a delete", async () => {
     expect(await cutAtEachStep(there, {}, killed(PROVIDER))).toBeGreaterThanOrEqual(3);
@@ -220,24 +244,10 @@ test.each(FIRST_AND_LAST)(
 );
 
 describe("the provider is killed while a host", () => {
-  /** At the first mutation that says so. */
-  async function killedAt(verb: "up" | "destroy", text: string): Promise<void> {
-    const end = await journalEnd("hv2");
-    await gate.stopAt(1, text);
-    const running = startPulumi(verb);
-    expect(await gate.reached(running)).toBe(true);
-    await gone(signal(running, PROVIDER, "SIGKILL"));
-    await gate.open();
-    expect((await running.ended).code).not.toBe(0);
-    const { code, text: said } = await pulumi(verb, "--yes", "--skip-preview", "--stack=lab");
-    if (code !== 0) throw new Error(said);
-    expect((await mutations("hv2", end)).filter((line) => line === text)).toHaveLength(1);
-  }
-
   test("is released, and while it is claimed", async () => {
-    await killedAt("destroy", "releasing this host");
+    await killedAt(gate, "releasing this host", "destroy");
     expect([...(await state()).keys()]).toEqual([]);
-    await killedAt("up", "claiming this host");
+    await killedAt(gate, "claiming this host");
     await expectNoChanges();
   }, 400_000);
 });

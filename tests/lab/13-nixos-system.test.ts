@@ -3,9 +3,6 @@
  * made by a copy of the lab's flake, whose `hypervisor/start.sh` is what a system starts.
  */
 import {
-  FlakeCopy,
-  SiteCopy,
-  bootId,
   expectNoChanges,
   failingUp,
   journalEnd,
@@ -18,35 +15,21 @@ import {
   up,
 } from "./lab";
 import { ENGINE, PROVIDER, gone, signal, startUp } from "./kill";
+import {
+  DEFAULT_ENTRY,
+  GOOD,
+  OwnSystem,
+  awaitVms,
+  bootOf,
+  booted,
+  current,
+  guests,
+} from "./ownSystem";
 
-const site = new SiteCopy();
-const flake = new FlakeCopy();
-const SYSTEM = { confirmTimeout: "15s", switchTimeout: "10s", bootTimeout: "2m" };
-const GOOD = "ip link set br0 up\nsystemctl start --no-block ssh.service\n";
+const { site, flake, want, setKernel, use, release } = new OwnSystem();
 
-/** hv1 is to run the system that starts this. */
-async function want(start: string, system: Record<string, unknown> = {}): Promise<void> {
-  flake.write("hypervisor/start.sh", start);
-  await site.set({ flake: flake.reference, "hypervisors.hv1.system": { ...SYSTEM, ...system } });
-}
-
-const DEFAULT_ENTRY =
-  'cat "/boot/loader/entries/$(sed -n "s/^default //p" /boot/loader/loader.conf)"';
-
-const current = (): Promise<string> => on("hv1", "readlink -f /run/current-system");
-const guests = (): Promise<string[]> => Promise.all([bootId("kc1"), bootId("kw1")]);
-
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await expectNoChanges();
-  await site.release();
-  flake.remove();
-});
+beforeAll(use);
+afterAll(release);
 
 test("a switch is confirmed over a fresh login, and becomes the default; VMs run on", async () => {
   const before = await guests();
@@ -169,14 +152,6 @@ describe("a system that is no good goes back", () => {
 });
 
 describe("a system with another kernel", () => {
-  const setKernel = (text: string): void => flake.write("hypervisor/kernel", `${text}\n`);
-  const bootOf = (): Promise<string> => on("hv1", "cat /proc/sys/kernel/random/boot_id");
-  const booted = (): Promise<string> => on("hv1", "readlink -f /run/booted-system");
-  const isActive = (vm: string): Promise<true | undefined> =>
-    on("hv1", `systemctl is-active microvm@${vm} || true`).then((answer) =>
-      answer === "active" ? true : undefined,
-    );
-
   beforeAll(async () => {
     await want(GOOD);
     await up();
@@ -214,7 +189,7 @@ describe("a system with another kernel", () => {
     expect(await on("hv1", DEFAULT_ENTRY)).toContain(`${await current()}/init`);
     const stops = (await mutations("hv1", end)).filter((line) => line.startsWith("stopping "));
     expect(stops).toEqual(["stopping kw1 for the reboot", "stopping kc1 for the reboot"]);
-    await until("the VMs", 60, async () => (await isActive("kc1")) && isActive("kw1"));
+    await awaitVms();
     const after = await until("the guests", 60, guests);
     expect(after.every((id) => !before.includes(id))).toBe(true);
     await expectNoChanges();
@@ -255,7 +230,7 @@ describe("a system with another kernel", () => {
       profile: before,
       status: "ready",
     });
-    await until("the VMs", 60, async () => (await isActive("kc1")) && isActive("kw1"));
+    await awaitVms();
   }
 
   test("that does not boot: the host comes back on the one before", async () => {

@@ -1,6 +1,6 @@
 /** An engine run that is stopped in the middle: its processes are found by descent, not by name alone. */
 import { execFileSync } from "node:child_process";
-import { on, start, until } from "./lab";
+import { journalEnd, mutations, on, pulumi, start, until } from "./lab";
 import type { Started } from "./lab";
 
 /** `pulumi up` that goes on in the background. */
@@ -73,7 +73,7 @@ export async function cutLinks(host: string, before = "true"): Promise<void> {
  * wrapper behind it waits there.
  */
 export class Gate {
-  constructor(private readonly host: string) {}
+  constructor(readonly host: string) {}
 
   async install(): Promise<void> {
     await on(
@@ -118,4 +118,37 @@ chmod 0755 /usr/local/bin/logger; rm -rf /run/gate`,
   async remove(): Promise<void> {
     await on(this.host, "rm -rf /run/gate /usr/local/bin/logger");
   }
+}
+
+/** A run whose provider is killed while the host waits at the first mutation with `text`. */
+export async function killAt(
+  gate: Gate,
+  text: string,
+  verb: "up" | "destroy" = "up",
+): Promise<void> {
+  await gate.stopAt(1, text);
+  const running = startPulumi(verb);
+  expect(await gate.reached(running)).toBe(true);
+  await gone(signal(running, PROVIDER, "SIGKILL"));
+  await gate.open();
+  expect((await running.ended).code).not.toBe(0);
+}
+
+/** The same, and the next run converges; that mutation stands once in the journal. */
+export async function killedAt(
+  gate: Gate,
+  text: string,
+  verb: "up" | "destroy" = "up",
+): Promise<void> {
+  const end = await journalEnd(gate.host);
+  await killAt(gate, text, verb);
+  const { code, text: said } = await pulumi(verb, "--yes", "--skip-preview", "--stack=lab");
+  if (code !== 0) throw new Error(said);
+  await expectOnce(gate.host, end, text);
+}
+
+/** Since `end`, a cursor of the host's journal, there is one mutation with `text`. */
+export async function expectOnce(host: string, end: string, text: string): Promise<void> {
+  const lines = await mutations(host, end);
+  expect(lines.filter((line) => line.includes(text))).toHaveLength(1);
 }

@@ -1,0 +1,75 @@
+/** The provider is killed at each step of a hypervisor's own system. The next `up` goes on, and nothing is done twice. */
+import { expectNoChanges, journalEnd, on, state, until, up } from "./lab";
+import { Gate, expectOnce, killAt, killedAt } from "./kill";
+import {
+  DEFAULT_ENTRY,
+  GOOD,
+  OwnSystem,
+  awaitVms,
+  bootOf,
+  booted,
+  current,
+  guests,
+} from "./ownSystem";
+
+const { site, flake, want, setKernel, use, release } = new OwnSystem();
+const gate = new Gate("hv1");
+
+beforeAll(async () => {
+  await use();
+  await gate.install();
+});
+afterAll(async () => {
+  await gate.remove();
+  await release();
+});
+
+describe("of a switch", () => {
+  test.each([
+    // The first one is a create.
+    "switching from",
+    "a fresh login reached it",
+    "setting the system profile",
+    "the default of the next boot",
+  ])("%s", async (text) => {
+    const before = await guests();
+    const system = await current();
+    await want(`# killed at: ${text}\n${GOOD}`, { confirmTimeout: "90s" });
+    await killedAt(gate, text);
+    await expectNoChanges();
+    expect(await current()).not.toBe(system);
+    expect(await guests()).toEqual(before);
+  });
+
+  test("leaving the NixOS system to itself", async () => {
+    const system = await current();
+    await site.set({ flake: flake.reference });
+    await killedAt(gate, "leaving the NixOS system to itself");
+    await expectNoChanges();
+    expect(await current()).toBe(system);
+    expect((await state()).has("NixosSystem hv1")).toBe(false);
+  });
+});
+
+describe("of a boot on trial", () => {
+  test.each([
+    "stays the default",
+    "stopping kw1 for the reboot",
+    "asking for one boot",
+    "rebooting into",
+  ])("%s", async (text) => {
+    const boot = await bootOf();
+    const end = await journalEnd("hv1");
+    setKernel(`lab kernel, killed at: ${text}`);
+    await want(GOOD, { rebootPolicy: "ifRequired" });
+    await killAt(gate, text);
+    // The host goes on by itself; there is nobody to confirm it until the next up.
+    await until("the boot", 120, async () => ((await bootOf()) === boot ? undefined : true));
+    await up();
+    await expectNoChanges();
+    await expectOnce("hv1", end, text);
+    expect(await booted()).toBe(await current());
+    expect(await on("hv1", DEFAULT_ENTRY)).toContain(`${await current()}/init`);
+    await awaitVms();
+  });
+});
