@@ -141,8 +141,8 @@ stop_vm() {
   systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
 }
 
-# From here on `old` is the way back: where nothing else was installed, what is installed. What a run before this one began
-# goes on in the guest.
+# From here on `old` is the way back: where nothing else was installed, what is installed. Where a run before this one began
+# it, way back and phase are there already.
 begin_switch() {
   [ "$phase:$installed" != activating:before ] || return 0
   [ -n "$previous" ] || set_link "$directory/old" "$p_runner"

@@ -161,8 +161,8 @@ probe_vms() {
   done
 }
 
-# Into `known`, the units that systemd has in its memory, with a blank before and behind each. A VM that was stopped is not among
-# them, and to be asked for it by its name systemd would read its unit's files: 5 ms for each VM.
+# Into `known`, the units that systemd has in its memory, with a blank before and behind each. A VM that was stopped is mostly not
+# among them; asked for it by its name, systemd would read the unit's files: 5 ms for each VM.
 known_units() {
   listed=$(systemctl list-units --all --full --plain --no-legend 'microvm@*.service')
   known=$(printf '%s\n' "$listed" | cut -d ' ' -f 1 | tr '\n' ' ')

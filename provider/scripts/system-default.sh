@@ -6,10 +6,18 @@ make_default() {
   require_ours "$record" "the NixOS system of this host"
   read_trial
   case $phase in
-    none | confirmed) ;;
+    # It ran already: whoever comes after a crash behind the profile finds that there is a step to go.
+    none)
+      new=$p_toplevel
+      previous=$(readlink -f "$PROFILES/system" || true)
+      previous=${previous:-$new}
+      trial_boot=$(this_boot)
+      ;;
+    confirmed) ;;
     *) fail operation "a trial of $new is $phase; nothing was made the default" "Run up again." ;;
   esac
   [ "$(current_system)" = "$p_toplevel" ] || fail operation "$(current_system) runs, not $p_toplevel"
+  [ "$phase" = confirmed ] || put_trial confirmed
   set_profile "$p_toplevel"
   status "making it the default of the next boot"
   journal "making $p_toplevel the default of the next boot"

@@ -69,16 +69,25 @@ keep_the_way_back() {
   } >"$RUN/rollback/parameters"
 }
 
-# arm NAME SECONDS. It insists: as long as another operation holds the host's lock, it comes again.
+# arm NAME SECONDS. It insists: as long as another operation holds the host's lock, it comes again. systemd lets go of a
+# stopped unit's name only when it comes to it.
 arm() {
   systemctl stop "$1.timer" "$1.service" 2>/dev/null || true
+  attempts=0
+  until said=$(start_timer "$@" 2>&1); do
+    [ "$attempts" -lt 50 ] || fail operation "systemd did not start the timer of the way back: $said"
+    sleep 0.1
+    attempts=$((attempts + 1))
+  done
+}
+
+start_timer() {
   # $1 is for the inner shell.
   # shellcheck disable=SC2016
   systemd-run --quiet --collect --unit="$1" --on-active="$2" --timer-property=AccuracySec=1s \
     --service-type=exec --property=SyslogIdentifier=pulumi-microvm \
     --property=Restart=on-failure --property=RestartSec=5 \
-    /bin/sh -c 'exec /bin/sh "$1/script" <"$1/parameters"' sh "$RUN/rollback" ||
-    fail operation "systemd did not start the timer of the way back"
+    /bin/sh -c 'exec /bin/sh "$1/script" <"$1/parameters"' sh "$RUN/rollback"
 }
 
 begin_trial() {
@@ -103,7 +112,8 @@ activate() {
   # From here on it is the login that is waited for.
   arm pulumi-microvm-unconfirmed "$p_confirm_seconds"
   trial_seconds=$p_confirm_seconds
-  put_trial switching
+  # On a full disk it is not marked so, and a run behind a killed one switches again.
+  put_trial switching || true
 }
 
 switch_system() {

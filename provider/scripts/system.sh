@@ -9,7 +9,7 @@
 #   confirmed     NEW was reached by a fresh login; to be made the default of the next boot
 #   booting       the next boot is one of NEW; PREVIOUS is the default
 # The boot id is that of the boot in which the line was written. SECONDS may follow: how long it waits to be confirmed. In the
-# phase switching only what was activated to its end has them.
+# phase switching they are only a mark: of what was activated to its end.
 record=$STATE/systems/nixos.json
 trial=$STATE/systems/trial
 # Holds the system that was last tried and given up, until another one is confirmed.

@@ -110,6 +110,11 @@ require_label() {
   e2label "$image" "$p_label"
 }
 
+# What it had when it was whole last stays recorded, however often its growth is begun.
+begin_growth() {
+  if [ "$(phase)" = growing ]; then put_record growing; else put_record growing "$size"; fi
+}
+
 extend_image() {
   [ "$size" -lt "$p_bytes" ] || return 0
   journal "growing $image_name to $p_bytes bytes"
@@ -130,7 +135,7 @@ require_room() {
 
 grow_stopped() {
   require_room
-  put_record growing
+  begin_growth
   extend_image
   if [ "$p_fs" = ext4 ]; then
     e2fsck -f -p "$image" >/dev/null || [ $? -le 1 ] ||
@@ -150,7 +155,7 @@ grow_running() {
   [ -n "$drive" ] || fail operation \
     "$image_name can't grow while its VM runs: only a QEMU with a control socket (microvm.socket) resizes a disk in use" \
     "Set running: false on $p_vm, run up, and then change the size."
-  put_record growing
+  begin_growth
   extend_image
   qmp "{\"execute\":\"block_resize\",\"arguments\":{\"device\":\"$drive\",\"size\":$p_bytes}" ||
     fail operation "QEMU did not resize $image_name: $qmp_error"

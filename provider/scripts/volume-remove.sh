@@ -66,7 +66,7 @@ remove_volume() {
   require_ours "$record" "$what"
   if ! vm_is_stopped "$p_vm"; then
     fail operation "volume $p_key is in use: its VM runs" \
-      "If an interrupted up left it there, put $p_vm into the site again, run up, and take it out. Else stop microvm@$p_vm first."
+      "If an interrupted up left $p_vm running, put it into the site again, run up, and take it out. Else stop microvm@$p_vm first."
   fi
   case $p_on_delete in
     retain)

@@ -180,6 +180,33 @@ test.each(Object.entries(SCENARIOS))("%s, killed at any point", (_, { before, ru
   });
 });
 
+/** Of each line that the host's journal got, how often, where it is more than once. */
+function repeated(box: Sandbox): string[] {
+  const lines = readFileSync(box.path("journal"), "utf8").trim().split("\n");
+  return lines.filter((line, index) => line !== "" && lines.indexOf(line) !== index);
+}
+
+/** Whether these are done again, the resource decides before it asks. */
+const DECIDED_BEFORE = [
+  "a guest has grown a volume",
+  "a VM gets another runner",
+  "a VM is restarted",
+  "a system becomes the default",
+  "a system is asked for one boot",
+];
+const LEFT_TO_THE_SCRIPT = Object.entries(SCENARIOS).filter(
+  ([name]) => !DECIDED_BEFORE.includes(name),
+);
+
+test.each(LEFT_TO_THE_SCRIPT)("%s, run again, does nothing twice", (_, { before, run }) => {
+  inSandbox((box) => {
+    for (const step of before) whole(box, step);
+    whole(box, run);
+    whole(box, run);
+    expect(repeated(box)).toEqual([]);
+  });
+});
+
 test("the VMM of what grows, or gets a memory target, was told", () => {
   for (const [scenario, file, told] of [
     ["a volume in use grows", "size", '"device":"vda","size":131072'],

@@ -170,12 +170,18 @@ describe("two stacks that claim a host at the same moment", () => {
       lock_seconds: String(seconds),
     });
   const appears = async (file: string): Promise<void> => {
-    while (!fs.existsSync(box.path(file))) await new Promise((wake) => setTimeout(wake, 20));
+    for (let looks = 0; !fs.existsSync(box.path(file)); looks++) {
+      if (looks > 1000) throw new Error(`no ${file}`);
+      await new Promise((wake) => setTimeout(wake, 20));
+    }
   };
 
   /** The first has seen that the host is nobody's, and writes its record until `go-on` is there. */
   async function inTheMiddle(): Promise<ReturnType<typeof run>[]> {
-    replace("sync", ': >"$BOX/writing"; while [ ! -e "$BOX/go-on" ]; do /bin/sleep 0.02; done');
+    replace(
+      "sync",
+      ': >"$BOX/writing"; while [ -d "$BOX" ] && [ ! -e "$BOX/go-on" ]; do /bin/sleep 0.02; done',
+    );
     replace("flock", '[ "$1" != -w ] || : >"$BOX/waiting"; exec "$REAL" "$@"');
     const first = claim("lab", 30);
     await appears("writing");

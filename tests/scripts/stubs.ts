@@ -120,7 +120,7 @@ case $1 in
   stop) for unit do rm -f "$BOX/units/"$unit; done; [ ! -d "$vm" ] || rm -f "$vm/booted" ;;
 esac`,
 };
-/** They change nothing by themselves, or between two others that are counted, and are not counted. */
+/** Not counted: they change nothing by themselves, or what they do has a counted command before it and one behind it. */
 export const UNCOUNTED: Record<string, string> = {
   nc: `# QEMU's control socket: it takes a disk's size and the balloon's value, and keeps them in files.
 [ "$1" != -z ] || exit 0
