@@ -18,6 +18,10 @@ export class OwnSystem {
   };
 
   readonly release = async (): Promise<void> => {
+    // Booted with the kernel that it had: whoever comes next finds what we found.
+    this.flake.reset();
+    await this.want(GOOD, { rebootPolicy: "ifRequired" });
+    await up();
     await this.site.reset();
     await up();
     await expectNoChanges();
