@@ -69,12 +69,7 @@ start_timer() {
 # only when it comes to it.
 arm() {
   [ -e "$before" ] || return 0
-  attempts=0
-  until said=$(start_timer 2>&1); do
-    [ "$attempts" -lt 50 ] || fail operation "systemd did not start the timer of the way back: $said"
-    sleep 0.1
-    attempts=$((attempts + 1))
-  done
+  insist start_timer || fail operation "systemd did not start the timer of the way back: $said"
 }
 
 # A switch of before may still run: NixOS lets but one be made at a time.

@@ -87,6 +87,16 @@ urn_of() {
   sed -n 's/.*"urn":"\([^"]*\)".*/\1/p' "$1"
 }
 
+# insist COMMAND...: again and again until it succeeds, for up to 5 s; into `said`, what it said last.
+insist() {
+  attempts=0
+  until said=$("$@" 2>&1); do
+    [ "$attempts" -lt 50 ] || return 1
+    sleep 0.1
+    attempts=$((attempts + 1))
+  done
+}
+
 # require_ours FILE WHAT [REMEDY]: refuses an object that another stack recorded as its own. p_owner is
 # `"urn":"...",` as the record has it: within a text of the record its quotes would be escaped.
 require_ours() {

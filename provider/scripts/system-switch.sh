@@ -73,12 +73,7 @@ keep_the_way_back() {
 # stopped unit's name only when it comes to it.
 arm() {
   systemctl stop "$1.timer" "$1.service" 2>/dev/null || true
-  attempts=0
-  until said=$(start_timer "$@" 2>&1); do
-    [ "$attempts" -lt 50 ] || fail operation "systemd did not start the timer of the way back: $said"
-    sleep 0.1
-    attempts=$((attempts + 1))
-  done
+  insist start_timer "$@" || fail operation "systemd did not start the timer of the way back: $said"
 }
 
 start_timer() {

@@ -162,15 +162,15 @@ describe("the provider is killed at each step", () => {
     );
   }, 400_000);
 
-  const stopped = { "vms.kw7": { ...kw7, running: false } };
+  const notRunning = { "vms.kw7": { ...kw7, running: false } };
   const kept = (onDelete: string): object => ({
     "vms.kw7": { ...kw7, volumes: { var: { ...kw7.volumes.var, onDelete } } },
   });
 
   test.each([
-    ["a VM's stop", there, stopped, "stopping kw7"],
-    ["what takes its start at boot away", there, stopped, "not starting kw7 at boot"],
-    ["the start of a stopped VM", stopped, there, "starting kw7 at boot from now on"],
+    ["a VM's stop", there, notRunning, "stopping kw7"],
+    ["what takes its start at boot away", there, notRunning, "not starting kw7 at boot"],
+    ["the start of a stopped VM", notRunning, there, "starting kw7 at boot from now on"],
     ["a volume on its way to the trash", kept("trash"), {}, "moving volume kw7.var"],
     ["a volume that is kept", kept("retain"), {}, "keeping volume kw7.var"],
   ])(

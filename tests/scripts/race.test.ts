@@ -177,7 +177,7 @@ describe("two stacks that claim a host at the same moment", () => {
   };
 
   /** The first has seen that the host is nobody's, and writes its record until `go-on` is there. */
-  async function inTheMiddle(): Promise<ReturnType<typeof run>[]> {
+  async function inTheMiddle(): Promise<{ first: ReturnType<typeof run> }> {
     replace(
       "sync",
       ': >"$BOX/writing"; while [ -d "$BOX" ] && [ ! -e "$BOX/go-on" ]; do /bin/sleep 0.02; done',
@@ -185,11 +185,11 @@ describe("two stacks that claim a host at the same moment", () => {
     replace("flock", '[ "$1" != -w ] || : >"$BOX/waiting"; exec "$REAL" "$@"');
     const first = claim("lab", 30);
     await appears("writing");
-    return [first];
+    return { first };
   }
 
   test("the second waits, and is told whose it is", async () => {
-    const [first] = await inTheMiddle();
+    const { first } = await inTheMiddle();
     const second = claim("prod", 30);
     await appears("waiting");
     box.write("go-on", "");
@@ -202,7 +202,7 @@ describe("two stacks that claim a host at the same moment", () => {
   });
 
   test("the second waits no longer than its deadline", async () => {
-    const [first] = await inTheMiddle();
+    const { first } = await inTheMiddle();
     const { code, output } = await claim("prod", 1);
     expect(code).toBe(1);
     expect(output).toMatch(/^n0nce fail deadline another operation holds this host/m);

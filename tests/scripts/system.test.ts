@@ -1,5 +1,13 @@
 /** A switch of the host's own system, ended at any point: there is always a way back, and it is always found. */
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { system } from "./operations";
 import { Sandbox } from "./sandbox";
 
@@ -78,6 +86,26 @@ test("what runs and never came to its end is switched to anew", () => {
   box.write("state/systems/trial", `${[phase, tried, previous, boot].join(" ")}\n`);
   expect(box.run("system-switch", system(box)).code).toBe(0);
   expect(switches()).toBe(2);
+});
+
+test("what ran already becomes the default: killed behind the profile, there is still a step to go", () => {
+  const parameters = system(box);
+  const current = box.path("systems", "current-system");
+  rmSync(current);
+  symlinkSync(box.path("store", "b"), current);
+  box.save();
+  const { code, steps } = box.run("system-default", parameters);
+  expect({ code, ...box.running() }).toEqual({ code: 0, current: "b", phase: "none" });
+  let between = 0;
+  for (let killAt = 1; killAt <= steps; killAt++) {
+    box.restore();
+    expect(box.run("system-default", parameters, killAt).killed).toBe(true);
+    const hasProfile = readlinkSync(box.path("profiles", "system")) === box.path("store", "b");
+    if (!hasProfile || existsSync(box.path("systems", "loader", "loader.conf"))) continue;
+    between += 1;
+    expect(box.running().phase).toBe("confirmed");
+  }
+  expect(between).toBeGreaterThan(0);
 });
 
 test("the way back, killed anywhere, is gone to its end by the next one", () => {
