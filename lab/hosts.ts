@@ -19,8 +19,8 @@ const READY_SECONDS = 90;
 
 /** The provider's scripts that a host's own units run. */
 const UNIT_SCRIPTS = {
-  "boot-trial": script("lib", "system", "boot-trial"),
-  "memory-at-start": script("lib", "vmm", "memory", "memory-at-start"),
+  "boot-trial": script("boot-trial"),
+  "memory-at-start": script("memory-at-start"),
   "await-stop": script("await-stop"),
 };
 

@@ -3,13 +3,18 @@
  * observe -> compare (pure) -> converge -> observe. lifecycle.ts drives it.
  */
 import type { z } from "zod";
-import type { Call } from "./hosts/host";
+import type { Call } from "./hosts/operations/operation";
 import type { HostPool } from "./hosts/pool";
 import type { Log } from "./log";
 import type { ValueMap } from "./wire";
 
 /** What a resource may use while it works. */
 export interface Context extends Call {
+  /**
+   * How long the resource's own work may take, seconds: customTimeouts, else `timeoutSeconds` of the
+   * resource. It does not count while the work waits for a lock, a slot or a turn.
+   */
+  workSeconds: number;
   pool: HostPool;
   log: Log;
 }
@@ -32,7 +37,7 @@ export interface Resource<I extends HostBound, S extends object> {
   inputs: z.ZodObject & z.ZodType<I>;
   /** What is observed: verdicts and identities, never measurements. */
   outputs: z.ZodObject & z.ZodType<S>;
-  /** Deadline of create, update and delete where customTimeouts say nothing. */
+  /** Limit of the own work of create, update and delete where customTimeouts say nothing. */
   timeoutSeconds: number;
   id(inputs: I): string;
   /** Inputs that can't change, with what to do instead. Nothing is ever replaced. */

@@ -23,6 +23,8 @@ import { decode, encode } from "./wire";
 type Handler<Request, Response> = (request: Request) => Response | Promise<Response>;
 
 const READ_TIMEOUT_SECONDS = 120;
+/** The outermost bound of a call that changes something: each step in it has a limit of its own. */
+const LONGEST_CALL_SECONDS = 7 * 24 * 3600;
 
 /** The state of one provider process. */
 export class Provider {
@@ -108,12 +110,9 @@ export class Provider {
 
   private async create(request: pb.CreateRequest): Promise<pb.CreateResponse> {
     const resource = resourceOf(request.getUrn());
-    const context = this.context(request.getUrn(), request.getTimeout(), resource.timeoutSeconds);
-    const made = await resource.create(
-      context,
-      decode(request.getProperties()),
-      request.getPreview(),
-    );
+    const preview = request.getPreview();
+    const context = this.context(request, resource, preview);
+    const made = await resource.create(context, decode(request.getProperties()), preview);
     const response = new pb.CreateResponse();
     response.setId(made.id);
     response.setProperties(encode(made.properties));
@@ -122,8 +121,8 @@ export class Provider {
 
   private async read(request: pb.ReadRequest): Promise<pb.ReadResponse> {
     const inputs = decode(request.getInputs());
-    const context = this.context(request.getUrn(), 0, READ_TIMEOUT_SECONDS);
     const resource = resourceOf(request.getUrn());
+    const context = this.context(request, resource, true);
     const state = decode(request.getProperties());
     const found = await resource.read(context, request.getId(), inputs, state);
     const response = new pb.ReadResponse();
@@ -136,7 +135,7 @@ export class Provider {
 
   private async update(request: pb.UpdateRequest): Promise<pb.UpdateResponse> {
     const resource = resourceOf(request.getUrn());
-    const context = this.context(request.getUrn(), request.getTimeout(), resource.timeoutSeconds);
+    const context = this.context(request, resource, request.getPreview());
     const before = { state: decode(request.getOlds()), inputs: oldInputsOf(request) };
     const news = decode(request.getNews());
     const response = new pb.UpdateResponse();
@@ -152,19 +151,26 @@ export class Provider {
 
   private async remove(request: pb.DeleteRequest): Promise<Empty> {
     const resource = resourceOf(request.getUrn());
-    const context = this.context(request.getUrn(), request.getTimeout(), resource.timeoutSeconds);
+    const context = this.context(request, resource, false);
     const state = decode(request.getProperties());
     const inputs = decode(request.getOldInputs());
     await resource.remove(context, inputs, state);
     return new Empty();
   }
 
-  private context(urn: string, timeoutSeconds: number, fallbackSeconds: number): Context {
+  private context(
+    request: { getUrn(): string; getTimeout?(): number },
+    resource: BoundResource,
+    readsOnly: boolean,
+  ): Context {
     if (this.pool === undefined) throw new Error("Configure was not called");
-    const seconds = timeoutSeconds > 0 ? timeoutSeconds : fallbackSeconds;
+    const urn = request.getUrn();
+    const asked = request.getTimeout?.() ?? 0;
+    const seconds = readsOnly ? READ_TIMEOUT_SECONDS : LONGEST_CALL_SECONDS;
     return {
       urn,
       deadline: Date.now() + seconds * 1000,
+      workSeconds: asked > 0 ? asked : resource.timeoutSeconds,
       signal: this.cancelled.signal,
       status: (text) => this.log.status(urn, text),
       pool: this.pool,

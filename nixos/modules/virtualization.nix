@@ -21,23 +21,10 @@ let
   hasHost = options ? microvm && options.microvm ? host;
   records = "/var/lib/pulumi-microvm/autostart";
   # The provider's own scripts, as docs/host-units.md has it.
-  scriptOf =
-    name: parts:
-    builtins.toFile name (
-      builtins.concatStringsSep "\n" (map (part: builtins.readFile (../../provider/scripts + "/${part}.sh")) parts)
-    );
-  memoryAtStart = scriptOf "memory-at-start" [
-    "lib"
-    "vmm"
-    "memory"
-    "memory-at-start"
-  ];
-  awaitStop = scriptOf "await-stop" [ "await-stop" ];
-  bootTrial = scriptOf "boot-trial" [
-    "lib"
-    "system"
-    "boot-trial"
-  ];
+  scriptOf = import ../lib/scripts.nix { inherit lib; };
+  memoryAtStart = scriptOf "memory-at-start";
+  awaitStop = scriptOf "await-stop";
+  bootTrial = scriptOf "boot-trial";
 in
 {
   options.microvm-virtualization = {

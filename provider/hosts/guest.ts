@@ -2,16 +2,36 @@
 import { Client } from "ssh2";
 import { ProviderError, messageOf } from "../errors";
 import { fingerprint, keyBlob, pinned } from "./transport/connection";
-import type { Call, Guest, Host } from "./host";
+import type { HostFacts } from "./facts/hostFacts";
+import type { Hypervisor } from "./host";
+import type { Call } from "./operations/operation";
 import { printable } from "./transport/printable";
-import { Wait, pause } from "./operations/wait";
+import { Wait, pause } from "./wait/wait";
+
+/** Where a guest is reached from its hypervisor. */
+export interface GuestAddress {
+  name: string;
+  address: string;
+}
+
+/** With the host key that was made for it. */
+export interface Guest extends GuestAddress {
+  hostKey: string;
+}
+
+/** The key that the hypervisor made for the guest. */
+export function requirePin(facts: HostFacts, name: string): string {
+  const hostKey = facts.vms.get(name)?.hostKey;
+  if (hostKey !== undefined) return hostKey;
+  throw new ProviderError("guest", `${name}: there is no SSH host key to pin on its hypervisor`);
+}
 
 /** A guest on an emulated or crowded processor takes its time for the key exchange. */
 const HANDSHAKE_TIMEOUT_MS = 20_000;
 const RETRY_MS = 300;
 
 /** Waits until the guest's sshd proves that it holds the pinned key. Nothing is logged in to. */
-export async function awaitGuest(host: Host, call: Call, guest: Guest): Promise<void> {
+export async function awaitGuest(host: Hypervisor, call: Call, guest: Guest): Promise<void> {
   const started = Date.now();
   let cause = "";
   for (;;) {
@@ -37,7 +57,7 @@ export async function awaitGuest(host: Host, call: Call, guest: Guest): Promise<
   }
 }
 
-async function shakeHands(host: Host, call: Call, guest: Guest): Promise<void> {
+async function shakeHands(host: Hypervisor, call: Call, guest: Guest): Promise<void> {
   const deadline = Math.min(call.deadline, Date.now() + HANDSHAKE_TIMEOUT_MS);
   const wait = new Wait(guest.name, { deadline, signal: call.signal });
   const sock = await host.stream({ ...call, deadline }, guest.address, 22);

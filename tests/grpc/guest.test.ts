@@ -54,7 +54,7 @@ function serve(exec: Exec): void {
     if (outcome !== undefined) outcomes.push(outcome);
     const result = next.shift();
     if (typeof result === "string") {
-      exec.answer([`${exec.nonce} fail operation ${result}`], 1);
+      exec.answer([`${exec.nonce} fail operation\t${result}`], 1);
       return;
     }
     host.facts = result ?? host.facts;

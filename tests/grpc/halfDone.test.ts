@@ -69,7 +69,7 @@ function failsLeaving(facts: string[]): void {
       return;
     }
     host.facts = facts;
-    exec.answer([`${exec.nonce} fail operation a step failed: No space left | Make room.`], 1);
+    exec.answer([`${exec.nonce} fail operation\ta step failed: No space left\tMake room.`], 1);
   };
 }
 

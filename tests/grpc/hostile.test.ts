@@ -135,7 +135,7 @@ describe.each<[string, (act: (exec: Exec) => void) => void]>([
     ["another nonce", () => [...host.facts, `${"0".repeat(24)} done`]],
     ["the nonce within a line", (nonce) => [...host.facts, `x ${nonce} done`, ` ${nonce} done`]],
     ["words behind done", (nonce) => [...host.facts, `${nonce} done done`]],
-    ["a failure with another nonce", () => [...host.facts, "0000 fail input forged | forged"]],
+    ["a failure with another nonce", () => [...host.facts, "0000 fail input\tforged\tforged"]],
   ])("ends well but prints %s", async (_, lines) => {
     answers(lines, 0);
     const { message } = await failsInTime(call);
@@ -149,7 +149,7 @@ describe.each<[string, (act: (exec: Exec) => void) => void]>([
   });
 
   test("has a message for the operator's terminal", async () => {
-    answers((nonce) => [`${nonce} fail operation \u001b[2Jno\u202e room | \u0007buy a disk`], 1);
+    answers((nonce) => [`${nonce} fail operation\t\u001b[2Jno\u202e room\t\u0007buy a disk`], 1);
     expect((await failsInTime(call)).message).toBe("hv1:  [2Jno  room\n   buy a disk");
   });
 });

@@ -84,7 +84,7 @@ test("nothing is built where nothing is done, nor in a preview", async () => {
 
 test("a host that builds by itself builds its VMs after its switch", async () => {
   runs(B, path("kernel2"));
-  host.onExec = (exec) => exec.answer([`${exec.nonce} fail operation no boot`], 1);
+  host.onExec = (exec) => exec.answer([`${exec.nonce} fail operation\tno boot`], 1);
   const make = provider.create("NixosSystem", await wanted({ build: "host" }));
   await failure(make);
   expect(built()).toEqual([]);

@@ -27,7 +27,7 @@ describe.each(THINGS)("a %s that another stack claims", (_, apply, remove, make)
     for (const script of [apply, remove]) {
       const ran = box.run(script, make(box, prod, "prod"));
       expect(ran.code).toBe(1);
-      expect(ran.output).toMatch(/^n0nce fail owned .* belongs to urn:pulumi:lab::/);
+      expect(ran.output).toMatch(/^n0nce fail owned\t.* belongs to urn:pulumi:lab::/);
       expect({ contents: box.contents(), journal: box.journal() }).toEqual(before);
     }
     expect(box.run(remove, make(box, { on_delete: "delete" }, "lab")).code).toBe(0);
@@ -54,7 +54,7 @@ describe.each(THINGS)("a %s that another stack claims", (_, apply, remove, make)
 test("a record that names nobody is refused too", () => {
   expect(box.run("microvm-apply", vm()).code).toBe(0);
   box.write("state/vms/kc1.json", "{}\n");
-  expect(box.run("microvm-apply", vm()).output).toMatch(/^n0nce fail foreign .*names no owner/);
+  expect(box.run("microvm-apply", vm()).output).toMatch(/^n0nce fail foreign\t.*names no owner/);
 });
 
 /** As many ways to be executed as go into one value: each ends up in another kind of mistake. */
@@ -166,7 +166,7 @@ test("a system that another stack claims stays as it is, and the other is told w
   for (const name of ["switch", "confirm", "default", "reboot", "settle", "remove"]) {
     const ran = box.run(`system-${name}`, system(box, {}, "prod"));
     expect(ran.code).toBe(1);
-    expect(ran.output).toMatch(/^n0nce fail owned .* belongs to urn:pulumi:lab::/);
+    expect(ran.output).toMatch(/^n0nce fail owned\t.* belongs to urn:pulumi:lab::/);
     expect({ contents: box.contents(), journal: box.journal() }).toEqual(before);
   }
 });

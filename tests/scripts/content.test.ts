@@ -38,7 +38,7 @@ function refused(run: () => Ran, what: RegExp): void {
   const before = { image: fs.readFileSync(image), contents: box.contents() };
   const { code, output } = run();
   expect(code).toBe(1);
-  expect(output).toMatch(/^n0nce fail data-loss /);
+  expect(output).toMatch(/^n0nce fail data-loss\t/);
   expect(output).toMatch(what);
   expect(fs.readFileSync(image).equals(before.image)).toBe(true);
   expect(box.contents()).toEqual(before.contents);

@@ -43,6 +43,8 @@ export function vm(more: Parameters = {}, stack = "lab", restart = ""): Paramete
     hardware: "h1",
     update: "start",
     seen: "",
+    start_seconds: "10",
+    parallelism: "4",
     known: "no",
     record: openRecord(owner, { running: true, restart }),
     ...more,
@@ -57,6 +59,7 @@ export function closure(more: Parameters = {}, stack = "lab"): Parameters {
     record: makeRecord(owner, {}),
     roots: `runner ${storePath("runner")} toplevel ${storePath("system?")}`,
     derivations: "",
+    build_seconds: "10",
     ...more,
   };
 }
@@ -73,6 +76,7 @@ export function system(box: Sandbox, more: Parameters = {}, stack = "lab", code 
     toplevel: box.makeSystem("b", code),
     derivation: "",
     switch_seconds: "10",
+    build_seconds: "10",
     confirm_seconds: "15",
     boot_seconds: "60",
     stop_order: "kw1 kc1",

@@ -5,8 +5,8 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { encodeParameters, script } from "../../provider/hosts/transport/script";
-import { parseFacts } from "../../provider/hosts/facts/facts";
-import type { HostFacts } from "../../provider/hosts/facts/facts";
+import { parseFacts } from "../../provider/hosts/facts/hostFacts";
+import type { HostFacts } from "../../provider/hosts/facts/hostFacts";
 import { host, storePath, volume } from "./operations";
 import { MACHINE, NONCE, Sandbox } from "./sandbox";
 
@@ -42,7 +42,7 @@ function run(
 
 /** What the probe finds; `change`: its text with a step of somebody else's in it. */
 async function probed(change: (text: string) => string = (text) => text): Promise<HostFacts> {
-  const { code, output } = await run(change(script("lib", "probe", "read")), {});
+  const { code, output } = await run(change(script("probe", "read")), {});
   expect(`${code ?? "killed"} ${output.slice(-200)}`).toMatch(/^0 [^]*n0nce done\n$/);
   const lines = output.split("\n").filter((line) => line !== "" && !line.startsWith(NONCE));
   return parseFacts("hv1", lines, 0);
@@ -108,7 +108,7 @@ describe("what goes while the probe looks is no error, and the rest is told of",
   test("but what can't be read is one", async () => {
     fs.mkdirSync(box.path("microvms/kc1"));
     replace("find", `echo "find: '$BOX/x': Input/output error" >&2; exit 1`);
-    const { code, output } = await run(script("lib", "probe", "read"), {});
+    const { code, output } = await run(script("probe", "read"), {});
     expect(code).not.toBe(0);
     expect(output).toContain("Input/output error");
   });
@@ -117,7 +117,7 @@ describe("what goes while the probe looks is no error, and the rest is told of",
 describe("an operation whose directory is there and whose unit is not yet", () => {
   const operation = "0-1";
   const attach = (): ReturnType<typeof run> =>
-    run(script("lib", "probe", "operate"), { operation, nonce_inner: "inner", seconds: "9" });
+    run(script("probe", "operate"), { operation, nonce_inner: "inner" });
   const directory = (): string => box.path("run", "operations", operation);
   beforeEach(() => fs.mkdirSync(directory(), { recursive: true }));
 
@@ -132,7 +132,7 @@ describe("an operation whose directory is there and whose unit is not yet", () =
   test("has ended where it does not come", async () => {
     const { code, output } = await attach();
     expect(code).toBe(1);
-    expect(output).toContain(`${NONCE} fail operation the operation ended without a result`);
+    expect(output).toContain(`${NONCE} fail operation\tthe operation ended without a result`);
     fs.writeFileSync(`${directory()}/start`, "no bus\n");
     expect((await attach()).output).toContain("systemd did not start the operation: no bus");
   });
@@ -142,7 +142,7 @@ test("a switch in a guest whose directory is there and whose unit is not yet is 
   const directory = box.path("run/switches/0-1");
   fs.mkdirSync(directory, { recursive: true });
   const parameters = { operation: "0-1", toplevel: "/x", closure_info: "", seconds: "9" };
-  const attached = run(script("lib", "guest-switch"), parameters);
+  const attached = run(script("guest-switch"), parameters);
   setTimeout(() => {
     fs.writeFileSync(`${directory}/code`, "0\n");
     fs.writeFileSync(`${directory}/begun`, "");
@@ -163,11 +163,12 @@ test("a record is on the disk before it takes the place of the one of before", (
 
 describe("two stacks that claim a host at the same moment", () => {
   const claim = (stack: string, seconds: number): ReturnType<typeof run> =>
-    run(script("lib", "enter", "begin", "host-claim"), {
+    run(script("host-claim"), {
       ...host({}, stack),
       operation: stack,
       machine_id: MACHINE,
-      lock_seconds: String(seconds),
+      doing: "host-claim",
+      wait_seconds: String(seconds),
     });
   const appears = async (file: string): Promise<void> => {
     for (let looks = 0; !fs.existsSync(box.path(file)); looks++) {
@@ -182,7 +183,7 @@ describe("two stacks that claim a host at the same moment", () => {
       "sync",
       ': >"$BOX/writing"; while [ -d "$BOX" ] && [ ! -e "$BOX/go-on" ]; do /bin/sleep 0.02; done',
     );
-    replace("flock", '[ "$1" != -w ] || : >"$BOX/waiting"; exec "$REAL" "$@"');
+    replace("flock", 'case " $* " in *" -w "*) : >"$BOX/waiting" ;; esac; exec "$REAL" "$@"');
     const first = claim("lab", 30);
     await appears("writing");
     return { first };
@@ -196,8 +197,8 @@ describe("two stacks that claim a host at the same moment", () => {
     expect(await first).toMatchObject({ code: 0 });
     const { code, output } = await second;
     expect(code).toBe(1);
-    expect(output).toContain("n0nce status waiting for another operation on this host");
-    expect(output).toMatch(/^n0nce fail owned this host belongs to urn:pulumi:lab::/m);
+    expect(output).toContain("n0nce status waiting for the lock of claims (held by host-claim)");
+    expect(output).toMatch(/^n0nce fail owned\tthis host belongs to urn:pulumi:lab::/m);
     expect(box.journal()).toEqual(["lab: claiming this host"]);
   });
 
@@ -205,7 +206,9 @@ describe("two stacks that claim a host at the same moment", () => {
     const { first } = await inTheMiddle();
     const { code, output } = await claim("prod", 1);
     expect(code).toBe(1);
-    expect(output).toMatch(/^n0nce fail deadline another operation holds this host/m);
+    expect(output).toMatch(
+      /^n0nce fail deadline\ttimed out after 1 s waiting for the lock of claims \(held by host-claim\)/m,
+    );
     box.write("go-on", "");
     expect(await first).toMatchObject({ code: 0 });
   });

@@ -89,6 +89,7 @@ export class Stack {
     return {
       urn: `urn:pulumi:${this.name}::model::microvm:index:${type}::${name}`,
       deadline: Date.now() + 60_000,
+      workSeconds: 30,
       signal: new AbortController().signal,
       status: () => undefined,
       pool,

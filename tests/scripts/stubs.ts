@@ -70,6 +70,7 @@ esac`,
   "nix-env": `# nix-env --profile P --set X: one generation, and no more.
 ln -sfn "$4" "$2-2-link"; ln -sfn "$4" "$2"`,
   journalctl: "# No journal to read from.",
+  losetup: "# No loop devices.",
   bootctl: `# The one-shot entry is a file.
 case $1 in
   --print-esp-path) echo "$BOX/systems" ;;
@@ -98,8 +99,14 @@ vm=$BOX/microvms/$name
 case $1 in
   is-active) if [ -e "$BOX/units/$unit" ]; then echo active; else echo inactive; exit 3; fi ;;
   start | restart)
+    echo yes >"$BOX/condition"
+    if [ -n "$(ls -A "$BOX/state/held/$name" 2>/dev/null)" ]; then
+      echo no >"$BOX/condition"
+      exit 0
+    fi
     : >"$BOX/units/$unit"
     case $unit in microvm@*) ln -sfn "$(readlink "$vm/current")" "$vm/booted" ;; esac ;;
+  cat) echo 'ConditionDirectoryNotEmpty=!/var/lib/pulumi-microvm/held/%i' ;;
   list-units)
     for unit in "$BOX"/units/microvm@*.service; do
       [ ! -e "$unit" ] || echo "\${unit##*/} loaded active running a VM"
@@ -109,6 +116,8 @@ case $1 in
     case " $* " in
       *" --property=Id,"*) ;;
       *" --property=MainPID "*) [ ! -e "$BOX/vmm/cmdline" ] || echo 7; exit ;;
+      *" --property=Job "*) cat "$BOX/job" 2>/dev/null || echo 0; exit ;;
+      *" --property=ConditionResult "*) cat "$BOX/condition" 2>/dev/null || echo yes; exit ;;
       *) exit 0 ;;
     esac
     while [ "\${1#*.service}" = "$1" ]; do shift; done

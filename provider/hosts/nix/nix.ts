@@ -3,12 +3,12 @@ import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ProviderError } from "../../errors";
-import type { Call } from "../host";
+import type { Call } from "../operations/operation";
 import { printable } from "../transport/printable";
 import { withPrivateDirectory } from "./privateDirectory";
 import { alias, sshFiles } from "../transport/sshConfig";
 import type { SshTarget } from "../transport/sshConfig";
-import { Wait } from "../operations/wait";
+import { Wait } from "../wait/wait";
 
 const NIX = ["--extra-experimental-features", "nix-command flakes"];
 

@@ -32,6 +32,12 @@ const hostSchema = z.object({
   jump: hopSchema.optional(),
   /** true: the host is left alone and its resources are carried over unchanged. */
   maintenance: z.boolean().default(false),
+  /** VMs that start, stop or restart at once. */
+  parallelism: z.int().min(1).max(64).default(4),
+  /** How long an operation may wait for locks, slots and turns, seconds. Default: 6 hours. */
+  waitTimeoutSeconds: z.int().min(1).default(21_600),
+  /** Other stacks may use this host too. */
+  shared: z.boolean().default(false),
 });
 export type HostConfig = z.infer<typeof hostSchema>;
 

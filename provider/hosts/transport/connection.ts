@@ -7,8 +7,8 @@ import { ProviderError } from "../../errors";
 import { authMethods } from "./authentication";
 import type { ProviderConfig, SshHop } from "./config";
 import { printable } from "./printable";
-import { pause } from "../operations/wait";
-import type { Wait } from "../operations/wait";
+import { pause } from "../wait/wait";
+import type { Wait } from "../wait/wait";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const LOGIN_TIMEOUT_MS = 30_000;

@@ -7,12 +7,15 @@ import { Output } from "./output";
 import { printable } from "./printable";
 import { COMMAND, encodeStdin } from "./script";
 import type { Parameters } from "./script";
-import type { Wait } from "../operations/wait";
+import type { Wait } from "../wait/wait";
 
 /** A host with hundreds of VMs answers a probe with a few hundred KiB. */
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const MAX_OUTPUT_LINES = 50_000;
 const MAX_STDERR_BYTES = 8 * 1024;
+const MAX_MARKER = 4096;
+
+export type Stage = "waiting" | "working";
 
 export interface Run {
   script: string;
@@ -20,6 +23,8 @@ export interface Run {
   payload?: string;
   wait: Wait;
   onStatus?: (text: string) => void;
+  /** The script waits for a lock or a slot, or has what it needs and works. */
+  onStage?: (stage: Stage) => void;
   /** The lines are for people: bytes that are not UTF-8 are replaced. Otherwise they are an error. */
   freeText?: boolean;
 }
@@ -98,7 +103,8 @@ function collect(
     const output = new Output(MAX_OUTPUT_BYTES);
     const errors = new Output(MAX_STDERR_BYTES);
     let code: number | null = null;
-    const { wait, onStatus } = run;
+    const { wait } = run;
+    const markers = new Markers(nonce, run);
     const stop = (error: ProviderError): void => {
       wait.signal.removeEventListener("abort", abort);
       discard(channel);
@@ -112,7 +118,7 @@ function collect(
     }
     channel.on("data", (chunk: Buffer) => {
       if (!output.append(chunk)) stop(tooMuch(name, `${MAX_OUTPUT_BYTES / 1024 / 1024} MiB`));
-      else if (onStatus) forwardStatus(chunk, nonce, onStatus);
+      else markers.see(chunk);
     });
     channel.stderr.on("data", (chunk: Buffer) => errors.append(chunk));
     channel.on("exit", (status: number | null) => (code = status));
@@ -140,14 +146,32 @@ function tooMuch(name: string, limit: string): ProviderError {
   return new ProviderError("operation", `${name}: the host printed more than ${limit}`);
 }
 
-/** The latest status line of each piece is shown; one that is torn between two pieces is left out. */
-function forwardStatus(chunk: Buffer, nonce: string, onStatus: (text: string) => void): void {
-  const prefix = `${nonce} status `;
-  const latest = chunk
-    .toString("utf8")
-    .split("\n")
-    .findLast((line) => line.startsWith(prefix));
-  if (latest !== undefined) onStatus(printable(latest.slice(prefix.length)));
+/** Finds status lines and the start of the work in the output as it comes, in whatever pieces. */
+class Markers {
+  private rest = "";
+
+  constructor(
+    private readonly nonce: string,
+    private readonly run: Pick<Run, "onStatus" | "onStage">,
+  ) {}
+
+  see(chunk: Buffer): void {
+    const { onStatus, onStage } = this.run;
+    if (onStatus === undefined && onStage === undefined) return;
+    const lines = `${this.rest}${chunk.toString("latin1")}`.split("\n");
+    // A marker is short; the rest of a long line is no marker.
+    this.rest = (lines.pop() ?? "").slice(0, MAX_MARKER);
+    const ours = lines.filter((line) => line.startsWith(this.nonce));
+    const stage = ours.map((line) => line.slice(this.nonce.length + 1)).findLast(isStage);
+    if (stage !== undefined) onStage?.(stage);
+    const prefix = `${this.nonce} status `;
+    const latest = ours.findLast((line) => line.startsWith(prefix))?.slice(prefix.length);
+    if (latest !== undefined) onStatus?.(printable(Buffer.from(latest, "latin1").toString("utf8")));
+  }
+}
+
+function isStage(text: string): text is Stage {
+  return text === "waiting" || text === "working";
 }
 
 function result(
@@ -164,8 +188,8 @@ function result(
     if (!line.startsWith(`${nonce} `)) lines.push(line);
     else if (line === `${nonce} done`) done = true;
     else {
-      const failure = /^\S+ fail (\S+) (.*)$/.exec(line);
-      if (failure) throw failed(name, failure[1] ?? "", failure[2] ?? "");
+      const [, cause, what = "", remedy] = FAILURE.exec(line) ?? [];
+      if (cause !== undefined) throw failed(name, cause, what, remedy);
     }
   }
   if (done && code === 0) {
@@ -182,8 +206,10 @@ function result(
   );
 }
 
-/** `what | remedy` as scripts report it. */
-function failed(name: string, cause: string, text: string): ProviderError {
-  const [what = "", remedy] = printable(text).split(" | ");
-  return new ProviderError(causeOf(cause), `${name}: ${what}`, remedy);
+/** `NONCE fail CAUSE<TAB>WHAT<TAB>REMEDY`, the remedy maybe empty: `fail` of scripts/shared/lib.sh. */
+const FAILURE = /^\S+ fail (\S+)\t([^\t]*)(?:\t([^\t]*))?$/;
+
+function failed(name: string, cause: string, what: string, remedy = ""): ProviderError {
+  const text = `${name}: ${printable(what)}`;
+  return new ProviderError(causeOf(cause), text, remedy === "" ? undefined : printable(remedy));
 }

@@ -1,7 +1,7 @@
 /** `Hypervisor`: checks that a host is fit for VMs, and records whose it is. It changes nothing else there. */
 import { z } from "zod";
 import { ProviderError } from "../../errors";
-import type { HostFacts } from "../../hosts/facts/facts";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
 import type { Resource } from "../../resource";
 import { UNKNOWN, toMap } from "../../wire";
 import {

@@ -1,5 +1,5 @@
 /** Is a host fit for what the site wants of it? Pure: facts and wishes in, verdicts out. */
-import type { HostFacts } from "../../hosts/facts/facts";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
 
 export const CHECKS = [
   "kvm",

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { ProviderError } from "../../errors";
-import type { HostFacts } from "../../hosts/facts/facts";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { makeRecord, ownership, refuseOthers } from "../../ownership";
 import type { Context } from "../../resource";
 
@@ -80,9 +80,10 @@ export async function claim(
 ): Promise<HostFacts> {
   if (claimOf(facts, context.urn) === "owned") return facts;
   return context.pool.get(hostName).operate(context, {
-    scripts: ["host-claim"],
+    script: "host-claim",
     machineId: facts.machineId,
     parameters: { record: makeRecord(context.urn, {}) },
+    seconds: context.workSeconds,
   });
 }
 
@@ -92,5 +93,6 @@ export async function release(context: Context, hostName: string): Promise<void>
   const facts = await host.read(context);
   if (!["owned", "altered"].includes(claimOf(facts, context.urn))) return;
   const { machineId } = facts;
-  await host.operate(context, { scripts: ["host-release"], machineId, parameters: {} });
+  const seconds = context.workSeconds;
+  await host.operate(context, { script: "host-release", machineId, parameters: {}, seconds });
 }

@@ -1,7 +1,7 @@
 /** `NixosSystem`: the host's own system: activated on trial, confirmed by a new login, else rolled back. */
 import { ProviderError } from "../../errors";
-import type { HostFacts } from "../../hosts/facts/facts";
-import { Wait } from "../../hosts/operations/wait";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
+import { Wait, within } from "../../hosts/wait/wait";
 import { refuseOthers } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
@@ -31,7 +31,8 @@ async function bringAbout(job: Job): Promise<State> {
       case "switch":
         if (state.toplevel !== wanted.toplevel) {
           const closure = { drvPath: wanted.drvPath, outPath: wanted.toplevel };
-          await bring(context, { ...wanted, name: `the system of ${wanted.host}` }, [closure]);
+          const { host, build, buildTimeoutSeconds: seconds } = wanted;
+          await bring(context, { host, build, seconds, name: `the system of ${host}` }, [closure]);
         }
         facts = await inTurn(job, () => switchSystem(job));
         break;
@@ -55,13 +56,16 @@ async function bringAbout(job: Job): Promise<State> {
 /** A VM that does not build is found out before a reboot stops it: docs/decisions/0007. */
 async function buildVms({ context, wanted }: Job): Promise<void> {
   if (wanted.build === "host" || wanted.vmDerivations.length === 0) return;
-  const to = { host: wanted.host, name: `the VMs of ${wanted.host}` };
+  const { host, buildTimeoutSeconds: seconds } = wanted;
+  const to = { host, seconds, name: `the VMs of ${host}` };
   await buildHere(context, to, wanted.vmDerivations);
 }
 
 function inTurn(job: Job, work: () => Promise<HostFacts>): Promise<HostFacts> {
   const { context, wanted } = job;
-  return context.pool.trials.run(wanted.host, new Wait(wanted.host, context), work);
+  const { waitTimeoutSeconds } = context.pool.configOf(wanted.host);
+  const wait = new Wait(wanted.host, within(context, waitTimeoutSeconds));
+  return context.pool.trials.run(wanted.host, wait, work, context.status);
 }
 
 function tell(context: Context, wanted: Inputs, state: State): void {
@@ -84,6 +88,7 @@ export const nixosSystem: Resource<Inputs, State> = {
     "the host goes back by itself, and the operation has failed. Running VMs are left alone. It stays on removal.",
   inputs,
   outputs,
+  // Its steps have limits of their own among its inputs.
   timeoutSeconds: 3600,
   immutable: { host: "A host keeps its name; add the new one." },
   incidental: [
@@ -92,6 +97,7 @@ export const nixosSystem: Resource<Inputs, State> = {
     "switchTimeoutSeconds",
     "confirmTimeoutSeconds",
     "bootTimeoutSeconds",
+    "buildTimeoutSeconds",
     "stopOrder",
     "vmDerivations",
     "packages",
@@ -160,6 +166,7 @@ export const nixosSystem: Resource<Inputs, State> = {
     const target = context.pool.get(wanted.host);
     const machineId = state?.machineId ?? (await target.read(context)).machineId;
     const parameters = { switch_seconds: String(wanted.switchTimeoutSeconds) };
-    await target.operate(context, { scripts: ["system", "system-remove"], machineId, parameters });
+    const seconds = wanted.switchTimeoutSeconds;
+    await target.operate(context, { script: "system-remove", machineId, parameters, seconds });
   },
 };

@@ -1,7 +1,7 @@
 /** One boot of a system on trial: the host is rebooted, and what it comes back on is looked at. */
 import { ProviderError, messageOf } from "../../errors";
-import type { HostFacts } from "../../hosts/facts/facts";
-import { pause } from "../../hosts/operations/wait";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
+import { pause } from "../../hosts/wait/wait";
 import { LOOK_AGAIN_MS, look, mayGoOn, run } from "./nixosSystemSwitch";
 import type { Job } from "./nixosSystemSwitch";
 

@@ -1,5 +1,5 @@
 /** What is to be done next for a host's system. Pure. */
-import type { HostFacts } from "../../hosts/facts/facts";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
 import type { Inputs } from "./nixosSystemState";
 
 /**

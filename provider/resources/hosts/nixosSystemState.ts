@@ -1,6 +1,6 @@
 /** What `NixosSystem` is given, and what it observes of the host's own system. */
 import { z } from "zod";
-import type { HostFacts } from "../../hosts/facts/facts";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { ownership } from "../../ownership";
 import { host, name, storePath } from "../shared/fields";
 
@@ -33,6 +33,11 @@ export const inputs = z.object({
     .min(1)
     .default(600)
     .describe("How long a reboot may take, from the last VM's stop to a login. Default: 600."),
+  buildTimeoutSeconds: z
+    .int()
+    .min(1)
+    .default(14_400)
+    .describe("How long a build, or a copy to the host, may take. Default: 14400."),
   stopOrder: z
     .array(name)
     .default([])

@@ -4,9 +4,9 @@
  */
 import { ProviderError, messageOf } from "../../errors";
 import type { Cause } from "../../errors";
-import type { HostFacts } from "../../hosts/facts/facts";
-import type { Host } from "../../hosts/host";
-import { pause } from "../../hosts/operations/wait";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
+import type { Hypervisor } from "../../hosts/host";
+import { pause } from "../../hosts/wait/wait";
 import { makeRecord } from "../../ownership";
 import type { Context } from "../../resource";
 import { requireMachine } from "../shared/fields";
@@ -17,7 +17,7 @@ export interface Job {
   context: Context;
   wanted: Inputs;
   machineId: string;
-  target: Host;
+  target: Hypervisor;
 }
 
 export const LOOK_AGAIN_MS = 1_000;
@@ -124,14 +124,24 @@ export function run(
   parameters: Record<string, string>,
 ): Promise<HostFacts> {
   return target.operate(context, {
-    scripts: ["system", name],
+    script: name,
     machineId,
     parameters: {
       toplevel: wanted.toplevel,
       switch_seconds: String(wanted.switchTimeoutSeconds),
+      build_seconds: String(wanted.buildTimeoutSeconds),
       ...parameters,
     },
+    seconds: secondsOf(wanted, name),
   });
+}
+
+/** Longer than the host's own limits for a step: the provider only reports what they lead to. */
+function secondsOf(wanted: Inputs, name: string): number {
+  const build =
+    name === "system-switch" && wanted.build === "host" ? wanted.buildTimeoutSeconds : 0;
+  const stops = name === "system-reboot" ? wanted.bootTimeoutSeconds : 0;
+  return build + stops + 2 * wanted.switchTimeoutSeconds + MARGIN_SECONDS;
 }
 
 /** The operation was sent, and its end was not seen. */

@@ -1,7 +1,7 @@
 /** The guest's part of a volume that grows while its VM runs: the file system that is mounted there. */
 import { ProviderError, messageOf } from "../../errors";
 import { awaitGuest } from "../../hosts/guest";
-import type { Host } from "../../hosts/host";
+import type { Hypervisor } from "../../hosts/host";
 import type { Context } from "../../resource";
 
 const BYTES_PER_MIB = 1024 * 1024;
@@ -18,7 +18,7 @@ export interface GrowingVolume {
 
 /** Grows the file system to the size of its disk, which the guest sees by now. Can be run again. */
 export async function growInGuest(
-  host: Host,
+  host: Hypervisor,
   context: Context,
   hostKey: string | undefined,
   volume: GrowingVolume,
@@ -32,7 +32,7 @@ export async function growInGuest(
     const deadline = Math.min(context.deadline, Date.now() + ANSWER_MS);
     await awaitGuest(host, { ...context, deadline }, guest);
     context.status("growing the file system in the guest");
-    await host.inGuest(context, guest, "guest-grow", {
+    await context.pool.guest(host.name, guest).ask(context, "guest-grow", {
       label: volume.label,
       bytes: String(volume.sizeMiB * BYTES_PER_MIB),
     });

@@ -1,6 +1,6 @@
 /** The part of `MicroVm` that is about the memory target. Pure; scripts/memory.sh applies it. */
 import { z } from "zod";
-import type { VmFact } from "../../hosts/facts/facts";
+import type { VmFact } from "../../hosts/facts/hostFacts";
 
 export const memoryTargetMiB = z
   .int()

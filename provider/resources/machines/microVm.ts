@@ -1,17 +1,25 @@
 /** `MicroVm`: a VM in microvm.nix's layout: installed, running or not, and answering. */
 import { ProviderError } from "../../errors";
-import type { VmFact } from "../../hosts/facts/facts";
+import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
 import { openRecord, refuseOthers } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
 import type { ValueMap } from "../../wire";
 import { importable, requireMachine, splitId } from "../shared/fields";
 import { memoryDrift } from "./memory";
-import { settle } from "./microVmStart";
+import {
+  STOP_SECONDS,
+  restartSeconds,
+  settle,
+  slotParameters,
+  startDeadline,
+} from "./microVmStart";
 import { inputs, outputs, stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 import { switchLive } from "./microVmSwitch";
 import { decide, explain } from "./microVmUpdate";
+import type { Decision } from "./microVmUpdate";
+import { inTurn } from "../shared/turn";
 
 function refuse(
   _: Context,
@@ -72,6 +80,47 @@ function predictRunning(wanted: Inputs, state: State | undefined): ValueMap {
   };
 }
 
+/** What a host does only a few of at a time: a VM that boots or shuts down takes its processors. */
+const LOADS_HOST: readonly Decision["action"][] = ["start", "stop", "restart"];
+
+/** Installs the VM, and ends what that has started: a start or a live switch. */
+async function bringAbout(
+  context: Context,
+  wanted: Inputs,
+  before: HostFacts,
+  action: Decision["action"],
+  recorded: State | undefined,
+): Promise<State> {
+  const facts = await context.pool.get(wanted.host).operate(context, {
+    script: "microvm-apply",
+    machineId: wanted.machineId,
+    parameters: {
+      name: wanted.name,
+      runner: wanted.runner,
+      toplevel: wanted.toplevel,
+      running: wanted.running ? "yes" : "no",
+      restart: `"restart":${JSON.stringify(wanted.restart)}`,
+      memory_target: String(wanted.memoryTargetMiB ?? ""),
+      hardware: wanted.hardware,
+      update: action,
+      seen: before.vms.get(wanted.name)?.invocation ?? "",
+      known: recorded === undefined ? "no" : "yes",
+      record: openRecord(context.urn, { running: wanted.running, restart: wanted.restart }),
+      ...slotParameters(context, wanted),
+    },
+    seconds: restartSeconds(context),
+  });
+  const state = stateOf(facts, wanted, context.urn);
+  if (state === undefined) {
+    throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} was not installed`);
+  }
+  if (state.status === "activating" && action !== "install") {
+    return switchLive(context, wanted, state);
+  }
+  if (state.status === "ready") return state;
+  return settle(context, wanted, state, startDeadline(context, facts, wanted));
+}
+
 export const microVm: Resource<Inputs, State> = {
   type: "MicroVm",
   description:
@@ -86,7 +135,7 @@ export const microVm: Resource<Inputs, State> = {
     name: "Make a new VM, and remove this one.",
   },
   mirrored: ["runner", "toplevel", "running", "restart"],
-  incidental: ["hardware", "closureInfo", "liveSwitch", "updatePolicy"],
+  incidental: ["hardware", "closureInfo", "liveSwitch", "updatePolicy", "switchTimeoutSeconds"],
   id: (wanted) => `${wanted.host}/${wanted.name}`,
 
   drift(state, wanted) {
@@ -130,39 +179,23 @@ export const microVm: Resource<Inputs, State> = {
   async converge(context, wanted, _observed, recorded) {
     const before = await context.pool.get(wanted.host).read(context);
     const { action } = decide(wanted, stateOf(before, wanted, context.urn));
-    const facts = await context.pool.get(wanted.host).operate(context, {
-      scripts: ["vmm", "memory", "microvm", "microvm-apply"],
-      machineId: wanted.machineId,
-      parameters: {
-        name: wanted.name,
-        runner: wanted.runner,
-        toplevel: wanted.toplevel,
-        running: wanted.running ? "yes" : "no",
-        restart: `"restart":${JSON.stringify(wanted.restart)}`,
-        memory_target: String(wanted.memoryTargetMiB ?? ""),
-        hardware: wanted.hardware,
-        update: action,
-        seen: before.vms.get(wanted.name)?.invocation ?? "",
-        known: recorded === undefined ? "no" : "yes",
-        record: openRecord(context.urn, { running: wanted.running, restart: wanted.restart }),
-      },
-    });
-    const state = stateOf(facts, wanted, context.urn);
-    if (state === undefined) {
-      throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} was not installed`);
-    }
-    if (state.status === "activating" && action !== "install") {
-      return switchLive(context, wanted, state);
-    }
-    return state.status === "ready" ? state : settle(context, wanted, state);
+    const work = (): Promise<State> => bringAbout(context, wanted, before, action, recorded);
+    if (!LOADS_HOST.includes(action)) return work();
+    const { vms } = context.pool.limitsOf(wanted.host);
+    return inTurn(context, vms, wanted.host, wanted.name, work);
   },
 
   async remove(context, wanted) {
-    await context.pool.get(wanted.host).operate(context, {
-      scripts: ["memory", "microvm-remove"],
-      machineId: wanted.machineId,
-      parameters: { name: wanted.name },
-    });
+    const { host, machineId, name } = wanted;
+    const operation = {
+      script: "microvm-remove",
+      machineId,
+      parameters: { name, ...slotParameters(context, wanted) },
+      seconds: STOP_SECONDS,
+    };
+    await inTurn(context, context.pool.limitsOf(host).vms, host, name, () =>
+      context.pool.get(host).operate(context, operation),
+    );
   },
 
   async find(context, id) {

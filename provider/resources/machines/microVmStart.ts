@@ -1,6 +1,9 @@
 /** The end of a start: the guest is seen, or the VM goes back to its previous runner. */
 import { PartialFailure, ProviderError, asError, messageOf } from "../../errors";
 import { awaitGuest } from "../../hosts/guest";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
+import { journalTail } from "../../hosts/reads";
+import { within } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
 import type { Context } from "../../resource";
 import { stateOf } from "./microVmState";
@@ -32,22 +35,47 @@ async function requireGuest(
 /** An error's message with the last words of the VM's unit: what there is to see of a guest that can't be asked. */
 export async function withJournal(context: Context, wanted: Inputs, error: Error): Promise<string> {
   const host = context.pool.get(wanted.host);
-  const tail = await host.journalTail(context, wanted.name).catch(() => []);
+  const tail = await journalTail(host, context, wanted.name).catch(() => []);
   const journal = tail.length === 0 ? "" : `\n  ${tail.map(printable).join("\n  ")}`;
   return `${messageOf(error)}${journal}`;
 }
 
-/** Part of the time that is left; the rest is for going back. */
-const WAIT_SHARE = 0.6;
+/** A stop is bounded by the unit's own TimeoutStopSec; the provider only stops waiting. */
+export const STOP_SECONDS = 900;
+/** A start that an earlier run began may have used up its time long ago: one good look at it. */
+const LOOK_SECONDS = 60;
+
+/** A restart, and the restart on the previous runner where the new one does not start. */
+export function restartSeconds({ workSeconds }: Context): number {
+  return 2 * (workSeconds + STOP_SECONDS);
+}
+
+export function slotParameters(context: Context, { host }: Inputs): Record<string, string> {
+  return {
+    start_seconds: String(Math.ceil(context.workSeconds)),
+    parallelism: String(context.pool.configOf(host).parallelism),
+  };
+}
+
+/** Until when a guest may take to answer. Its time begins when its unit starts. */
+export function startDeadline(context: Context, facts: HostFacts, { name }: Inputs): number {
+  const since = facts.vms.get(name)?.startedSeconds ?? facts.clockSeconds;
+  const elapsed = Math.max(0, facts.clockSeconds - since);
+  const left = Math.max(context.workSeconds - elapsed, Math.min(context.workSeconds, LOOK_SECONDS));
+  return Date.now() + left * 1000;
+}
 
 /**
  * Ends a start: confirmed when the guest is seen. A guest that does not come up after a change goes
  * back to its previous runner, and the change has failed.
  */
-export async function settle(context: Context, wanted: Inputs, state: State): Promise<State> {
+export async function settle(
+  context: Context,
+  wanted: Inputs,
+  state: State,
+  deadline: number,
+): Promise<State> {
   const canGoBack = state.status !== "starting";
-  const left = context.deadline - Date.now();
-  const deadline = canGoBack ? Date.now() + Math.floor(left * WAIT_SHARE) : context.deadline;
   try {
     await requireGuest(context, wanted, state, deadline);
   } catch (error) {
@@ -64,9 +92,15 @@ export async function settled(
   outcome: "confirmed" | "failed" | "reverted",
 ): Promise<State> {
   const facts = await context.pool.get(wanted.host).operate(context, {
-    scripts: ["vmm", "memory", "microvm", "microvm-settle"],
+    script: "microvm-settle",
     machineId: wanted.machineId,
-    parameters: { name: wanted.name, outcome, runner: wanted.runner },
+    parameters: {
+      name: wanted.name,
+      outcome,
+      runner: wanted.runner,
+      ...slotParameters(context, wanted),
+    },
+    seconds: restartSeconds(context),
   });
   const state = stateOf(facts, wanted, context.urn);
   if (state !== undefined) return state;
@@ -101,7 +135,7 @@ export async function wentBack(
     return new PartialFailure(failed, new Error(text));
   }
   const how = outcome === "failed" ? "by a restart" : "without a restart";
-  const answers = await seeGuest(context, wanted, state).then(
+  const answers = await seeGuest(within(context, context.workSeconds), wanted, state).then(
     () => "and answers again",
     () => "but has not answered yet",
   );

@@ -1,8 +1,8 @@
 /** What `MicroVm` is given, and what it observes of a VM. */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
-import type { HostFacts, VmFact } from "../../hosts/facts/facts";
-import { parseRecord } from "../../hosts/facts/facts";
+import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
+import { parseRecord } from "../../hosts/facts/record";
 import { ownership } from "../../ownership";
 import { host, machineId, name, storePath } from "../shared/fields";
 import { memoryOutputs, memoryState, memoryTargetMiB } from "./memory";
@@ -40,6 +40,11 @@ export const inputs = z.object({
     .boolean()
     .default(false)
     .describe("The guest can be switched: it mounts the host's store, and runs sshd and Nix."),
+  switchTimeoutSeconds: z
+    .int()
+    .min(1)
+    .default(600)
+    .describe("How long a live switch may take in the guest. Default: 600."),
   updatePolicy: z
     .enum(["live", "restart", "onNextBoot"])
     .default("live")

@@ -2,14 +2,15 @@
 import { randomUUID } from "node:crypto";
 import { PartialFailure, asError, isLinkLost, messageOf } from "../../errors";
 import { awaitGuest } from "../../hosts/guest";
-import type { Guest, Host } from "../../hosts/host";
+import { within } from "../../hosts/wait/wait";
+import type { Guest } from "../../hosts/guest";
+import type { Hypervisor } from "../../hosts/host";
 import type { Context } from "../../resource";
 import { settled, wentBack, withJournal } from "./microVmStart";
 import type { Inputs, State } from "./microVmState";
 
-/** Part of the time that is left; the rest is for going back. */
-const SWITCH_SHARE = 0.6;
-const REVERT_SHARE = 0.3;
+/** What the login to the guest, and its report, take beside the switch itself. */
+const MARGIN_SECONDS = 60;
 /** Behind the switch's own deadline: the guest then goes back by itself. Who is still there has begun to undo it before. */
 const CONFIRM_SECONDS = 30;
 
@@ -22,9 +23,9 @@ export async function switchLive(context: Context, wanted: Inputs, state: State)
   const host = context.pool.get(wanted.host);
   const guest = { name: wanted.name, address: wanted.address, hostKey: state.guestHostKey };
   try {
-    const limited = share(context, SWITCH_SHARE);
+    const limited = switchLimits(context, wanted);
     if (state.system !== wanted.toplevel) {
-      await runSwitch(host, limited, guest, wanted.toplevel, wanted.closureInfo ?? "");
+      await runSwitch(host, limited, guest, wanted, wanted.toplevel, wanted.closureInfo ?? "");
     }
     // A login of its own: the one before may be all that the switch left of the guest's network.
     await inGuest(host, limited, guest, "guest-confirm", { toplevel: wanted.toplevel });
@@ -35,32 +36,31 @@ export async function switchLive(context: Context, wanted: Inputs, state: State)
   return settled(context, wanted, "confirmed");
 }
 
-function share(context: Context, part: number): Context {
-  const now = Date.now();
-  return { ...context, deadline: now + Math.floor((context.deadline - now) * part) };
+function switchLimits(context: Context, { switchTimeoutSeconds }: Inputs): Context {
+  return within(context, switchTimeoutSeconds + MARGIN_SECONDS);
 }
 
 /** To its end, once, also when the link is lost: the switch may restart the guest's own network. */
 function runSwitch(
-  host: Host,
+  host: Hypervisor,
   context: Context,
   guest: Guest,
+  { switchTimeoutSeconds }: Inputs,
   toplevel: string,
   closureInfo: string,
 ): Promise<void> {
-  const seconds = Math.max(1, Math.floor((context.deadline - Date.now()) / 1000) - 1);
   return inGuest(host, context, guest, "guest-switch", {
     operation: randomUUID(),
     toplevel,
     closure_info: closureInfo,
-    seconds: String(seconds),
+    seconds: String(switchTimeoutSeconds),
     confirm_seconds: String(CONFIRM_SECONDS),
   });
 }
 
 /** Runs a script that can be sent again; when the link is lost it is, as soon as the guest answers. */
 async function inGuest(
-  host: Host,
+  host: Hypervisor,
   context: Context,
   guest: Guest,
   name: string,
@@ -68,7 +68,7 @@ async function inGuest(
 ): Promise<void> {
   for (;;) {
     try {
-      await host.inGuest(context, guest, name, parameters);
+      await context.pool.guest(host.name, guest).ask(context, name, parameters);
       return;
     } catch (error) {
       if (!isLinkLost(error) || context.signal.aborted) throw error;
@@ -87,8 +87,8 @@ async function goBack(
   cause: Error,
 ): Promise<PartialFailure> {
   const host = context.pool.get(wanted.host);
-  const back = share(context, REVERT_SHARE);
-  const fault = await runSwitch(host, back, guest, "", "").then(
+  const back = switchLimits(context, wanted);
+  const fault = await runSwitch(host, back, guest, wanted, "", "").then(
     () => undefined,
     (error: unknown) => messageOf(error),
   );

@@ -1,11 +1,12 @@
 /** `NixClosure`: store paths that are valid on a host and kept by GC roots. */
 import { z } from "zod";
 import { ProviderError } from "../../errors";
-import type { HostFacts } from "../../hosts/facts/facts";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { makeRecord, ownership, refuseOthers } from "../../ownership";
 import { knownChanges } from "../../packages";
 import type { Resource } from "../../resource";
 import { bring } from "../shared/closures";
+import { inTurn } from "../shared/turn";
 import { host, machineId, name, requireMachine, storePath } from "../shared/fields";
 
 const root = z.object({
@@ -30,6 +31,9 @@ const inputs = z.object({
     .describe("Package -> version: what a preview shows of a changed closure. Changes nothing."),
 });
 type Inputs = z.infer<typeof inputs>;
+
+/** What the host needs beside the build. */
+const MARGIN_SECONDS = 600;
 
 /** In a state from before closures had records, as long as the host has none of this one. */
 const UNRECORDED = "unrecorded";
@@ -92,7 +96,7 @@ export const nixClosure: Resource<Inputs, State> = {
   description: "Store paths on a host, with all that they need, kept by GC roots.",
   inputs,
   outputs,
-  timeoutSeconds: 1800,
+  timeoutSeconds: 14_400,
   immutable: { host: "A VM does not move.", machineId: "This is another machine." },
   incidental: ["packages"],
   mirrored: [],
@@ -130,10 +134,15 @@ export const nixClosure: Resource<Inputs, State> = {
   async converge(context, wanted, observed) {
     const keys = differing(observed, wanted);
     const missing = keys.flatMap((key) => wanted.roots[key] ?? []);
-    if (missing.length > 0) await bring(context, wanted, missing);
-    const facts = await context.pool.get(wanted.host).operate(context, {
-      scripts: ["closure-apply"],
+    const { host: hostName, name: closure, build } = wanted;
+    const seconds = context.workSeconds;
+    if (missing.length > 0) {
+      await bring(context, { host: hostName, name: closure, build, seconds }, missing);
+    }
+    const operation = {
+      script: "closure-apply",
       machineId: wanted.machineId,
+      seconds: seconds + MARGIN_SECONDS,
       parameters: {
         name: wanted.name,
         record: makeRecord(context.urn, {}),
@@ -144,8 +153,16 @@ export const nixClosure: Resource<Inputs, State> = {
           wanted.build === "host"
             ? keys.map((key) => wanted.roots[key]?.drvPath ?? "").join(" ")
             : "",
+        build_seconds: String(seconds),
       },
-    });
+    };
+    const facts = await inTurn(
+      context,
+      context.pool.limitsOf(hostName).builds,
+      hostName,
+      closure,
+      () => context.pool.get(hostName).operate(context, operation),
+    );
     const state = stateOf(facts, wanted, context.urn, undefined);
     if (state !== undefined) return state;
     throw new ProviderError("operation", `${wanted.host}: closure ${wanted.name} was not kept`);
@@ -153,9 +170,10 @@ export const nixClosure: Resource<Inputs, State> = {
 
   async remove(context, wanted) {
     await context.pool.get(wanted.host).operate(context, {
-      scripts: ["closure-remove"],
+      script: "closure-remove",
       machineId: wanted.machineId,
       parameters: { name: wanted.name },
+      seconds: MARGIN_SECONDS,
     });
   },
 };

@@ -1,10 +1,13 @@
 /** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
 import { PartialFailure, ProviderError, asError } from "../../errors";
-import type { ImageContent } from "../../hosts/host";
+import { image as imageOn } from "../../hosts/reads";
+import type { ImageContent } from "../../hosts/reads";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { openRecord, ownership, refuseOthers } from "../../ownership";
 import type { Context, InputFault, Resource } from "../../resource";
 import { UNKNOWN, toMap } from "../../wire";
 import { importable, notAnId, requireMachine, splitId } from "../shared/fields";
+import { inTurn } from "../shared/turn";
 import { growInGuest } from "./guestVolume";
 import * as content from "./volumeState";
 import { BYTES_PER_MIB, inputs, keyOf, outputs, stateOf } from "./volumeState";
@@ -122,6 +125,20 @@ function stated(image: ImageContent, id: string): Pick<Inputs, "sizeMiB" | "fsTy
   return { sizeMiB, fsType, label: image.label };
 }
 
+/** A few at a time: what works on an image is never cut, and may take hours. */
+function onImages(
+  context: Context,
+  wanted: Inputs,
+  name: string,
+  parameters: Record<string, string>,
+): Promise<HostFacts> {
+  const { host, machineId } = wanted;
+  const operation = { script: name, machineId, parameters, seconds: context.workSeconds };
+  return inTurn(context, context.pool.limitsOf(host).volumes, host, keyOf(wanted), () =>
+    context.pool.get(host).operate(context, operation),
+  );
+}
+
 export const volume: Resource<Inputs, State> = {
   type: "Volume",
   description:
@@ -129,7 +146,7 @@ export const volume: Resource<Inputs, State> = {
     "shrunk, never formatted again, never replaced. By default it stays when it is removed from the site.",
   inputs,
   outputs,
-  timeoutSeconds: 600,
+  timeoutSeconds: 86_400,
   immutable: {
     host: NEVER,
     machineId: "This is another machine.",
@@ -186,10 +203,8 @@ export const volume: Resource<Inputs, State> = {
 
   async converge(context, wanted, _observed, recorded) {
     const host = context.pool.get(wanted.host);
-    const { machineId } = wanted;
     const parameters = parametersOf(wanted, context.urn, recorded);
-    const apply = { scripts: ["vmm", "volume", "volume-apply"], machineId, parameters };
-    let facts = await host.operate(context, apply);
+    let facts = await onImages(context, wanted, "volume-apply", parameters);
     const state = stateOf(facts, wanted, context.urn);
     if (state === undefined) {
       throw new ProviderError("operation", `${wanted.host}: volume ${keyOf(wanted)} was not made`);
@@ -197,11 +212,7 @@ export const volume: Resource<Inputs, State> = {
     if (state.status !== "growing") return state;
     try {
       await growInGuest(host, context, facts.vms.get(wanted.vm)?.hostKey, wanted);
-      facts = await host.operate(context, {
-        scripts: ["volume", "volume-grown"],
-        machineId,
-        parameters,
-      });
+      facts = await onImages(context, wanted, "volume-grown", parameters);
     } catch (error) {
       throw new PartialFailure(state, asError(error));
     }
@@ -209,11 +220,8 @@ export const volume: Resource<Inputs, State> = {
   },
 
   async remove(context, wanted, recorded) {
-    await context.pool.get(wanted.host).operate(context, {
-      scripts: ["vmm", "volume", "volume-remove"],
-      machineId: wanted.machineId,
-      parameters: parametersOf(wanted, context.urn, recorded),
-    });
+    const parameters = parametersOf(wanted, context.urn, recorded);
+    await onImages(context, wanted, "volume-remove", parameters);
   },
 
   async find(context, id) {
@@ -222,7 +230,7 @@ export const volume: Resource<Inputs, State> = {
     if (vm === "") throw notAnId(id, ID_SHAPE);
     const image = path ?? defaultImage(vm, volumeName);
     const facts = await context.pool.get(hostName).read(context);
-    const found = await context.pool.get(hostName).image(context, image);
+    const found = await imageOn(context.pool.get(hostName), context, image);
     if (found === undefined) return undefined;
     const { machineId } = facts;
     const seen = { host: hostName, machineId, vm, name: volumeName, image, ...stated(found, id) };

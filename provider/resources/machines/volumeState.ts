@@ -1,8 +1,8 @@
 /** What `Volume` is given, and what it observes of an image. */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
-import { parseRecord } from "../../hosts/facts/facts";
-import type { HostFacts, ImageFact } from "../../hosts/facts/facts";
+import { parseRecord } from "../../hosts/facts/record";
+import type { HostFacts, ImageFact } from "../../hosts/facts/hostFacts";
 import { printable } from "../../hosts/transport/printable";
 import { ownership } from "../../ownership";
 import { absolutePath, host, machineId, name } from "../shared/fields";
@@ -49,7 +49,8 @@ export const outputs = z.object({
   status: z
     .string()
     .describe(
-      "ready; missing: was made and is gone; creating, growing, trashing, deleting: interrupted; retained; unrecorded.",
+      "ready; missing: was made and is gone; creating, growing, trashing, deleting: interrupted; " +
+        "held: its VM is still held back by interrupted work; retained; unrecorded.",
     ),
   ownership: z.string().describe("owned, altered, missing or `owned by URN`."),
   content: z
@@ -76,10 +77,15 @@ export function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | 
   const isStopped = ["inactive", "failed"].includes(facts.vms.get(wanted.vm)?.active ?? "inactive");
   return {
     sizeMiB: image === undefined ? 0 : image.sizeBytes / BYTES_PER_MIB,
-    status: image === undefined && !WITHOUT_IMAGE.includes(phase) ? "missing" : phase,
+    status: statusOf(phase, image !== undefined, facts.held.has(keyOf(wanted))),
     ownership: ownership(text, urn),
     content: image === undefined ? AS_STATED : verdict(image, wanted, record?.bytes, isStopped),
   };
+}
+
+function statusOf(phase: string, hasImage: boolean, isHeld: boolean): string {
+  if (!hasImage && !WITHOUT_IMAGE.includes(phase)) return "missing";
+  return phase === "ready" && isHeld ? "held" : phase;
 }
 
 /** `hadBytes`: the size that the image had when it was whole last, where that is recorded. */

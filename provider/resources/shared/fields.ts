@@ -1,7 +1,7 @@
 /** Input fields that several resources share. Strict: what passes is inert in a path or a unit name. */
 import { z } from "zod";
 import { ProviderError } from "../../errors";
-import type { HostFacts } from "../../hosts/facts/facts";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
 
 export const name = z
   .string()

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: lib
 # Runs in a guest, over a fresh connection: it runs the system that it was switched to. p_toplevel
 read_parameters
 ROLLBACK=pulumi-microvm-switch-rollback

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: lib
 # Runs in a guest: grows the file system with a label to the size that its disk has by now. p_label p_bytes
 read_parameters
 

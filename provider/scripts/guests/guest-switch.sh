@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: lib
 # Runs in a guest: activates a system, in the order of microvm.nix's deploy.sshSwitch, as a unit of its own, which
 # survives a lost link. Sent again with the same p_operation it only waits. p_toplevel: the system; empty: the
 # one before the last switch that was not confirmed. p_closure_info: its closureInfo, or empty. p_seconds: how long it

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: system
 # Unit pulumi-microvm-boot-trial of each system, behind lib.sh and system.sh: in a boot on trial that nobody confirms
 # it restarts the host, which brings the default back: the system before.
 p_nonce=boot-trial

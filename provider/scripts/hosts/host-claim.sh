@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin
 # Records whose hypervisor this host is: one stack's. p_record
 record=$STATE/hosts/host.json
 
@@ -10,5 +11,7 @@ claim_host() {
   write_file "$record" 0644 "$p_record"
 }
 
+lock 5 claims
+working
 claim_host
 finish

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin
 # The host is free for another stack.
 record=$STATE/hosts/host.json
 
@@ -9,5 +10,7 @@ release_host() {
   rm -f "$record"
 }
 
+lock 5 claims
+working
 release_host
 finish

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin system
 # The provider has logged in anew: the system stays. p_toplevel. Behind system.sh.
 
 confirm() {
@@ -25,5 +26,7 @@ await_boot() {
   timeout --foreground "$p_switch_seconds" systemctl is-system-running --wait >/dev/null 2>&1 || true
 }
 
+lock 4 host
+working
 confirm
 finish

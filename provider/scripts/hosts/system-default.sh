@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin system
 # Makes the system that runs, and was confirmed, the default of the next boot. The profile comes first: boot
 # loaders get an entry for each of its generations, and for nothing else. p_toplevel. Behind system.sh.
 
@@ -29,5 +30,7 @@ make_default() {
   rm -f "$roots/previous"
 }
 
+lock 4 host
+working
 make_default
 finish

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin system
 # One boot of a system, on trial: the system that was booted last stays the default, so whatever ends that boot
 # brings it back. In that boot, unit pulumi-microvm-boot-trial (boot-trial.sh) restarts the host unless it is confirmed.
 # p_toplevel p_stop_order (VMs, in the order in which they are stopped) p_boot_seconds p_switch_seconds. Behind system.sh.
@@ -78,5 +79,7 @@ reboot_system() {
   reboot_once
 }
 
+lock 4 host
+working
 reboot_system
 finish

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin system
 # The system stays as it is, and is nobody's from now on. Behind system.sh.
 
 forget_system() {
@@ -15,5 +16,7 @@ forget_system() {
   rm -f "$record"
 }
 
+lock 4 host
+working
 forget_system
 finish

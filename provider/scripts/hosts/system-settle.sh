@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin system
 # The host came back on the system before a boot on trial: that one is the system again. Behind system.sh.
 
 settle() {
@@ -11,5 +12,7 @@ settle() {
   give_up
 }
 
+lock 4 host
+working
 settle
 finish

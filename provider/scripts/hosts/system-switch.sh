@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin system realise
 # Activates a system, and leaves it unconfirmed. The way back is armed before anything is touched: a timer on this
 # host runs this same script with p_step=roll-back, whether or not anybody can still reach it.
 # p_step (switch|roll-back) p_toplevel p_derivation (to be built here, or empty) p_record
@@ -13,8 +14,7 @@ require_nixos() {
 bring_system() {
   if [ -n "$p_derivation" ]; then
     status "building on the host"
-    nix-store --realise "$p_derivation" >/dev/null || fail operation \
-      "the build failed on the host: $(journalctl -q -o cat -n 8 -t pulumi-microvm 2>/dev/null | tr '\n|' ' /')"
+    realise "$p_derivation"
   fi
   nix-store --check-validity "$p_toplevel" 2>/dev/null || fail operation "$p_toplevel is not in the host's Nix store"
   [ -x "$p_toplevel/bin/switch-to-configuration" ] || fail input \
@@ -65,7 +65,7 @@ keep_the_way_back() {
   cp "$0" "$RUN/rollback/script"
   {
     printf '%s=%s\n' operation "$p_operation" machine_id "$p_machine_id" switch_seconds "$p_switch_seconds"
-    printf 'step=roll-back\nnonce=rollback\nlock_seconds=30\n\n'
+    printf 'step=roll-back\nnonce=rollback\ndoing=system-roll-back\nwait_seconds=30\n\n'
   } >"$RUN/rollback/parameters"
 }
 
@@ -135,6 +135,8 @@ roll_back_unconfirmed() {
   esac
 }
 
+lock 4 host
+working
 case $p_step in
   switch) switch_system ;;
   roll-back) roll_back_unconfirmed ;;

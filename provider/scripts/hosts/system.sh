@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: lib
 # What the operations on the host's own NixOS system share: its places, a switch as a unit of its own, and
 # the way back. p_switch_seconds: how long one switch-to-configuration may run.
 #
@@ -85,7 +86,7 @@ meaning() {
 
 switch_lines() {
   journalctl --sync 2>/dev/null || true
-  journalctl -q -o cat -n 12 -u "$unit" 2>/dev/null | tr '\n|' ' /'
+  journalctl -q -o cat -n 12 -u "$unit" 2>/dev/null | tr '\n' ' '
 }
 
 # The timers go first: nothing is to be undone behind a confirmation.

@@ -1,18 +1,18 @@
 # shellcheck shell=sh
+# needs: begin realise
 # GC roots for store paths that are on this host; builds from derivations that were copied here.
 # p_name; p_record; p_roots: `key path` pairs; p_derivations: derivations to build first, or empty.
 # A store path may have a `?` in it: words are split below, and never matched against file names.
+# p_build_seconds: how long the build may take.
 set -f
 directory=$GCROOTS/pulumi-microvm/$p_name
 record=$STATE/closures/$p_name.json
-
 build_closure() {
   [ -n "$p_derivations" ] || return 0
   status "building on the host"
   # Store paths have no white space.
   # shellcheck disable=SC2086
-  nix-store --realise $p_derivations >/dev/null || fail operation \
-    "the build failed on the host: $(tail -n 8 "$RUN/errors" | tr '\n' ' ')"
+  realise $p_derivations
 }
 
 set_roots() {
@@ -31,6 +31,8 @@ set_roots() {
   done
 }
 
+lock 5 "closure.$p_name"
+working
 require_ours "$record" "closure $p_name"
 build_closure
 set_roots

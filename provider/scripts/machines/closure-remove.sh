@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin
 # Drops the GC roots; the garbage collector decides about the paths. p_name
 directory=$GCROOTS/pulumi-microvm/$p_name
 record=$STATE/closures/$p_name.json
@@ -14,5 +15,7 @@ remove_closure() {
   rm -f "$record"
 }
 
+lock 5 "closure.$p_name"
+working
 remove_closure
 finish

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: lib
 # What an image holds: its size, file system and label. Nothing where there is none. Only reads.
 # p_image
 read_parameters

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: memory
 # ExecStartPost of microvm@NAME on the host, behind lib.sh, vmm.sh and memory.sh; $1: NAME. So a target
 # holds again after each start, whoever started the VM.
 p_nonce=memory-at-start

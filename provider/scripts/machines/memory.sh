@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: lib vmm
 # The memory target of a VM: what the balloon leaves to the guest, in MiB. $STATE/memory/NAME holds the
 # target, $RUN/memory/NAME what the VMM was told last: the unit's invocation, and MiB or `all`.
 

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: microvm
 # Installs a VM in microvm.nix's layout, and starts, stops or restarts it. A start is left unconfirmed:
 # microvm-settle.sh ends it, when the provider has seen the guest or given it up. So is a live switch: here
 # it is only begun, guest-switch.sh does it in the guest.
@@ -6,7 +7,8 @@
 # p_record (the ownership record up to its phase) p_known (yes: our state knows this VM already)
 # p_memory_target (MiB or empty) p_hardware (hash of what the VMM gets with p_runner, or empty)
 # p_update (what a running VM needs: nothing|install|restart|switch; start where it did not run)
-# p_seen (the InvocationID of the start that p_update was decided on). Behind vmm.sh, memory.sh and microvm.sh.
+# p_seen (the InvocationID of the start that p_update was decided on)
+# p_start_seconds (how long a start may take) p_parallelism (slots.sh)
 require_free() {
   require_ours "$record" "VM $p_name"
   if [ ! -e "$record" ] && [ "$p_known" = no ] &&
@@ -117,15 +119,15 @@ start_vm() {
   begin_start
   status "starting"
   journal "starting $p_name"
-  systemctl reset-failed "$unit" 2>/dev/null || true
-  systemctl start "$unit" || start_failed "did not start"
+  start_unit || start_failed "did not start"
 }
 
 restart_vm() {
   begin_start
   status "restarting"
   journal "restarting $p_name"
-  systemctl restart "$unit" || start_failed "did not restart"
+  systemctl stop "$unit" || start_failed "did not stop"
+  start_unit || start_failed "did not restart"
 }
 
 start_failed() {
@@ -164,8 +166,12 @@ needs_restart() {
 converge_unit() {
   case $p_running in
     yes)
-      if ! is_active; then start_vm
-      elif needs_restart; then restart_vm
+      if ! is_active; then
+        take_slot "$p_name" "$p_start_seconds"
+        start_vm
+      elif needs_restart; then
+        take_slot "$p_name" "$p_start_seconds"
+        restart_vm
       elif [ "$p_update" = switch ]; then begin_switch
       fi ;;
     no)
@@ -173,12 +179,18 @@ converge_unit() {
       # Also a unit that is between two attempts to start.
       case $(systemctl is-active "$unit") in
         inactive | failed) ;;
-        *) stop_vm ;;
+        *)
+          take_slot "$p_name" "$p_start_seconds"
+          stop_vm
+          ;;
       esac
       phase=ready ;;
   esac
 }
 
+lock 4 host shared
+lock 5 "vm.$p_name"
+working
 require_free
 restart=no
 if restart_is_new; then restart=yes; fi
@@ -190,5 +202,6 @@ set_autostart
 record_memory_target "$p_name" "$p_memory_target"
 converge_unit
 put_record "$phase"
+if [ "$phase" = ready ]; then release_slot "$p_name"; fi
 if is_active; then apply_memory_target "$p_name"; fi
 finish

@@ -1,9 +1,14 @@
 # shellcheck shell=sh
+# needs: memory slots
 # Stops a VM gracefully and removes what microvm-apply.sh made. The guest's /etc share and the images
 # of its volumes stay: they are data. p_name. Behind memory.sh.
 directory=$MICROVMS/$p_name
 record=$STATE/vms/$p_name.json
 unit=microvm@$p_name.service
+
+abandon() {
+  release_slot "$p_name"
+}
 
 remove_links() {
   enter_vm "$p_name"
@@ -25,6 +30,7 @@ remove_vm() {
   case $(systemctl is-active "$unit") in
     inactive | failed) ;;
     *)
+      take_slot "$p_name" 600
       status "stopping"
       systemctl stop "$unit" || fail operation "$unit did not stop"
       ;;
@@ -39,5 +45,9 @@ remove_vm() {
   rm -f "$record"
 }
 
+lock 4 host shared
+lock 5 "vm.$p_name"
+working
 remove_vm
+release_slot "$p_name"
 finish

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: microvm
 # Ends a start or a live switch: the guest was seen; or it was given up and goes back to its previous runner;
 # or, reverted, it went back to its previous system by itself, and goes on running.
 # p_name p_outcome (confirmed|failed|reverted) p_runner (the runner that was waited for)
@@ -33,5 +34,9 @@ settle() {
   esac
 }
 
+lock 4 host shared
+lock 5 "vm.$p_name"
+working
 settle
+release_slot "$p_name"
 finish

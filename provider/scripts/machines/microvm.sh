@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin memory slots
 # What microvm-apply.sh and microvm-settle.sh share: a VM's places, its record, its links, its way back.
 # The record's phase: `ready`; `starting`: started, the guest was not seen yet; `switching`: so too, and
 # `old` is the runner to go back to; `activating`: in a live switch, and `old` likewise.
@@ -33,7 +34,12 @@ is_active() {
 }
 
 last_lines() {
-  journalctl -q -o cat -n 5 -u "$unit" 2>/dev/null | tr '\n' ' '
+  journalctl -q -o cat -n 5 -u "$unit" 2>/dev/null || true
+}
+
+# A failed operation waits for no guest: its slot is free at once.
+abandon() {
+  release_slot "$p_name"
 }
 
 # The guest's key is there before its first boot, so the guest is pinned without trust on first use. It is made
@@ -45,11 +51,11 @@ make_host_key() {
   if [ ! -f "./$key" ] || [ -L "./$key" ]; then
     require_own_directory
     journal "making the SSH host key of $p_name"
-    rm -rf "$RUN/host-key"
-    mkdir -m 0700 "$RUN/host-key"
-    ssh-keygen -q -t ed25519 -N '' -C "root@$p_name" -f "$RUN/host-key/key"
-    put_new "$key" <"$RUN/host-key/key"
-    rm -rf "$RUN/host-key" "./$key.pub"
+    rm -rf "$RUN/host-key.$p_name"
+    mkdir -m 0700 "$RUN/host-key.$p_name"
+    ssh-keygen -q -t ed25519 -N '' -C "root@$p_name" -f "$RUN/host-key.$p_name/key"
+    put_new "$key" <"$RUN/host-key.$p_name/key"
+    rm -rf "$RUN/host-key.$p_name" "./$key.pub"
   fi
   if [ ! -f "./$key.pub" ] || [ -L "./$key.pub" ]; then
     require_own_directory
@@ -74,8 +80,25 @@ install_previous() {
 put_back() {
   install_previous
   status "putting it back on $previous"
-  systemctl reset-failed "$unit" 2>/dev/null || true
-  systemctl restart "$unit" || fail operation \
-    "$unit did not start with $previous either, the runner before this change: $(last_lines)"
+  systemctl stop "$unit" || true
+  start_unit || fail operation \
+    "$unit did not start with $previous either, its previous runner: $(last_lines)"
   put_phase ready
+}
+
+# start_unit: within p_start_seconds from its start. A unit whose condition holds it back is no
+# error for systemd. The job of a start that was given up does not go on.
+start_unit() {
+  systemctl reset-failed "$unit" 2>/dev/null || true
+  code=0
+  timeout --foreground "$p_start_seconds" systemctl start "$unit" || code=$?
+  if [ "$code" = 124 ]; then systemctl cancel "$unit" 2>/dev/null || true; fi
+  [ "$code" = 0 ] || return 1
+  [ "$(systemctl show --property=ConditionResult --value "$unit")" != no ] || fail operation \
+    "$unit did not start: one of its conditions holds it back ($(held_volumes))" \
+    "Run up again: it finishes the work on the volume first."
+}
+
+held_volumes() {
+  find "$STATE/held/$p_name" -type f -printf '%f ' 2>/dev/null || true
 }

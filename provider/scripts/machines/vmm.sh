@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: lib
 # A running VM's VMM and its control socket, told by the words that its process was started with: they
 # hold for what runs, whatever runner is installed by now.
 

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: volume hold
 # A volume's image: made once, grown in place, never shrunk, never formatted again.
 # Behind vmm.sh and volume.sh. What grows while its VM runs stays `growing` until volume-grown.sh, which follows the guest's part.
 # p_record p_image p_bytes p_fs p_label p_vm p_key
@@ -104,10 +105,11 @@ require_label() {
   [ -z "$found" ] || fail data-loss \
     "$image_name has the label $(printf '%s' "$found" | tr -c '[:print:]' '?'), not ${p_label:-none}: it may be another volume's; it was left alone" \
     "Put the right image back. If it is the right one, give it its label by hand: e2label IMAGE '$p_label'."
-  vm_is_stopped "$p_vm" || fail operation "$image_name has no label, and can't get one while its VM runs" \
+  hold_vm || fail operation "$image_name has no label, and can't get one while its VM runs" \
     "Set running: false on $p_vm and run up, or keep import: true."
   journal "labelling $image_name $p_label"
   e2label "$image" "$p_label"
+  release_vm
 }
 
 # What it had when it was whole last stays recorded, however often its growth is begun.
@@ -144,6 +146,8 @@ grow_stopped() {
     said=$(resize2fs "$image" 2>&1) ||
       fail operation "resize2fs failed on $image_name: $(printf '%s' "$said" | tail -n 1)"
   fi
+  # In this order: a hold that a crash leaves belongs to a record that says `growing`.
+  release_vm
   put_record ready "$p_bytes"
 }
 
@@ -216,11 +220,16 @@ apply_volume() {
     fail data-loss "$image_name has $size bytes; $p_bytes are wanted, and a volume never shrinks" \
       "State at least the size it has."
   fi
-  if [ "$size" -eq "$p_bytes" ] && [ "$(phase)" != growing ]; then put_record ready "$size"
-  elif vm_is_stopped "$p_vm"; then grow_stopped
+  if [ "$size" -eq "$p_bytes" ] && [ "$(phase)" != growing ]; then
+    release_vm
+    put_record ready "$size"
+  elif hold_vm; then grow_stopped
   else grow_running
   fi
 }
 
+lock 4 host shared
+lock 5 "volume.$p_key"
+working
 apply_volume
 finish

@@ -1,6 +1,10 @@
 # shellcheck shell=sh
+# needs: volume
 # The end of a growth: the guest has grown the file system to the image's size. p_key p_image p_bytes p_record
 # Behind volume.sh.
+lock 4 host shared
+lock 5 "volume.$p_key"
+working
 require_ours "$record" "volume $p_key ($p_image)"
 size=$(stat -L -c %s -- "$p_image")
 [ "$size" -eq "$p_bytes" ] || fail operation "volume $p_key ($p_image) has $size bytes by now, not $p_bytes"

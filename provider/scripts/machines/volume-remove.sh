@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: volume hold image-use
 # Takes a volume out of our records; its image is kept, put aside, or deleted. The record goes last: as
 # long as it is there, an interrupted removal goes on. Behind vmm.sh and volume.sh. p_key p_image p_vm p_on_delete p_record
 # p_known (yes: our state knows this volume)
@@ -15,6 +16,7 @@ trash_volume() {
   mkdir -p "$STATE/trash"
   if [ -d "$directory" ]; then move_image; fi
   if [ -e "$trash.img.new" ]; then mv -nT "$trash.img.new" "$trash.img"; fi
+  release_vm
   mv -n "$record" "$trash.json"
 }
 
@@ -31,6 +33,7 @@ delete_volume() {
   journal "deleting $what"
   put_record deleting
   if [ -d "$directory" ]; then delete_image; fi
+  release_vm
   rm -f "$record"
 }
 
@@ -58,27 +61,44 @@ keep_unrecorded() {
   fi
 }
 
+# The image stays where it is: its VM may go on using it.
+keep_volume() {
+  release_vm
+  [ "$(phase)" != retained ] || return 0
+  journal "keeping $what"
+  put_record retained
+}
+
+require_unused() {
+  image_is_in_use "$p_image" || return 0
+  release_vm
+  fail operation "$what is in use: $p_vm was started with it, or another program has it open" \
+    "Restart $p_vm (restart: in the site), or stop microvm@$p_vm on the host, and run up again."
+}
+
 remove_volume() {
   if [ ! -e "$record" ]; then
     keep_unrecorded
+    release_vm
     return 0
   fi
   require_ours "$record" "$what"
-  if ! vm_is_stopped "$p_vm"; then
-    fail operation "volume $p_key is in use: its VM runs" \
-      "If an interrupted up left $p_vm running, put it into the site again, run up, and take it out. Else stop microvm@$p_vm first."
+  if [ "$p_on_delete" = retain ]; then
+    keep_volume
+    return 0
   fi
+  # A VM that was restarted without this disk runs on. Nothing starts a stopped one meanwhile.
+  hold_vm || true
+  require_unused
   case $p_on_delete in
-    retain)
-      [ "$(phase)" != retained ] || return 0
-      journal "keeping $what"
-      put_record retained
-      ;;
     trash) trash_volume ;;
     delete) delete_volume ;;
     *) fail input "unknown onDelete $p_on_delete" ;;
   esac
 }
 
+lock 4 host shared
+lock 5 "volume.$p_key"
+working
 remove_volume
 finish

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# needs: begin
 # What volume-apply.sh and volume-remove.sh share: a volume's record, its phase, its place in the trash. The phase:
 # `ready`; `creating`, `growing`: not done yet; `retained`; `trashing`, `deleting`: a removal, or what an
 # interrupted one left. p_key; p_record: the record without its end, `{...,"phase":"`

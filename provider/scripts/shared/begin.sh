@@ -1,38 +1,71 @@
 # shellcheck shell=sh
-# The head of each operation: parameters, the host's lock, the right machine; and its end, whatever comes.
-take_lock() {
-  mkdir -p "$RUN"
-  exec 9>"$RUN/lock"
-  if ! flock -n 9; then
-    status "waiting for another operation on this host"
-    flock -w "$p_lock_seconds" 9 || fail deadline "another operation holds this host" \
-      "journalctl -t pulumi-microvm on the host shows which."
+# needs: lib enter
+# The head and the end of each operation: parameters, the right machine, locks, and errors.
+# Behind it an operation takes its locks, says `working`, does its work, and calls `finish`.
+#
+# Locks are as small as what they protect, and are taken in this order:
+#   4  host       shared by work on VMs and volumes, exclusive for what is host-wide
+#   5  one thing  vm.NAME, volume.VM.NAME, closure.NAME, claims
+#   6  vm.NAME    shared by work on its volumes
+# 9 is the queue for slots, 8 an image, 7 is held while the operation runs (operate.sh), 3 is the
+# standard error of `begin`'s caller.
+
+# lock DESCRIPTOR NAME [shared]
+lock() {
+  lock_file=$RUN/locks/$2
+  eval "exec $1>>\"\$lock_file\""
+  if [ "${3:-}" = shared ]; then how=-s; else how=-x; fi
+  if ! flock -n "$how" "$1"; then
+    waiting
+    status "waiting for the lock of $2$(held_by)"
+    flock "$how" -w "$p_wait_seconds" "$1" || fail deadline \
+      "timed out after $p_wait_seconds s waiting for the lock of $2$(held_by)" \
+      "journalctl -t pulumi-microvm on the host shows what it does."
   fi
+  if [ "$how" = -x ]; then printf '%s\n' "$p_doing" >"$lock_file"; fi
 }
 
-# abandon: what a failed operation takes back; scripts that have something give it another body.
+# Of shared holders only an earlier exclusive one has left its name: nothing is said then.
+held_by() {
+  holder=
+  read -r holder <"$lock_file" || true
+  if [ -n "$holder" ]; then printf ' (held by %s)' "$holder"; fi
+}
+
+# Between `waiting` and `working` the limit of waits counts, and not that of the work.
+waiting() {
+  printf '%s waiting\n' "$p_nonce"
+}
+
+working() {
+  printf '%s working\n' "$p_nonce"
+}
+
+# abandon: what a failed operation takes back. Scripts that have something to take back redefine it.
 abandon() { :; }
 
-# What no step foresaw, such as a full disk, is an error with the last words of the command that failed.
+# What no step foresaw, such as a full disk, is an error with the last line that the failed command
+# printed.
 conclude() {
   trap - EXIT
   abandon || true
-  cat "$RUN/errors" >&3
+  cat "$errors" >&3
   [ "$concluded" = no ] || return 0
-  words=$(tail -n 1 "$RUN/errors")
+  words=$(tail -n 1 "$errors")
   case $words in
-    *'No space left'*) remedy="Make room on the host; the next up goes on from there." ;;
-    *'Read-only file system'*) remedy="Find out why the host mounted it read-only; the next up goes on from there." ;;
+    *'No space left'*) remedy="Free some space on the host, then run up again." ;;
+    *'Read-only file system'*) remedy="Find out why the host mounted it read-only, then run up again." ;;
     *) remedy= ;;
   esac
-  fail operation "a step failed: ${words:-without a word}" "$remedy"
+  fail operation "a step failed: ${words:-it printed nothing}" "$remedy"
 }
 
 begin() {
   read_parameters
   require_machine
-  take_lock
-  exec 3>&2 2>"$RUN/errors"
+  mkdir -p "$RUN/locks" "$RUN/operations/$p_operation"
+  errors=$RUN/operations/$p_operation/errors
+  exec 3>&2 2>"$errors"
   trap conclude EXIT
   mkdir -p "$STATE"
   [ "$(stat -c %a "$STATE")" = 755 ] || chmod 0755 "$STATE"

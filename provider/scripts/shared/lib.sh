@@ -33,11 +33,16 @@ read_parameters() {
   exit 1
 }
 
-# fail CAUSE WHAT [REMEDY]: ends the script with an error that the provider understands.
+# fail CAUSE WHAT [REMEDY]: ends the script with an error that the provider understands. The fields
+# are separated by tabs; what others wrote is part of WHAT, and can pose as no other field.
 fail() {
   concluded=yes
-  printf '%s fail %s %s%s\n' "$p_nonce" "$1" "$2" "${3:+ | $3}"
+  printf '%s fail %s\t%s\t%s\n' "$p_nonce" "$1" "$(one_line "$2")" "$(one_line "${3:-}")"
   exit 1
+}
+
+one_line() {
+  printf '%s' "$1" | tr '\t\r\n' '   '
 }
 
 finish() {
@@ -46,7 +51,7 @@ finish() {
 }
 
 status() {
-  printf '%s status %s\n' "$p_nonce" "$1"
+  printf '%s status %s\n' "$p_nonce" "$(one_line "$1")"
 }
 
 # The right key on the wrong machine: a clone, a restored image, a swapped disk.

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Main of the probe: everything there is to know, once.
+# needs: lib
+# The main script of a probe: everything there is to know, once.
 read_parameters
 probe
 finish

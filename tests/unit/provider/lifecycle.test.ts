@@ -57,6 +57,7 @@ describe("explain", () => {
     const context: Context = {
       urn: "urn",
       deadline: Date.now() + 1000,
+      workSeconds: 1,
       signal: new AbortController().signal,
       status: () => undefined,
       pool: new HostPool({ hosts: {}, agent: false, identityFiles: [], privateKey: undefined }),

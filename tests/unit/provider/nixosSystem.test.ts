@@ -1,7 +1,7 @@
 /** A host's own system: what the probe's lines mean, and what is done next. */
 import * as fc from "fast-check";
-import { parseFacts } from "../../../provider/hosts/facts/facts";
-import type { HostFacts } from "../../../provider/hosts/facts/facts";
+import { parseFacts } from "../../../provider/hosts/facts/hostFacts";
+import type { HostFacts } from "../../../provider/hosts/facts/hostFacts";
 import { nixosSystem } from "../../../provider/resources/hosts/nixosSystem";
 import { nextStep } from "../../../provider/resources/hosts/nixosSystemPlan";
 import { inputs, stateOf } from "../../../provider/resources/hosts/nixosSystemState";

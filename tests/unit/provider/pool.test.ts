@@ -1,9 +1,11 @@
 /** Copies: each host gets one at a time, for what closures share is sent once; hosts don't wait for each other. */
+import { configSchema } from "../../../provider/hosts/transport/config";
 import { HostPool } from "../../../provider/hosts/pool";
-import { Wait } from "../../../provider/hosts/operations/wait";
+import { Wait } from "../../../provider/hosts/wait/wait";
 
 test("one copy at a time to a host, side by side to several", async () => {
-  const pool = new HostPool({ hosts: {}, agent: false, identityFiles: [] });
+  const hop = { address: "192.0.2.1", user: "root", hostKey: "ssh-ed25519 AAAA" };
+  const pool = new HostPool(configSchema.parse({ hosts: { hv1: hop, hv2: hop } }));
   const running = new Map<string, number>();
   let mostOfOne = 0;
   let mostOfAll = 0;
@@ -12,7 +14,7 @@ test("one copy at a time to a host, side by side to several", async () => {
       deadline: Date.now() + 5_000,
       signal: new AbortController().signal,
     });
-    return pool.copiesTo(host).run(wait, async () => {
+    return pool.limitsOf(host).copies.run(wait, async () => {
       running.set(host, (running.get(host) ?? 0) + 1);
       mostOfOne = Math.max(mostOfOne, ...running.values());
       mostOfAll = Math.max(

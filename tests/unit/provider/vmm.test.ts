@@ -18,7 +18,7 @@ const CLOUD_HYPERVISOR = [
 function withVmm(words: string[], code: string): string {
   const quoted = words.map((word) => `'${word}'`).join(" ");
   const stubs = `systemctl() { echo 7; }; vmm_words() { printf '%s\\n' ${quoted}; }`;
-  const text = `p_nonce=n; ${script("lib", "vmm")}\n${stubs}\nfind_vmm kq1\n${code}\n`;
+  const text = `p_nonce=n; ${script("vmm")}\n${stubs}\nfind_vmm kq1\n${code}\n`;
   return execFileSync("/bin/sh", { input: text, encoding: "utf8" }).trim();
 }
 

@@ -1,7 +1,7 @@
 /** What the probe found on a host, parsed. Pure. The other side is scripts/probe.sh. */
-import { z } from "zod";
 import { ProviderError } from "../../errors";
 import { printable } from "../transport/printable";
+import type { Probe, Taken } from "./cache";
 import { SYSTEM_SHAPES, parseSystem } from "./systemFacts";
 import type { SystemFact } from "./systemFacts";
 
@@ -36,6 +36,8 @@ export interface VmFact {
   currentHardware?: string;
   /** The unit's InvocationID: another one for each start. */
   invocation?: string;
+  /** When its main process was started, seconds since the epoch by the host's clock. */
+  startedSeconds?: number;
   /** Public SSH host key of the guest. */
   hostKey?: string;
   autostart: boolean;
@@ -45,10 +47,8 @@ export interface VmFact {
   memoryPending: boolean;
 }
 
-export interface HostFacts {
+export interface HostFacts extends Taken {
   machineId: string;
-  /** Of the kernel's boot; empty where it could not be read. */
-  bootId: string;
   system: SystemFact;
   hostname: string;
   clockSeconds: number;
@@ -68,6 +68,8 @@ export interface HostFacts {
   images: ReadonlyMap<string, ImageFact>;
   /** `hosts/host`, `vms/NAME`, `volumes/KEY`, `closures/NAME` -> the record's text. */
   records: ReadonlyMap<string, string>;
+  /** Keys of volumes whose VM is held back: their images are worked on, or were interrupted. */
+  held: ReadonlySet<string>;
   /** Name of a closure -> key -> store path, of those that are valid. */
   closures: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
@@ -83,6 +85,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["machine-id", [/^[0-9a-f]{32}$/]],
   ["hostname", [ANY]],
   ["clock", [NUMBER]],
+  ["taken", [NUMBER]],
   ["memory-kib", [NUMBER]],
   ["disk-free-kib", [NUMBER]],
   ["kvm", [/^(device|flags|module)$/]],
@@ -92,6 +95,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["nix", [/^(version|flakes)$/, ANY]],
   ["record", [/^(hosts|vms|volumes|closures|systems)$/, PLAIN, ANY]],
   ["autostart", [PLAIN]],
+  ["held", [PLAIN]],
   ["memory-target", [PLAIN, ANY]],
   ["memory-told", [PLAIN, ANY]],
   ["invocation", [PLAIN, PLAIN]],
@@ -144,6 +148,7 @@ export function parseFacts(host: string, lines: string[], readAtSeconds: number)
   return {
     machineId: one("machine-id"),
     bootId: one("boot-id"),
+    takenAt: Number(one("taken")),
     system: parseSystem(one),
     hostname: one("hostname"),
     clockSeconds: Number(one("clock")),
@@ -160,6 +165,7 @@ export function parseFacts(host: string, lines: string[], readAtSeconds: number)
     vms: parseVms(of),
     images: parseImages(of),
     records: new Map(of("record").map(([kind, name, text = ""]) => [`${kind}/${name}`, text])),
+    held: new Set(of("held").map((row) => row[0] ?? "")),
     closures: parseClosures(of),
   };
 }
@@ -208,6 +214,8 @@ function addRunning(vms: Map<string, VmFact>, of: Rows): void {
   for (const [name, vm] of vms) {
     const invocation = starts.get(`microvm@${name}.service`);
     if (invocation !== undefined) vm.invocation = invocation;
+    const since = started.get(`microvm@${name}.service`);
+    if (since !== undefined) vm.startedSeconds = since;
   }
   for (const [name = "", runner, hash] of of("hardware")) {
     const vm = vms.get(name);
@@ -273,24 +281,5 @@ function parseClosures(of: Rows): Map<string, Record<string, string>> {
   return closures;
 }
 
-const recordSchema = z.object({
-  version: z.literal(1),
-  urn: z.string(),
-  digest: z.string(),
-  phase: z.string().optional(),
-  bytes: z.number().optional(),
-  restart: z.string().optional(),
-  onDelete: z.string().optional(),
-});
-export type OwnershipRecord = z.infer<typeof recordSchema>;
-
-/** An ownership record; `undefined` where there is none, `"altered"` where it can't be read. */
-export function parseRecord(text: string | undefined): OwnershipRecord | "altered" | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const parsed = recordSchema.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : "altered";
-  } catch {
-    return "altered";
-  }
-}
+/** The probe of a hypervisor. */
+export const HOST_PROBE: Probe<HostFacts> = { script: "probe", parse: parseFacts };

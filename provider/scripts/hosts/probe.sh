@@ -1,40 +1,26 @@
 # shellcheck shell=sh
-# All reads of a host in one pass: `kind<TAB>field...` lines. Changes nothing. Parsed by hosts/facts.ts.
-# A fixed number of processes however many VMs there are. It runs without the host's lock: what an operation takes
-# away meanwhile is not there, and no error.
+# needs: facts
+# All reads of a hypervisor in one pass. Changes nothing, and writes no file: it also works where a
+# disk is full. Parsed by hosts/facts/hostFacts.ts. It starts a fixed number of processes however
+# many VMs there are. It runs without a lock: what an operation removes meanwhile is not there, and
+# no error.
 
 # What is in no path of ours, as a pattern of find.
 UNSAFE='*[!A-Za-z0-9/._+?=@-]*'
 
-fact() {
-  printf '%s' "$1"
-  shift
-  for field in "$@"; do printf '\t%s' "$field"; done
-  printf '\n'
-}
-
-# Into `first`, by the shell alone; fails where there is no such file, or none any more.
-first_line() {
-  first=
-  [ -f "$1" ] || return 1
-  { IFS= read -r first || true; } 2>/dev/null <"$1"
-}
-
-# look COMMAND: find or stat. A name that went while it looked, or became something else, is no error; all else is.
+# look COMMAND: find or stat. A name that vanished while it looked, or became something else, is no
+# error; everything else is.
 look() {
-  "$@" 2>"$probe_place/errors" && return 0
-  trouble=$(sed -E '/: (No such file or directory|Not a directory|Invalid argument)$/d' "$probe_place/errors")
+  exec 5>&1
+  trouble=$("$@" 2>&1 >&5 5>&-) && return 0
+  trouble=$(printf '%s\n' "$trouble" |
+    sed -E '/: (No such file or directory|Not a directory|Invalid argument)$/d')
   [ -n "$trouble" ] || return 0
   printf '%s\n' "$trouble" >&2
   return 1
 }
 
 probe_machine() {
-  first_line /etc/machine-id || true
-  fact machine-id "$first"
-  first_line /proc/sys/kernel/hostname || true
-  fact hostname "$first"
-  fact clock "$(date +%s)"
   while IFS=': ' read -r key value _; do
     if [ "$key" = MemTotal ]; then fact memory-kib "$value"; fi
   done </proc/meminfo
@@ -116,6 +102,9 @@ probe_records() {
   for file in "$RUN"/memory/*; do
     first_line "$file" || continue
     fact memory-told "${file##*/}" "$first"
+  done
+  for file in "$STATE"/held/*/*; do
+    [ -f "$file" ] && fact held "${file##*/}"
   done
   for file in "$STATE"/hardware/*; do
     [ -f "$file" ] || continue
@@ -203,8 +192,6 @@ host_key_fact() {
 
 # The host's own NixOS system. readlink -m answers a line for each path, whatever is there.
 probe_system() {
-  first_line /proc/sys/kernel/random/boot_id || true
-  fact boot-id "$first"
   set --
   for link in "$SYSTEMS/current-system" "$SYSTEMS/booted-system"; do
     set -- "$@" "$link" "$link/kernel" "$link/initrd" "$link/kernel-modules"
@@ -224,18 +211,24 @@ probe_system() {
 
 # Every image that has a record, and every one beside a VM: size and allocation, and what it holds.
 probe_images() {
-  {
-    find "$MICROVMS" -mindepth 2 -maxdepth 2 -type f ! -path "$UNSAFE" \( -name '*.img' -o -name '*.raw' \) -print 2>/dev/null || true
-    set -- "$STATE"/volumes/*.json
-    [ -f "$1" ] && sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$@"
-  } | sort -u >"$probe_place/images"
-  set --
-  while IFS= read -r image; do
-    [ -f "$image" ] && set -- "$@" "$image"
-  done <"$probe_place/images"
+  images=$(image_paths | sort -u)
+  # The paths of images have no white space and no patterns.
+  # shellcheck disable=SC2086
+  set -- $images
+  for image do
+    shift
+    if [ -f "$image" ]; then set -- "$@" "$image"; fi
+  done
   [ $# -eq 0 ] && return 0
   look stat -L --printf 'image\t%n\t%s\t%b\n' -- "$@"
   probe_contents "$@"
+}
+
+image_paths() {
+  find "$MICROVMS" -mindepth 2 -maxdepth 2 -type f ! -path "$UNSAFE" \
+    \( -name '*.img' -o -name '*.raw' \) -print 2>/dev/null || true
+  set -- "$STATE"/volumes/*.json
+  if [ -f "$1" ]; then sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$@"; fi
 }
 
 # Without -p: with it, blkid ends at the first image that it knows nothing in. It writes a label's special characters
@@ -277,7 +270,7 @@ probe_closures() {
 }
 
 probe() {
-  probe_place=$(mktemp -d)
+  probe_identity
   probe_machine
   probe_kvm
   probe_libvirtd
@@ -289,6 +282,5 @@ probe() {
   probe_images
   probe_closures
   probe_system
-  rm -rf "$probe_place"
   fact probed
 }

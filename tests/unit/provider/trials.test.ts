@@ -1,13 +1,13 @@
 /** One host's system at a time, and none behind one that failed. */
-import { Turns } from "../../../provider/hosts/operations/trials";
-import { Wait } from "../../../provider/hosts/operations/wait";
+import { Trials } from "../../../provider/hosts/operations/trials";
+import { Wait } from "../../../provider/hosts/wait/wait";
 
 const wait = (): Wait =>
   new Wait("hv", { deadline: Date.now() + 5_000, signal: new AbortController().signal });
 const tick = (): Promise<void> => new Promise((done) => setTimeout(done, 5));
 
 test("one after the other", async () => {
-  const turns = new Turns();
+  const trials = new Trials();
   let running = 0;
   let most = 0;
   const work = async (): Promise<void> => {
@@ -15,19 +15,19 @@ test("one after the other", async () => {
     await tick();
     running -= 1;
   };
-  await Promise.all(["hv1", "hv2", "hv3"].map((host) => turns.run(host, wait(), work)));
+  await Promise.all(["hv1", "hv2", "hv3"].map((host) => trials.run(host, wait(), work)));
   expect(most).toBe(1);
 });
 
 test("none behind one that failed, and the error names it", async () => {
-  const turns = new Turns();
+  const trials = new Trials();
   let began = 0;
-  const first = turns.run("hv1", wait(), async () => {
+  const first = trials.run("hv1", wait(), async () => {
     await tick();
     throw new Error("it went back");
   });
-  const second = turns.run("hv2", wait(), () => Promise.resolve((began += 1)));
+  const second = trials.run("hv2", wait(), () => Promise.resolve((began += 1)));
   await expect(first).rejects.toThrow("it went back");
-  await expect(second).rejects.toThrow(/hv2: its system was left as it is.*hv1 failed/);
+  await expect(second).rejects.toThrow(/hv2: skipped: the switch of hv1 failed/);
   expect(began).toBe(0);
 });

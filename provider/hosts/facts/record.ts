@@ -1,0 +1,24 @@
+/** Ownership records as they stand on a host, parsed. Pure. */
+import { z } from "zod";
+
+const recordSchema = z.object({
+  version: z.literal(1),
+  urn: z.string(),
+  digest: z.string(),
+  phase: z.string().optional(),
+  bytes: z.number().optional(),
+  restart: z.string().optional(),
+  onDelete: z.string().optional(),
+});
+export type OwnershipRecord = z.infer<typeof recordSchema>;
+
+/** An ownership record; `undefined` where there is none, `"altered"` where it can't be read. */
+export function parseRecord(text: string | undefined): OwnershipRecord | "altered" | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const parsed = recordSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : "altered";
+  } catch {
+    return "altered";
+  }
+}

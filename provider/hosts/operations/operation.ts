@@ -1,0 +1,136 @@
+/** An operation: a script that changes something on a machine, run there to its end, once. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { ProviderError, isLinkLost } from "../../errors";
+import { encodeParameters, script } from "../transport/script";
+import type { Parameters } from "../transport/script";
+import type { Run, Stage } from "../transport/exec";
+import type { Transport } from "../transport/transport";
+import { Wait, pause } from "../wait/wait";
+import type { Limits } from "../wait/wait";
+
+/** What every call carries: who asks, until when, and whether it was cancelled. */
+export interface Call extends Limits {
+  urn: string;
+  status: (text: string) => void;
+}
+
+export interface Operation {
+  /** The script that does it, by its name. */
+  script: string;
+  machineId: string;
+  parameters: Parameters;
+  /**
+   * How long the provider waits for the work once it has started, seconds. It cuts nothing on the
+   * host: the script limits the steps that may be cut. Waits for locks and slots do not count.
+   */
+  seconds: number;
+}
+
+/** How operations of a machine are run. */
+export interface Operator {
+  transport: Transport;
+  /** The script that defines `probe`, whose answer is the result of each operation. */
+  probe: string;
+  /** How long an operation may wait for locks and slots, seconds. */
+  waitSeconds: number;
+}
+
+const REATTACH_ATTEMPTS = 5;
+/** What the work's own limit leaves for the operation's report and its probe. */
+const REPORT_MS = 60_000;
+
+/**
+ * The lines of the probe behind the operation. The operation runs in a unit of its own, which
+ * survives a lost link: it is then attached to again by its id, and never run twice.
+ */
+export async function operate(
+  { transport, probe, waitSeconds }: Operator,
+  call: Call,
+  operation: Operation,
+): Promise<string[]> {
+  const deadline = Math.min(call.deadline, deadlineOf(waitSeconds));
+  const wait = new Wait(transport.name, { deadline, signal: call.signal });
+  const run = { ...sent(call, operation, probe, waitSeconds), wait, onStatus: call.status };
+  const limits = { waiting: waitSeconds, working: operation.seconds };
+  const onStage = (stage: Stage): void => {
+    wait.extend(Math.min(call.deadline, deadlineOf(limits[stage])));
+  };
+  return untilAnswered({ ...run, onStage }, transport, call, operation.script);
+}
+
+function deadlineOf(seconds: number): number {
+  return Date.now() + seconds * 1000 + REPORT_MS;
+}
+
+async function untilAnswered(
+  run: Run,
+  transport: Transport,
+  call: Call,
+  name: string,
+): Promise<string[]> {
+  const { wait } = run;
+  let lost: ProviderError | undefined;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await transport.run(run, `running ${name}`);
+    } catch (error) {
+      if (isOutcomeUnknown(error)) lost = error;
+      if (lost === undefined || !isLinkLost(error)) throw explained(error, transport.name, name);
+      if (attempt === REATTACH_ATTEMPTS) throw outcomeUnknown(transport.name, name, error);
+      call.status("the link was lost; reconnecting");
+      wait.doing = () => "waiting to reconnect";
+      wait.cause = error.what;
+      await pause(500 * attempt, wait.signal);
+    }
+  }
+}
+
+/** The operation as it is sent, always with the same id. */
+function sent(
+  call: Call,
+  operation: Operation,
+  probe: string,
+  waitSeconds: number,
+): Pick<Run, "parameters" | "payload" | "script"> {
+  const id = randomUUID();
+  // Programs see the id in the name of the unit. They do not see what marks the results.
+  const nonce = randomBytes(12).toString("hex");
+  const inner = script(operation.script);
+  const parameters = {
+    ...operation.parameters,
+    operation: id,
+    doing: operation.script,
+    owner: `"urn":${JSON.stringify(call.urn)},`,
+    machine_id: operation.machineId,
+    wait_seconds: String(waitSeconds),
+    nonce,
+  };
+  return {
+    script: script(probe, "operate"),
+    parameters: { operation: id, nonce_inner: nonce },
+    payload: `${Buffer.byteLength(inner)}\n${inner}${encodeParameters(parameters)}`,
+  };
+}
+
+export function isOutcomeUnknown(error: unknown): error is ProviderError {
+  return error instanceof ProviderError && error.reason === "outcome-unknown";
+}
+
+/** The provider's own deadline does not end what runs on the host. */
+function explained(error: unknown, host: string, name: string): unknown {
+  if (!(error instanceof ProviderError) || error.reason !== "deadline") return error;
+  if (error.remedy !== undefined) return error;
+  return new ProviderError(
+    "deadline",
+    error.what,
+    `${name} may still be running on ${host}. The next up waits for it and goes on from there.`,
+  );
+}
+
+function outcomeUnknown(host: string, name: string, last: ProviderError): ProviderError {
+  return new ProviderError(
+    "outcome-unknown",
+    `${host}: the link was lost while ${name} ran; its result is unknown: ${last.what}`,
+    "Run up again when the host answers. It looks first, and does what is still missing.",
+  );
+}
