@@ -2,8 +2,11 @@
  * Our NixOS modules, each with the options of NixOS, microvm.nix and k0s-nix that it uses (options.nix) and a stand-in
  * for nixpkgs' lib (standin.nix; NIXPKGS_LIB=... takes the real one).
  */
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { evaluate, repository } from "./nix";
 
 const kw1 = `{
@@ -134,11 +137,11 @@ describe("microvm-guest", () => {
   });
 
   test.each([
-    ["an overlay for /etc", "{ system.etc.overlay.enable = true; }", "can't be an overlay too"],
+    ["an overlay for /etc", "{ system.etc.overlay.enable = true; }", "cannot also be an overlay"],
     [
       "another host key",
       '{ services.openssh.hostKeys = [ { type = "rsa"; path = "/etc/ssh/rsa"; } ]; }',
-      "pins the key /etc/ssh/ssh_host_ed25519_key alone",
+      "pins only the host key /etc/ssh/ssh_host_ed25519_key",
     ],
     [
       "an image that microvm-run would make",
@@ -148,18 +151,23 @@ describe("microvm-guest", () => {
     [
       "a mounted raw device",
       '{ microvm-guest.volumes = [ { name = "raw"; image = "/r"; sizeMiB = 1; fsType = "none"; mountPoint = "/r"; } ]; }',
-      "volume raw is a raw device (fsType none) and can't be mounted at /r",
+      "volume raw is a raw device (fsType none) and cannot be mounted at /r",
     ],
     [
       "a volume without a label",
       '{ microvm-guest.volumes = [ { name = "data"; image = "/d"; sizeMiB = 1; mountPoint = "/d"; } ]; }',
-      "volume data is to be mounted but has no label",
+      "volume data has a mount point but no label",
     ],
     [
       "9p without QEMU",
       '{ microvm.hypervisor = "cloud-hypervisor"; microvm-guest.storeShare = "9p"; }',
-      "cloud-hypervisor has no 9p",
+      "cloud-hypervisor does not support 9p",
     ],
+    ...["crosvm", "firecracker", "kvmtool", "stratovirt"].map((vmm): [string, string, string] => [
+      `a VM of ${vmm}`,
+      `{ microvm.hypervisor = "${vmm}"; }`,
+      `does not support microvm.hypervisor = "${vmm}"; set it to qemu or cloud-hypervisor`,
+    ]),
   ])("refuses %s, with a remedy", (_, module, message) => {
     const failing = evaluate(`t.failing (t.guest [ ${kw1} ${module} ])`);
     expect(failing).toEqual([expect.stringContaining(message)]);
@@ -179,11 +187,67 @@ describe("microvm-guest", () => {
     expect(failing).toEqual([expect.stringContaining("import microvm.nixosModules.microvm")]);
   });
 
-  test("warns of a VM that nobody can log in to, and can be switched off", () => {
+  test("can be disabled", () => {
+    expect(evaluate("(t.guest [ { microvm-guest.enable = false; } ]).microvm.shares")).toEqual([]);
+  });
+
+  test("warns about a VM that nobody can log in to", () => {
     expect(evaluate('(t.guest [ { microvm-guest.name = "kw1"; } ]).warnings')).toEqual([
       expect.stringContaining("ssh.operatorKeys"),
     ]);
-    expect(evaluate("(t.guest [ { microvm-guest.enable = false; } ]).microvm.shares")).toEqual([]);
+  });
+
+  test.each([
+    ["keys", '[ "ssh-ed25519 AAAA me" ]'],
+    ["keyFiles", '[ "/keys/me.pub" ]'],
+  ])("authorizedKeys.%s authorizes a login", (option, value) => {
+    const module = `{ users.users.root.openssh.authorizedKeys.${option} = ${value}; }`;
+    expect(evaluate(`(t.guest [ ${module} ]).warnings`)).toEqual([]);
+  });
+
+  describe("the wait for the address", () => {
+    const unit = (modules: string) =>
+      evaluate(`(t.guest [ ${modules} ]).systemd.services.pulumi-microvm-address or null`);
+
+    test("delays network-online.target, and so everything that needs the address", () => {
+      expect(unit(kw1)).toMatchObject({
+        wantedBy: ["network-online.target"],
+        before: ["network-online.target"],
+        serviceConfig: { Type: "oneshot", RemainAfterExit: true, TimeoutStartSec: 90 },
+      });
+    });
+
+    test("is absent where your own modules configure the network", () => {
+      expect(unit(`${kw1} { microvm-guest.network = t.lib.mkForce null; }`)).toBeNull();
+    });
+
+    /** Runs the script with an `ip` that prints nothing at its first call for each object. */
+    function waited(modules: string): string[] {
+      const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-address-"));
+      try {
+        const ip = join(directory, "ip");
+        writeFileSync(
+          ip,
+          `#!/bin/sh\necho "$*" >>'${directory}/calls'\n` +
+            `if [ -e "${directory}/$2" ]; then echo here; else touch "${directory}/$2"; fi\n`,
+        );
+        chmodSync(ip, 0o755);
+        const script = z.object({ script: z.string() }).parse(unit(modules)).script;
+        const text = script.replaceAll("iproute2/bin/ip", ip);
+        execFileSync("/bin/sh", ["-eu", "-c", text], { timeout: 10_000 });
+        return readFileSync(join(directory, "calls"), "utf8").trimEnd().split("\n");
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    }
+
+    test("lasts until the address and the default route are set", () => {
+      const address = "-4 address show to 192.0.2.31";
+      const route = "-4 route show default";
+      expect(waited(kw1)).toEqual([address, address, route, route]);
+      const alone = `${kw1} { microvm-guest.network.gateway = t.lib.mkForce null; }`;
+      expect(waited(alone)).toEqual([address, address]);
+    });
   });
 
   test("a share that is read-only is so on the hypervisor", () => {
@@ -216,7 +280,7 @@ describe("microvm-bridge", () => {
       networks: {
         "10-br0": {
           matchConfig: { Name: "br0" },
-          networkConfig: { DHCP: "no", ConfigureWithoutCarrier: true, KeepConfiguration: "static" },
+          networkConfig: { DHCP: "no", ConfigureWithoutCarrier: true, KeepConfiguration: "no" },
           linkConfig: { RequiredForOnline: "no-carrier", MTUBytes: "9000" },
           address: ["192.0.2.11/24"],
           gateway: ["192.0.2.1"],
@@ -224,18 +288,43 @@ describe("microvm-bridge", () => {
         },
         "10-eno1": {
           matchConfig: { Name: "eno1" },
-          networkConfig: { Bridge: "br0", KeepConfiguration: "static" },
+          networkConfig: { Bridge: "br0", KeepConfiguration: "no" },
           linkConfig: { RequiredForOnline: "enslaved", MTUBytes: "9000" },
           ...none,
         },
         "10-microvm-ports": {
           matchConfig: { Name: "vm-*" },
-          networkConfig: { Bridge: "br0", KeepConfiguration: "static" },
+          networkConfig: { Bridge: "br0", KeepConfiguration: "no" },
           linkConfig: { RequiredForOnline: "no", MTUBytes: "9000" },
           ...none,
         },
       },
       stopIfChanged: false,
+    });
+  });
+
+  describe("NetworkManager", () => {
+    const failing = (options: string) =>
+      evaluate(`t.failing (t.bridge [ {
+        microvm-bridge = { enable = true; physicalNic = "eno1"; };
+        networking.networkmanager = { enable = true; ${options} };
+      } ])`);
+
+    test("is refused, with the names of the interfaces that it must not manage", () => {
+      expect(failing("")).toEqual([
+        "microvm-bridge: NetworkManager would reconfigure the bridge and its ports; set " +
+          "networking.networkmanager.enable = false, or add " +
+          '"interface-name:eno1" "interface-name:br0" "interface-name:vm-*" to ' +
+          "networking.networkmanager.unmanaged.",
+      ]);
+      expect(failing('unmanaged = [ "interface-name:br0" "interface-name:eno1" ];')).toEqual([
+        expect.stringContaining('add "interface-name:vm-*" to'),
+      ]);
+    });
+
+    test("is accepted where it leaves the bridge and its ports alone", () => {
+      const all = ["eno1", "br0", "vm-*"].map((name) => `"interface-name:${name}"`).join(" ");
+      expect(failing(`unmanaged = [ ${all} ];`)).toEqual([]);
     });
   });
 
@@ -250,7 +339,7 @@ describe("microvm-bridge", () => {
     expect(failing).toEqual([
       expect.stringContaining("set microvm-bridge.physicalNic"),
       expect.stringContaining("set microvm-bridge.address"),
-      expect.stringContaining("networking.bridges makes br0 too"),
+      expect.stringContaining("networking.bridges also defines br0"),
     ]);
   });
 });
@@ -350,6 +439,20 @@ describe("virtualization", () => {
     ]);
   });
 
+  test("microvm@ does not start a VM that the provider holds, as in the lab", () => {
+    const unit = evaluate('(t.virtualization [ ]).systemd.services."microvm@".unitConfig');
+    const condition = "!/var/lib/pulumi-microvm/held/%i";
+    expect(unit).toEqual({ ConditionDirectoryNotEmpty: condition });
+    const lab = readFileSync(
+      join(repository, "lab/host/files/etc/systemd/system/microvm@.service"),
+      "utf8",
+    );
+    const head = lab.slice(lab.indexOf("[Unit]"), lab.indexOf("[Service]"));
+    expect(head.split("\n")).toContain(`ConditionDirectoryNotEmpty=${condition}`);
+    const documented = readFileSync(join(repository, "docs/host-units.md"), "utf8");
+    expect(documented).toContain(`ConditionDirectoryNotEmpty=${condition}`);
+  });
+
   test("a switch of the host leaves microvm@ alone", () => {
     const service = '(t.virtualization [ ]).systemd.services."microvm@"';
     expect(evaluate(`${service}.restartIfChanged`)).toBe(false);
@@ -357,11 +460,14 @@ describe("virtualization", () => {
 
   test("refuses what the provider could not work with", () => {
     const failing = evaluate(
-      't.failing (t.virtualization [ { microvm.host.enable = false; microvm.stateDir = "/srv/vms"; } ])',
+      `t.failing (t.virtualization [ {
+        microvm.host.enable = false; microvm.stateDir = "/srv/vms"; microvm.host.useNotifySockets = true;
+      } ])`,
     );
     expect(failing).toEqual([
       expect.stringContaining("microvm.host.enable = true"),
       expect.stringContaining("leave microvm.stateDir at its default"),
+      expect.stringMatching(/^With microvm\.host\.useNotifySockets, .*; set it to false\.$/),
     ]);
     expect(evaluate("t.failing (t.evaluate [ t.ours.virtualization ])")).toEqual([
       expect.stringContaining("import microvm.nixosModules.host"),
@@ -402,6 +508,17 @@ describe("k0s-node", () => {
     });
   });
 
+  test.each([
+    ["worker", "k0sworker"],
+    ["controller", "k0scontroller"],
+    ["controller+worker", "k0scontroller"],
+  ])("k0s on a %s starts after the address is set", (role, unit) => {
+    const services = evaluate(`(t.k0sNode ${node(role)}).systemd.services`);
+    expect(services).toMatchObject({
+      [unit]: { wants: ["network-online.target"], after: ["network-online.target"] },
+    });
+  });
+
   test.each(["worker", "controller+worker"])("a %s can mount Ceph's volumes", (role) => {
     expect(evaluate(`(t.k0sNode ${node(role)}).boot.kernelModules`)).toEqual(["rbd", "ceph"]);
   });
@@ -412,7 +529,7 @@ describe("k0s-node", () => {
       `t.failing (t.k0sNode (${node("worker", more)} ++ [ { fileSystems = t.lib.mkForce { "/" = { }; "/va" = { }; }; } ]))`,
     );
     expect(failing).toEqual([
-      expect.stringContaining("k1: a worker can't begin a cluster"),
+      expect.stringContaining("k1: a worker cannot found a cluster"),
       expect.stringContaining("k1: /var/lib/k0s would be lost"),
       expect.stringContaining("k1: k0s-node.tokenFile is below /run"),
     ]);

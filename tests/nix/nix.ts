@@ -38,7 +38,22 @@ export function evaluate(expression: string, site = "null"): unknown {
   return JSON.parse(result.stdout);
 }
 
-/** What Nix says when the evaluation fails. */
+/** The value of `expression`, and the evaluation warnings that Nix printed. */
+export function evaluateWithWarnings(
+  expression: string,
+  site = "null",
+): { value: unknown; warnings: string[] } {
+  const result = attempt(expression, site);
+  if (result.code !== 0) throw new Error(result.stderr);
+  const lines = result.stderr.split("\n");
+  const found = lines.map((line) => /^(?:trace: )?evaluation warning: (.*)$/.exec(line)?.[1]);
+  return {
+    value: JSON.parse(result.stdout),
+    warnings: found.filter((warning) => warning !== undefined),
+  };
+}
+
+/** What Nix prints when the evaluation fails. */
 export function complaint(expression: string, site = "null"): string {
   const result = attempt(expression, site);
   if (result.code === 0) throw new Error(`did not fail, but gave ${result.stdout}`);

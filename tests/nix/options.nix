@@ -45,6 +45,8 @@ in
     networking.useDHCP = option types.bool true;
     networking.firewall.enable = option types.bool true;
     networking.bridges = attrsOf types.raw;
+    networking.networkmanager.enable = bool;
+    networking.networkmanager.unmanaged = listOf types.str;
 
     nix.enable = option types.bool true;
     nix.settings.experimental-features = listOf types.str;
@@ -74,6 +76,7 @@ in
 
     system.etc.overlay.enable = bool;
     users.users.root.openssh.authorizedKeys.keys = listOf types.str;
+    users.users.root.openssh.authorizedKeys.keyFiles = listOf types.path;
     virtualisation.libvirtd.enable = bool;
 
     systemd.tmpfiles.rules = listOf types.str;
@@ -82,6 +85,7 @@ in
         description = option types.str "";
         wants = listOf types.str;
         after = listOf types.str;
+        before = listOf types.str;
         wantedBy = listOf types.str;
         restartIfChanged = option types.bool true;
         stopIfChanged = option types.bool true;
@@ -164,6 +168,7 @@ in
 
   host.options.microvm = {
     host.enable = option types.bool true;
+    host.useNotifySockets = bool;
     stateDir = option types.path "/var/lib/microvms";
   };
 

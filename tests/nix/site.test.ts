@@ -9,7 +9,7 @@ import { z } from "zod";
 import { parseEvaluation } from "../../components/evaluation/evaluate";
 import { parseSite } from "../../site/load";
 import { siteJson } from "../../site/siteJson";
-import { complaint, evaluate, repository, stackJson } from "./nix";
+import { complaint, evaluate, evaluateWithWarnings, repository, stackJson } from "./nix";
 
 /** site.json of a stack whose YAML was edited. */
 function edited(stack: string, edit: (text: string) => string): string {
@@ -117,7 +117,7 @@ describe("the machines of stacks/lab.yaml", () => {
       }) (t.systems site { }).machines`,
       site,
     );
-    const lost = [expect.stringContaining("give the VM a volume mounted at /var")];
+    const lost = [expect.stringContaining("add a volume with the mount point /var")];
     expect(found).toEqual({
       kc1: { vcpu: 1, mem: 256, address: ["198.18.0.21/24"], failing: lost },
       kw1: { vcpu: 1, mem: 192, address: ["198.18.0.31/24"], failing: lost },
@@ -170,6 +170,34 @@ describe("the user's own modules", () => {
     expect(found).toHaveProperty("kw1.length", 6);
   });
 
+  test("a warning names each entry that matches nothing, once", () => {
+    const { value, warnings } = evaluateWithWarnings(
+      `builtins.attrNames (t.systems site {
+        machines = { kw1 = { }; kw9 = { }; };
+        profiles = { worker = { }; large = { }; };
+        roles = { worker = { }; controller = { }; };
+        hypervisors = { rack1-hv1 = { }; rack9-hv1 = { }; };
+      })`,
+      site,
+    );
+    expect(value).toEqual(["hypervisors", "machines"]);
+    const unused = (entry: string, reason: string) =>
+      `mkSite: modules.${entry} is not used: ${reason}; correct the name or remove the entry`;
+    expect(warnings.sort()).toEqual([
+      unused("hypervisors.rack9-hv1", "the site has no hypervisor rack9-hv1"),
+      unused("machines.kw9", "the site has no VM kw9"),
+      unused("profiles.large", "no VM in the site has the profile large"),
+    ]);
+    const noWorkers = JSON.stringify({ version: 1, machines: {}, hypervisors: {} });
+    const roles = evaluateWithWarnings(
+      "(t.systems site { roles.worker = { }; }).machines",
+      noWorkers,
+    );
+    expect(roles.warnings).toEqual([
+      unused("roles.worker", "no VM in the site has the role worker"),
+    ]);
+  });
+
   test("see their own slice of the site as an argument, and no profile", () => {
     const found = evaluate(
       `let
@@ -203,6 +231,43 @@ describe("the user's own modules", () => {
   });
 });
 
+describe("a hardware-configuration.nix that nixos-generate-config wrote", () => {
+  const site = stackJson("example-production");
+  const generated = `{
+    networking.useDHCP = t.lib.mkDefault true;
+    nixpkgs.hostPlatform = t.lib.mkDefault "aarch64-linux";
+  }`;
+
+  test("overrides the defaults of a hypervisor and of a VM", () => {
+    const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-site-"));
+    try {
+      writeFileSync(join(directory, "site.json"), site);
+      const found = evaluate(`let
+        o = t.mkSite {
+          inherit (t.inputs) nixpkgs microvm k0s-nix;
+          site = "${directory}";
+          modules = {
+            all.system.stateVersion = "26.05";
+            machines.kw1 = ${generated};
+            hypervisors.rack1-hv1 = ${generated};
+            hypervisors.rack1-hv2 = { };
+          };
+        };
+        settings = name: let inherit (o.nixosConfigurations.\${name}) config; in
+          [ config.networking.useDHCP config.nixpkgs.hostPlatform ];
+      in map settings [ "rack1-hv1" "kw1" "rack1-hv2" "kw2" ]`);
+      expect(found).toEqual([
+        [true, "aarch64-linux"],
+        [true, "aarch64-linux"],
+        [false, "x86_64-linux"],
+        [false, "x86_64-linux"],
+      ]);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("what mkSite refuses", () => {
   test("says all faults at once", () => {
     const said = complaint(
@@ -213,15 +278,15 @@ describe("what mkSite refuses", () => {
         site = { version = 1; machines.a = { role = "worker"; }; machines.b = { }; hypervisors.b = { }; };
       }).machines`.replace("../nixos", `${repository}/nixos`),
     );
-    expect(said).toContain("modules.machine is not known; known are all, guests");
-    expect(said).toContain("modules.roles.master is not a role; roles are controller and worker");
-    expect(said).toContain("b is a machine and a hypervisor");
-    expect(said).toContain("machine a has the role worker, but there is no k0s-nix");
+    expect(said).toContain("modules.machine is unknown; use one of all, guests");
+    expect(said).toContain("modules.roles.master is not a role; use controller or worker");
+    expect(said).toContain("b is both a machine and a hypervisor; rename one of them");
+    expect(said).toContain("machine a has the role worker, which requires k0s-nix");
   });
 
   test("a site of another version", () => {
     expect(complaint("t.systems { version = 2; } { }")).toContain(
-      "site.json has version 2; this library reads version 1",
+      "site.json has version 2; mkSite supports version 1",
     );
   });
 });
@@ -346,9 +411,10 @@ describe("pulumiMicrovm", () => {
       "kc1 and kc3 do",
       "machines.kc1.k0s-node.isLeader = true; machines.kc3.k0s-node.isLeader = true;",
     ],
-  ])("refuses a cluster that %s begin", (who, modules) => {
+  ])("refuses a cluster that %s found", (who, modules) => {
     expect(complaint(`${output(site, modules)}.pulumiMicrovm`)).toContain(
-      `one controller begins the k0s cluster, here ${who}; set k0s-node.isLeader = true in the module of exactly one of kc1, kc2, kc3`,
+      `exactly one controller must found the k0s cluster, but ${who}; ` +
+        "set k0s-node.isLeader = true in the module of exactly one of kc1, kc2, kc3",
     );
   });
 

@@ -66,10 +66,12 @@ let
     mkForce = lib.mkOverride 50;
     # Order is left out.
     mkAfter = content: content;
+    inherit concatStringsSep;
     hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
     optional = condition: value: if condition then [ value ] else [ ];
     optionals = condition: values: if condition then values else [ ];
     optionalAttrs = condition: set: if condition then set else { };
+    optionalString = condition: text: if condition then text else "";
 
     types = rec {
       one = name: check: {
