@@ -411,7 +411,7 @@ describe("pulumiMicrovm", () => {
       "kc1 and kc3 do",
       "machines.kc1.k0s-node.isLeader = true; machines.kc3.k0s-node.isLeader = true;",
     ],
-  ])("refuses a cluster that %s found", (who, modules) => {
+  ])("refuses a site in which %s found the cluster", (who, modules) => {
     expect(complaint(`${output(site, modules)}.pulumiMicrovm`)).toContain(
       `exactly one controller must found the k0s cluster, but ${who}; ` +
         "set k0s-node.isLeader = true in the module of exactly one of kc1, kc2, kc3",
