@@ -56,8 +56,15 @@
     {
       inherit (systems) nixosConfigurations pulumiMicrovm;
 
-      devShells = nixpkgs.lib.genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] (platform: {
-        default = pulumi-microvm.lib.mkDevShell nixpkgs.legacyPackages.${platform};
-      });
+      devShells =
+        nixpkgs.lib.genAttrs
+          [
+            "x86_64-linux"
+            "aarch64-linux"
+            "aarch64-darwin"
+          ]
+          (platform: {
+            default = pulumi-microvm.lib.mkDevShell nixpkgs.legacyPackages.${platform};
+          });
     };
 }

@@ -1,6 +1,6 @@
 /**
- * Our NixOS modules, each with the options of NixOS, microvm.nix and k0s-nix that it uses (options.nix) and a stand-in
- * for nixpkgs' lib (standin.nix; NIXPKGS_LIB=... takes the real one).
+ * Our NixOS modules. options.nix declares the options of NixOS, microvm.nix and k0s-nix that they
+ * use. standin.nix replaces nixpkgs' lib; NIXPKGS_LIB=... uses the real one.
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ const kw1 = `{
 }`;
 
 describe("microvm-guest", () => {
-  test("a VM has no boot loader, a balloon, a read-only store, its own /etc, and images that nobody makes for it", () => {
+  test("a VM has a balloon, a read-only store, its own /etc, no boot loader, no automatic images", () => {
     const found = evaluate(`let c = t.guest [ ${kw1} ]; in {
       failing = t.failing c;
       inherit (c) warnings;
@@ -105,7 +105,7 @@ describe("microvm-guest", () => {
     });
   });
 
-  test("says on the hypervisor which system it runs, where its /etc is kept there", () => {
+  test("reports its system on the hypervisor if its /etc is shared from there", () => {
     const found = evaluate(`let
       script = modules: (t.guest ([ ${kw1} ] ++ modules)).system.activationScripts;
     in {
@@ -126,7 +126,7 @@ describe("microvm-guest", () => {
     });
   });
 
-  test("names of cards fit and differ, also of VMs with long names", () => {
+  test("interface names are valid and distinct, also for VMs with long names", () => {
     const found = evaluate(`map (name: (builtins.head (t.guest [
       ${kw1} { microvm-guest.name = name; }
     ]).microvm.interfaces).id) [ "twelve-chars" "a-name-that-is-too-long" "a-name-that-is-too-long2" ]`);
@@ -144,7 +144,7 @@ describe("microvm-guest", () => {
       "pins only the host key /etc/ssh/ssh_host_ed25519_key",
     ],
     [
-      "an image that microvm-run would make",
+      "an image that microvm-run would create",
       '{ microvm.volumes = [ { image = "x.img"; mountPoint = null; size = 1; } ]; }',
       "a volume has autoCreate = true",
     ],
@@ -174,7 +174,7 @@ describe("microvm-guest", () => {
     expect(String(failing)).toMatch(/^VM kw1: .*;.*\.$/);
   });
 
-  // NixOS may look at other options before it comes to the assertions.
+  // NixOS may evaluate other options before the assertions.
   test("a mounted volume without a label is still a file system", () => {
     const found = evaluate(`(t.guest [ ${kw1} { microvm-guest.volumes = [
       { name = "data"; image = "/d"; sizeMiB = 1; mountPoint = "/d"; }
@@ -182,7 +182,7 @@ describe("microvm-guest", () => {
     expect(found).toBe("/dev/disk/by-label/");
   });
 
-  test("says what is missing beside it", () => {
+  test("names the module that it requires", () => {
     const failing = evaluate("t.failing (t.evaluate [ t.ours.microvm-guest ])");
     expect(failing).toEqual([expect.stringContaining("import microvm.nixosModules.microvm")]);
   });
@@ -250,7 +250,7 @@ describe("microvm-guest", () => {
     });
   });
 
-  test("a share that is read-only is so on the hypervisor", () => {
+  test("a read-only share is read-only on the hypervisor", () => {
     const shares = evaluate(`(t.guest [ ${kw1} { microvm-guest.shares = [
       { tag = "data"; source = "/srv/data"; mountPoint = "/data"; readOnly = true; }
     ]; } ]).microvm.shares`);
@@ -265,7 +265,7 @@ describe("microvm-guest", () => {
 });
 
 describe("microvm-bridge", () => {
-  test("a bridge with the card and the VMs' ports, which a restart of networkd leaves as it is", () => {
+  test("a bridge with the card and the VMs' ports, which keep no address of their own", () => {
     const found = evaluate(`let c = t.bridge [ { microvm-bridge = {
       enable = true; physicalNic = "eno1"; address = "192.0.2.11/24"; gateway = "192.0.2.1"; mtu = 9000;
     }; } ]; in {
@@ -332,7 +332,7 @@ describe("microvm-bridge", () => {
     expect(evaluate("(t.bridge [ ]).systemd.network.netdevs")).toEqual({});
   });
 
-  test("says all faults at once", () => {
+  test("reports all errors together", () => {
     const failing = evaluate(
       't.failing (t.bridge [ { microvm-bridge = { enable = true; gateway = "192.0.2.1"; }; networking.bridges.br0 = { }; } ])',
     );
@@ -362,7 +362,7 @@ describe("virtualization", () => {
     });
   });
 
-  test("nesting where it is asked for", () => {
+  test("nested virtualization if it is requested", () => {
     expect(
       evaluate(
         "(t.virtualization [ { microvm-virtualization.nested = true; } ]).boot.extraModprobeConfig",
@@ -370,7 +370,7 @@ describe("virtualization", () => {
     ).toContain("kvm_amd nested=1");
   });
 
-  test("the boot unit has the contract of the lab's: the same directory, names and units", () => {
+  test("the autostart unit has the directory, names and units of the lab's unit", () => {
     const unit = evaluate("(t.virtualization [ ]).systemd.services.pulumi-microvm-autostart");
     expect(unit).toMatchObject({
       wantedBy: ["multi-user.target"],
@@ -388,14 +388,14 @@ describe("virtualization", () => {
     );
   });
 
-  /** The lines of a shell script that do something, without indentation. */
+  /** The commands of a shell script, without comments and indentation. */
   const linesOf = (text: string): string[] =>
     text
       .split("\n")
       .map((line) => line.trim())
       .filter((line) => line !== "" && !line.startsWith("#"));
 
-  test("the boot unit does what the lab's does", () => {
+  test("the autostart unit runs the same script as the lab's unit", () => {
     const script = evaluate(
       "(t.virtualization [ ]).systemd.services.pulumi-microvm-autostart.script",
     );
@@ -407,7 +407,7 @@ describe("virtualization", () => {
     expect(linesOf(String(script))).toEqual(linesOf(lab));
   });
 
-  /** Where Nix puts a script of these parts of provider/scripts: a path that is its content's. */
+  /** The store path of a script that consists of these parts of provider/scripts. */
   const storePathOf = (name: string, ...parts: string[]): string => {
     const text = parts
       .map((part) => readFileSync(join(repository, "provider", "scripts", `${part}.sh`), "utf8"))
@@ -415,7 +415,7 @@ describe("virtualization", () => {
     return String(evaluate(`builtins.toFile "${name}" site`, JSON.stringify(text)));
   };
 
-  test("the unit that ends a boot on trial needs no more than the file that says so", () => {
+  test("the unit that ends a trial boot depends only on the directory of its state", () => {
     const unit = evaluate("(t.virtualization [ ]).systemd.services.pulumi-microvm-boot-trial");
     expect(unit).toMatchObject({
       wantedBy: ["sysinit.target"],
@@ -430,7 +430,7 @@ describe("virtualization", () => {
     expect(unit).toHaveProperty("serviceConfig.ExecStart", `/bin/sh ${script}`);
   });
 
-  test("microvm@ runs the provider's own scripts after each start and at the end of each stop", () => {
+  test("microvm@ runs the provider's scripts after each start and each stop", () => {
     const service = '(t.virtualization [ ]).systemd.services."microvm@".serviceConfig';
     const atStart = storePathOf("memory-at-start", "lib", "vmm", "memory", "memory-at-start");
     expect(evaluate(`${service}.ExecStartPost`)).toEqual([`-+/bin/sh ${atStart} %i`]);
@@ -458,7 +458,7 @@ describe("virtualization", () => {
     expect(evaluate(`${service}.restartIfChanged`)).toBe(false);
   });
 
-  test("refuses what the provider could not work with", () => {
+  test("rejects settings that the provider does not support", () => {
     const failing = evaluate(
       `t.failing (t.virtualization [ {
         microvm.host.enable = false; microvm.stateDir = "/srv/vms"; microvm.host.useNotifySockets = true;
@@ -480,7 +480,7 @@ describe("k0s-node", () => {
     `[ { networking.hostName = "k1"; fileSystems."/var" = { };
          k0s-node = { enable = true; role = "${role}"; address = "192.0.2.21"; }; } ${more} ]`;
 
-  test("a controller: Cilium's place is free, its etcd can be reached, its token outlives a reboot", () => {
+  test("a controller uses only Cilium, and has a reachable etcd and a persistent token", () => {
     const found = evaluate(`let c = t.k0sNode ${node("controller")}; in {
       failing = t.failing c;
       inherit (c.services) k0s;
@@ -523,7 +523,7 @@ describe("k0s-node", () => {
     expect(evaluate(`(t.k0sNode ${node(role)}).boot.kernelModules`)).toEqual(["rbd", "ceph"]);
   });
 
-  test("refuses a leader that is a worker, and what a reboot would lose", () => {
+  test("rejects a worker as leader, and data that a reboot would lose", () => {
     const more = '{ k0s-node = { isLeader = true; tokenFile = "/run/token"; }; }';
     const failing = evaluate(
       `t.failing (t.k0sNode (${node("worker", more)} ++ [ { fileSystems = t.lib.mkForce { "/" = { }; "/va" = { }; }; } ]))`,

@@ -1,4 +1,7 @@
-/** The bridge of a hypervisor with the real systemd-networkd: what a switch of the host leaves and takes away. */
+/**
+ * The bridge of a hypervisor with the real systemd-networkd: what a switch of the host leaves and
+ * takes away.
+ */
 import { NetworkdHost, bridgeUnits } from "./networkd";
 
 let host: NetworkdHost;
@@ -72,7 +75,8 @@ test("a restart without an edit interrupts neither the host nor a VM", async () 
   await host.restart(bridgeUnits(BRIDGE));
   await host.configured("br0", "eno1", "vm-kw1");
   expect(await traffic).toEqual([0, 0]);
-  // networkd before 254 sets an unchanged IPv4 address anew, within a millisecond: not counted here.
+  // networkd before 254 sets an unchanged IPv4 address anew, within a millisecond: not counted
+  // here.
   const removed = events().filter(
     (line) => (line.startsWith("Deleted") || line.includes("state DOWN")) && !/ inet /.test(line),
   );

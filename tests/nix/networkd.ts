@@ -1,6 +1,7 @@
 /**
- * A hypervisor's network under the real systemd-networkd: network namespaces for the host, its LAN and one VM, and a
- * mount namespace with a /run of its own. It needs root and the systemd-networkd of the machine.
+ * A hypervisor's network under the real systemd-networkd: network namespaces for the host, its LAN
+ * and one VM, and a mount namespace with a /run of its own. It needs root and the systemd-networkd
+ * of the machine.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -81,8 +82,9 @@ export class NetworkdHost {
       spawn("unshare", ["--net", ...flags, "sh", "-c", `${setUp}; exec sleep 3600`], {
         stdio: "ignore",
       });
-    // With a read-only /sys networkd would do without udev: it would then configure a link before it
-    // knows the addresses there, unlike on a host. udev's records say that all links are initialized.
+    // With a read-only /sys networkd would do without udev: it would then configure a link before
+    // it knows the addresses there, unlike on a host. udev's records say that all links are
+    // initialized.
     const mounts = [
       "mount -t tmpfs tmpfs /run",
       "mount -t tmpfs tmpfs /etc/systemd/network",
@@ -217,8 +219,8 @@ export class NetworkdHost {
   }
 
   /**
-   * Connects from `place` to an address again and again, and answers the number of failures. Each time the neighbours'
-   * addresses are asked for anew, as they are after some minutes.
+   * Connects from `place` to an address again and again, and answers the number of failures. Each
+   * time the neighbours' addresses are asked for anew, as they are after some minutes.
    */
   async failures(place: Place, address: string, seconds: number): Promise<number> {
     const program = `

@@ -1,4 +1,4 @@
-/** Evaluates Nix expressions: no store is touched, nothing is built. */
+/** Evaluates Nix expressions without a store. It builds nothing. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ interface Result {
   stderr: string;
 }
 
-/** `dummy://` is a store that holds nothing, so that the tests need neither a store nor a daemon. */
+/** The store `dummy://` is empty, so that the tests need neither a store nor a daemon. */
 export function instantiate(args: string[], environment: Record<string, string> = {}): Result {
   const home = mkdtempSync(join(tmpdir(), "pulumi-microvm-nix-"));
   try {
@@ -31,7 +31,7 @@ export function instantiate(args: string[], environment: Record<string, string> 
   }
 }
 
-/** The value of `expression`, which sees tests/nix/evaluate.nix as `t` and the site's JSON as `site`. */
+/** The value of `expression`. `t` is tests/nix/evaluate.nix, and `site` the parsed site.json. */
 export function evaluate(expression: string, site = "null"): unknown {
   const result = attempt(expression, site);
   if (result.code !== 0) throw new Error(result.stderr);
@@ -69,7 +69,7 @@ function attempt(expression: string, site: string): Result {
   return instantiate(args, { SITE_JSON: site });
 }
 
-/** site.json of one of our stacks, by the program's own code. */
+/** site.json of one of our stacks, written by the code of the program. */
 export function stackJson(name: string): string {
   return siteJson(loadSite(join(repository, "stacks", `${name}.yaml`)));
 }

@@ -1,6 +1,6 @@
-# Stands for NixOS, microvm.nix and k0s-nix: just the options that our modules and mkSite set or read, with the types
-# that they have there. An option that is used but not listed here fails every test; docs/nixos-options.md says
-# for each where it was read.
+# A stand-in for NixOS, microvm.nix and k0s-nix. It declares only the options that our modules and
+# mkSite set or read, with their real types. A module that uses another option fails every test.
+# docs/nixos-options.md names the source of each option.
 { lib }:
 let
   inherit (lib) mkOption types;
@@ -117,7 +117,7 @@ in
     );
   };
 
-  # What is set by mkSite itself, and by the modules of templates/site.
+  # Options that mkSite itself and the modules of templates/site set.
   nixpkgs.options = {
     nixpkgs.hostPlatform = required types.str;
     nixpkgs.overlays = listOf types.raw;
@@ -172,7 +172,7 @@ in
     stateDir = option types.path "/var/lib/microvms";
   };
 
-  # There `controller` is an option for controllers alone.
+  # In k0s-nix, `controller` is an option only on controllers.
   k0s.options.services.k0s = {
     enable = bool;
     role = option types.str "single";

@@ -1,6 +1,7 @@
 /**
- * mkSite: from the YAML by the program's own site.json to the modules of each machine, and to `pulumiMicrovm` as
- * the program reads it. nixpkgs, microvm.nix and k0s-nix are stand-ins (evaluate.nix).
+ * mkSite: the program's code turns YAML into site.json, mkSite turns that into the modules of each
+ * machine and into `pulumiMicrovm`, and the program reads it. nixpkgs, microvm.nix and k0s-nix are
+ * stand-ins (evaluate.nix).
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +12,7 @@ import { parseSite } from "../../site/load";
 import { siteJson } from "../../site/siteJson";
 import { complaint, evaluate, evaluateWithWarnings, repository, stackJson } from "./nix";
 
-/** site.json of a stack whose YAML was edited. */
+/** site.json of a stack after an edit of its YAML. */
 function edited(stack: string, edit: (text: string) => string): string {
   const file = join(repository, "stacks", `${stack}.yaml`);
   const text = readFileSync(file, "utf8");
@@ -23,7 +24,7 @@ function edited(stack: string, edit: (text: string) => string): string {
 describe("the machines of stacks/example-production.yaml", () => {
   const site = stackJson("example-production");
 
-  test("all of them evaluate, and nothing stands in their way", () => {
+  test("all of them evaluate, and no assertion fails", () => {
     const failing = evaluate(
       "builtins.mapAttrs (_: t.failing) (t.systems site { }).machines",
       site,
@@ -31,7 +32,7 @@ describe("the machines of stacks/example-production.yaml", () => {
     expect(failing).toEqual({ gpu1: [], kc1: [], kc2: [], kc3: [], kw1: [], kw2: [], kw3: [] });
   });
 
-  test("what the YAML states is what the VM is", () => {
+  test("the options of a VM are those of the YAML", () => {
     const kw1 = evaluate(
       `let c = (t.systems site { }).machines.kw1; in {
         inherit (c.networking) hostName;
@@ -65,7 +66,7 @@ describe("the machines of stacks/example-production.yaml", () => {
     });
   });
 
-  test("a hypervisor is built where it has a module of its own, and gets its bridge from the site", () => {
+  test("a hypervisor is built if it has its own module, and gets its bridge from the site", () => {
     const found = evaluate(
       `let hosts = (t.systems site { hypervisors.rack1-hv1.microvm-bridge.gateway = "192.0.2.1"; }).hypervisors; in
        builtins.mapAttrs (_: c: {
@@ -86,7 +87,7 @@ describe("the machines of stacks/example-production.yaml", () => {
     });
   });
 
-  test("an edit for one VM changes no other one", () => {
+  test("an edit of one VM changes no other VM", () => {
     const more = edited("example-production", (text) =>
       text.replace(
         "{ hypervisor: rack1-hv1, profile: worker,",
@@ -108,7 +109,7 @@ describe("the machines of stacks/example-production.yaml", () => {
 describe("the machines of stacks/lab.yaml", () => {
   const site = stackJson("lab");
 
-  test("their sizes and addresses; a k0s node without /var on a disk is refused", () => {
+  test("have their sizes and addresses; a k0s node without /var on a disk is rejected", () => {
     const found = evaluate(
       `builtins.mapAttrs (_: c: {
         inherit (c.microvm) vcpu mem;
@@ -125,7 +126,7 @@ describe("the machines of stacks/lab.yaml", () => {
     });
   });
 
-  test("the profile is a name by which modules are picked, and in no system", () => {
+  test("the profile selects modules and is part of no system", () => {
     const renamed = edited("lab", (text) =>
       text.replaceAll(/worker:$/gm, "compute:").replaceAll("profile: worker", "profile: compute"),
     );
@@ -220,7 +221,7 @@ describe("the user's own modules", () => {
     expect(found).toEqual({ machine, hypervisor: all.hypervisors["rack1-hv1"] });
   });
 
-  test("win over our defaults, not over the site", () => {
+  test("override our defaults, but not the site", () => {
     const systems = (module: string) => `(t.systems site { guests = ${module}; }).machines.kw1`;
     expect(evaluate(`${systems("{ microvm.balloon = false; }")}.microvm.balloon`, site)).toBe(
       false,
@@ -268,8 +269,8 @@ describe("a hardware-configuration.nix that nixos-generate-config wrote", () => 
   });
 });
 
-describe("what mkSite refuses", () => {
-  test("says all faults at once", () => {
+describe("mkSite rejects", () => {
+  test("faulty modules and sites, with all errors together", () => {
     const said = complaint(
       `t.lib.mkForce (import ../nixos/lib/site.nix {
         inherit (t) lib;
@@ -312,7 +313,7 @@ describe("pulumiMicrovm", () => {
 
   const site = stackJson("example-production");
 
-  test("is what the program reads, for every machine", () => {
+  test("is what the program parses, for every machine", () => {
     const machines = machinesOf(site);
     expect(Object.keys(machines)).toEqual(["gpu1", "kc1", "kc2", "kc3", "kw1", "kw2", "kw3"]);
     expect(machines["kw1"]?.runner.outPath).toMatch(/^\/nix\/store\/.*-microvm-qemu-kw1-/);
@@ -320,7 +321,7 @@ describe("pulumiMicrovm", () => {
     expect(machines["kw1"]?.hardware).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test("has hypervisors, and the versions of packages", () => {
+  test("contains hypervisors and package versions", () => {
     const found = evaluate(
       `let o = ${output(site, "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv2 = { };")}.pulumiMicrovm; in {
         hypervisors = builtins.mapAttrs (_: builtins.attrNames) o.hypervisors;
@@ -336,7 +337,7 @@ describe("pulumiMicrovm", () => {
     });
   });
 
-  test("`bootHash` changes with what takes a reboot, and not with the system alone", () => {
+  test("`bootHash` changes if a reboot is required, and not with the system alone", () => {
     const found = evaluate(
       `let
         host = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv2.imports = [ module ];")}).pulumiMicrovm.hypervisors.rack1-hv2;
@@ -353,7 +354,7 @@ describe("pulumiMicrovm", () => {
     expect(JSON.stringify(found)).toMatch(/"bootHash":"[0-9a-f]{64}"/);
   });
 
-  test("a guest can be switched live where microvm.nix's deploy.rebuild would", () => {
+  test("`liveSwitch` is true if microvm.nix's deploy.rebuild would switch the guest", () => {
     const found = evaluate(
       `let live = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; machines.kw1.imports = [ module ];")}).pulumiMicrovm.machines.kw1.liveSwitch; in
       map live [
@@ -367,7 +368,7 @@ describe("pulumiMicrovm", () => {
     expect(found).toEqual([true, false, false, false, false]);
   });
 
-  test("`hardware` changes with what the VMM gets, and not with the system", () => {
+  test("`hardware` changes with the inputs of the VMM, and not with the system", () => {
     const was = machinesOf(site)["kw1"];
     const keys = machinesOf(
       edited("example-production", (text) => text.replace(/^ {4}- ssh-ed25519 .* bob$/m, "")),
@@ -383,20 +384,20 @@ describe("pulumiMicrovm", () => {
 
   test.each([
     ["a wrong value", "machine kw2", "machines.kw2.microvm.vcpu = 3;"],
-    ["an option that there is not", "machine kw2", "machines.kw2.services.nosuch.enable = true;"],
+    ["an unknown option", "machine kw2", "machines.kw2.services.nosuch.enable = true;"],
     ["a syntax error", "machine kw2", 'machines.kw2 = "DIRECTORY/broken.nix";'],
-    ["a file that is missing", "machine kw2", 'machines.kw2 = "DIRECTORY/missing.nix";'],
+    ["a missing file", "machine kw2", 'machines.kw2 = "DIRECTORY/missing.nix";'],
     [
       "an endless recursion",
       "machine kw2",
       "machines.kw2 = ({ config, ... }: { networking.hostName = config.networking.hostName; });",
     ],
     [
-      "another option that there is not",
+      "an unknown option of a hypervisor",
       "hypervisor rack1-hv2",
       "hypervisors.rack1-hv2.services.nosuch.enable = true;",
     ],
-  ])("names where it is: %s", (_, where, modules) => {
+  ])("an error names the machine: %s", (_, where, modules) => {
     writeFileSync(join(directory, "broken.nix"), "{ networking = ; }");
     const leader = "machines.kc1.k0s-node.isLeader = true;";
     const given = `${leader} ${modules.replaceAll("DIRECTORY", directory)}`;
@@ -418,7 +419,7 @@ describe("pulumiMicrovm", () => {
     );
   });
 
-  test("nixosConfigurations has the same systems, by the names of the site", () => {
+  test("nixosConfigurations contains the same systems under the names of the site", () => {
     const modules = "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv1 = { };";
     expect(evaluate(`builtins.attrNames ${output(site, modules)}.nixosConfigurations`)).toEqual([
       "gpu1",
