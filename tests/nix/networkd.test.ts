@@ -1,7 +1,4 @@
-/**
- * The bridge of a hypervisor with the real systemd-networkd: what a switch of the host leaves and
- * takes away.
- */
+/** The bridge of a hypervisor under the real systemd-networkd: which addresses and routes remain. */
 import { NetworkdHost, bridgeUnits } from "./networkd";
 
 let host: NetworkdHost;
@@ -34,7 +31,7 @@ test("the bridge takes over the address of a card, which keeps none", async () =
   expect(failures).toEqual([0, 0]);
 });
 
-test("an address that somebody gave to a VM's port goes too", async () => {
+test("a foreign address on the port of a VM is removed", async () => {
   host.ip("host", "address add 192.0.2.99/24 dev vm-kw1");
   await host.restart(bridgeUnits(BRIDGE));
   await host.configured("br0", "eno1", "vm-kw1");
@@ -50,7 +47,7 @@ test("an edited address and gateway replace the previous ones", async () => {
   expect(host.defaultRoutes()).toEqual(["192.0.2.254 br0"]);
 });
 
-test("an edited gateway alone replaces the previous one, and none removes it", async () => {
+test("an edited gateway replaces the previous route, and a removed gateway removes it", async () => {
   await host.restart(bridgeUnits(BRIDGE));
   await host.configured("br0", "eno1");
   await host.restart(bridgeUnits('address = "192.0.2.11/24"; gateway = "192.0.2.254";'));
@@ -75,8 +72,8 @@ test("a restart without an edit interrupts neither the host nor a VM", async () 
   await host.restart(bridgeUnits(BRIDGE));
   await host.configured("br0", "eno1", "vm-kw1");
   expect(await traffic).toEqual([0, 0]);
-  // networkd before 254 sets an unchanged IPv4 address anew, within a millisecond: not counted
-  // here.
+  // networkd 252 removes and adds an unchanged IPv4 address within a millisecond, because it compares
+  // broadcast addresses. Later versions do not.
   const removed = events().filter(
     (line) => (line.startsWith("Deleted") || line.includes("state DOWN")) && !/ inet /.test(line),
   );

@@ -64,7 +64,7 @@ export function bridgeUnits(options: string): Record<string, string> {
 
 type Place = "host" | "lan" | "vm";
 
-/** A host with the card `eno1` on a LAN, and a VM behind the port `vm-kw1`. */
+/** A host with the card `eno1` on a LAN, and a VM on the port `vm-kw1`. */
 export class NetworkdHost {
   private readonly places: Record<Place, ChildProcess>;
   private networkd: ChildProcess | undefined;
@@ -82,9 +82,8 @@ export class NetworkdHost {
       spawn("unshare", ["--net", ...flags, "sh", "-c", `${setUp}; exec sleep 3600`], {
         stdio: "ignore",
       });
-    // With a read-only /sys networkd would do without udev: it would then configure a link before
-    // it knows the addresses there, unlike on a host. udev's records say that all links are
-    // initialized.
+    // With a read-only /sys, networkd would not use udev. Unlike on a host, it would then configure a
+    // link before it knows the existing addresses. The records of udev mark all links as initialized.
     const mounts = [
       "mount -t tmpfs tmpfs /run",
       "mount -t tmpfs tmpfs /etc/systemd/network",
@@ -172,7 +171,7 @@ export class NetworkdHost {
     await this.until("networkd", () => this.log.includes("Enumeration completed"));
   }
 
-  /** networkd has nothing more to do for these cards. */
+  /** Waits until networkd has finished configuring these interfaces. */
   async configured(...cards: string[]): Promise<void> {
     await this.until(`${cards.join(", ")} to be configured`, () =>
       cards.every((card) => this.log.includes(`${card}: State changed: configuring -> configured`)),
@@ -188,7 +187,7 @@ export class NetworkdHost {
     await ended;
   }
 
-  /** What happens to addresses and links from now on, a line each, as `ip monitor` prints it. */
+  /** Records all later changes of addresses and links, as lines of `ip monitor`. */
   async monitor(): Promise<() => string[]> {
     const child = spawn(
       "nsenter",
@@ -198,7 +197,7 @@ export class NetworkdHost {
     this.others.push(child);
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
-    // Its socket is open when it prints an event.
+    // It listens as soon as it has printed an event.
     await this.until("ip monitor", () => {
       this.ip("host", "link set lo up");
       this.ip("host", "link set lo down");
@@ -207,7 +206,7 @@ export class NetworkdHost {
     return () => text.split("\n").filter((line) => line !== "");
   }
 
-  /** Accepts TCP connections on port 7 for as long as the namespaces are there. */
+  /** Accepts TCP connections on port 7 until `stop`. */
   async listen(place: Place): Promise<void> {
     const program = `require("node:net").createServer((s) => s.on("error", () => {}).end())
       .listen(7, () => console.log("listening"))`;
@@ -219,8 +218,8 @@ export class NetworkdHost {
   }
 
   /**
-   * Connects from `place` to an address again and again, and answers the number of failures. Each
-   * time the neighbours' addresses are asked for anew, as they are after some minutes.
+   * Connects from `place` to an address repeatedly and returns the number of failures. It flushes
+   * the ARP entries before each connection. The kernel would renew them only after minutes.
    */
   async failures(place: Place, address: string, seconds: number): Promise<number> {
     const program = `
