@@ -153,11 +153,11 @@ describe("a cached evaluation", () => {
   test("is optional: a cache directory that is not writable causes no failure", async () => {
     mkdirSync(dirname(at.cache), { recursive: true });
     writeFileSync(at.cache, "a file where the directory would be");
-    const told = jest.spyOn(pulumi.log, "info").mockResolvedValue();
+    const logged = jest.spyOn(pulumi.log, "info").mockResolvedValue();
     expect(await processesOf()).toEqual(ANEW);
     expect(await processesOf()).toEqual(ANEW);
-    expect(told).toHaveBeenCalledWith(expect.stringContaining("is not kept for the next pass"));
-    told.mockRestore();
+    expect(logged).toHaveBeenCalledWith(expect.stringContaining("is not kept for the next pass"));
+    logged.mockRestore();
   });
 });
 

@@ -95,6 +95,6 @@ test("docs/nixos-options.md lists exactly the options that our modules use", () 
     in builtins.concatMap (part: leavesOf [ ] part.options) [ t.stubs.nixos t.stubs.microvm t.stubs.host t.stubs.k0s t.stubs.nixpkgs ]
   `);
   const text = readFileSync(join(repository, "docs", "nixos-options.md"), "utf8");
-  const told = [...text.matchAll(/^\| `([^`]+)`/gm)].map(([, option]) => option);
-  expect(told.sort()).toEqual(Array.isArray(leaves) ? leaves.map(String).sort() : []);
+  const listed = [...text.matchAll(/^\| `([^`]+)`/gm)].map(([, option]) => option);
+  expect(listed.sort()).toEqual(Array.isArray(leaves) ? leaves.map(String).sort() : []);
 });

@@ -202,10 +202,10 @@ describe("the user's own modules", () => {
   test("see their own slice of the site as an argument, and no profile", () => {
     const found = evaluate(
       `let
-        told = machine: { warnings = [ (builtins.toJSON machine) ]; };
+        report = machine: { warnings = [ (builtins.toJSON machine) ]; };
         s = t.systems site {
-          machines.kw1 = { machine, ... }: told machine;
-          hypervisors.rack1-hv1 = { hypervisor, ... }: told hypervisor;
+          machines.kw1 = { machine, ... }: report machine;
+          hypervisors.rack1-hv1 = { hypervisor, ... }: report hypervisor;
         };
         last = config: builtins.fromJSON (builtins.elemAt config.warnings (builtins.length config.warnings - 1));
       in { machine = last s.machines.kw1; hypervisor = last s.hypervisors.rack1-hv1; }`,
