@@ -1,10 +1,12 @@
-# Modules and a library for a repository that describes a site. It has no inputs on purpose: nixpkgs, microvm.nix
-# and k0s-nix are the consuming repository's, which pins and updates them (docs/decisions/0004).
+# Modules and a library for a repository that describes a site. The flake has no inputs on purpose:
+# the user's repository pins nixpkgs, microvm.nix and k0s-nix (docs/decisions/0004).
 {
-  description = "Kubernetes on bare metal as microVMs: NixOS modules and lib.mkSite for pulumi-microvm";
+  description =
+    "Kubernetes on bare metal as microVMs: NixOS modules and lib.mkSite for pulumi-microvm";
 
   outputs = _: {
-    # As sets: `nix flake check` of older versions takes no paths. Imported twice they still count once.
+    # Attribute sets, because `nix flake check` of older Nix versions rejects paths. A module that
+    # is imported twice still counts once.
     nixosModules = builtins.mapAttrs (_: path: { imports = [ path ]; }) (import ./nixos/modules);
 
     lib = {

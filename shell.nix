@@ -1,4 +1,5 @@
-# `nix-shell` for work on this repository itself: the flake brings no nixpkgs of its own.
+# `nix-shell` for work on this repository itself. It uses <nixpkgs>, because the flake has no
+# inputs.
 {
   pkgs ? import <nixpkgs> { },
 }:

@@ -1,15 +1,16 @@
-# A shell with every tool that working on a site takes. `pkgs` is the user's: this flake has no nixpkgs.
+# A shell with all tools for working on a site. The caller supplies `pkgs`, because this flake has
+# no nixpkgs.
 pkgs:
 pkgs.mkShell {
   packages = [
     # the program
     pkgs.nodejs
     pkgs.pulumi
-    # renamed in nixpkgs in 2025
+    # nixpkgs renamed it in 2025
     (pkgs.pulumiPackages.pulumi-nodejs or pkgs.pulumiPackages.pulumi-language-nodejs)
     pkgs.git
     pkgs.openssh
-    # evaluates machines side by side
+    # evaluates machines in parallel
     pkgs.nix-eval-jobs
     # the cluster
     pkgs.kubectl

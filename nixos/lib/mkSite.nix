@@ -1,9 +1,10 @@
-# A site as flake outputs: `nixosConfigurations` and `pulumiMicrovm`. The thin part: what it decides is in site.nix.
+# Turns a site into the flake outputs `nixosConfigurations` and `pulumiMicrovm`. site.nix holds the
+# logic.
 #
-# nixpkgs, microvm, k0s-nix  the user's flake inputs; k0s-nix only where a machine has a role
+# nixpkgs, microvm, k0s-nix  the user's flake inputs; k0s-nix is required if a machine has a role
 # site                       the flake input `site`, a directory with site.json
-# modules                    the user's own modules: see docs/nixos.md
-# system                     the platform of machines that do not state nixpkgs.hostPlatform
+# modules                    the user's modules, see docs/nixos.md
+# system                     the platform of machines that do not set nixpkgs.hostPlatform
 # specialArgs                as in nixosSystem
 {
   nixpkgs,
@@ -41,7 +42,8 @@ let
     _: machine:
     lib.nixosSystem {
       inherit specialArgs;
-      modules = machine.modules ++ [ { nixpkgs.hostPlatform = lib.mkDefault system; } ];
+      # Yields to the mkDefault of a hardware-configuration.nix.
+      modules = machine.modules ++ [ { nixpkgs.hostPlatform = lib.mkOverride 1250 system; } ];
     };
 
   systems = builtins.mapAttrs (_: builtins.mapAttrs evaluate) plan;

@@ -1,4 +1,4 @@
-# The output `pulumiMicrovm` (docs/flake-output.md) of systems that are already evaluated.
+# Builds the output `pulumiMicrovm` (docs/flake-output.md) from evaluated systems.
 #
 # buildRunner  microvm.nix's lib.buildRunner
 { buildRunner }:
@@ -15,7 +15,7 @@ let
     unsafeDiscardStringContext
     ;
 
-  # Names only: who evaluates wants nothing built for it.
+  # Paths without context, so that an evaluation builds nothing.
   pathsOf = drv: {
     drvPath = unsafeDiscardStringContext drv.drvPath;
     outputs.out = unsafeDiscardStringContext drv.outPath;
@@ -23,12 +23,12 @@ let
 
   hasPrefix = prefix: text: substring 0 (builtins.stringLength prefix) text == prefix;
 
-  # What points to the system that is booted, and not to the machine it boots on.
+  # These parameters name the system, not the hardware.
   isOfSystem = parameter: hasPrefix "init=" parameter || hasPrefix "regInfo=" parameter;
 
-  # The runner once more, with everything in it but the system: kernel, initrd, the VMM and its arguments, cards, the
-  # virtiofsd commands with the shares' sources. Its path is the hash that we want, and microvm.nix's own code
-  # decides what belongs into it.
+  # A hash of the runner without the system: kernel, initrd, the VMM and its arguments, cards, and
+  # the virtiofsd commands with the sources of the shares. microvm.nix's own code builds this
+  # runner, so it decides what belongs to the hardware.
   hardwareOf =
     { config, pkgs, ... }:
     let
@@ -39,7 +39,10 @@ let
           kernelParams = filter (parameter: !(isOfSystem parameter)) config.microvm.kernelParams;
           systemSymlink = false;
         };
-        toplevel = throw "microvm.nix put the system into the runner although systemSymlink is false; `hardware` would change with it";
+        toplevel = throw (
+          "microvm.nix added the system to the runner although systemSymlink is false, so "
+          + "`hardware` would change with each system; use a revision of microvm.nix that does not"
+        );
       };
     in
     hashString "sha256" (unsafeDiscardStringContext runner.outPath);
@@ -47,21 +50,21 @@ let
   nameOf = package: package.pname or (builtins.parseDrvName package.name).name;
   versionOf = package: package.version or (builtins.parseDrvName package.name).version;
 
-  # Names with versions, for the preview. Several versions of one name come in one text.
+  # Package names with versions, for the preview. Several versions of one package are joined.
   packagesOf =
     packages:
     let
-      named = filter (
+      versioned = filter (
         package:
         builtins.isAttrs package && (package ? name || package ? pname) && versionOf package != ""
       ) packages;
       versions = packages: attrNames (groupBy versionOf packages);
     in
     mapAttrs (_: packages: concatStringsSep ", " (sort (a: b: a < b) (versions packages))) (
-      groupBy nameOf named
+      groupBy nameOf versioned
     );
 
-  # What a system runs is more than its PATH.
+  # The packages on the PATH, and the important ones that are not there.
   systemPackages =
     config:
     config.environment.systemPackages
@@ -71,7 +74,8 @@ let
     ]
     ++ (if config.services.k0s.enable or false then [ config.services.k0s.package ] else [ ]);
 
-  # The VMM is the hypervisor's business, but changes with the VM. Older revisions of microvm.nix have no option for it.
+  # The VMM runs on the hypervisor but belongs to the VM's closure. Older revisions of microvm.nix
+  # have no option for its package.
   vmmPackages =
     config:
     let
@@ -79,10 +83,13 @@ let
     in
     if vmm ? package then [ vmm.package ] else [ ];
 
-  # Nix names the machine in the trace: NixOS's own messages often do not.
-  inContextOf = what: value: builtins.addErrorContext "while evaluating ${what} of the site" (builtins.deepSeq value value);
+  # Adds the machine to Nix's trace. The messages of NixOS often do not name it.
+  inContextOf =
+    what: value:
+    builtins.addErrorContext "while evaluating ${what} of the site" (builtins.deepSeq value value);
 
-  # What microvm.nix's deploy.rebuild asks before it switches a guest over SSH; and Nix, which that needs.
+  # The conditions of microvm.nix's deploy.rebuild for a switch over SSH, and Nix, which it
+  # requires.
   canSwitchLive =
     config:
     config.system.switch.enable
@@ -96,7 +103,7 @@ let
       pathsOf config.microvm.declaredRunner
       // {
         toplevel = pathsOf config.system.build.toplevel;
-        # The same derivation as microvm.nix's own, so it is built once.
+        # The same derivation as in microvm.nix, so it is built only once.
         closureInfo = pathsOf (pkgs.closureInfo { rootPaths = [ config.system.build.toplevel ]; });
         hardware = hardwareOf system;
         liveSwitch = canSwitchLive config;
@@ -104,7 +111,8 @@ let
       }
     );
 
-  # What the system's links kernel, initrd and kernel-modules name: a change of any of them takes a reboot. Containers have none.
+  # A hash of kernel, initrd and kernel modules. A change of any of them requires a reboot.
+  # Containers have none of them.
   bootHashOf =
     config:
     let
@@ -127,7 +135,8 @@ let
       }
     );
 
-  # Each machine is evaluated by itself, so this is seen only here. It is also what looks into a machine first.
+  # Machines are evaluated independently, so only this function can count the leaders. It is also
+  # the first to evaluate each machine.
   requireOneLeader =
     machines: result:
     let
@@ -143,16 +152,19 @@ let
           }
         )
       ) machines;
-      named = predicate: filter (name: predicate nodes.${name}) (attrNames nodes);
-      controllers = named (node: node.isController);
-      leaders = named (node: node.isLeader);
+      namesWhere = predicate: filter (name: predicate nodes.${name}) (attrNames nodes);
+      controllers = namesWhere (node: node.isController);
+      leaders = namesWhere (node: node.isLeader);
     in
     if controllers == [ ] || builtins.length leaders == 1 then
       result
     else
-      throw "mkSite: one controller begins the k0s cluster, here ${
-        if leaders == [ ] then "none does" else "${concatStringsSep " and " leaders} do"
-      }; set k0s-node.isLeader = true in the module of exactly one of ${concatStringsSep ", " controllers}";
+      throw (
+        "mkSite: exactly one controller must found the k0s cluster, but "
+        + (if leaders == [ ] then "none does" else "${concatStringsSep " and " leaders} do")
+        + "; set k0s-node.isLeader = true in the module of exactly one of "
+        + concatStringsSep ", " controllers
+      );
 in
 {
   inherit packagesOf hardwareOf;

@@ -1,8 +1,10 @@
-# site.json -> for each machine the modules that it is made of. Pure: no path is read, nothing is evaluated.
+# Maps site.json to the list of modules of each machine. Pure: it reads no path and evaluates no
+# module.
 #
-# site     what site/siteJson.ts wrote, parsed
-# modules  the user's own: see docs/nixos.md
-# parts    our modules and those of the user's inputs: guest, bridge, virtualization, k0s-node, microvm, host, k0s (or null)
+# site     the parsed site.json, as site/siteJson.ts writes it
+# modules  the user's modules, see docs/nixos.md
+# parts    our modules and those of the user's inputs: guest, bridge, virtualization, k0s-node,
+#          microvm, host, k0s (null without k0s-nix)
 {
   lib,
   site,
@@ -39,40 +41,76 @@ let
     "worker"
   ];
 
-  # One list of all faults: who has two of them wants to read of both.
+  # All faults are reported together, so that a user can fix them in one pass.
   faults =
     if site.version or null != 1 then
-      [ "site.json has version ${toString (site.version or "none")}; this library reads version 1" ]
+      [
+        "site.json has version ${toString (site.version or "none")}; mkSite supports version 1"
+      ]
     else
       map (
-        key: "modules.${key} is not known; known are ${concatStringsSep ", " known}"
+        key: "modules.${key} is unknown; use one of ${concatStringsSep ", " known}"
       ) (filter (key: !(elem key known)) (attrNames modules))
       ++ map (
-        role: "modules.roles.${role} is not a role; roles are ${concatStringsSep " and " knownRoles}"
+        role: "modules.roles.${role} is not a role; use ${concatStringsSep " or " knownRoles}"
       ) (filter (role: !(elem role knownRoles)) (attrNames (modules.roles or { })))
       ++ map (
-        name: "${name} is a machine and a hypervisor; give them different names"
+        name: "${name} is both a machine and a hypervisor; rename one of them"
       ) (filter (name: site.hypervisors ? ${name}) (attrNames site.machines))
       ++ map (
         name:
-        "machine ${name} has the role ${site.machines.${name}.role}, but there is no k0s-nix; give mkSite the input k0s-nix"
+        "machine ${name} has the role ${site.machines.${name}.role}, which requires k0s-nix; "
+        + "pass the input k0s-nix to mkSite"
       ) (
-        filter (name: site.machines.${name} ? role && parts.k0s or null == null) (attrNames site.machines)
+        filter (name: parts.k0s or null == null && site.machines.${name} ? role) (
+          attrNames site.machines
+        )
       );
+
+  # Entries that select no machine, most likely because of a typo. They are only warnings: one flake
+  # may serve several sites, and a site may have no worker for some time.
+  unmatched =
+    let
+      machines = builtins.attrValues site.machines;
+      targets = {
+        machines = attrNames site.machines;
+        profiles = map (machine: machine.profile or null) machines;
+        roles = concatMap rolesOf machines;
+        hypervisors = attrNames site.hypervisors;
+      };
+      reasonOf = {
+        machines = name: "the site has no VM ${name}";
+        profiles = name: "no VM in the site has the profile ${name}";
+        roles = name: "no VM in the site has the role ${name}";
+        hypervisors = name: "the site has no hypervisor ${name}";
+      };
+    in
+    concatMap (
+      kind:
+      map (
+        name:
+        "mkSite: modules.${kind}.${name} is not used: ${reasonOf.${kind} name}; "
+        + "correct the name or remove the entry"
+      ) (filter (name: !(elem name targets.${kind})) (attrNames (modules.${kind} or { })))
+    ) (attrNames targets);
+
+  # Nix has builtins.warn since 2.23.
+  warn =
+    builtins.warn or (message: value: builtins.trace "evaluation warning: ${message}" value);
 
   checked =
     result:
     if faults == [ ] then
-      result
+      builtins.foldl' (value: message: warn message value) result unmatched
     else
-      throw "mkSite: the site can't be built:\n  ${concatStringsSep "\n  " faults}";
+      throw "mkSite: the site cannot be built:\n  ${concatStringsSep "\n  " faults}";
 
-  # "controller+worker" is both.
+  # "controller+worker" has both roles.
   rolesOf = machine: filter isString (split "[+]" (machine.role or ""));
 
   own = kind: name: listOf (modules.${kind}.${name} or [ ]);
 
-  # What a VM is, in options. The profile is a name and no fact: it only picks modules.
+  # The options of a VM. The profile is not among them: it only selects modules.
   guestSettings =
     machine:
     {
@@ -155,7 +193,7 @@ let
     ];
   };
 
-  # A hypervisor without a module of its own has no disks and no boot loader: it is built elsewhere.
+  # A hypervisor without a module of its own has no disks and no boot loader. It is built elsewhere.
   built = builtins.intersectAttrs (modules.hypervisors or { }) site.hypervisors;
 in
 checked {

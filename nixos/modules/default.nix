@@ -1,4 +1,4 @@
-# Our modules by the names that the flake gives them.
+# The modules of this repository, by the names that the flake exports.
 {
   microvm-guest = ./microvm/guest.nix;
   microvm-bridge = ./microvm/bridge.nix;

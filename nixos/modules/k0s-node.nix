@@ -1,6 +1,7 @@
-# A member of a k0s cluster, with Cilium in place of k0s's own network and of kube-proxy.
+# A member of a k0s cluster. Cilium replaces k0s's own network provider and kube-proxy.
 #
-# Needs `k0s-nix.nixosModules.default` and its overlay beside it. `lib.mkSite` sets role and address from the site.
+# Requires `k0s-nix.nixosModules.default` and its overlay. `lib.mkSite` sets the role and the
+# address from the site.
 {
   config,
   lib,
@@ -39,7 +40,7 @@ in
         "worker"
         "controller+worker"
       ];
-      description = "What the node does: control plane, workloads, or both.";
+      description = "Whether the node runs the control plane, workloads, or both.";
       example = "worker";
     };
 
@@ -47,22 +48,22 @@ in
       type = types.bool;
       default = false;
       description = ''
-        The controller that begins the cluster. It starts without a token, so exactly one may be it, and it stays it:
-        a second one begins a second cluster.
+        Whether this controller founds the cluster. It starts without a join token. Set this on
+        exactly one controller and never move it: a second such controller founds a second cluster.
       '';
       example = true;
     };
 
     address = mkOption {
       type = types.str;
-      description = "The node's own address: where its API and its etcd are reached.";
+      description = "The address of the node. Its API and its etcd are reached there.";
       example = "192.0.2.21";
     };
 
     apiNames = mkOption {
       type = types.listOf types.str;
       default = [ ];
-      description = "More names and addresses for the API's certificate, of a load balancer for example.";
+      description = "Additional SANs of the API certificate, for example those of a load balancer.";
       example = [ "k0s.example.org" ];
     };
 
@@ -70,8 +71,8 @@ in
       type = types.strMatching "/.*";
       default = "/etc/k0s/k0stoken";
       description = ''
-        Where the provider puts the join token. k0s starts only if the file is there, so it stays after the join, with
-        other content; it must outlive a reboot.
+        Where the provider writes the join token. k0s starts only if the file exists. The file
+        therefore remains after the join, with other content, and must survive a reboot.
       '';
       example = "/var/lib/secrets/k0stoken";
     };
@@ -79,7 +80,7 @@ in
     clusterName = mkOption {
       type = types.str;
       default = "k0s";
-      description = "The cluster's name; the same on all controllers.";
+      description = "The name of the cluster. It must be the same on all controllers.";
       example = "production";
     };
   };
@@ -89,32 +90,38 @@ in
       assertions = [
         {
           assertion = hasK0s;
-          message = "${node}: the module k0s-node needs k0s-nix; import k0s-nix.nixosModules.default beside it.";
+          message =
+            "${node}: the module k0s-node requires k0s-nix; import k0s-nix.nixosModules.default.";
         }
         {
           assertion = isController || !cfg.isLeader;
-          message = "${node}: a worker can't begin a cluster; set k0s-node.isLeader on a controller.";
+          message =
+            "${node}: a worker cannot found a cluster; set k0s-node.isLeader on a controller.";
         }
         {
           assertion = builtins.any holdsData (builtins.attrNames config.fileSystems);
-          message = "${node}: ${dataDirectory} would be lost with each reboot: it is on the root file system, which is memory; give the VM a volume mounted at /var.";
+          message =
+            "${node}: ${dataDirectory} would be lost at each reboot, because the root file system "
+            + "is in memory; add a volume with the mount point /var to the VM.";
         }
         {
           assertion = !(hasPrefix "/run/" cfg.tokenFile);
-          message = "${node}: k0s-node.tokenFile is below /run: k0s would not start after a reboot; put it below /etc.";
+          message =
+            "${node}: k0s-node.tokenFile is below /run, which is lost at each reboot; use a path "
+            + "below /etc.";
         }
       ];
 
-      # Cilium sets its own rules; the firewall of NixOS drops pods' traffic (reverse path filter).
+      # Cilium sets its own rules. The reverse path filter of the NixOS firewall drops pod traffic.
       networking.firewall.enable = mkDefault false;
 
-      # Nor may networkd take away the routes and rules that Cilium made, when it restarts.
+      # networkd must not remove Cilium's routes and rules when it restarts.
       systemd.network.config.networkConfig = {
         ManageForeignRoutes = false;
         ManageForeignRoutingPolicyRules = false;
       };
 
-      # For Rook's volumes: its pods can't load modules of a NixOS kernel.
+      # Rook's volumes use these modules. Its pods cannot load the modules of a NixOS kernel.
       boot.kernelModules = lib.optionals isWorker [
         "rbd"
         "ceph"
@@ -134,12 +141,19 @@ in
             provider = "custom";
             kubeProxy.disabled = true;
           };
-          # k0s-nix's default is the loopback, where no other controller finds it.
+          # The default of k0s-nix is the loopback address, which other controllers cannot reach.
           storage.etcd.peerAddress = cfg.address;
         };
       }
-      # k0s-nix has this option for controllers alone.
+      # k0s-nix has this option only on controllers.
       // optionalAttrs isController { controller.isLeader = cfg.isLeader; };
+
+      # k0s needs the node's address. If it is not set yet, k0s fails and retries only after 120 s.
+      # microvm-guest delays network-online.target until the address is set.
+      systemd.services.${if isController then "k0scontroller" else "k0sworker"} = {
+        wants = [ "network-online.target" ];
+        after = [ "network-online.target" ];
+      };
     })
   ]);
 }

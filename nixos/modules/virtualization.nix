@@ -1,7 +1,7 @@
-# A hypervisor as pulumi-microvm expects it: KVM, libvirtd, microvm.nix's units, the tools that the provider's
-# scripts use, and a unit that starts the VMs which were running.
+# A hypervisor as pulumi-microvm expects it: KVM, libvirtd, the units of microvm.nix, the tools that
+# the provider's scripts use, and a unit that starts the recorded VMs at boot.
 #
-# Needs `microvm.nixosModules.host` of microvm.nix beside it.
+# Requires `microvm.nixosModules.host` of microvm.nix.
 {
   config,
   lib,
@@ -20,7 +20,7 @@ let
   cfg = config.microvm-virtualization;
   hasHost = options ? microvm && options.microvm ? host;
   records = "/var/lib/pulumi-microvm/autostart";
-  # The provider's own scripts, as docs/host-units.md has it.
+  # The provider's own scripts; docs/host-units.md describes them.
   scriptOf = import ../lib/scripts.nix { inherit lib; };
   memoryAtStart = scriptOf "memory-at-start";
   awaitStop = scriptOf "await-stop";
@@ -28,11 +28,11 @@ let
 in
 {
   options.microvm-virtualization = {
-    enable = mkEnableOption "what a hypervisor of pulumi-microvm needs" // {
+    enable = mkEnableOption "what pulumi-microvm requires of a hypervisor" // {
       default = true;
     };
 
-    nested = mkEnableOption "virtualization inside VMs; a change takes effect when the host boots";
+    nested = mkEnableOption "virtualization inside VMs; a change takes effect at the next boot";
   };
 
   config = mkIf cfg.enable (mkMerge [
@@ -40,13 +40,15 @@ in
       assertions = [
         {
           assertion = hasHost;
-          message = "The module virtualization needs microvm.nix; import microvm.nixosModules.host beside it.";
+          message =
+            "The module virtualization requires microvm.nix; import microvm.nixosModules.host.";
         }
       ];
 
       virtualisation.libvirtd.enable = true;
 
-      # The kernel's own default is on. KVM's modules load by themselves where the processor has them.
+      # The kernel enables nesting by default. The modules are loaded automatically where the
+      # processor supports them.
       boot.extraModprobeConfig =
         let
           nested = if cfg.nested then "1" else "0";
@@ -56,17 +58,17 @@ in
           options kvm_amd nested=${nested}
         '';
 
-      # The provider copies closures and asks for flakes.
+      # The provider copies closures and evaluates flakes.
       nix.settings.experimental-features = [
         "nix-command"
         "flakes"
       ];
 
-      # Volumes are made and grown here, also where the host itself has no ext4.
+      # e2fsprogs creates and grows volumes, also on a host that has no ext4 file system itself.
       environment.systemPackages = [
         pkgs.e2fsprogs
         pkgs.iproute2
-        # QEMU's monitor; NixOS has it by itself too.
+        # For QEMU's monitor. NixOS installs it by default; this module does not rely on that.
         pkgs.netcat
       ];
 
@@ -75,10 +77,10 @@ in
         "d ${records} 0755 root root -"
       ];
 
-      # One boot of this system on trial (rebootPolicy: ifRequired) ends by itself if nobody confirms it, also where little more
-      # than the root file system has come up.
+      # Ends a trial boot (rebootPolicy: ifRequired) that nobody confirms. It starts early and
+      # depends on little, so that it also works when most of the boot fails.
       systemd.services.pulumi-microvm-boot-trial = {
-        description = "Go back to the system before, unless this boot is confirmed";
+        description = "Roll back to the previous system unless this boot is confirmed";
         wantedBy = [ "sysinit.target" ];
         unitConfig = {
           DefaultDependencies = false;
@@ -92,7 +94,8 @@ in
         };
       };
 
-      # Imperative VMs are not in microvm.autostart: the provider leaves a file for each that is to run.
+      # microvm.autostart only covers declarative VMs. The provider records each VM to start as a
+      # file.
       systemd.services.pulumi-microvm-autostart = {
         description = "Start the MicroVMs recorded as running";
         wants = [ "network-online.target" ];
@@ -101,7 +104,7 @@ in
           "libvirtd.service"
         ];
         wantedBy = [ "multi-user.target" ];
-        # A switch of the host neither starts nor stops a VM.
+        # A switch of the host must not start or stop VMs.
         restartIfChanged = false;
         serviceConfig = {
           Type = "oneshot";
@@ -113,7 +116,7 @@ in
             name=''${file##*/}
             case $name in
               [!a-z]* | *[!a-z0-9-]*) echo "ignored, not a VM name: $name" >&2 ;;
-              # Waits for none: one VM that hangs must not hold up the others.
+              # Does not wait: one VM that hangs must not delay the others.
               *) systemctl start --no-block "microvm@$name.service" ;;
             esac
           done
@@ -125,21 +128,34 @@ in
       assertions = [
         {
           assertion = config.microvm.host.enable;
-          message = "The module virtualization needs the units of microvm.nix; set microvm.host.enable = true.";
+          message =
+            "The module virtualization requires the units of microvm.nix; set microvm.host.enable "
+            + "= true.";
         }
         {
           assertion = toString config.microvm.stateDir == "/var/lib/microvms";
-          message = "pulumi-microvm works in /var/lib/microvms; leave microvm.stateDir at its default.";
+          message =
+            "pulumi-microvm requires /var/lib/microvms; leave microvm.stateDir at its default.";
+        }
+        {
+          # Older revisions of microvm.nix have no such option.
+          assertion = !(config.microvm.host.useNotifySockets or false);
+          message =
+            "With microvm.host.useNotifySockets, systemd stops each VM that does not report its "
+            + "start over vsock, which pulumi-microvm does not require of VMs; set it to false.";
         }
       ];
 
       systemd.services."microvm@" = {
-        # What is added here changes with our scripts, and a switch of the host restarts no VM.
+        # These additions change with our scripts. A switch of the host must not restart VMs.
         restartIfChanged = false;
+        # The provider holds a VM while it works on its images offline.
+        unitConfig.ConditionDirectoryNotEmpty = "!/var/lib/pulumi-microvm/held/%i";
         serviceConfig = {
-          # A target that can't be applied must not end the VM; as root, since the unit's user owns no records.
+          # A failure to set the memory target must not stop the VM (`-`). Only root may write the
+          # record of it (`+`).
           ExecStartPost = [ "-+/bin/sh ${memoryAtStart} %i" ];
-          # Behind microvm-shutdown, which for QEMU may return before the guest is down.
+          # Runs after microvm-shutdown, which for QEMU may return before the guest has shut down.
           ExecStop = mkAfter [ "/bin/sh ${awaitStop}" ];
         };
       };

@@ -1,4 +1,4 @@
-# A site: what runs on which hypervisor stands in site.yaml, what the systems are made of stands here.
+# A site. site.yaml describes which VM runs on which hypervisor. This flake describes their systems.
 {
   description = "Our Kubernetes on microVMs";
 
@@ -11,10 +11,11 @@
     k0s-nix.url = "github:nix-community/k0s-nix";
     k0s-nix.inputs.nixpkgs.follows = "nixpkgs";
 
-    # Where you have pulumi-microvm.
+    # The location of your copy of pulumi-microvm.
     pulumi-microvm.url = "git+https://git.example.org/platform/pulumi-microvm";
 
-    # pulumi-microvm overrides this by what site.yaml says now. The copy here is the fallback for everybody else.
+    # pulumi-microvm overrides this input with the current site.yaml. The copy here is the fallback
+    # for evaluations without pulumi-microvm.
     site.url = "path:./site";
     site.flake = false;
   };
@@ -42,12 +43,12 @@
           hosts = ./modules/host.nix;
           roles.worker = ./modules/worker.nix;
 
-          # The controller that began the cluster. Once it is up, leave it as it is.
+          # The controller that founds the cluster. Do not change this afterwards.
           machines.kc1 = {
             k0s-node.isLeader = true;
           };
 
-          # Each hypervisor that is to be built here needs its hardware.
+          # A hypervisor is built only if it has an entry with its hardware here.
           hypervisors.hv1 = ./hypervisors/hv1.nix;
         };
       };
@@ -55,8 +56,15 @@
     {
       inherit (systems) nixosConfigurations pulumiMicrovm;
 
-      devShells = nixpkgs.lib.genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] (platform: {
-        default = pulumi-microvm.lib.mkDevShell nixpkgs.legacyPackages.${platform};
-      });
+      devShells =
+        nixpkgs.lib.genAttrs
+          [
+            "x86_64-linux"
+            "aarch64-linux"
+            "aarch64-darwin"
+          ]
+          (platform: {
+            default = pulumi-microvm.lib.mkDevShell nixpkgs.legacyPackages.${platform};
+          });
     };
 }

@@ -1,4 +1,4 @@
-/** What a failing build tells, with the real Nix. */
+/** The errors of a failed build, with the real Nix. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** A derivation that differs each time, so that it is built each time. */
+/** A derivation that is different in each test, so that Nix builds it. */
 function instantiated(script: string): string {
   const expression = `derivation {
     name = "runner-kw1";
@@ -51,7 +51,7 @@ async function failure(derivation: string, milliseconds = 30_000): Promise<strin
   return error.message;
 }
 
-test("names the VM and the derivation, and ends with the builder's log", async () => {
+test("names the VM and the derivation, and ends with the log of the builder", async () => {
   const derivation = instantiated(
     "for i in $(seq 200); do echo line $i; done; echo no such thing >&2; exit 3",
   );
@@ -64,7 +64,7 @@ test("names the VM and the derivation, and ends with the builder's log", async (
   expect(message).not.toContain("\nline 100\n");
 });
 
-test("leaves it to Nix's remote builders where Nix is set up so, and tells what Nix says of a dead one", async () => {
+test("a configured remote builder is used; Nix's message about a dead one is shown", async () => {
   const builder = `ssh://nobody@127.0.0.1:1 ${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux`;
   process.env["NIX_CONFIG"] = `max-jobs = 0\nbuilders = ${builder}\n`;
   const message = await failure(instantiated("echo > $out"));
@@ -73,13 +73,13 @@ test("leaves it to Nix's remote builders where Nix is set up so, and tells what 
   expect(message).toContain("unable to start any build");
 });
 
-test("says that it took too long", async () => {
+test("reports the deadline", async () => {
   expect(await failure(instantiated("sleep 20"), 500)).toBe(
     "kw1: building on this machine: nix-store: deadline",
   );
 });
 
-test("says that Nix is not there", async () => {
+test("reports that Nix is missing", async () => {
   const derivation = instantiated("exit 1");
   mkdirSync(join(directory, "empty"));
   process.env["PATH"] = join(directory, "empty");

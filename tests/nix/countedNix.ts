@@ -1,4 +1,4 @@
-/** The real `nix` behind one on the PATH that writes down each process. */
+/** A wrapper on the PATH that logs each process and then runs the real `nix`. */
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -6,7 +6,7 @@ import { findProgram } from "../../components/evaluation/nix";
 
 export class CountedNix {
   private readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-counted-"));
-  /** The file that is found as `nix`. */
+  /** The wrapper, found as `nix`. */
   readonly file = join(this.directory, "nix");
   private readonly log = join(this.directory, "processes");
   private readonly path = process.env["PATH"] ?? "";
@@ -24,7 +24,7 @@ export class CountedNix {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** What the processes since the last time that it was asked did: `eval`, `flake`, `copy`. */
+  /** The commands since the last call of this method: `eval`, `flake`, `copy`. */
   processes(): string[] {
     const lines = existsSync(this.log) ? readFileSync(this.log, "utf8").trimEnd().split("\n") : [];
     rmSync(this.log, { force: true });

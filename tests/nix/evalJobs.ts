@@ -1,9 +1,16 @@
 /**
- * Stands in for nix-eval-jobs, which no registry here has, by the contract in its README and sources: options as documented,
- * `--select` on the evaluation's root, one JSON line a derivation with attr, attrPath, drvPath and outputs, `--apply`'s
- * value as extraValue, an error in a line of its own and exit 0. That is so at each attribute that it comes by, also at a
- * set of machines and at the root; only what keeps a worker from beginning (evaluating the flake's output and calling
- * `--select` with it) is an error on standard error and exit 1. Real Nix evaluates whatever it is given. Left out: workers (it takes their number), restarts by memory, GC roots, meta.
+ * A stand-in for nix-eval-jobs, which is not available to these tests. It follows the contract in
+ * the README and the sources of nix-eval-jobs:
+ *
+ * - It accepts the documented options and applies `--select` to the root of the evaluation.
+ * - It prints one JSON line per derivation with attr, attrPath, drvPath and outputs. extraValue is
+ *   the value of `--apply`.
+ * - An error at an attribute, also at a set of machines or the root, is a line of its own, with
+ *   exit code 0. An error before a worker starts (in the flake output or in the call of `--select`)
+ *   goes to standard error, with exit code 1.
+ *
+ * The real Nix performs the evaluation. Not implemented: workers (it accepts their number),
+ * restarts because of memory, GC roots, meta.
  */
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -43,7 +50,7 @@ const visit = (path) => {
 visit([]);
 `;
 
-/** Puts it on the PATH, in a directory of the test's own. */
+/** Installs the stand-in in a directory of the test, on the PATH. */
 export class EvalJobs {
   private readonly file: string;
   private readonly before = process.env["PATH"];
@@ -55,7 +62,7 @@ export class EvalJobs {
     process.env["PATH"] = [directory, this.before].join(delimiter);
   }
 
-  /** The words of each call since the last time that it was asked, but those for help. */
+  /** The arguments of each call since the last call of this method, except calls of --help. */
   calls(): string[][] {
     const log = `${this.file}.calls`;
     const lines = existsSync(log) ? readFileSync(log, "utf8").trimEnd().split("\n") : [];

@@ -1,4 +1,5 @@
-# What the tests evaluate, with a stand-in for lib or, with NIXPKGS_LIB set, the real one.
+# The functions that the tests evaluate. They use a stand-in for lib, or the real lib if NIXPKGS_LIB
+# is set.
 let
   realLib = builtins.getEnv "NIXPKGS_LIB";
 in
@@ -10,7 +11,7 @@ rec {
     e2fsprogs = "e2fsprogs";
     iproute2 = "iproute2";
     netcat = "netcat";
-    # of templates/site
+    # for templates/site
     htop = "htop";
   };
 
@@ -21,8 +22,12 @@ rec {
       specialArgs = { inherit pkgs; };
     }).config;
 
-  # What a user would read: the messages of failing assertions.
-  failing = config: map ({ message, ... }: message) (builtins.filter ({ assertion, ... }: !assertion) config.assertions);
+  # The messages of the failing assertions, as a user sees them.
+  failing =
+    config:
+    map ({ message, ... }: message) (
+      builtins.filter ({ assertion, ... }: !assertion) config.assertions
+    );
 
   guest = modules: evaluate ([ stubs.microvm ours.microvm-guest ] ++ modules);
   bridge = modules: evaluate ([ ours.microvm-bridge ] ++ modules);
@@ -55,12 +60,12 @@ rec {
         ;
     };
 
-  # Every machine and every hypervisor of a site, evaluated by itself.
+  # The machines and hypervisors of a site, each evaluated independently.
   systems =
     site: modules:
     builtins.mapAttrs (_: builtins.mapAttrs (_: { modules }: evaluate modules)) (plan site modules);
 
-  # A derivation that is just names.
+  # A derivation that consists only of names.
   drv = name: version: {
     inherit version;
     pname = name;
@@ -71,8 +76,8 @@ rec {
   };
   hash = value: builtins.substring 0 12 (builtins.hashString "sha256" (builtins.toJSON value));
 
-  # Stands for the flake inputs nixpkgs, microvm and k0s-nix. A system is a hash of the options that make it, a runner
-  # one of what microvm.nix's runner is made of.
+  # Stand-ins for the flake inputs nixpkgs, microvm and k0s-nix. A system is a hash of the options
+  # that determine it. A runner is a hash of the inputs of microvm.nix's runner.
   inputs = {
     nixpkgs.lib = lib // {
       nixosSystem =
@@ -90,7 +95,8 @@ rec {
           });
         in
         {
-          pkgs.closureInfo = { rootPaths }: drv "closure-info" (hash (map (path: path.outPath) rootPaths));
+          pkgs.closureInfo =
+            { rootPaths }: drv "closure-info" (hash (map (path: path.outPath) rootPaths));
           config = config // {
             boot = config.boot // {
               kernelPackages.kernel = drv "linux" "6.12.1";
@@ -158,18 +164,25 @@ rec {
 
   mkSite = import ../../nixos/lib/mkSite.nix;
 
-  # The flake of templates/site with these inputs, as the real ones would call it.
+  genAttrs =
+    names: make:
+    builtins.listToAttrs (
+      map (name: {
+        inherit name;
+        value = make name;
+      }) names
+    );
+
+  # The outputs of the flake of templates/site with these inputs.
   template =
     directory:
     (import ../../templates/site/flake.nix).outputs {
       inherit (inputs) microvm k0s-nix;
       nixpkgs = inputs.nixpkgs // {
         lib = inputs.nixpkgs.lib // {
-          genAttrs = names: make: builtins.listToAttrs (map (name: { inherit name; value = make name; }) names);
+          inherit genAttrs;
         };
-        legacyPackages = builtins.listToAttrs (
-          map (name: { inherit name; value = shellPackages; }) [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ]
-        );
+        legacyPackages = genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] (_: shellPackages);
       };
       pulumi-microvm = (import ../../flake.nix).outputs { };
       site = directory;

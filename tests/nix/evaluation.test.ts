@@ -1,4 +1,4 @@
-/** The program's evaluation with the real Nix: what is kept, for how long, and what its errors say. */
+/** The evaluation by the program with the real Nix: its cache and its error messages. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync } from "node:fs";
 import { statSync, utimesSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ afterEach(() => at.remove());
 const evaluated = async (site = model, directory = at.site) =>
   (await evaluateSite(site, directory, run)).machines;
 
-/** The processes of Nix that one more evaluation takes. */
+/** The Nix processes that one more evaluation starts. */
 async function processesOf(site = model, directory = at.site): Promise<string[]> {
   at.nix.processes();
   await evaluated(site, directory);
@@ -51,8 +51,8 @@ function onlyKept(): string {
   return join(at.cache, files[0] ?? "");
 }
 
-describe("what is kept", () => {
-  test("answers the second pass, with one process of Nix that does not evaluate", async () => {
+describe("a cached evaluation", () => {
+  test("serves the second pass with one Nix process that does not evaluate", async () => {
     const first = await evaluated();
     expect(at.nix.processes()).toEqual(ANEW);
     expect(Object.keys(first)).toEqual(["kc1", "kw1", "kw2"]);
@@ -61,7 +61,7 @@ describe("what is kept", () => {
     expect(at.nix.processes()).toEqual(KEPT);
   });
 
-  test("counts site.json by its content, not by place or time", async () => {
+  test("depends on the content of site.json, not on its path or time", async () => {
     await evaluated();
     const other = join(at.directory, "elsewhere");
     mkdirSync(other);
@@ -70,7 +70,7 @@ describe("what is kept", () => {
     expect(await processesOf(model, other)).toEqual(KEPT);
   });
 
-  test("is not for another site, another flake or another input", async () => {
+  test("is not used for another site, flake or input", async () => {
     const vms = model.vms.map((vm) => (vm.name === "kw1" ? { ...vm, vcpu: vm.vcpu + 1 } : vm));
     const before = await evaluated();
     const after = await evaluated({ ...model, vms });
@@ -79,12 +79,12 @@ describe("what is kept", () => {
 
     at.write(flakeText("deployment name // { liveSwitch = true; }"));
     expect((await evaluated())["kw1"]?.liveSwitch).toBe(true);
-    // A flake could read it.
+    // The flake could read this file.
     writeFileSync(join(at.site, "more"), "");
     expect(await processesOf()).toEqual(ANEW);
   });
 
-  test("is of what was looked at, also when that changes before it is evaluated", async () => {
+  test("belongs to the inspected content, also if files change before the evaluation", async () => {
     const before = await evaluated();
     at.write(`# anew\n${flakeText()}`);
     const racing: Run = async (text, environment) => {
@@ -99,7 +99,7 @@ describe("what is kept", () => {
     expect((await evaluated())["kw1"]?.liveSwitch).toBe(true);
   });
 
-  test("is not for another nix", async () => {
+  test("is not used for another nix", async () => {
     await evaluated();
     utimesSync(at.nix.file, 1, 1);
     expect(await processesOf()).toEqual(ANEW);
@@ -109,7 +109,7 @@ describe("what is kept", () => {
     ["truncated", (text: string) => text.slice(0, -1)],
     ["empty", () => ""],
     ["not as documented", (text: string) => text.replaceAll("drvPath", "path")],
-  ])("and %s is evaluated anew, and is right again", async (_, spoil) => {
+  ])("that is %s is evaluated again and replaced", async (_, spoil) => {
     const first = await evaluated();
     const file = onlyKept();
     const text = readFileSync(file, "utf8");
@@ -120,7 +120,7 @@ describe("what is kept", () => {
     expect(readFileSync(file, "utf8")).toBe(text);
   });
 
-  test("is no answer when a derivation was collected: evaluating makes it again", async () => {
+  test("is invalid after a derivation was collected; the evaluation creates it again", async () => {
     const drvPath = (await evaluated())["kw1"]?.toplevel.drvPath ?? "";
     command("nix-store", ["--delete", drvPath]);
     expect(existsSync(drvPath)).toBe(false);
@@ -129,7 +129,7 @@ describe("what is kept", () => {
     expect(await processesOf()).toEqual(KEPT);
   });
 
-  test("is for its owner alone, and the last used 32 stay", async () => {
+  test("is private to its owner; the 32 entries that were used last remain", async () => {
     await evaluated();
     const file = onlyKept();
     expect(statSync(file).mode & 0o777).toBe(0o600);
@@ -150,18 +150,18 @@ describe("what is kept", () => {
     expect(left).not.toContain("31.json");
   });
 
-  test("is not needed: a cache that can't be written to fails nothing", async () => {
+  test("is optional: a cache directory that is not writable causes no failure", async () => {
     mkdirSync(dirname(at.cache), { recursive: true });
     writeFileSync(at.cache, "a file where the directory would be");
-    const told = jest.spyOn(pulumi.log, "info").mockResolvedValue();
+    const logged = jest.spyOn(pulumi.log, "info").mockResolvedValue();
     expect(await processesOf()).toEqual(ANEW);
     expect(await processesOf()).toEqual(ANEW);
-    expect(told).toHaveBeenCalledWith(expect.stringContaining("is not kept for the next pass"));
-    told.mockRestore();
+    expect(logged).toHaveBeenCalledWith(expect.stringContaining("is not kept for the next pass"));
+    logged.mockRestore();
   });
 });
 
-describe("of a git repository", () => {
+describe("the evaluation of a git repository", () => {
   beforeEach(() => {
     git("init", "-q");
     git("add", ".");
@@ -169,12 +169,12 @@ describe("of a git repository", () => {
     model = { ...model, flake: `git+file://${at.flake}` };
   });
 
-  test("a commit is kept", async () => {
+  test("is cached for a commit", async () => {
     expect(await processesOf()).toEqual(ANEW);
     expect(await processesOf()).toEqual(KEPT);
   });
 
-  test("changes that are not committed are evaluated each time", async () => {
+  test("is repeated in each pass for uncommitted changes", async () => {
     await evaluated();
     writeFileSync(
       join(at.flake, "flake.nix"),
@@ -188,7 +188,7 @@ describe("of a git repository", () => {
   });
 });
 
-describe("of a flake with an input", () => {
+describe("the evaluation of a flake with an input", () => {
   beforeEach(() => {
     const other = join(at.directory, "other");
     mkdirSync(other);
@@ -201,12 +201,12 @@ describe("of a flake with an input", () => {
     );
   });
 
-  test("what is not in its lock file is evaluated each time", async () => {
+  test("is repeated in each pass if the input is not locked", async () => {
     expect(await processesOf()).toEqual(ANEW);
     expect(await processesOf()).toEqual(ANEW);
   });
 
-  test("what is locked is kept until the lock changes", async () => {
+  test("is cached until the lock changes", async () => {
     const lock = [`path:${at.flake}`, "--extra-experimental-features", "nix-command flakes"];
     command("nix", ["flake", "lock", ...lock]);
     expect(await processesOf()).toEqual(ANEW);
@@ -226,7 +226,7 @@ describe("an error", () => {
   };
   const FAILED = /^path:\S+\/flake could not be evaluated:\n/;
 
-  test("of syntax keeps Nix's words, and nothing of the command", async () => {
+  test("of syntax contains Nix's message, but not the command", async () => {
     at.write(flakeText().replace("in\n", ""));
     const message = await failure();
     expect(message).toMatch(FAILED);
@@ -245,25 +245,25 @@ describe("an error", () => {
       'if name == "kw1" then throw "no such disk" else deployment name',
       "no such disk",
     ],
-  ])("in one machine names it: %s", async (_, machine, words) => {
+  ])("in one machine names the machine: %s", async (_, machine, words) => {
     at.write(flakeText(machine));
     const message = await failure();
     expect(message).toMatch(FAILED);
     expect(message).toContain(words);
     expect(message).toContain("while evaluating machine kw1 of the site");
     expect(message).not.toContain("machine kw2");
-    // Nix had printed kc1 already.
+    // Nix has already evaluated kc1.
     expect(message).not.toContain("drvPath");
   });
 
-  test("names all machines that the output lacks", async () => {
+  test("names all machines that are missing from the output", async () => {
     at.write(flakeText().replace("data.machines;", '(removeAttrs data.machines [ "kw1" "kw2" ]);'));
     expect(await failure()).toBe(
       `${model.flake}: pulumiMicrovm.machines has no kw1, kw2; it has kc1`,
     );
   });
 
-  test("names a hypervisor that the flake does not build, with what to do", async () => {
+  test("names a hypervisor that the flake does not build, with the remedy", async () => {
     const system: SystemModel = {
       rebootPolicy: "never",
       switchTimeoutSeconds: 300,
@@ -280,20 +280,20 @@ describe("an error", () => {
     );
   });
 
-  test("says that there is no such output, or that it is another one", async () => {
+  test("reports a missing output and an output of another shape", async () => {
     at.write(flakeText().replace("pulumiMicrovm =", "another ="));
     expect(await failure()).toMatch(/does not provide attribute .*pulumiMicrovm/s);
     at.write(flakeText("{ }"));
     expect(await failure()).toMatch(/is not as documented.*\n {2}machines\.kc1\.drvPath: /);
   });
 
-  test("without nix says so, and starts nothing", async () => {
+  test("reports a missing nix and starts no process", async () => {
     process.env["PATH"] = at.directory;
     expect(await failure()).toMatch(/^nix is not on the PATH of this machine: install Nix/);
     expect(at.nix.processes()).toEqual([]);
   });
 
-  test("is kept nowhere", async () => {
+  test("is not cached", async () => {
     at.write(flakeText('throw "no"'));
     await failure();
     expect(existsSync(at.cache)).toBe(false);

@@ -1,4 +1,4 @@
-/** The flake itself, its template, and what the documentation says of options. */
+/** The flake, its template, and the documentation of the options. */
 import { readFileSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { z } from "zod";
@@ -23,7 +23,7 @@ test.each(nixFiles(repository).map((file) => relative(repository, file)))("%s pa
   expect(instantiate(["--parse", file])).toMatchObject({ code: 0 });
 });
 
-test("the flake has no inputs, and the outputs that the README names", () => {
+test("the flake has no inputs, and the documented outputs", () => {
   const found = evaluate(
     `let flake = import ${repository}/flake.nix; outputs = flake.outputs { }; in {
       inputs = builtins.attrNames (flake.inputs or { });
@@ -48,12 +48,12 @@ test("the flake has no inputs, and the outputs that the README names", () => {
 describe("the template", () => {
   const template = join(repository, "templates", "site");
 
-  test("its fallback is the site.json of its site.yaml", () => {
+  test("the fallback is the site.json of the template's site.yaml", () => {
     const made = siteJson(loadSite(join(template, "site.yaml")));
     expect(readFileSync(join(template, "site", "site.json"), "utf8")).toBe(made);
   });
 
-  test("its flake gives all systems to the program, and a shell with the tools", () => {
+  test("the flake provides all systems, and a shell with the tools", () => {
     const found = evaluate(
       `let o = t.template "${template}/site"; in {
         inherit (o) pulumiMicrovm;
@@ -85,7 +85,7 @@ describe("the template", () => {
   });
 });
 
-test("docs/nixos-options.md tells of every option that our modules use, and of no other", () => {
+test("docs/nixos-options.md lists exactly the options that our modules use", () => {
   const leaves = evaluate(`
     let
       leavesOf = path: tree: builtins.concatMap (name:
@@ -95,6 +95,6 @@ test("docs/nixos-options.md tells of every option that our modules use, and of n
     in builtins.concatMap (part: leavesOf [ ] part.options) [ t.stubs.nixos t.stubs.microvm t.stubs.host t.stubs.k0s t.stubs.nixpkgs ]
   `);
   const text = readFileSync(join(repository, "docs", "nixos-options.md"), "utf8");
-  const told = [...text.matchAll(/^\| `([^`]+)`/gm)].map(([, option]) => option);
-  expect(told.sort()).toEqual(Array.isArray(leaves) ? leaves.map(String).sort() : []);
+  const listed = [...text.matchAll(/^\| `([^`]+)`/gm)].map(([, option]) => option);
+  expect(listed.sort()).toEqual(Array.isArray(leaves) ? leaves.map(String).sort() : []);
 });

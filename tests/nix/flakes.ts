@@ -1,4 +1,4 @@
-/** Small flakes in directories of their own, with a cache of their own. */
+/** Small flakes, each in its own directory with its own cache. */
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import type { Run } from "../../components/evaluation/nix";
 import { CountedNix } from "./countedNix";
 import { repository } from "./nix";
 
-/** What a test's flake makes of a machine: an attribute set, or a text for an error. */
+/** flake.nix with `machine` as the Nix expression for each machine. */
 export function flakeText(machine = "deployment name", more = ""): string {
   return `{
   inputs.site = { url = "path:./site"; flake = false; };
@@ -41,7 +41,9 @@ export function flakeText(machine = "deployment name", more = ""): string {
 `;
 }
 
-/** A directory that goes when the test ends, with a flake, a cache and a `nix` that counts. */
+/**
+ * A temporary directory with a flake and a cache, and a `nix` on the PATH that counts processes.
+ */
 export class Workplace {
   readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-flake-"));
   readonly flake = join(this.directory, "flake");
@@ -76,7 +78,7 @@ export class Workplace {
   }
 }
 
-/** As plugin `command` runs it, with its error. */
+/** Runs a command like the plugin `command`, with the same error. */
 export const run: Run = (command, environment) =>
   new Promise((resolve, reject) => {
     const child = spawn("/bin/sh", ["-c", command], {

@@ -1,4 +1,6 @@
-/** The evaluation by nix-eval-jobs: the same output as by nix, and every machine that does not evaluate. */
+/**
+ * The evaluation with nix-eval-jobs: the same output as with nix, and the errors of all machines.
+ */
 import { join } from "node:path";
 import { evaluateSite } from "../../components/evaluation/evaluate";
 import { loadSite } from "../../site/load";
@@ -27,7 +29,7 @@ async function failure(): Promise<string> {
   return error.message;
 }
 
-test("gives what nix gives, of the same references, and is kept alike", async () => {
+test("returns the same output as nix for the same references, and is cached too", async () => {
   const byJobs = await evaluated();
   expect(jobs.calls()).toHaveLength(1);
   expect(await evaluated()).toEqual(byJobs);
@@ -37,7 +39,7 @@ test("gives what nix gives, of the same references, and is kept alike", async ()
   expect(at.nix.processes()).toContain("eval");
 });
 
-test("of the lab's own flake, hypervisors among it", async () => {
+test("evaluates the lab's flake with its hypervisors", async () => {
   const flake = `path:${join(repository, "lab", "flake")}`;
   const byJobs = await evaluated(flake);
   expect(Object.keys(byJobs.hypervisors)).toEqual(["hv1", "hv2"]);
@@ -45,7 +47,7 @@ test("of the lab's own flake, hypervisors among it", async () => {
   expect(await evaluated(flake)).toEqual(byJobs);
 });
 
-test("tells all machines that do not evaluate, each with Nix's trace", async () => {
+test("reports all machines that fail to evaluate, each with Nix's trace", async () => {
   at.write(
     flakeText(
       'if name == "kw1" then throw "no such disk" else if name == "kc1" then (let x = x; in x) else deployment name',
@@ -60,7 +62,7 @@ test("tells all machines that do not evaluate, each with Nix's trace", async () 
   expect(message).not.toContain("machines.kw2");
 });
 
-test("machines that can't even be listed are one error, by the name of their set", async () => {
+test("machines that cannot be listed are one error with the name of their set", async () => {
   const whole = 'machines = throw "no machines at all";';
   at.write(flakeText().replace(/machines = builtins\.mapAttrs[^;]*;/, whole));
   const message = await failure();
@@ -68,19 +70,19 @@ test("machines that can't even be listed are one error, by the name of their set
   expect(message).not.toContain("does not document");
 });
 
-test("what fails as a whole is one error in Nix's words", async () => {
+test("an evaluation that fails as a whole is one error with Nix's message", async () => {
   at.write(flakeText().replace("in\n", ""));
   expect(await failure()).toMatch(/could not be evaluated:\n.*syntax error, unexpected /s);
   at.write(flakeText().replace("pulumiMicrovm =", "another ="));
   expect(await failure()).toMatch(/does not provide attribute .*pulumiMicrovm/s);
 });
 
-test("an output of another version is refused as ever", async () => {
+test("an output of another version is rejected", async () => {
   at.write(flakeText().replace("version = 1", "version = 2"));
   expect(await failure()).toMatch(/is not as documented.*version/s);
 });
 
-test("one that is too old for its options is left alone: nix evaluates", async () => {
+test("a nix-eval-jobs without the required options is not used", async () => {
   jobs.remove();
   jobs = new EvalJobs(
     at.directory,

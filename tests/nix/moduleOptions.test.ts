@@ -1,11 +1,11 @@
-/** What each option of our own modules tells who uses it. */
+/** The documentation of the options of our own modules. */
 import { z } from "zod";
 import { evaluate } from "./nix";
 
-const told = z.array(z.object({ name: z.string(), missing: z.array(z.string()) }));
+const documented = z.array(z.object({ name: z.string(), missing: z.array(z.string()) }));
 
-test("every option has a type, a description and an example, also those of volumes, shares and the network", () => {
-  const found = told.parse(
+test("every option has a type, a description and an example, also in submodules", () => {
+  const found = documented.parse(
     evaluate(`let
       inherit (builtins) attrNames concatMap concatStringsSep filter;
       walk = path: tree: concatMap (name:

@@ -1,9 +1,12 @@
 /**
- * Our NixOS modules, each with the options of NixOS, microvm.nix and k0s-nix that it uses (options.nix) and a stand-in
- * for nixpkgs' lib (standin.nix; NIXPKGS_LIB=... takes the real one).
+ * Our NixOS modules. options.nix declares the options of NixOS, microvm.nix and k0s-nix that they
+ * use. standin.nix replaces nixpkgs' lib; NIXPKGS_LIB=... uses the real one.
  */
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { evaluate, repository } from "./nix";
 
 const kw1 = `{
@@ -19,7 +22,7 @@ const kw1 = `{
 }`;
 
 describe("microvm-guest", () => {
-  test("a VM has no boot loader, a balloon, a read-only store, its own /etc, and images that nobody makes for it", () => {
+  test("a VM has a balloon, a read-only store, its own /etc, no boot loader, no automatic images", () => {
     const found = evaluate(`let c = t.guest [ ${kw1} ]; in {
       failing = t.failing c;
       inherit (c) warnings;
@@ -102,7 +105,7 @@ describe("microvm-guest", () => {
     });
   });
 
-  test("says on the hypervisor which system it runs, where its /etc is kept there", () => {
+  test("reports its system on the hypervisor if its /etc is shared from there", () => {
     const found = evaluate(`let
       script = modules: (t.guest ([ ${kw1} ] ++ modules)).system.activationScripts;
     in {
@@ -123,7 +126,7 @@ describe("microvm-guest", () => {
     });
   });
 
-  test("names of cards fit and differ, also of VMs with long names", () => {
+  test("interface names are valid and distinct, also for VMs with long names", () => {
     const found = evaluate(`map (name: (builtins.head (t.guest [
       ${kw1} { microvm-guest.name = name; }
     ]).microvm.interfaces).id) [ "twelve-chars" "a-name-that-is-too-long" "a-name-that-is-too-long2" ]`);
@@ -134,39 +137,44 @@ describe("microvm-guest", () => {
   });
 
   test.each([
-    ["an overlay for /etc", "{ system.etc.overlay.enable = true; }", "can't be an overlay too"],
+    ["an overlay for /etc", "{ system.etc.overlay.enable = true; }", "cannot also be an overlay"],
     [
       "another host key",
       '{ services.openssh.hostKeys = [ { type = "rsa"; path = "/etc/ssh/rsa"; } ]; }',
-      "pins the key /etc/ssh/ssh_host_ed25519_key alone",
+      "pins only the host key /etc/ssh/ssh_host_ed25519_key",
     ],
     [
-      "an image that microvm-run would make",
+      "an image that microvm-run would create",
       '{ microvm.volumes = [ { image = "x.img"; mountPoint = null; size = 1; } ]; }',
       "a volume has autoCreate = true",
     ],
     [
       "a mounted raw device",
       '{ microvm-guest.volumes = [ { name = "raw"; image = "/r"; sizeMiB = 1; fsType = "none"; mountPoint = "/r"; } ]; }',
-      "volume raw is a raw device (fsType none) and can't be mounted at /r",
+      "volume raw is a raw device (fsType none) and cannot be mounted at /r",
     ],
     [
       "a volume without a label",
       '{ microvm-guest.volumes = [ { name = "data"; image = "/d"; sizeMiB = 1; mountPoint = "/d"; } ]; }',
-      "volume data is to be mounted but has no label",
+      "volume data has a mount point but no label",
     ],
     [
       "9p without QEMU",
       '{ microvm.hypervisor = "cloud-hypervisor"; microvm-guest.storeShare = "9p"; }',
-      "cloud-hypervisor has no 9p",
+      "cloud-hypervisor does not support 9p",
     ],
+    ...["crosvm", "firecracker", "kvmtool", "stratovirt"].map((vmm): [string, string, string] => [
+      `a VM of ${vmm}`,
+      `{ microvm.hypervisor = "${vmm}"; }`,
+      `does not support microvm.hypervisor = "${vmm}"; set it to qemu or cloud-hypervisor`,
+    ]),
   ])("refuses %s, with a remedy", (_, module, message) => {
     const failing = evaluate(`t.failing (t.guest [ ${kw1} ${module} ])`);
     expect(failing).toEqual([expect.stringContaining(message)]);
     expect(String(failing)).toMatch(/^VM kw1: .*;.*\.$/);
   });
 
-  // NixOS may look at other options before it comes to the assertions.
+  // NixOS may evaluate other options before the assertions.
   test("a mounted volume without a label is still a file system", () => {
     const found = evaluate(`(t.guest [ ${kw1} { microvm-guest.volumes = [
       { name = "data"; image = "/d"; sizeMiB = 1; mountPoint = "/d"; }
@@ -174,19 +182,75 @@ describe("microvm-guest", () => {
     expect(found).toBe("/dev/disk/by-label/");
   });
 
-  test("says what is missing beside it", () => {
+  test("names the module that it requires", () => {
     const failing = evaluate("t.failing (t.evaluate [ t.ours.microvm-guest ])");
     expect(failing).toEqual([expect.stringContaining("import microvm.nixosModules.microvm")]);
   });
 
-  test("warns of a VM that nobody can log in to, and can be switched off", () => {
-    expect(evaluate('(t.guest [ { microvm-guest.name = "kw1"; } ]).warnings')).toEqual([
-      expect.stringContaining("ssh.operatorKeys"),
-    ]);
+  test("can be disabled", () => {
     expect(evaluate("(t.guest [ { microvm-guest.enable = false; } ]).microvm.shares")).toEqual([]);
   });
 
-  test("a share that is read-only is so on the hypervisor", () => {
+  test("warns about a VM that nobody can log in to", () => {
+    expect(evaluate('(t.guest [ { microvm-guest.name = "kw1"; } ]).warnings')).toEqual([
+      expect.stringContaining("ssh.operatorKeys"),
+    ]);
+  });
+
+  test.each([
+    ["keys", '[ "ssh-ed25519 AAAA me" ]'],
+    ["keyFiles", '[ "/keys/me.pub" ]'],
+  ])("authorizedKeys.%s authorizes a login", (option, value) => {
+    const module = `{ users.users.root.openssh.authorizedKeys.${option} = ${value}; }`;
+    expect(evaluate(`(t.guest [ ${module} ]).warnings`)).toEqual([]);
+  });
+
+  describe("the wait for the address", () => {
+    const unit = (modules: string) =>
+      evaluate(`(t.guest [ ${modules} ]).systemd.services.pulumi-microvm-address or null`);
+
+    test("delays network-online.target, and so everything that needs the address", () => {
+      expect(unit(kw1)).toMatchObject({
+        wantedBy: ["network-online.target"],
+        before: ["network-online.target"],
+        serviceConfig: { Type: "oneshot", RemainAfterExit: true, TimeoutStartSec: 90 },
+      });
+    });
+
+    test("is absent where your own modules configure the network", () => {
+      expect(unit(`${kw1} { microvm-guest.network = t.lib.mkForce null; }`)).toBeNull();
+    });
+
+    /** Runs the script with an `ip` that prints nothing at its first call for each object. */
+    function waited(modules: string): string[] {
+      const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-address-"));
+      try {
+        const ip = join(directory, "ip");
+        writeFileSync(
+          ip,
+          `#!/bin/sh\necho "$*" >>'${directory}/calls'\n` +
+            `if [ -e "${directory}/$2" ]; then echo here; else touch "${directory}/$2"; fi\n`,
+        );
+        chmodSync(ip, 0o755);
+        const script = z.object({ script: z.string() }).parse(unit(modules)).script;
+        const text = script.replaceAll("iproute2/bin/ip", ip);
+        execFileSync("/bin/sh", ["-eu", "-c", text], { timeout: 10_000 });
+        return readFileSync(join(directory, "calls"), "utf8").trimEnd().split("\n");
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    }
+
+    test("lasts until the address and the default route are set", () => {
+      const address = "-4 address show to 192.0.2.31";
+      const route = "-4 route show default";
+      expect(waited(kw1)).toEqual([address, address, route, route]);
+      const alone = `${kw1} { microvm-guest.network.gateway = t.lib.mkForce null; }`;
+      expect(waited(alone)).toEqual([address, address]);
+    });
+  });
+
+  test("a read-only share is read-only on the hypervisor", () => {
     const shares = evaluate(`(t.guest [ ${kw1} { microvm-guest.shares = [
       { tag = "data"; source = "/srv/data"; mountPoint = "/data"; readOnly = true; }
     ]; } ]).microvm.shares`);
@@ -201,7 +265,7 @@ describe("microvm-guest", () => {
 });
 
 describe("microvm-bridge", () => {
-  test("a bridge with the card and the VMs' ports, which a restart of networkd leaves as it is", () => {
+  test("a bridge with the card and the VMs' ports, which keep no address of their own", () => {
     const found = evaluate(`let c = t.bridge [ { microvm-bridge = {
       enable = true; physicalNic = "eno1"; address = "192.0.2.11/24"; gateway = "192.0.2.1"; mtu = 9000;
     }; } ]; in {
@@ -216,7 +280,7 @@ describe("microvm-bridge", () => {
       networks: {
         "10-br0": {
           matchConfig: { Name: "br0" },
-          networkConfig: { DHCP: "no", ConfigureWithoutCarrier: true, KeepConfiguration: "static" },
+          networkConfig: { DHCP: "no", ConfigureWithoutCarrier: true, KeepConfiguration: "no" },
           linkConfig: { RequiredForOnline: "no-carrier", MTUBytes: "9000" },
           address: ["192.0.2.11/24"],
           gateway: ["192.0.2.1"],
@@ -224,13 +288,13 @@ describe("microvm-bridge", () => {
         },
         "10-eno1": {
           matchConfig: { Name: "eno1" },
-          networkConfig: { Bridge: "br0", KeepConfiguration: "static" },
+          networkConfig: { Bridge: "br0", KeepConfiguration: "no" },
           linkConfig: { RequiredForOnline: "enslaved", MTUBytes: "9000" },
           ...none,
         },
         "10-microvm-ports": {
           matchConfig: { Name: "vm-*" },
-          networkConfig: { Bridge: "br0", KeepConfiguration: "static" },
+          networkConfig: { Bridge: "br0", KeepConfiguration: "no" },
           linkConfig: { RequiredForOnline: "no", MTUBytes: "9000" },
           ...none,
         },
@@ -239,18 +303,43 @@ describe("microvm-bridge", () => {
     });
   });
 
+  describe("NetworkManager", () => {
+    const failing = (options: string) =>
+      evaluate(`t.failing (t.bridge [ {
+        microvm-bridge = { enable = true; physicalNic = "eno1"; };
+        networking.networkmanager = { enable = true; ${options} };
+      } ])`);
+
+    test("is refused, with the names of the interfaces that it must not manage", () => {
+      expect(failing("")).toEqual([
+        "microvm-bridge: NetworkManager would reconfigure the bridge and its ports; set " +
+          "networking.networkmanager.enable = false, or add " +
+          '"interface-name:eno1" "interface-name:br0" "interface-name:vm-*" to ' +
+          "networking.networkmanager.unmanaged.",
+      ]);
+      expect(failing('unmanaged = [ "interface-name:br0" "interface-name:eno1" ];')).toEqual([
+        expect.stringContaining('add "interface-name:vm-*" to'),
+      ]);
+    });
+
+    test("is accepted where it leaves the bridge and its ports alone", () => {
+      const all = ["eno1", "br0", "vm-*"].map((name) => `"interface-name:${name}"`).join(" ");
+      expect(failing(`unmanaged = [ ${all} ];`)).toEqual([]);
+    });
+  });
+
   test("does nothing unless it is enabled", () => {
     expect(evaluate("(t.bridge [ ]).systemd.network.netdevs")).toEqual({});
   });
 
-  test("says all faults at once", () => {
+  test("reports all errors together", () => {
     const failing = evaluate(
       't.failing (t.bridge [ { microvm-bridge = { enable = true; gateway = "192.0.2.1"; }; networking.bridges.br0 = { }; } ])',
     );
     expect(failing).toEqual([
       expect.stringContaining("set microvm-bridge.physicalNic"),
       expect.stringContaining("set microvm-bridge.address"),
-      expect.stringContaining("networking.bridges makes br0 too"),
+      expect.stringContaining("networking.bridges also defines br0"),
     ]);
   });
 });
@@ -273,7 +362,7 @@ describe("virtualization", () => {
     });
   });
 
-  test("nesting where it is asked for", () => {
+  test("nested virtualization if it is requested", () => {
     expect(
       evaluate(
         "(t.virtualization [ { microvm-virtualization.nested = true; } ]).boot.extraModprobeConfig",
@@ -281,7 +370,7 @@ describe("virtualization", () => {
     ).toContain("kvm_amd nested=1");
   });
 
-  test("the boot unit has the contract of the lab's: the same directory, names and units", () => {
+  test("the autostart unit has the directory, names and units of the lab's unit", () => {
     const unit = evaluate("(t.virtualization [ ]).systemd.services.pulumi-microvm-autostart");
     expect(unit).toMatchObject({
       wantedBy: ["multi-user.target"],
@@ -299,14 +388,14 @@ describe("virtualization", () => {
     );
   });
 
-  /** The lines of a shell script that do something, without indentation. */
+  /** The commands of a shell script, without comments and indentation. */
   const linesOf = (text: string): string[] =>
     text
       .split("\n")
       .map((line) => line.trim())
       .filter((line) => line !== "" && !line.startsWith("#"));
 
-  test("the boot unit does what the lab's does", () => {
+  test("the autostart unit runs the same script as the lab's unit", () => {
     const script = evaluate(
       "(t.virtualization [ ]).systemd.services.pulumi-microvm-autostart.script",
     );
@@ -318,7 +407,7 @@ describe("virtualization", () => {
     expect(linesOf(String(script))).toEqual(linesOf(lab));
   });
 
-  /** Where Nix puts a script of these parts of provider/scripts: a path that is its content's. */
+  /** The store path of a script that consists of these parts of provider/scripts. */
   const storePathOf = (name: string, ...parts: string[]): string => {
     const text = parts
       .map((part) => readFileSync(join(repository, "provider", "scripts", `${part}.sh`), "utf8"))
@@ -326,7 +415,7 @@ describe("virtualization", () => {
     return String(evaluate(`builtins.toFile "${name}" site`, JSON.stringify(text)));
   };
 
-  test("the unit that ends a boot on trial needs no more than the file that says so", () => {
+  test("the unit that ends a trial boot depends only on the directory of its state", () => {
     const unit = evaluate("(t.virtualization [ ]).systemd.services.pulumi-microvm-boot-trial");
     expect(unit).toMatchObject({
       wantedBy: ["sysinit.target"],
@@ -341,7 +430,7 @@ describe("virtualization", () => {
     expect(unit).toHaveProperty("serviceConfig.ExecStart", `/bin/sh ${script}`);
   });
 
-  test("microvm@ runs the provider's own scripts after each start and at the end of each stop", () => {
+  test("microvm@ runs the provider's scripts after each start and each stop", () => {
     const service = '(t.virtualization [ ]).systemd.services."microvm@".serviceConfig';
     const atStart = storePathOf("memory-at-start", "lib", "vmm", "memory", "memory-at-start");
     expect(evaluate(`${service}.ExecStartPost`)).toEqual([`-+/bin/sh ${atStart} %i`]);
@@ -350,18 +439,35 @@ describe("virtualization", () => {
     ]);
   });
 
+  test("microvm@ does not start a VM that the provider holds, as in the lab", () => {
+    const unit = evaluate('(t.virtualization [ ]).systemd.services."microvm@".unitConfig');
+    const condition = "!/var/lib/pulumi-microvm/held/%i";
+    expect(unit).toEqual({ ConditionDirectoryNotEmpty: condition });
+    const lab = readFileSync(
+      join(repository, "lab/host/files/etc/systemd/system/microvm@.service"),
+      "utf8",
+    );
+    const head = lab.slice(lab.indexOf("[Unit]"), lab.indexOf("[Service]"));
+    expect(head.split("\n")).toContain(`ConditionDirectoryNotEmpty=${condition}`);
+    const documented = readFileSync(join(repository, "docs/host-units.md"), "utf8");
+    expect(documented).toContain(`ConditionDirectoryNotEmpty=${condition}`);
+  });
+
   test("a switch of the host leaves microvm@ alone", () => {
     const service = '(t.virtualization [ ]).systemd.services."microvm@"';
     expect(evaluate(`${service}.restartIfChanged`)).toBe(false);
   });
 
-  test("refuses what the provider could not work with", () => {
+  test("rejects settings that the provider does not support", () => {
     const failing = evaluate(
-      't.failing (t.virtualization [ { microvm.host.enable = false; microvm.stateDir = "/srv/vms"; } ])',
+      `t.failing (t.virtualization [ {
+        microvm.host.enable = false; microvm.stateDir = "/srv/vms"; microvm.host.useNotifySockets = true;
+      } ])`,
     );
     expect(failing).toEqual([
       expect.stringContaining("microvm.host.enable = true"),
       expect.stringContaining("leave microvm.stateDir at its default"),
+      expect.stringMatching(/^With microvm\.host\.useNotifySockets, .*; set it to false\.$/),
     ]);
     expect(evaluate("t.failing (t.evaluate [ t.ours.virtualization ])")).toEqual([
       expect.stringContaining("import microvm.nixosModules.host"),
@@ -374,7 +480,7 @@ describe("k0s-node", () => {
     `[ { networking.hostName = "k1"; fileSystems."/var" = { };
          k0s-node = { enable = true; role = "${role}"; address = "192.0.2.21"; }; } ${more} ]`;
 
-  test("a controller: Cilium's place is free, its etcd can be reached, its token outlives a reboot", () => {
+  test("a controller uses only Cilium, and has a reachable etcd and a persistent token", () => {
     const found = evaluate(`let c = t.k0sNode ${node("controller")}; in {
       failing = t.failing c;
       inherit (c.services) k0s;
@@ -402,17 +508,28 @@ describe("k0s-node", () => {
     });
   });
 
+  test.each([
+    ["worker", "k0sworker"],
+    ["controller", "k0scontroller"],
+    ["controller+worker", "k0scontroller"],
+  ])("k0s on a %s starts after the address is set", (role, unit) => {
+    const services = evaluate(`(t.k0sNode ${node(role)}).systemd.services`);
+    expect(services).toMatchObject({
+      [unit]: { wants: ["network-online.target"], after: ["network-online.target"] },
+    });
+  });
+
   test.each(["worker", "controller+worker"])("a %s can mount Ceph's volumes", (role) => {
     expect(evaluate(`(t.k0sNode ${node(role)}).boot.kernelModules`)).toEqual(["rbd", "ceph"]);
   });
 
-  test("refuses a leader that is a worker, and what a reboot would lose", () => {
+  test("rejects a worker as leader, and data that a reboot would lose", () => {
     const more = '{ k0s-node = { isLeader = true; tokenFile = "/run/token"; }; }';
     const failing = evaluate(
       `t.failing (t.k0sNode (${node("worker", more)} ++ [ { fileSystems = t.lib.mkForce { "/" = { }; "/va" = { }; }; } ]))`,
     );
     expect(failing).toEqual([
-      expect.stringContaining("k1: a worker can't begin a cluster"),
+      expect.stringContaining("k1: a worker cannot found a cluster"),
       expect.stringContaining("k1: /var/lib/k0s would be lost"),
       expect.stringContaining("k1: k0s-node.tokenFile is below /run"),
     ]);

@@ -1,4 +1,4 @@
-/** Evaluates Nix expressions: no store is touched, nothing is built. */
+/** Evaluates Nix expressions without a store. It builds nothing. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ interface Result {
   stderr: string;
 }
 
-/** `dummy://` is a store that holds nothing, so that the tests need neither a store nor a daemon. */
+/** The store `dummy://` is empty, so that the tests need neither a store nor a daemon. */
 export function instantiate(args: string[], environment: Record<string, string> = {}): Result {
   const home = mkdtempSync(join(tmpdir(), "pulumi-microvm-nix-"));
   try {
@@ -31,14 +31,29 @@ export function instantiate(args: string[], environment: Record<string, string> 
   }
 }
 
-/** The value of `expression`, which sees tests/nix/evaluate.nix as `t` and the site's JSON as `site`. */
+/** The value of `expression`. `t` is tests/nix/evaluate.nix, and `site` the parsed site.json. */
 export function evaluate(expression: string, site = "null"): unknown {
   const result = attempt(expression, site);
   if (result.code !== 0) throw new Error(result.stderr);
   return JSON.parse(result.stdout);
 }
 
-/** What Nix says when the evaluation fails. */
+/** The value of `expression`, and the evaluation warnings that Nix printed. */
+export function evaluateWithWarnings(
+  expression: string,
+  site = "null",
+): { value: unknown; warnings: string[] } {
+  const result = attempt(expression, site);
+  if (result.code !== 0) throw new Error(result.stderr);
+  const lines = result.stderr.split("\n");
+  const found = lines.map((line) => /^(?:trace: )?evaluation warning: (.*)$/.exec(line)?.[1]);
+  return {
+    value: JSON.parse(result.stdout),
+    warnings: found.filter((warning) => warning !== undefined),
+  };
+}
+
+/** What Nix prints when the evaluation fails. */
 export function complaint(expression: string, site = "null"): string {
   const result = attempt(expression, site);
   if (result.code === 0) throw new Error(`did not fail, but gave ${result.stdout}`);
@@ -54,7 +69,7 @@ function attempt(expression: string, site: string): Result {
   return instantiate(args, { SITE_JSON: site });
 }
 
-/** site.json of one of our stacks, by the program's own code. */
+/** site.json of one of our stacks, written by the code of the program. */
 export function stackJson(name: string): string {
   return siteJson(loadSite(join(repository, "stacks", `${name}.yaml`)));
 }

@@ -1,6 +1,6 @@
-# Stands for NixOS, microvm.nix and k0s-nix: just the options that our modules and mkSite set or read, with the types
-# that they have there. An option that is used but not listed here fails every test; docs/nixos-options.md says
-# for each where it was read.
+# A stand-in for NixOS, microvm.nix and k0s-nix. It declares only the options that our modules and
+# mkSite set or read, with their real types. A module that uses another option fails every test.
+# docs/nixos-options.md names the source of each option.
 { lib }:
 let
   inherit (lib) mkOption types;
@@ -45,6 +45,8 @@ in
     networking.useDHCP = option types.bool true;
     networking.firewall.enable = option types.bool true;
     networking.bridges = attrsOf types.raw;
+    networking.networkmanager.enable = bool;
+    networking.networkmanager.unmanaged = listOf types.str;
 
     nix.enable = option types.bool true;
     nix.settings.experimental-features = listOf types.str;
@@ -74,6 +76,7 @@ in
 
     system.etc.overlay.enable = bool;
     users.users.root.openssh.authorizedKeys.keys = listOf types.str;
+    users.users.root.openssh.authorizedKeys.keyFiles = listOf types.path;
     virtualisation.libvirtd.enable = bool;
 
     systemd.tmpfiles.rules = listOf types.str;
@@ -82,6 +85,7 @@ in
         description = option types.str "";
         wants = listOf types.str;
         after = listOf types.str;
+        before = listOf types.str;
         wantedBy = listOf types.str;
         restartIfChanged = option types.bool true;
         stopIfChanged = option types.bool true;
@@ -113,7 +117,7 @@ in
     );
   };
 
-  # What is set by mkSite itself, and by the modules of templates/site.
+  # Options that mkSite itself and the modules of templates/site set.
   nixpkgs.options = {
     nixpkgs.hostPlatform = required types.str;
     nixpkgs.overlays = listOf types.raw;
@@ -164,10 +168,11 @@ in
 
   host.options.microvm = {
     host.enable = option types.bool true;
+    host.useNotifySockets = bool;
     stateDir = option types.path "/var/lib/microvms";
   };
 
-  # There `controller` is an option for controllers alone.
+  # In k0s-nix, `controller` is an option only on controllers.
   k0s.options.services.k0s = {
     enable = bool;
     role = option types.str "single";

@@ -1,2 +1,2 @@
-/** A Nix evaluation takes a tenth of a second, and much longer on a machine that is busy with the lab. */
+/** A Nix evaluation takes a tenth of a second, but much longer while the lab uses the machine. */
 jest.setTimeout(60_000);

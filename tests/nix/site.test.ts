@@ -1,6 +1,7 @@
 /**
- * mkSite: from the YAML by the program's own site.json to the modules of each machine, and to `pulumiMicrovm` as
- * the program reads it. nixpkgs, microvm.nix and k0s-nix are stand-ins (evaluate.nix).
+ * mkSite: the program's code turns YAML into site.json, mkSite turns that into the modules of each
+ * machine and into `pulumiMicrovm`, and the program reads it. nixpkgs, microvm.nix and k0s-nix are
+ * stand-ins (evaluate.nix).
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,9 +10,9 @@ import { z } from "zod";
 import { parseEvaluation } from "../../components/evaluation/evaluate";
 import { parseSite } from "../../site/load";
 import { siteJson } from "../../site/siteJson";
-import { complaint, evaluate, repository, stackJson } from "./nix";
+import { complaint, evaluate, evaluateWithWarnings, repository, stackJson } from "./nix";
 
-/** site.json of a stack whose YAML was edited. */
+/** site.json of a stack after an edit of its YAML. */
 function edited(stack: string, edit: (text: string) => string): string {
   const file = join(repository, "stacks", `${stack}.yaml`);
   const text = readFileSync(file, "utf8");
@@ -23,7 +24,7 @@ function edited(stack: string, edit: (text: string) => string): string {
 describe("the machines of stacks/example-production.yaml", () => {
   const site = stackJson("example-production");
 
-  test("all of them evaluate, and nothing stands in their way", () => {
+  test("all of them evaluate, and no assertion fails", () => {
     const failing = evaluate(
       "builtins.mapAttrs (_: t.failing) (t.systems site { }).machines",
       site,
@@ -31,7 +32,7 @@ describe("the machines of stacks/example-production.yaml", () => {
     expect(failing).toEqual({ gpu1: [], kc1: [], kc2: [], kc3: [], kw1: [], kw2: [], kw3: [] });
   });
 
-  test("what the YAML states is what the VM is", () => {
+  test("the options of a VM are those of the YAML", () => {
     const kw1 = evaluate(
       `let c = (t.systems site { }).machines.kw1; in {
         inherit (c.networking) hostName;
@@ -65,7 +66,7 @@ describe("the machines of stacks/example-production.yaml", () => {
     });
   });
 
-  test("a hypervisor is built where it has a module of its own, and gets its bridge from the site", () => {
+  test("a hypervisor is built if it has its own module, and gets its bridge from the site", () => {
     const found = evaluate(
       `let hosts = (t.systems site { hypervisors.rack1-hv1.microvm-bridge.gateway = "192.0.2.1"; }).hypervisors; in
        builtins.mapAttrs (_: c: {
@@ -86,7 +87,7 @@ describe("the machines of stacks/example-production.yaml", () => {
     });
   });
 
-  test("an edit for one VM changes no other one", () => {
+  test("an edit of one VM changes no other VM", () => {
     const more = edited("example-production", (text) =>
       text.replace(
         "{ hypervisor: rack1-hv1, profile: worker,",
@@ -108,7 +109,7 @@ describe("the machines of stacks/example-production.yaml", () => {
 describe("the machines of stacks/lab.yaml", () => {
   const site = stackJson("lab");
 
-  test("their sizes and addresses; a k0s node without /var on a disk is refused", () => {
+  test("have their sizes and addresses; a k0s node without /var on a disk is rejected", () => {
     const found = evaluate(
       `builtins.mapAttrs (_: c: {
         inherit (c.microvm) vcpu mem;
@@ -117,7 +118,7 @@ describe("the machines of stacks/lab.yaml", () => {
       }) (t.systems site { }).machines`,
       site,
     );
-    const lost = [expect.stringContaining("give the VM a volume mounted at /var")];
+    const lost = [expect.stringContaining("add a volume with the mount point /var")];
     expect(found).toEqual({
       kc1: { vcpu: 1, mem: 256, address: ["198.18.0.21/24"], failing: lost },
       kw1: { vcpu: 1, mem: 192, address: ["198.18.0.31/24"], failing: lost },
@@ -125,7 +126,7 @@ describe("the machines of stacks/lab.yaml", () => {
     });
   });
 
-  test("the profile is a name by which modules are picked, and in no system", () => {
+  test("the profile selects modules and is part of no system", () => {
     const renamed = edited("lab", (text) =>
       text.replaceAll(/worker:$/gm, "compute:").replaceAll("profile: worker", "profile: compute"),
     );
@@ -170,13 +171,41 @@ describe("the user's own modules", () => {
     expect(found).toHaveProperty("kw1.length", 6);
   });
 
+  test("a warning names each entry that matches nothing, once", () => {
+    const { value, warnings } = evaluateWithWarnings(
+      `builtins.attrNames (t.systems site {
+        machines = { kw1 = { }; kw9 = { }; };
+        profiles = { worker = { }; large = { }; };
+        roles = { worker = { }; controller = { }; };
+        hypervisors = { rack1-hv1 = { }; rack9-hv1 = { }; };
+      })`,
+      site,
+    );
+    expect(value).toEqual(["hypervisors", "machines"]);
+    const unused = (entry: string, reason: string) =>
+      `mkSite: modules.${entry} is not used: ${reason}; correct the name or remove the entry`;
+    expect(warnings.sort()).toEqual([
+      unused("hypervisors.rack9-hv1", "the site has no hypervisor rack9-hv1"),
+      unused("machines.kw9", "the site has no VM kw9"),
+      unused("profiles.large", "no VM in the site has the profile large"),
+    ]);
+    const noWorkers = JSON.stringify({ version: 1, machines: {}, hypervisors: {} });
+    const roles = evaluateWithWarnings(
+      "(t.systems site { roles.worker = { }; }).machines",
+      noWorkers,
+    );
+    expect(roles.warnings).toEqual([
+      unused("roles.worker", "no VM in the site has the role worker"),
+    ]);
+  });
+
   test("see their own slice of the site as an argument, and no profile", () => {
     const found = evaluate(
       `let
-        told = machine: { warnings = [ (builtins.toJSON machine) ]; };
+        report = machine: { warnings = [ (builtins.toJSON machine) ]; };
         s = t.systems site {
-          machines.kw1 = { machine, ... }: told machine;
-          hypervisors.rack1-hv1 = { hypervisor, ... }: told hypervisor;
+          machines.kw1 = { machine, ... }: report machine;
+          hypervisors.rack1-hv1 = { hypervisor, ... }: report hypervisor;
         };
         last = config: builtins.fromJSON (builtins.elemAt config.warnings (builtins.length config.warnings - 1));
       in { machine = last s.machines.kw1; hypervisor = last s.hypervisors.rack1-hv1; }`,
@@ -192,7 +221,7 @@ describe("the user's own modules", () => {
     expect(found).toEqual({ machine, hypervisor: all.hypervisors["rack1-hv1"] });
   });
 
-  test("win over our defaults, not over the site", () => {
+  test("override our defaults, but not the site", () => {
     const systems = (module: string) => `(t.systems site { guests = ${module}; }).machines.kw1`;
     expect(evaluate(`${systems("{ microvm.balloon = false; }")}.microvm.balloon`, site)).toBe(
       false,
@@ -203,8 +232,45 @@ describe("the user's own modules", () => {
   });
 });
 
-describe("what mkSite refuses", () => {
-  test("says all faults at once", () => {
+describe("a hardware-configuration.nix that nixos-generate-config wrote", () => {
+  const site = stackJson("example-production");
+  const generated = `{
+    networking.useDHCP = t.lib.mkDefault true;
+    nixpkgs.hostPlatform = t.lib.mkDefault "aarch64-linux";
+  }`;
+
+  test("overrides the defaults of a hypervisor and of a VM", () => {
+    const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-site-"));
+    try {
+      writeFileSync(join(directory, "site.json"), site);
+      const found = evaluate(`let
+        o = t.mkSite {
+          inherit (t.inputs) nixpkgs microvm k0s-nix;
+          site = "${directory}";
+          modules = {
+            all.system.stateVersion = "26.05";
+            machines.kw1 = ${generated};
+            hypervisors.rack1-hv1 = ${generated};
+            hypervisors.rack1-hv2 = { };
+          };
+        };
+        settings = name: let inherit (o.nixosConfigurations.\${name}) config; in
+          [ config.networking.useDHCP config.nixpkgs.hostPlatform ];
+      in map settings [ "rack1-hv1" "kw1" "rack1-hv2" "kw2" ]`);
+      expect(found).toEqual([
+        [true, "aarch64-linux"],
+        [true, "aarch64-linux"],
+        [false, "x86_64-linux"],
+        [false, "x86_64-linux"],
+      ]);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("mkSite rejects", () => {
+  test("faulty modules and sites, with all errors together", () => {
     const said = complaint(
       `t.lib.mkForce (import ../nixos/lib/site.nix {
         inherit (t) lib;
@@ -213,15 +279,15 @@ describe("what mkSite refuses", () => {
         site = { version = 1; machines.a = { role = "worker"; }; machines.b = { }; hypervisors.b = { }; };
       }).machines`.replace("../nixos", `${repository}/nixos`),
     );
-    expect(said).toContain("modules.machine is not known; known are all, guests");
-    expect(said).toContain("modules.roles.master is not a role; roles are controller and worker");
-    expect(said).toContain("b is a machine and a hypervisor");
-    expect(said).toContain("machine a has the role worker, but there is no k0s-nix");
+    expect(said).toContain("modules.machine is unknown; use one of all, guests");
+    expect(said).toContain("modules.roles.master is not a role; use controller or worker");
+    expect(said).toContain("b is both a machine and a hypervisor; rename one of them");
+    expect(said).toContain("machine a has the role worker, which requires k0s-nix");
   });
 
   test("a site of another version", () => {
     expect(complaint("t.systems { version = 2; } { }")).toContain(
-      "site.json has version 2; this library reads version 1",
+      "site.json has version 2; mkSite supports version 1",
     );
   });
 });
@@ -247,7 +313,7 @@ describe("pulumiMicrovm", () => {
 
   const site = stackJson("example-production");
 
-  test("is what the program reads, for every machine", () => {
+  test("is what the program parses, for every machine", () => {
     const machines = machinesOf(site);
     expect(Object.keys(machines)).toEqual(["gpu1", "kc1", "kc2", "kc3", "kw1", "kw2", "kw3"]);
     expect(machines["kw1"]?.runner.outPath).toMatch(/^\/nix\/store\/.*-microvm-qemu-kw1-/);
@@ -255,7 +321,7 @@ describe("pulumiMicrovm", () => {
     expect(machines["kw1"]?.hardware).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test("has hypervisors, and the versions of packages", () => {
+  test("contains hypervisors and package versions", () => {
     const found = evaluate(
       `let o = ${output(site, "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv2 = { };")}.pulumiMicrovm; in {
         hypervisors = builtins.mapAttrs (_: builtins.attrNames) o.hypervisors;
@@ -271,7 +337,7 @@ describe("pulumiMicrovm", () => {
     });
   });
 
-  test("`bootHash` changes with what takes a reboot, and not with the system alone", () => {
+  test("`bootHash` changes if a reboot is required, and not with the system alone", () => {
     const found = evaluate(
       `let
         host = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv2.imports = [ module ];")}).pulumiMicrovm.hypervisors.rack1-hv2;
@@ -288,7 +354,7 @@ describe("pulumiMicrovm", () => {
     expect(JSON.stringify(found)).toMatch(/"bootHash":"[0-9a-f]{64}"/);
   });
 
-  test("a guest can be switched live where microvm.nix's deploy.rebuild would", () => {
+  test("`liveSwitch` is true if microvm.nix's deploy.rebuild would switch the guest", () => {
     const found = evaluate(
       `let live = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; machines.kw1.imports = [ module ];")}).pulumiMicrovm.machines.kw1.liveSwitch; in
       map live [
@@ -302,7 +368,7 @@ describe("pulumiMicrovm", () => {
     expect(found).toEqual([true, false, false, false, false]);
   });
 
-  test("`hardware` changes with what the VMM gets, and not with the system", () => {
+  test("`hardware` changes with the inputs of the VMM, and not with the system", () => {
     const was = machinesOf(site)["kw1"];
     const keys = machinesOf(
       edited("example-production", (text) => text.replace(/^ {4}- ssh-ed25519 .* bob$/m, "")),
@@ -318,20 +384,20 @@ describe("pulumiMicrovm", () => {
 
   test.each([
     ["a wrong value", "machine kw2", "machines.kw2.microvm.vcpu = 3;"],
-    ["an option that there is not", "machine kw2", "machines.kw2.services.nosuch.enable = true;"],
+    ["an unknown option", "machine kw2", "machines.kw2.services.nosuch.enable = true;"],
     ["a syntax error", "machine kw2", 'machines.kw2 = "DIRECTORY/broken.nix";'],
-    ["a file that is missing", "machine kw2", 'machines.kw2 = "DIRECTORY/missing.nix";'],
+    ["a missing file", "machine kw2", 'machines.kw2 = "DIRECTORY/missing.nix";'],
     [
       "an endless recursion",
       "machine kw2",
       "machines.kw2 = ({ config, ... }: { networking.hostName = config.networking.hostName; });",
     ],
     [
-      "another option that there is not",
+      "an unknown option of a hypervisor",
       "hypervisor rack1-hv2",
       "hypervisors.rack1-hv2.services.nosuch.enable = true;",
     ],
-  ])("names where it is: %s", (_, where, modules) => {
+  ])("an error names the machine: %s", (_, where, modules) => {
     writeFileSync(join(directory, "broken.nix"), "{ networking = ; }");
     const leader = "machines.kc1.k0s-node.isLeader = true;";
     const given = `${leader} ${modules.replaceAll("DIRECTORY", directory)}`;
@@ -346,13 +412,14 @@ describe("pulumiMicrovm", () => {
       "kc1 and kc3 do",
       "machines.kc1.k0s-node.isLeader = true; machines.kc3.k0s-node.isLeader = true;",
     ],
-  ])("refuses a cluster that %s begin", (who, modules) => {
+  ])("refuses a site in which %s found the cluster", (who, modules) => {
     expect(complaint(`${output(site, modules)}.pulumiMicrovm`)).toContain(
-      `one controller begins the k0s cluster, here ${who}; set k0s-node.isLeader = true in the module of exactly one of kc1, kc2, kc3`,
+      `exactly one controller must found the k0s cluster, but ${who}; ` +
+        "set k0s-node.isLeader = true in the module of exactly one of kc1, kc2, kc3",
     );
   });
 
-  test("nixosConfigurations has the same systems, by the names of the site", () => {
+  test("nixosConfigurations contains the same systems under the names of the site", () => {
     const modules = "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv1 = { };";
     expect(evaluate(`builtins.attrNames ${output(site, modules)}.nixosConfigurations`)).toEqual([
       "gpu1",

@@ -1,9 +1,11 @@
-# A stand-in for the part of nixpkgs' lib that our modules use, so that they can be evaluated without nixpkgs.
+# A stand-in for the part of nixpkgs' lib that our modules use. It allows evaluating them without
+# nixpkgs.
 #
-# It has options with types, defaults and submodules; mkIf, mkMerge, mkDefault, mkForce; imports. An option that is not
-# declared is an error, as in the real one. It leaves out: _module.args but of modules that are given as sets, disabledModules, freeform types, apply,
-# mkOrder, readOnly, documentation, and the laziness that lets an option's declaration depend on config.
-# `NIXPKGS_LIB=/path/to/nixpkgs/lib` runs the same tests with the real one (tests/nix/evaluate.nix).
+# It supports options with types, defaults and submodules, mkIf, mkMerge, mkDefault, mkForce and
+# imports. As in the real lib, an undeclared option is an error. It does not support
+# disabledModules, freeform types, apply, mkOrder, readOnly, documentation, option declarations that
+# depend on config, and _module.args in modules that are functions.
+# `NIXPKGS_LIB=/path/to/nixpkgs/lib` runs the same tests with the real lib (tests/nix/evaluate.nix).
 let
   inherit (builtins)
     all
@@ -64,12 +66,14 @@ let
     };
     mkDefault = lib.mkOverride 1000;
     mkForce = lib.mkOverride 50;
-    # Order is left out.
+    # The order of definitions is not supported.
     mkAfter = content: content;
+    inherit concatStringsSep;
     hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
     optional = condition: value: if condition then [ value ] else [ ];
     optionals = condition: values: if condition then values else [ ];
     optionalAttrs = condition: set: if condition then set else { };
+    optionalString = condition: text: if condition then text else "";
 
     types = rec {
       one = name: check: {
@@ -85,7 +89,10 @@ let
       raw = one "raw" (_: true) // {
         merge =
           path: values:
-          if length values == 1 then head values else throw "The option `${show path}' is defined twice";
+          if length values == 1 then
+            head values
+          else
+            throw "The option `${show path}' is defined twice";
       };
       bool = one "boolean" isBool;
       str = one "string" isString;
@@ -94,14 +101,19 @@ let
         positive = one "positive integer" (value: isInt value && value > 0);
         unsigned = one "unsigned integer" (value: isInt value && value >= 0);
         between =
-          low: high: one "integer between ${toString low} and ${toString high}" (v: isInt v && v >= low && v <= high);
+          low: high:
+          one "integer between ${toString low} and ${toString high}" (
+            value: isInt value && value >= low && value <= high
+          );
       };
       path = one "path" (value: isPath value || isString value);
       lines = one "lines" isString // {
         merge = _: concatStringsSep "\n";
       };
       enum = values: one "one of ${toString values}" (value: elem value values);
-      strMatching = pattern: one "string matching ${pattern}" (value: isString value && match pattern value != null);
+      strMatching =
+        pattern:
+        one "string matching ${pattern}" (value: isString value && match pattern value != null);
       oneOf = types: one "one of several types" (value: any (type: type.check value) types);
       nullOr = inner: {
         name = "null or ${inner.name}";
@@ -115,7 +127,8 @@ let
         inherit (inner) getSubOptions;
         check = isList;
         merge =
-          path: values: map (value: mergeDefinitions inner (path ++ [ "[]" ]) [ value ]) (concatLists values);
+          path: values:
+          map (value: mergeDefinitions inner (path ++ [ "[]" ]) [ value ]) (concatLists values);
       };
       attrsOf = inner: {
         name = "attribute set of ${inner.name}";
@@ -125,8 +138,10 @@ let
           path: sets:
           let
             definitionsOf = name: concatMap (set: lib.optional (set ? ${name}) set.${name}) sets;
-            # What only false mkIfs define is not there.
-            names = filter (name: concatMap discharge (definitionsOf name) != [ ]) (unique (concatMap attrNames sets));
+            # An attribute that only false mkIfs define does not exist.
+            names = filter (name: concatMap discharge (definitionsOf name) != [ ]) (
+              unique (concatMap attrNames sets)
+            );
           in
           listToAttrs (
             map (name: {
@@ -151,7 +166,7 @@ let
       evaluate [ ] specialArgs modules;
   };
 
-  # [ { priority, value } ] of one definition, without the false mkIfs.
+  # The values of one definition with their priorities, without those of false mkIfs.
   discharge =
     value:
     if isKind "merge" value then
@@ -168,7 +183,8 @@ let
         }
       ];
 
-  # Sets above an option: conditions go down to the options, so that names are known before any condition is.
+  # Moves conditions from attribute sets down to their options, so that names are known before any
+  # condition is evaluated.
   pushDown =
     value:
     if isKind "merge" value then
@@ -184,8 +200,10 @@ let
     type: path: definitions:
     let
       found = concatMap discharge definitions;
-      strongest = foldl' (best: { priority, ... }: if priority < best then priority else best) 9999 found;
-      values = map ({ value, ... }: value) (filter ({ priority, ... }: priority == strongest) found);
+      strongest = foldl' (
+        best: { priority, ... }: if priority < best then priority else best
+      ) 9999 found;
+      values = map (entry: entry.value) (filter (entry: entry.priority == strongest) found);
       wrong = filter (value: !(type.check value)) values;
     in
     if wrong != [ ] then
@@ -196,7 +214,9 @@ let
   evaluate =
     prefix: specialArgs: modules:
     let
-      given = foldl' (all: module: if isAttrs module then all // module._module.args or { } else all) { } modules;
+      given = foldl' (
+        all: module: if isAttrs module then all // module._module.args or { } else all
+      ) { } modules;
       args =
         specialArgs
         // given
@@ -233,15 +253,23 @@ let
             trees = map (entry: entry.value) values;
           in
           if isKind "option" (head trees) then head trees else mergeOptions trees
-        ) (groupBy (entry: entry.name) (concatMap (set: map (name: { inherit name; value = set.${name}; }) (attrNames set)) sets));
+        ) (groupBy (entry: entry.name) (concatMap entriesOf sets));
+      entriesOf =
+        set:
+        map (name: {
+          inherit name;
+          value = set.${name};
+        }) (attrNames set);
       options = mergeOptions (map (module: module.options) loaded);
 
-      # definitions: sets at `path`, as they are given
+      # definitions: the attribute sets at `path`, not merged yet
       build =
         path: tree: definitions:
         let
           sets = concatMap pushDown definitions;
-          unknown = filter (name: !(tree ? ${name}) && name != "_module") (unique (concatMap attrNames sets));
+          unknown = filter (name: !(tree ? ${name}) && name != "_module") (
+            unique (concatMap attrNames sets)
+          );
           at = name: concatMap (set: lib.optional (set ? ${name}) set.${name}) sets;
           valueOf =
             name: declared:

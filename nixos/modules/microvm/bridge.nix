@@ -1,11 +1,11 @@
-# A bridge with the hypervisor's card, so that VMs are on the LAN themselves. By systemd-networkd.
+# A bridge that connects the VMs to the hypervisor's LAN. systemd-networkd configures it.
 { config, lib, ... }:
 let
   inherit (lib)
-    mkDefault
     mkEnableOption
     mkIf
     mkOption
+    mkOverride
     optional
     optionalAttrs
     types
@@ -14,6 +14,27 @@ let
 
   interfaceName = types.strMatching "[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}";
   mtu = optionalAttrs (cfg.mtu != null) { MTUBytes = toString cfg.mtu; };
+
+  # A hardware-configuration.nix sets some options with mkDefault (priority 1000). These defaults
+  # yield to it, but override the defaults of NixOS (priority 1500).
+  mkWeakDefault = mkOverride 1250;
+
+  # networkd keeps the configured addresses and routes over its own restart and removes all others.
+  # "static" would also keep those of an earlier configuration.
+  keepNothingElse.KeepConfiguration = "no";
+
+  # NetworkManager configures every interface that is not on its list of unmanaged ones.
+  ours = map (name: "interface-name:${name}") (
+    optional (cfg.physicalNic != null) cfg.physicalNic
+    ++ [
+      cfg.name
+      cfg.ports
+    ]
+  );
+  managed = builtins.filter (
+    name: !(builtins.elem name config.networking.networkmanager.unmanaged)
+  ) ours;
+  quoted = names: builtins.concatStringsSep " " (map (name: "\"${name}\"") names);
 in
 {
   options.microvm-bridge = {
@@ -29,42 +50,45 @@ in
     name = mkOption {
       type = interfaceName;
       default = "br0";
-      description = "The bridge's name.";
+      description = "The name of the bridge.";
       example = "br1";
     };
 
     address = mkOption {
       type = types.nullOr (types.strMatching "[0-9.]+/[0-9]+");
       default = null;
-      description = "The host's own address on the bridge, with its prefix. null: none, the host is reached another way.";
+      description = ''
+        The host's address on the bridge, with its prefix length. null if the bridge has no address
+        and the host is reached through another card.
+      '';
       example = "192.0.2.11/24";
     };
 
     gateway = mkOption {
       type = types.nullOr types.str;
       default = null;
-      description = "Default gateway by way of the bridge. null where the default route leaves through another card.";
+      description = "The default gateway. null if the default route uses another card.";
       example = "192.0.2.1";
     };
 
     nameservers = mkOption {
       type = types.listOf types.str;
       default = [ ];
-      description = "Name servers to ask by way of the bridge.";
+      description = "Name servers that are reached through the bridge.";
       example = [ "192.0.2.53" ];
     };
 
     mtu = mkOption {
       type = types.nullOr (types.ints.between 1280 65535);
       default = null;
-      description = "MTU of the card, the bridge and the VMs' ports. null: the kernel's.";
+      description = "The MTU of the card, the bridge and the ports. null for the kernel's default.";
       example = 9000;
     };
 
     ports = mkOption {
       type = types.str;
       default = "vm-*";
-      description = "Names of the VMs' cards on the host; microvm-guest calls them vm-NAME.";
+      description = "A glob for the VMs' interfaces on the host. microvm-guest names them vm-NAME.";
       example = "vm-*";
     };
   };
@@ -73,24 +97,37 @@ in
     assertions = [
       {
         assertion = cfg.physicalNic != null;
-        message = "microvm-bridge: there is no card to put into ${cfg.name}; set microvm-bridge.physicalNic.";
+        message =
+          "microvm-bridge: ${cfg.name} has no network card; set microvm-bridge.physicalNic.";
       }
       {
         assertion = cfg.physicalNic != cfg.name;
-        message = "microvm-bridge: the bridge and its card are both called ${cfg.name}; give the bridge another name.";
+        message =
+          "microvm-bridge: the bridge and its card have the same name ${cfg.name}; rename the "
+          + "bridge.";
       }
       {
         assertion = cfg.gateway == null || cfg.address != null;
-        message = "microvm-bridge: the gateway ${toString cfg.gateway} can't be reached without an address; set microvm-bridge.address.";
+        message =
+          "microvm-bridge: gateway ${toString cfg.gateway} requires an address; set "
+          + "microvm-bridge.address.";
       }
       {
         assertion = !(config.networking.bridges ? ${cfg.name});
-        message = "microvm-bridge: networking.bridges makes ${cfg.name} too; take it away there.";
+        message =
+          "microvm-bridge: networking.bridges also defines ${cfg.name}; remove that definition.";
+      }
+      {
+        assertion = !config.networking.networkmanager.enable || managed == [ ];
+        message =
+          "microvm-bridge: NetworkManager would reconfigure the bridge and its ports; set "
+          + "networking.networkmanager.enable = false, or add ${quoted managed} to "
+          + "networking.networkmanager.unmanaged.";
       }
     ];
 
-    networking.useNetworkd = mkDefault true;
-    networking.useDHCP = mkDefault false;
+    networking.useNetworkd = mkWeakDefault true;
+    networking.useDHCP = mkWeakDefault false;
 
     systemd.network = {
       enable = true;
@@ -109,22 +146,24 @@ in
           dns = cfg.nameservers;
           networkConfig = {
             DHCP = "no";
-            # Up, with its address, also while the cable is out.
+            # The bridge is up and has its address while the cable is unplugged.
             ConfigureWithoutCarrier = true;
-            # A restart of networkd keeps what is there: a switch over SSH does not cut itself off.
-            KeepConfiguration = "static";
-          };
+          }
+          // keepNothingElse;
           linkConfig = {
             RequiredForOnline = "no-carrier";
           }
           // mtu;
         };
 
+        # A port has no address: it would compete with the address of the bridge.
         "10-microvm-ports" = {
           matchConfig.Name = cfg.ports;
-          networkConfig.Bridge = cfg.name;
-          networkConfig.KeepConfiguration = "static";
-          # VMs come and go; the host is online without them.
+          networkConfig = {
+            Bridge = cfg.name;
+          }
+          // keepNothingElse;
+          # VMs start and stop. The host is online without them.
           linkConfig = {
             RequiredForOnline = "no";
           }
@@ -134,8 +173,10 @@ in
       // optionalAttrs (cfg.physicalNic != null) {
         "10-${cfg.physicalNic}" = {
           matchConfig.Name = cfg.physicalNic;
-          networkConfig.Bridge = cfg.name;
-          networkConfig.KeepConfiguration = "static";
+          networkConfig = {
+            Bridge = cfg.name;
+          }
+          // keepNothingElse;
           linkConfig = {
             RequiredForOnline = "enslaved";
           }
@@ -144,7 +185,8 @@ in
       };
     };
 
-    # One restart instead of a stop before and a start after the activation.
+    # A switch restarts networkd once, instead of stopping it before the activation and starting it
+    # after. The host stays reachable in between.
     systemd.services.systemd-networkd.stopIfChanged = false;
   };
 }

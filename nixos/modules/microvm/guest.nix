@@ -1,36 +1,52 @@
-# A VM of microvm.nix as pulumi-microvm runs it: no boot loader, a balloon, /etc kept on the hypervisor, the
-# hypervisor's store, volumes that somebody else makes, a static address, and one SSH host key.
+# A VM of microvm.nix as pulumi-microvm runs it: no boot loader, a balloon, a persistent /etc on the
+# hypervisor, the hypervisor's store, volumes that the provider creates, a static address, and one
+# SSH host key.
 #
-# Needs `microvm.nixosModules.microvm` of microvm.nix beside it. `lib.mkSite` fills the options from the site.
+# Requires `microvm.nixosModules.microvm` of microvm.nix. `lib.mkSite` sets the options from the
+# site.
 {
   config,
   lib,
   options,
+  pkgs,
   ...
 }:
 let
   inherit (lib)
+    concatStringsSep
     mkDefault
     mkEnableOption
     mkIf
     mkMerge
     mkOption
+    mkOverride
     optional
     optionalAttrs
+    optionalString
     optionals
     types
     ;
   cfg = config.microvm-guest;
   hasMicrovm = options ? microvm && options.microvm ? guest;
 
-  # The directory that the provider prepares on the hypervisor before the first boot.
+  # A hardware-configuration.nix sets some options with mkDefault (priority 1000). These defaults
+  # yield to it, but override the defaults of NixOS (priority 1500).
+  mkWeakDefault = mkOverride 1250;
+
+  # The provider reads the state of these VMMs from their control sockets and stops them gracefully.
+  supportedVmms = [
+    "qemu"
+    "cloud-hypervisor"
+  ];
+
+  # The provider creates this directory on the hypervisor before the first boot.
   stateDirectory = "/var/lib/microvms/${cfg.name}";
   hostKey = {
     type = "ed25519";
     path = "/etc/ssh/ssh_host_ed25519_key";
   };
 
-  # A card's name has 15 characters at most; two long VM names must not end up the same.
+  # An interface name has at most 15 characters. The hash keeps long VM names distinct.
   tap =
     let
       plain = "vm-${cfg.name}";
@@ -46,17 +62,17 @@ let
     options = {
       name = mkOption {
         type = types.str;
-        description = "The volume's name in the site. The guest sees it as the disk's serial number.";
+        description = "The name of the volume in the site. It is the serial number of the disk.";
         example = "var";
       };
       image = mkOption {
         type = types.strMatching "/.*";
-        description = "The image on the hypervisor. Made, labelled and grown by pulumi-microvm.";
+        description = "The image on the hypervisor. pulumi-microvm creates, labels and grows it.";
         example = "/var/lib/microvms/kw1/var.img";
       };
       sizeMiB = mkOption {
         type = types.ints.positive;
-        description = "Size in MiB. Only told: a change of it alone changes nothing in the VM.";
+        description = "The size in MiB. It is informational: the system does not depend on it.";
         example = 20480;
       };
       fsType = mkOption {
@@ -65,19 +81,19 @@ let
           "none"
         ];
         default = "ext4";
-        description = "`none` is a raw device, for a Ceph OSD.";
+        description = "The file system. `none` is a raw device, for example for a Ceph OSD.";
         example = "none";
       };
       label = mkOption {
         type = types.nullOr types.str;
         default = null;
-        description = "The file system's label, by which the guest finds the disk.";
+        description = "The label of the file system. The guest finds the disk by it.";
         example = "kw1-var";
       };
       mountPoint = mkOption {
         type = types.nullOr types.str;
         default = null;
-        description = "Where the guest mounts it; null for a raw device.";
+        description = "The mount point in the guest. null for a raw device.";
         example = "/var";
       };
     };
@@ -92,18 +108,18 @@ let
       };
       source = mkOption {
         type = types.str;
-        description = "Directory on the hypervisor.";
+        description = "The directory on the hypervisor.";
         example = "/srv/data";
       };
       mountPoint = mkOption {
         type = types.str;
-        description = "Where the guest mounts it.";
+        description = "The mount point in the guest.";
         example = "/data";
       };
       readOnly = mkOption {
         type = types.bool;
         default = false;
-        description = "Refuse writes already on the hypervisor.";
+        description = "Whether virtiofsd on the hypervisor rejects writes.";
         example = true;
       };
     };
@@ -113,29 +129,29 @@ let
     options = {
       ip = mkOption {
         type = types.str;
-        description = "IPv4 address.";
+        description = "The IPv4 address of the VM.";
         example = "192.0.2.31";
       };
       prefixLength = mkOption {
         type = types.ints.between 1 32;
-        description = "Length of the network's prefix.";
+        description = "The prefix length of the network.";
         example = 24;
       };
       gateway = mkOption {
         type = types.nullOr types.str;
         default = null;
-        description = "Default gateway; null for none.";
+        description = "The default gateway. null for none.";
         example = "192.0.2.1";
       };
       nameservers = mkOption {
         type = types.listOf types.str;
         default = [ ];
-        description = "Name servers.";
+        description = "The name servers.";
         example = [ "192.0.2.53" ];
       };
       mac = mkOption {
         type = types.strMatching "[0-9a-f]{2}(:[0-9a-f]{2}){5}";
-        description = "MAC address of the VM's card, in lower case.";
+        description = "The MAC address of the VM's network card, in lower case.";
         example = "02:00:00:00:00:31";
       };
     };
@@ -151,13 +167,16 @@ in
       type = types.strMatching "[a-z]([a-z0-9-]{0,61}[a-z0-9])?";
       default = config.networking.hostName;
       defaultText = "config.networking.hostName";
-      description = "The VM's name: its directory below /var/lib/microvms, and its unit microvm@NAME.";
+      description =
+        "The name of the VM, of its directory below /var/lib/microvms and of microvm@NAME.";
       example = "kw1";
     };
 
-    persistentEtc = mkEnableOption "a persistent /etc, shared by virtiofs from /var/lib/microvms/NAME/etc" // {
-      default = true;
-    };
+    persistentEtc =
+      mkEnableOption "a persistent /etc, shared by virtiofs from /var/lib/microvms/NAME/etc"
+      // {
+        default = true;
+      };
 
     storeShare = mkOption {
       type = types.enum [
@@ -165,14 +184,20 @@ in
         "9p"
       ];
       default = "virtiofs";
-      description = "How the guest gets the hypervisor's /nix/store, read-only. 9p needs no daemon, is slower, and QEMU only.";
+      description = ''
+        How the guest mounts the hypervisor's /nix/store, read-only. 9p requires no daemon, but it
+        is slower and only QEMU supports it.
+      '';
       example = "9p";
     };
 
     network = mkOption {
       type = types.nullOr network;
       default = null;
-      description = "The VM's only card, on the hypervisor's bridge. null: cards and addresses are the user's own.";
+      description = ''
+        The only network card of the VM, on the hypervisor's bridge. null if your own modules
+        configure cards and addresses.
+      '';
       example = {
         ip = "192.0.2.31";
         prefixLength = 24;
@@ -183,14 +208,14 @@ in
     operatorKeys = mkOption {
       type = types.listOf types.str;
       default = [ ];
-      description = "SSH public keys that may log in as root.";
+      description = "SSH public keys that are authorized to log in as root.";
       example = [ "ssh-ed25519 AAAA... alice" ];
     };
 
     volumes = mkOption {
       type = types.listOf volume;
       default = [ ];
-      description = "Disks, in the order in which the VM gets them.";
+      description = "The disks, in the order in which they are attached.";
       example = [
         {
           name = "var";
@@ -205,7 +230,7 @@ in
     shares = mkOption {
       type = types.listOf share;
       default = [ ];
-      description = "Directories of the hypervisor, by virtiofs.";
+      description = "Directories of the hypervisor that are shared by virtiofs.";
       example = [
         {
           tag = "data";
@@ -222,52 +247,68 @@ in
       assertions = [
         {
           assertion = hasMicrovm;
-          message = "VM ${cfg.name}: the module microvm-guest needs microvm.nix; import microvm.nixosModules.microvm beside it.";
+          message =
+            "VM ${cfg.name}: the module microvm-guest requires microvm.nix; import "
+            + "microvm.nixosModules.microvm.";
         }
         {
           assertion = !(cfg.persistentEtc && config.system.etc.overlay.enable);
-          message = "VM ${cfg.name}: /etc is kept by virtiofs, so it can't be an overlay too; set system.etc.overlay.enable = false or microvm-guest.persistentEtc = false.";
+          message =
+            "VM ${cfg.name}: /etc is a virtiofs share and cannot also be an overlay; set "
+            + "system.etc.overlay.enable = false or microvm-guest.persistentEtc = false.";
         }
         {
           assertion = map (key: key.path) config.services.openssh.hostKeys == [ hostKey.path ];
-          message = "VM ${cfg.name}: pulumi-microvm makes and pins the key ${hostKey.path} alone; take other services.openssh.hostKeys away.";
+          message =
+            "VM ${cfg.name}: pulumi-microvm creates and pins only the host key ${hostKey.path}; "
+            + "remove other entries from services.openssh.hostKeys.";
         }
       ]
       ++ builtins.concatMap (volume: [
         {
           assertion = volume.fsType != "none" || volume.mountPoint == null;
-          message = "VM ${cfg.name}: volume ${volume.name} is a raw device (fsType none) and can't be mounted at ${toString volume.mountPoint}; take the mount point away.";
+          message =
+            "VM ${cfg.name}: volume ${volume.name} is a raw device (fsType none) and cannot be "
+            + "mounted at ${toString volume.mountPoint}; remove its mount point.";
         }
         {
           assertion = volume.mountPoint == null || volume.fsType == "none" || volume.label != null;
-          message = "VM ${cfg.name}: volume ${volume.name} is to be mounted but has no label to find it by; give it one.";
+          message =
+            "VM ${cfg.name}: volume ${volume.name} has a mount point but no label; set its label.";
         }
       ]) cfg.volumes;
 
-      warnings = optional (
-        config.users.users.root.openssh.authorizedKeys.keys == [ ]
-      ) "VM ${cfg.name}: no SSH key may log in as root; name one in ssh.operatorKeys of the site.";
+      warnings =
+        let
+          inherit (config.users.users.root.openssh.authorizedKeys) keys keyFiles;
+        in
+        optional (keys == [ ] && keyFiles == [ ]) (
+          "VM ${cfg.name}: no SSH key is authorized to log in as root; "
+          + "add one to ssh.operatorKeys in the site."
+        );
 
-      # The hypervisor hands kernel and initrd to the VMM.
+      # The VMM boots the kernel and the initrd directly.
       boot.loader.grub.enable = false;
       boot.loader.systemd-boot.enable = false;
 
-      # By label, and not by microvm.volumes' own mounts: those warn about labels that microvm-run did not write.
+      # Mounted by label. The mounts of microvm.volumes warn about labels that microvm-run did not
+      # set.
       fileSystems =
         builtins.listToAttrs (
           map (volume: {
             name = volume.mountPoint;
             value = {
-              # Without a label it is the assertion above that is to be read.
+              # A missing label must reach the assertion above instead of failing here.
               device = "/dev/disk/by-label/${toString volume.label}";
               inherit (volume) fsType;
             };
           }) mounted
         )
-        # Activation writes to /etc before systemd is there.
+        # The activation script writes to /etc before systemd starts.
         // optionalAttrs (cfg.persistentEtc && hasMicrovm) { "/etc".neededForBoot = true; };
 
-      # On the hypervisor the provider reads there what this guest runs: /run is not to be seen from outside.
+      # The provider reads this link on the hypervisor to learn which system the guest runs. /run of
+      # a guest is not visible there.
       system.activationScripts.pulumi-microvm = mkIf cfg.persistentEtc {
         deps = [ "etc" ];
         text = ''
@@ -290,11 +331,11 @@ in
     }
 
     (mkIf (cfg.network != null) {
-      networking.useNetworkd = mkDefault true;
-      networking.useDHCP = mkDefault false;
+      networking.useNetworkd = mkWeakDefault true;
+      networking.useDHCP = mkWeakDefault false;
       systemd.network.enable = true;
       systemd.network.networks."10-site" = {
-        # By address, so that cards of pods and of containers are left alone.
+        # Matching by address excludes the interfaces of pods and containers.
         matchConfig.MACAddress = cfg.network.mac;
         address = [ "${cfg.network.ip}/${toString cfg.network.prefixLength}" ];
         gateway = optional (cfg.network.gateway != null) cfg.network.gateway;
@@ -302,17 +343,55 @@ in
         networkConfig.DHCP = "no";
         linkConfig.RequiredForOnline = "routable";
       };
+
+      # microvm.nix disables systemd-networkd-wait-online, so network-online.target would be reached
+      # before the address is set. k0s then fails and retries only after 120 s.
+      systemd.services.pulumi-microvm-address = {
+        description = "Wait for the address of the VM";
+        wantedBy = [ "network-online.target" ];
+        before = [ "network-online.target" ];
+        after = [ "systemd-networkd.service" ];
+        wants = [ "systemd-networkd.service" ];
+        # A switch must not fail because a running VM changes its address.
+        restartIfChanged = false;
+        serviceConfig = {
+          Type = "oneshot";
+          RemainAfterExit = true;
+          TimeoutStartSec = 90;
+        };
+        script = ''
+          until [ -n "$(${pkgs.iproute2}/bin/ip -4 address show to ${cfg.network.ip})" ]; do
+            sleep 0.2
+          done
+        ''
+        + optionalString (cfg.network.gateway != null) ''
+          until [ -n "$(${pkgs.iproute2}/bin/ip -4 route show default)" ]; do
+            sleep 0.2
+          done
+        '';
+      };
     })
 
     (optionalAttrs hasMicrovm {
       assertions = [
         {
           assertion = builtins.all (volume: !volume.autoCreate) config.microvm.volumes;
-          message = "VM ${cfg.name}: a volume has autoCreate = true: microvm-run would make and format an image that is missing, which hides its loss; set it to false and state the volume in the site.";
+          message =
+            "VM ${cfg.name}: a volume has autoCreate = true, so microvm-run would replace a "
+            + "missing image by an empty one; set it to false and declare the volume in the site.";
         }
         {
           assertion = cfg.storeShare == "virtiofs" || config.microvm.hypervisor == "qemu";
-          message = "VM ${cfg.name}: ${config.microvm.hypervisor} has no 9p; set microvm-guest.storeShare = \"virtiofs\".";
+          message =
+            "VM ${cfg.name}: ${config.microvm.hypervisor} does not support 9p; set "
+            + "microvm-guest.storeShare = \"virtiofs\".";
+        }
+        {
+          assertion = builtins.elem config.microvm.hypervisor supportedVmms;
+          message =
+            "VM ${cfg.name}: pulumi-microvm does not support microvm.hypervisor = "
+            + "\"${config.microvm.hypervisor}\"; "
+            + "set it to ${concatStringsSep " or " supportedVmms}.";
         }
       ];
 
@@ -328,7 +407,7 @@ in
 
         volumes = map (volume: {
           inherit (volume) image;
-          # /dev/disk/by-id/virtio-NAME; virtio has room for 20 characters.
+          # The guest sees /dev/disk/by-id/virtio-NAME. virtio limits the serial to 20 characters.
           serial = builtins.substring 0 20 volume.name;
           mountPoint = null;
           size = volume.sizeMiB;
@@ -341,7 +420,7 @@ in
             source = "/nix/store";
             mountPoint = "/nix/.ro-store";
             proto = cfg.storeShare;
-            # virtiofsd runs as root: root in the guest must not write to the hypervisor's store.
+            # virtiofsd runs as root. Without this, root in the guest could write to the store.
             readOnly = true;
           }
         ]

@@ -1,4 +1,5 @@
-# The machine itself: replace it by what `nixos-generate-config --show-hardware-config` prints there.
+# The hardware. Replace it by the output of `nixos-generate-config --show-hardware-config` on the
+# host.
 {
   boot.loader.systemd-boot.enable = true;
   boot.loader.efi.canTouchEfiVariables = true;
@@ -17,7 +18,7 @@
     fsType = "vfat";
   };
 
-  # The default route leaves through the bridge here. Where it does not, take this away.
+  # The default route uses the bridge. If it uses another card, remove these two lines.
   microvm-bridge.gateway = "192.0.2.1";
   microvm-bridge.nameservers = [ "192.0.2.1" ];
 }

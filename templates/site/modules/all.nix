@@ -1,6 +1,6 @@
-# VMs and hypervisors.
+# For VMs and hypervisors.
 {
-  # The release with which this site began. Not to be raised: see NixOS's manual.
+  # The NixOS release that this site started with. Do not change it: see the NixOS manual.
   system.stateVersion = "26.05";
   time.timeZone = "UTC";
 }
