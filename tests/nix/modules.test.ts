@@ -2,6 +2,7 @@
  * Our NixOS modules. options.nix declares the options of NixOS, microvm.nix and k0s-nix that they
  * use. standin.nix replaces nixpkgs' lib; NIXPKGS_LIB=... uses the real one.
  */
+import { script } from "../../provider/hosts/transport/script";
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -407,11 +408,10 @@ describe("virtualization", () => {
     expect(linesOf(String(script))).toEqual(linesOf(lab));
   });
 
-  /** The store path of a script that consists of these parts of provider/scripts. */
-  const storePathOf = (name: string, ...parts: string[]): string => {
-    const text = parts
-      .map((part) => readFileSync(join(repository, "provider", "scripts", `${part}.sh`), "utf8"))
-      .join("\n");
+  /** The store path of a script of provider/scripts behind those that it needs. */
+  const storePathOf = (name: string): string => {
+    // Without the braces that guard what is sent over a link.
+    const text = script(name).slice("{\n".length, -"\n}\n".length);
     return String(evaluate(`builtins.toFile "${name}" site`, JSON.stringify(text)));
   };
 
@@ -426,17 +426,15 @@ describe("virtualization", () => {
         RequiresMountsFor: "/var/lib/pulumi-microvm",
       },
     });
-    const script = storePathOf("boot-trial", "lib", "system", "boot-trial");
+    const script = storePathOf("boot-trial");
     expect(unit).toHaveProperty("serviceConfig.ExecStart", `/bin/sh ${script}`);
   });
 
   test("microvm@ runs the provider's scripts after each start and each stop", () => {
     const service = '(t.virtualization [ ]).systemd.services."microvm@".serviceConfig';
-    const atStart = storePathOf("memory-at-start", "lib", "vmm", "memory", "memory-at-start");
+    const atStart = storePathOf("memory-at-start");
     expect(evaluate(`${service}.ExecStartPost`)).toEqual([`-+/bin/sh ${atStart} %i`]);
-    expect(evaluate(`${service}.ExecStop`)).toEqual([
-      `/bin/sh ${storePathOf("await-stop", "await-stop")}`,
-    ]);
+    expect(evaluate(`${service}.ExecStop`)).toEqual([`/bin/sh ${storePathOf("await-stop")}`]);
   });
 
   test("microvm@ does not start a VM that the provider holds, as in the lab", () => {
