@@ -163,7 +163,10 @@ export function bind<I extends HostBound, S extends object>(
 
     diff(state, oldInputs, news, ignored) {
       let changes = changesBetween(oldInputs, news, true);
-      if (changes.size > 0) changes = changesBetween(recorded.upgrade(oldInputs), news, true);
+      if (changes.size > 0) {
+        const names = [...Object.keys(oldInputs), ...Object.keys(news)];
+        changes = changesBetween(pick(recorded.upgrade(oldInputs), names), news, true);
+      }
       const observed = pick(state, resource.mirrored);
       const wanted = pick(news, resource.mirrored);
       for (const [path, change] of changesBetween(observed, wanted, false)) {

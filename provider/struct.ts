@@ -52,7 +52,8 @@ export class Reader {
   varint(): number {
     let value = 0;
     for (let factor = 1; ; factor *= 128) {
-      const byte = this.bytes.readUInt8(this.at);
+      const byte = this.bytes[this.at];
+      if (byte === undefined) throw endsTooEarly();
       this.at += 1;
       value += (byte & 127) * factor;
       if (byte < 128) return value;
@@ -63,7 +64,7 @@ export class Reader {
   end(): number {
     const length = this.varint();
     const end = this.at + length;
-    if (end > this.bytes.length) throw new RangeError("a protobuf message ends too early");
+    if (end > this.bytes.length) throw endsTooEarly();
     return end;
   }
 
@@ -73,7 +74,7 @@ export class Reader {
     else if (encoding === FIXED64) this.at += 8;
     else if (encoding === BYTES) this.at = this.end();
     else if (encoding === FIXED32) this.at += 4;
-    else throw new RangeError(`protobuf: unknown encoding ${encoding}`);
+    else throw new Error(`protobuf: unknown encoding ${encoding}`);
   }
 
   struct(end: number): Value {
@@ -134,10 +135,15 @@ export class Reader {
   }
 
   private number(): number {
+    if (this.at + 8 > this.bytes.length) throw endsTooEarly();
     const number = this.bytes.readDoubleLE(this.at);
     this.at += 8;
     return number;
   }
+}
+
+function endsTooEarly(): Error {
+  return new Error("a protobuf message ends too early");
 }
 
 /** Writes protobuf from back to front: the length of a message is known when it is written. */
