@@ -1,7 +1,7 @@
 /**
- * Repairs and shortens the diagnostics of Pulumi's SDK. Imported for its effect, before any resource is
- * created. The stack traces of other code, their source maps and `Error.stackTraceLimit` stay as they
- * are. docs/performance.md has the measurements.
+ * Repairs and shortens the diagnostics of Pulumi's SDK. Imported for its effect, before any
+ * resource is created. The stack traces of other code, their source maps and
+ * `Error.stackTraceLimit` stay as they are. docs/performance.md has the measurements.
  */
 import * as log from "@pulumi/pulumi/log";
 import * as debuggable from "@pulumi/pulumi/runtime/debuggable";
@@ -17,11 +17,12 @@ declare module "@pulumi/pulumi/runtime/debuggable" {
 const PATH_WITHOUT_PACKAGE = /@pulumi([/\\])(?=[^/\\:\s]+\.ts:)/g;
 
 /**
- * The SDK has stack traces mapped to its TypeScript sources. Its source maps lack one directory: they
- * name `node_modules/@pulumi/resource.ts` instead of `node_modules/@pulumi/pulumi/resource.ts`. The SDK
- * reports errors with util.inspect and colors, which does not terminate for such a path (Node 20 and
- * 22): the program of a user that threw an error ran for a minute more, until a string reached its
- * maximum length. So the missing directory is inserted.
+ * The SDK has stack traces mapped to its TypeScript sources. Its source maps lack one directory:
+ * they name `node_modules/@pulumi/resource.ts` instead of
+ * `node_modules/@pulumi/pulumi/resource.ts`. The SDK reports errors with util.inspect and colors,
+ * which does not terminate for such a path (Node 20 and 22): the program of a user that threw an
+ * error ran for a minute more, until a string reached its maximum length. So the missing
+ * directory is inserted.
  */
 function correctPathsOfSdk(): void {
   const prepare: unknown = Reflect.get(Error, "prepareStackTrace");
@@ -34,8 +35,8 @@ function correctPathsOfSdk(): void {
 }
 
 /**
- * The SDK takes a stack trace for each promise: several for each property of each resource. It prints
- * them only if PULUMI_DEBUG_PROMISE_LEAKS is set.
+ * The SDK takes a stack trace for each promise: several for each property of each resource. It
+ * prints them only if PULUMI_DEBUG_PROMISE_LEAKS is set.
  */
 function takeNoStackTracesOfPromises(): void {
   const { debuggablePromise } = debuggable;
@@ -52,8 +53,8 @@ function takeNoStackTracesOfPromises(): void {
 }
 
 /**
- * The SDK sends several debug messages to the engine for each resource, one call at a time. The engine
- * discards them unless it runs with --debug, and does not tell the program which.
+ * The SDK sends several debug messages to the engine for each resource, one call at a time. The
+ * engine discards them unless it runs with --debug, and does not tell the program which.
  */
 function sendNoDebugMessages(): void {
   Object.assign(log, { debug: () => Promise.resolve() });

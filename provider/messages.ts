@@ -1,7 +1,7 @@
 /**
- * Requests and responses of Pulumi's ResourceProvider service. Their properties are Structs, which struct.ts
- * decodes and encodes; the message classes of the SDK handle the other fields. The numbers of the fields are
- * those of pulumi/pulumi proto/pulumi/provider.proto.
+ * Requests and responses of Pulumi's ResourceProvider service. Their properties are Structs,
+ * which struct.ts decodes and encodes; the message classes of the SDK handle the other fields.
+ * The numbers of the fields are those of pulumi/pulumi proto/pulumi/provider.proto.
  */
 import * as pb from "@pulumi/pulumi/proto/provider_pb";
 import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";

@@ -10,7 +10,7 @@ export class RecordedInputs<I extends object> {
     private readonly schema: z.ZodObject & z.ZodType<I>,
   ) {}
 
-  /** As today's schema has them: without properties that it does not know, and with its defaults. */
+  /** As today's schema has them: without unknown properties, and with its defaults. */
   upgrade(map: ValueMap): ValueMap {
     const plain = reveal(map);
     const upgraded: ValueMap = {};
@@ -38,9 +38,10 @@ export class RecordedInputs<I extends object> {
     );
     throw new ProviderError(
       "input",
-      `${this.type} ${nameOf(urn)}: this version cannot read the recorded inputs: ${faults.join("; ")}`,
-      "Run `pulumi up` with the resource in the site: it records all inputs again. If it is gone from its host, " +
-        `run: pulumi state delete '${urn}'`,
+      `${this.type} ${nameOf(urn)}: this version cannot read the recorded inputs: ` +
+        faults.join("; "),
+      "Run `pulumi up` with the resource in the site: it records all inputs again. " +
+        `If it is gone from its host, run: pulumi state delete '${urn}'`,
     );
   }
 }

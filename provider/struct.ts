@@ -1,7 +1,8 @@
 /**
- * The bytes of a google.protobuf.Struct <-> property maps, without the message objects of google-protobuf
- * in between: they were half of what a pass with nothing to do cost the provider (docs/performance.md).
- * The encoding: protobuf.dev/programming-guides/encoding, google/protobuf/struct.proto.
+ * The bytes of a google.protobuf.Struct <-> property maps, without the message objects of
+ * google-protobuf in between, which cost the provider more than its own work
+ * (docs/performance.md). The encoding: protobuf.dev/programming-guides/encoding,
+ * google/protobuf/struct.proto.
  */
 import { Secret, Unknown, isMap, marked, secretMarks, unknownOr, UNKNOWN_STRING } from "./wire";
 import type { Value, ValueMap } from "./wire";
@@ -124,7 +125,7 @@ export class Reader {
     return list;
   }
 
-  /** A slice of one string for all of the bytes, which costs a tenth of decoding each text by itself. */
+  /** A slice of one string for all bytes: a tenth of the cost of decoding each text by itself. */
   private text(): string {
     const end = this.end();
     this.latin1 ??= this.bytes.toString("latin1");

@@ -1,4 +1,4 @@
-/** A program that throws an error, run by the SDK as the engine runs it: what the user sees, and when. */
+/** A program that throws an error, run as the engine runs it: what the user sees, and when. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ let engine: grpc.Server;
 let address: string;
 let directory: string;
 
-/** Answers a call; what the SDK calls beside those below is not implemented, as by an older engine. */
+/** Answers a call. Other calls of the SDK are not implemented, as in an older engine. */
 function answer<Request, Response>(
   make: (request: Request) => Response,
 ): grpc.handleUnaryCall<Request, Response> {

@@ -15,7 +15,7 @@ import { Status } from "@pulumi/pulumi/proto/status_pb";
 import { decodeStruct, encodeStruct } from "../../provider/struct";
 import type { ValueMap } from "../../provider/wire";
 
-/** By the SDK's message class, as another implementation of what the provider encodes and decodes. */
+/** Through the SDK's message class: it must accept what the provider encodes and decodes. */
 const encode = (map: ValueMap): Struct => Struct.deserializeBinary(encodeStruct(map));
 const decode = (struct: Struct | undefined): ValueMap =>
   decodeStruct(struct?.serializeBinary() ?? new Uint8Array());

@@ -1,4 +1,4 @@
-/** components/sdkDiagnostics.ts changes functions of the SDK: a new version of it must have them too. */
+/** components/sdkDiagnostics.ts changes functions of the SDK: a new version must have them too. */
 import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
@@ -42,7 +42,7 @@ async function countsOf(name: string): Promise<{ messages: number; stackTraces: 
   return { messages, stackTraces: stackTraces.filter((length) => length > 0).length };
 }
 
-test("by itself, the SDK sends debug messages and takes many stack traces for a resource", async () => {
+test("the SDK sends debug messages and takes many stack traces for a resource", async () => {
   const counts = await countsOf("chatty");
   expect(counts.messages).toBeGreaterThan(0);
   expect(counts.stackTraces).toBeGreaterThan(10);
@@ -62,7 +62,7 @@ describe("with sdkDiagnostics.ts", () => {
     expect(Error.stackTraceLimit).toBe(limit);
   });
 
-  test("a stack trace is still made by the hook that was there, and has the SDK's real paths", () => {
+  test("the previous hook still makes stack traces; they have the SDK's real paths", () => {
     const { stack } = new Error("x");
     expect(stack).toBe(MAPPED.replace("@pulumi/", "@pulumi/pulumi/"));
     expect(stackTraces.at(-1)).toBeGreaterThan(1);

@@ -1,4 +1,4 @@
-/** What an earlier version recorded must not block anything: each verb with inputs of an older schema. */
+/** Inputs of an older schema do not block any verb. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -70,11 +70,11 @@ describe("inputs with properties that are unknown today, and without those that 
 describe("inputs that are invalid today", () => {
   const invalid: ValueMap = { ...older, mode: new Secret("hunter2"), size: "hunter2" };
   const fault =
-    "Thing kw1: this version cannot read the recorded inputs: size: Invalid input: expected number, " +
-    'received string; mode: Invalid option: expected one of "new"|"newer"';
+    "Thing kw1: this version cannot read the recorded inputs: size: Invalid input: " +
+    'expected number, received string; mode: Invalid option: expected one of "new"|"newer"';
   const remedy = `run: pulumi state delete '${URN}'`;
 
-  test("fail a removal with the resource, the properties and the remedy, and without a value", async () => {
+  test("fail a removal: resource, properties and remedy are named, and no value", async () => {
     const error: unknown = await bound.remove(context, invalid, state).catch((one: unknown) => one);
     expect(error).toMatchObject({ name: "ProviderError", reason: "input", what: fault });
     expect(String(error)).toContain(remedy);
