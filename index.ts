@@ -11,7 +11,7 @@ import * as pulumi from "./components/pulumi";
 import { evaluateSite } from "./components/evaluation/evaluate";
 import { Site } from "./components/site";
 import { loadSite } from "./site/load";
-import { SiteError } from "./site/faults";
+import { SiteError } from "./site/issues";
 import type { SiteModel } from "./site/model";
 
 /** The project's directory: this file is compiled to bin/. */
