@@ -1,6 +1,6 @@
 /**
- * The site model while it is checked: references and defaults are resolved, and each value that a rule
- * needs knows its path. A value that the file lacks, or that is faulty there, is undefined.
+ * The site model while it is checked: references and defaults are resolved, and each value that a
+ * rule needs knows its path. A value that the file lacks, or that is faulty there, is undefined.
  */
 import type { Path } from "./issues";
 import type {

@@ -3,7 +3,9 @@
  * Every default is filled in, every reference resolved, every size in MiB. Pure data.
  */
 
-/** What a failed preflight check of a hypervisor does: stops the run or warns. `off`: not checked. */
+/**
+ * What a failed preflight check of a hypervisor does: stops the run or warns. `off`: not checked.
+ */
 export type CheckMode = "require" | "warn" | "off";
 
 /** The preflight checks of a hypervisor, in the order in which they are reported. */
@@ -30,7 +32,9 @@ export interface SshEndpoint {
   jump?: SshEndpoint;
 }
 
-/** Where the operator's private keys come from. Each run reads them again; they are never stored. */
+/**
+ * Where the operator's private keys come from. Each run reads them again; they are never stored.
+ */
 export interface SshCredentials {
   /** Use the agent at SSH_AUTH_SOCK. */
   agent: boolean;

@@ -1,4 +1,7 @@
-/** A VM of the site file: its own keys, then those of its profile, the site and its hypervisor. Pure. */
+/**
+ * A VM of the site file: its own keys, then those of its profile, the site and its hypervisor.
+ * Pure.
+ */
 import type { ShareDraft, VmDraft, VolumeDraft } from "./draft";
 import { entries, entryOf } from "./entries";
 import type { ProfileFile, ShareFile, SiteFile, VmFile, VolumeFile } from "./schema";

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { getMonitor } from "@pulumi/pulumi/runtime/settings";
-import { answered } from "../../../components/answered";
+import { allRegistered } from "../../../components/registration";
 import { Site } from "../../../components/site";
 import { loadSite } from "../../../site/load";
 
@@ -116,5 +116,5 @@ test.each([false, true])("what fails has answered too (preview: %s)", async (pre
     call: () => ({}),
   };
   await pulumi.runtime.setMocks(failing, "project", "stack", preview);
-  await answered([new Thing("good"), new Thing("bad")]);
+  await allRegistered([new Thing("good"), new Thing("bad")]);
 });
