@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { script } from "../provider/hosts/script";
+import { script } from "../provider/hosts/transport/script";
 import { failure, run } from "./command";
 import { debianRoot } from "./debian";
 import { labKey } from "./keys";

@@ -2,8 +2,8 @@
 import { changesBetween } from "./diff";
 import type { Changes } from "./diff";
 import { ProviderError } from "./errors";
-import { configSchema } from "./hosts/config";
-import type { ProviderConfig } from "./hosts/config";
+import { configSchema } from "./hosts/transport/config";
+import type { ProviderConfig } from "./hosts/transport/config";
 import type { InputFault } from "./resource";
 import { Secret, containsUnknown, reveal } from "./wire";
 import type { Checked } from "./lifecycle";

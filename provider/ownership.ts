@@ -1,7 +1,7 @@
 /** Ownership records: who made an object on a host. Pure; the files are written by the scripts. */
 import { createHash } from "node:crypto";
 import { ProviderError } from "./errors";
-import { parseRecord } from "./hosts/facts";
+import { parseRecord } from "./hosts/facts/facts";
 
 /**
  * A record as JSON on one line. `digest` covers every field but itself and what its script adds (`phase`, and

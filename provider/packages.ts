@@ -1,5 +1,5 @@
 /** What a change of a closure means in packages, as one line for a reviewer. Pure. */
-import { printable } from "./hosts/printable";
+import { printable } from "./hosts/transport/printable";
 
 /** Name -> version; several versions of one name come in one text: `1.0, 1.1`. */
 export type Packages = Record<string, string>;

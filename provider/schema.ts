@@ -1,6 +1,6 @@
 /** The package schema that GetSchema answers, made from the resources' own zod schemas. */
 import { z } from "zod";
-import { configSchema } from "./hosts/config";
+import { configSchema } from "./hosts/transport/config";
 import { PACKAGE, RESOURCES } from "./resources";
 
 const property = z.looseObject({

@@ -11,7 +11,7 @@ import { checkConfig, diffConfig, parseConfig } from "./configuration";
 import type { ChangeKind, Changes } from "./diff";
 import { ProviderError, messageOf } from "./errors";
 import { HostPool } from "./hosts/pool";
-import { sweepPrivateDirectories } from "./hosts/privateDirectory";
+import { sweepPrivateDirectories } from "./hosts/nix/privateDirectory";
 import { InitFailed } from "./lifecycle";
 import type { BoundResource, Checked } from "./lifecycle";
 import type { Log } from "./log";

@@ -1,10 +1,10 @@
 /** Does a guest answer, and is it the guest that it should be? Asked through its hypervisor. */
 import { Client } from "ssh2";
 import { ProviderError, messageOf } from "../errors";
-import { fingerprint, keyBlob, pinned } from "./connection";
+import { fingerprint, keyBlob, pinned } from "./transport/connection";
 import type { Call, Guest, Host } from "./host";
-import { printable } from "./printable";
-import { Wait, pause } from "./wait";
+import { printable } from "./transport/printable";
+import { Wait, pause } from "./operations/wait";
 
 /** A guest on an emulated or crowded processor takes its time for the key exchange. */
 const HANDSHAKE_TIMEOUT_MS = 20_000;

@@ -1,9 +1,9 @@
 /** The hosts of one provider process: each at most once, so connection and probe are shared. */
-import { hostConfig } from "./config";
-import type { ProviderConfig } from "./config";
+import { hostConfig } from "./transport/config";
+import type { ProviderConfig } from "./transport/config";
 import { Host } from "./host";
-import { Limiter } from "./limit";
-import { Turns } from "./turns";
+import { Limiter } from "./operations/limit";
+import { Turns } from "./operations/trials";
 
 const BUILDS_AT_ONCE = 2;
 /** Each copy asks the host what it lacks: two at once would both send what their closures share. */

@@ -1,11 +1,11 @@
 /** The whole dispatch: token -> resource. */
 import { bind } from "../lifecycle";
 import type { BoundResource } from "../lifecycle";
-import { hypervisor } from "./hypervisor";
-import { microVm } from "./microVm";
-import { nixClosure } from "./nixClosure";
-import { nixosSystem } from "./nixosSystem";
-import { volume } from "./volume";
+import { hypervisor } from "./hosts/hypervisor";
+import { microVm } from "./machines/microVm";
+import { nixClosure } from "./machines/nixClosure";
+import { nixosSystem } from "./hosts/nixosSystem";
+import { volume } from "./machines/volume";
 
 export const PACKAGE = "microvm";
 

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "../../provider/hosts/nix";
+import { build } from "../../provider/hosts/nix/nix";
 import { repository } from "./nix";
 
 const before = { ...process.env };

@@ -4,9 +4,9 @@
  */
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import { encodeParameters, script } from "../../provider/hosts/script";
-import { parseFacts } from "../../provider/hosts/facts";
-import type { HostFacts } from "../../provider/hosts/facts";
+import { encodeParameters, script } from "../../provider/hosts/transport/script";
+import { parseFacts } from "../../provider/hosts/facts/facts";
+import type { HostFacts } from "../../provider/hosts/facts/facts";
 import { host, storePath, volume } from "./operations";
 import { MACHINE, NONCE, Sandbox } from "./sandbox";
 

@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeParameters, script } from "../../provider/hosts/script";
+import { encodeParameters, script } from "../../provider/hosts/transport/script";
 import { COUNTED, E2FSPROGS, REAL, STUBS, UNCOUNTED } from "./stubs";
 
 export const MACHINE = "0123456789abcdef0123456789abcdef";

@@ -1,7 +1,7 @@
 /** A scripted ssh server that really runs what it is sent: in a sandbox, with the sandbox's places. */
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import { COMMAND } from "../../provider/hosts/script";
+import { COMMAND } from "../../provider/hosts/transport/script";
 import { startScriptedHost } from "../grpc/scriptedHost";
 import type { Exec, ScriptedHost } from "../grpc/scriptedHost";
 import type { Sandbox } from "./sandbox";

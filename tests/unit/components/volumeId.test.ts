@@ -1,5 +1,5 @@
 import { volumeId } from "../../../components/microVm";
-import { volume } from "../../../provider/resources/volume";
+import { volume } from "../../../provider/resources/machines/volume";
 
 test.each([
   "/var/lib/microvms/kc1/var.img",

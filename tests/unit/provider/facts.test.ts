@@ -1,4 +1,4 @@
-import { parseFacts } from "../../../provider/hosts/facts";
+import { parseFacts } from "../../../provider/hosts/facts/facts";
 
 const lines = [
   "machine-id\t0123456789abcdef0123456789abcdef",

@@ -1,8 +1,8 @@
 /** What a change of a VM needs: nothing, a live switch, a restart, or its next start; and why. */
 import * as fc from "fast-check";
-import { inputs, outputs } from "../../../provider/resources/microVmState";
-import type { Inputs, State } from "../../../provider/resources/microVmState";
-import { decide, explain } from "../../../provider/resources/microVmUpdate";
+import { inputs, outputs } from "../../../provider/resources/machines/microVmState";
+import type { Inputs, State } from "../../../provider/resources/machines/microVmState";
+import { decide, explain } from "../../../provider/resources/machines/microVmUpdate";
 
 const path = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
 

@@ -1,5 +1,5 @@
 /** What a preview says of a changed closure. */
-import { nixClosure } from "../../../provider/resources/nixClosure";
+import { nixClosure } from "../../../provider/resources/machines/nixClosure";
 
 const path = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
 const root = (name: string) => ({ drvPath: path(`${name}.drv`), outPath: path(name) });

@@ -1,10 +1,10 @@
 /** A host's own system: what the probe's lines mean, and what is done next. */
 import * as fc from "fast-check";
-import { parseFacts } from "../../../provider/hosts/facts";
-import type { HostFacts } from "../../../provider/hosts/facts";
-import { nixosSystem } from "../../../provider/resources/nixosSystem";
-import { nextStep } from "../../../provider/resources/nixosSystemPlan";
-import { inputs, stateOf } from "../../../provider/resources/nixosSystemState";
+import { parseFacts } from "../../../provider/hosts/facts/facts";
+import type { HostFacts } from "../../../provider/hosts/facts/facts";
+import { nixosSystem } from "../../../provider/resources/hosts/nixosSystem";
+import { nextStep } from "../../../provider/resources/hosts/nixosSystemPlan";
+import { inputs, stateOf } from "../../../provider/resources/hosts/nixosSystemState";
 import { RESOURCES } from "../../../provider/resources";
 import { toMap } from "../../../provider/wire";
 

@@ -1,6 +1,6 @@
 /** Copies: each host gets one at a time, for what closures share is sent once; hosts don't wait for each other. */
 import { HostPool } from "../../../provider/hosts/pool";
-import { Wait } from "../../../provider/hosts/wait";
+import { Wait } from "../../../provider/hosts/operations/wait";
 
 test("one copy at a time to a host, side by side to several", async () => {
   const pool = new HostPool({ hosts: {}, agent: false, identityFiles: [] });

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import * as fc from "fast-check";
-import { COMMAND, encodeParameters, encodeStdin, script } from "../../../provider/hosts/script";
+import { COMMAND, encodeParameters, encodeStdin, script } from "../../../provider/hosts/transport/script";
 
 const nonce = "n0nce";
 

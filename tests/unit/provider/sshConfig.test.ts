@@ -1,8 +1,8 @@
 /** Copies go through OpenSSH, which holds the same pins: none of the lines that see to it may go. */
 import { homedir } from "node:os";
 import * as fc from "fast-check";
-import { configSchema } from "../../../provider/hosts/config";
-import { sshFiles } from "../../../provider/hosts/sshConfig";
+import { configSchema } from "../../../provider/hosts/transport/config";
+import { sshFiles } from "../../../provider/hosts/transport/sshConfig";
 
 const key = (name: string): string => `ssh-ed25519 ${Buffer.from(name).toString("base64")}`;
 const hop = (address: string, user: string, port = 22) => ({

@@ -1,6 +1,6 @@
 /** One host's system at a time, and none behind one that failed. */
-import { Turns } from "../../../provider/hosts/turns";
-import { Wait } from "../../../provider/hosts/wait";
+import { Turns } from "../../../provider/hosts/operations/trials";
+import { Wait } from "../../../provider/hosts/operations/wait";
 
 const wait = (): Wait =>
   new Wait("hv", { deadline: Date.now() + 5_000, signal: new AbortController().signal });

@@ -1,6 +1,6 @@
 /** What the scripts read off a VMM's command line, with the words that microvm.nix's runners give it. */
 import { execFileSync } from "node:child_process";
-import { script } from "../../../provider/hosts/script";
+import { script } from "../../../provider/hosts/transport/script";
 
 const QEMU = [
   ...["microvm@kq1", "-name", "kq1", "-M", "microvm,accel=kvm:tcg,acpi=on", "-m", "256"],

@@ -1,7 +1,7 @@
 /** Every wait has an end. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Wait } from "../../../provider/hosts/wait";
+import { Wait } from "../../../provider/hosts/operations/wait";
 
 function collectGarbage(): void {
   setFlagsFromString("--expose-gc");

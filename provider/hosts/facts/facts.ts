@@ -1,0 +1,296 @@
+/** What the probe found on a host, parsed. Pure. The other side is scripts/probe.sh. */
+import { z } from "zod";
+import { ProviderError } from "../../errors";
+import { printable } from "../transport/printable";
+import { SYSTEM_SHAPES, parseSystem } from "./systemFacts";
+import type { SystemFact } from "./systemFacts";
+
+export interface BridgeFact {
+  up: boolean;
+  ports: string[];
+}
+
+export interface ImageFact {
+  sizeBytes: number;
+  allocatedBytes: number;
+  /** File system and label by blkid, empty where it knows none; absent where it could not look. */
+  content?: { fsType: string; label: string };
+}
+
+export interface VmFact {
+  /** Link targets; absent where there is no such link. */
+  current?: string;
+  booted?: string;
+  old?: string;
+  toplevel?: string;
+  /** The guest's system by the `current` runner, where there is no `toplevel` link. */
+  system?: string;
+  hasFlake: boolean;
+  /** ActiveState of microvm@NAME.service. */
+  active: string;
+  /** The system that the guest says it runs; absent where it did not since it was started. */
+  guestSystem?: string;
+  /** Hash of what the VMM got that runs now; absent where nobody recorded it. */
+  bootedHardware?: string;
+  /** The same of the runner that is installed. */
+  currentHardware?: string;
+  /** The unit's InvocationID: another one for each start. */
+  invocation?: string;
+  /** Public SSH host key of the guest. */
+  hostKey?: string;
+  autostart: boolean;
+  /** The recorded memory target; absent where the guest is to have all of its memory. */
+  memoryTargetMiB?: number;
+  /** The VM runs, and its VMM was not told the target since it was started. */
+  memoryPending: boolean;
+}
+
+export interface HostFacts {
+  machineId: string;
+  /** Of the kernel's boot; empty where it could not be read. */
+  bootId: string;
+  system: SystemFact;
+  hostname: string;
+  clockSeconds: number;
+  /** When the provider had the answer, seconds since the epoch by its own clock. */
+  readAtSeconds: number;
+  memoryKiB: number;
+  diskFreeKiB: number;
+  kvm: ReadonlySet<string>;
+  libvirtdActive: string;
+  libvirtdAnswers: boolean;
+  bridges: ReadonlyMap<string, BridgeFact>;
+  /** Unit name -> `installed`, or what is-enabled says. */
+  units: ReadonlyMap<string, string>;
+  nixVersion: string;
+  nixFlakes: boolean;
+  vms: ReadonlyMap<string, VmFact>;
+  images: ReadonlyMap<string, ImageFact>;
+  /** `hosts/host`, `vms/NAME`, `volumes/KEY`, `closures/NAME` -> the record's text. */
+  records: ReadonlyMap<string, string>;
+  /** Name of a closure -> key -> store path, of those that are valid. */
+  closures: ReadonlyMap<string, Readonly<Record<string, string>>>;
+}
+
+const NUMBER = /^\d{1,15}$/;
+const PLAIN = /^[A-Za-z0-9@][A-Za-z0-9._@-]*$/;
+const PATH = /^\/[^\n]+$/;
+const IN_DIRECTORY = /^[^/]+\/[^/]+$/;
+const ANY = /^/;
+
+/** Kind -> what each of its fields looks like. A line of another kind is not ours: a shell's greeting. */
+const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
+  ["machine-id", [/^[0-9a-f]{32}$/]],
+  ["hostname", [ANY]],
+  ["clock", [NUMBER]],
+  ["memory-kib", [NUMBER]],
+  ["disk-free-kib", [NUMBER]],
+  ["kvm", [/^(device|flags|module)$/]],
+  ["libvirtd", [/^(active|answers)$/, ANY]],
+  ["bridge", [PLAIN, /^(up|down)$/, ANY]],
+  ["unit", [PLAIN, ANY]],
+  ["nix", [/^(version|flakes)$/, ANY]],
+  ["record", [/^(hosts|vms|volumes|closures|systems)$/, PLAIN, ANY]],
+  ["autostart", [PLAIN]],
+  ["memory-target", [PLAIN, ANY]],
+  ["memory-told", [PLAIN, ANY]],
+  ["invocation", [PLAIN, PLAIN]],
+  ["link", [IN_DIRECTORY, ANY]],
+  ["flake", [IN_DIRECTORY]],
+  ["guest-system", [PLAIN, NUMBER, /^\/nix\/store\/[^/\s]+$/]],
+  ["started", [PLAIN, NUMBER]],
+  ["hardware", [PLAIN, PATH, PLAIN]],
+  ["hostkey", [PLAIN, /^ssh-ed25519 \S+/]],
+  ["active", [PLAIN, ANY]],
+  ["image", [PATH, NUMBER, NUMBER]],
+  ["blkid", [/^looked$/]],
+  ["content", [PATH, ANY, ANY]],
+  ["closure", [IN_DIRECTORY, /^(\/[^\n]+)?$/]],
+  ["invalid", [PATH]],
+  ...SYSTEM_SHAPES,
+  ["probed", []],
+]);
+/** Facts that every host has, exactly once. */
+const ONCE = ["machine-id", "hostname", "clock", "memory-kib", "disk-free-kib", "probed"];
+
+function hasShape(row: readonly string[], shape: readonly RegExp[]): boolean {
+  return row.length === shape.length + 1 && shape.every((field, i) => field.test(row[i + 1] ?? ""));
+}
+
+/** Lines of the probe as fields; a line of a known kind that is not as it should be is an error. */
+function rowsOf(host: string, lines: string[]): string[][] {
+  return lines.flatMap((line) => {
+    const row = line.split("\t");
+    const shape = SHAPES.get(row[0] ?? "");
+    if (shape === undefined) return [];
+    if (hasShape(row, shape)) return [row];
+    throw new ProviderError(
+      "operation",
+      `${host}: the probe's answer has a line that is no fact: ${printable(line).slice(0, 100)}`,
+    );
+  });
+}
+
+/** Parses the lines of a probe. An answer that is not whole is an error, never an empty host. */
+export function parseFacts(host: string, lines: string[], readAtSeconds: number): HostFacts {
+  const rows = rowsOf(host, lines);
+  const of = (kind: string): string[][] =>
+    rows.filter((row) => row[0] === kind).map((row) => row.slice(1));
+  const one = (kind: string, key?: string): string =>
+    (key === undefined ? of(kind)[0]?.[0] : of(kind).find((row) => row[0] === key)?.[1]) ?? "";
+  if (ONCE.some((kind) => of(kind).length !== 1)) {
+    throw new ProviderError("operation", `${host}: the probe's answer is not whole`);
+  }
+  return {
+    machineId: one("machine-id"),
+    bootId: one("boot-id"),
+    system: parseSystem(one),
+    hostname: one("hostname"),
+    clockSeconds: Number(one("clock")),
+    readAtSeconds,
+    memoryKiB: Number(one("memory-kib")),
+    diskFreeKiB: Number(one("disk-free-kib")),
+    kvm: new Set(of("kvm").map((row) => row[0] ?? "")),
+    libvirtdActive: one("libvirtd", "active"),
+    libvirtdAnswers: one("libvirtd", "answers") === "yes",
+    bridges: new Map(of("bridge").map(([name = "", up, ports]) => [name, bridge(up, ports)])),
+    units: new Map(of("unit").map(([name = "", state = ""]) => [name, state])),
+    nixVersion: one("nix", "version"),
+    nixFlakes: one("nix", "flakes") === "yes",
+    vms: parseVms(of),
+    images: parseImages(of),
+    records: new Map(of("record").map(([kind, name, text = ""]) => [`${kind}/${name}`, text])),
+    closures: parseClosures(of),
+  };
+}
+
+type Rows = (kind: string) => string[][];
+
+function bridge(up: string | undefined, ports = ""): BridgeFact {
+  return { up: up === "up", ports: ports.split(" ").filter((port) => port !== "") };
+}
+
+function parseVms(of: Rows): Map<string, VmFact> {
+  const vms = new Map<string, VmFact>();
+  const autostart = new Set(of("autostart").map((row) => row[0]));
+  const vm = (name: string): VmFact => {
+    const known = vms.get(name);
+    if (known !== undefined) return known;
+    const made = {
+      hasFlake: false,
+      active: "inactive",
+      autostart: autostart.has(name),
+      memoryPending: false,
+    };
+    vms.set(name, made);
+    return made;
+  };
+  for (const [path = "", target] of of("link")) {
+    const [name = "", link = ""] = path.split("/");
+    // Without a target: it went while the probe looked.
+    if (target !== undefined && target !== "" && isLink(link)) vm(name)[link] = target;
+  }
+  for (const [path = ""] of of("flake")) vm(path.split("/")[0] ?? "").hasFlake = true;
+  for (const [name = "", key = ""] of of("hostkey")) vm(name).hostKey = withoutComment(key);
+  for (const [unit = "", state = ""] of of("active")) {
+    const name = /^microvm@(.+)\.service$/.exec(unit)?.[1];
+    if (name !== undefined && vms.has(name)) vm(name).active = state;
+  }
+  addMemory(vms, of);
+  addRunning(vms, of);
+  return vms;
+}
+
+/** What is known of the start that each VM runs on. */
+function addRunning(vms: Map<string, VmFact>, of: Rows): void {
+  const starts = new Map(of("invocation").map(([unit = "", id]) => [unit, id]));
+  const started = new Map(of("started").map(([unit = "", seconds]) => [unit, Number(seconds)]));
+  for (const [name, vm] of vms) {
+    const invocation = starts.get(`microvm@${name}.service`);
+    if (invocation !== undefined) vm.invocation = invocation;
+  }
+  for (const [name = "", runner, hash] of of("hardware")) {
+    const vm = vms.get(name);
+    if (vm === undefined || hash === undefined) continue;
+    if (vm.booted === runner) vm.bootedHardware = hash;
+    if (vm.current === runner) vm.currentHardware = hash;
+  }
+  // What the guest said before its last start is not what it runs.
+  for (const [name = "", seconds, system] of of("guest-system")) {
+    const vm = vms.get(name);
+    const since = started.get(`microvm@${name}.service`);
+    if (vm === undefined || since === undefined || Number(seconds) < since) continue;
+    if (system !== undefined && vm.active === "active") vm.guestSystem = system;
+  }
+}
+
+/** Targets, and whether each running VM was told its own: what it was told counts for one start only. */
+function addMemory(vms: Map<string, VmFact>, of: Rows): void {
+  const targets = new Map(of("memory-target").map(([name = "", mib]) => [name, mib]));
+  const told = new Map(of("memory-told").map(([name = "", words]) => [name, words]));
+  const starts = new Map(of("invocation").map(([unit = "", id]) => [unit, id]));
+  for (const [name, vm] of vms) {
+    const target = targets.get(name);
+    // What is no number is none of ours: it differs from every target.
+    if (target !== undefined) vm.memoryTargetMiB = /^\d{1,9}$/.test(target) ? Number(target) : -1;
+    const [start, what] = (told.get(name) ?? "").split(" ");
+    const current = start === starts.get(`microvm@${name}.service`) ? what : undefined;
+    vm.memoryPending = vm.active === "active" && (current ?? "all") !== (target ?? "all");
+  }
+}
+
+function isLink(name: string): name is "current" | "booted" | "old" | "toplevel" | "system" {
+  return ["current", "booted", "old", "toplevel", "system"].includes(name);
+}
+
+function withoutComment(key: string): string {
+  return key.split(" ").slice(0, 2).join(" ");
+}
+
+function parseImages(of: Rows): Map<string, ImageFact> {
+  const known = new Map(
+    of("content").map(([path = "", fsType = "", label = ""]) => [path, { fsType, label }]),
+  );
+  const looked = of("blkid").length > 0;
+  return new Map(
+    of("image").map(([path = "", size, blocks]) => {
+      const bytes = { sizeBytes: Number(size), allocatedBytes: Number(blocks) * 512 };
+      const content = known.get(path) ?? { fsType: "", label: "" };
+      return [path, looked ? { ...bytes, content } : bytes];
+    }),
+  );
+}
+
+function parseClosures(of: Rows): Map<string, Record<string, string>> {
+  const invalid = new Set(of("invalid").map((row) => row[0]));
+  const closures = new Map<string, Record<string, string>>();
+  for (const [path = "", target = ""] of of("closure")) {
+    const [name = "", key = ""] = path.split("/");
+    // Without a target: it went while the probe looked.
+    if (target === "" || invalid.has(target)) continue;
+    closures.set(name, { ...closures.get(name), [key]: target });
+  }
+  return closures;
+}
+
+const recordSchema = z.object({
+  version: z.literal(1),
+  urn: z.string(),
+  digest: z.string(),
+  phase: z.string().optional(),
+  bytes: z.number().optional(),
+  restart: z.string().optional(),
+  onDelete: z.string().optional(),
+});
+export type OwnershipRecord = z.infer<typeof recordSchema>;
+
+/** An ownership record; `undefined` where there is none, `"altered"` where it can't be read. */
+export function parseRecord(text: string | undefined): OwnershipRecord | "altered" | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const parsed = recordSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : "altered";
+  } catch {
+    return "altered";
+  }
+}

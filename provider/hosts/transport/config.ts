@@ -1,0 +1,65 @@
+/** The provider's configuration: every host, how it is reached, and the operator's credentials. */
+import { homedir } from "node:os";
+import { z } from "zod";
+import { ProviderError } from "../../errors";
+
+const hop = {
+  /** IP address or DNS name. */
+  address: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9]([A-Za-z0-9.:%-]*[A-Za-z0-9])?$/,
+      "is neither an IP address nor a DNS name",
+    ),
+  port: z.int().min(1).max(65535).default(22),
+  user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, "is not a user name"),
+  /** The pinned host key: `ssh-ed25519 AAAA...`. */
+  hostKey: z.string().regex(/^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$/, "is not a public key"),
+};
+
+export interface SshHop {
+  address: string;
+  port: number;
+  user: string;
+  hostKey: string;
+  jump?: SshHop | undefined;
+}
+
+const hopSchema: z.ZodType<SshHop> = z.lazy(() => z.object({ ...hop, jump: hopSchema.optional() }));
+
+const hostSchema = z.object({
+  ...hop,
+  jump: hopSchema.optional(),
+  /** true: the host is left alone and its resources are carried over unchanged. */
+  maintenance: z.boolean().default(false),
+});
+export type HostConfig = z.infer<typeof hostSchema>;
+
+export const configSchema = z.object({
+  /** Host name in the site -> how it is reached. */
+  hosts: z.record(z.string(), hostSchema),
+  /** Use the agent at SSH_AUTH_SOCK. */
+  agent: z.boolean().default(true),
+  /** Private key files, read anew at each run; `~` is the home of whoever runs it. */
+  identityFiles: z
+    .array(
+      z
+        .string()
+        .regex(/^[^\p{Cc}"]+$/u, "is not a file's name")
+        .transform((file) => file.replace(/^~(?=\/)/, homedir())),
+    )
+    .default([]),
+  /** A private key in OpenSSH format: a Pulumi secret, encrypted in the state of the provider. */
+  privateKey: z.string().optional(),
+});
+export type ProviderConfig = z.infer<typeof configSchema>;
+
+export function hostConfig(config: ProviderConfig, name: string): HostConfig {
+  const host = Object.hasOwn(config.hosts, name) ? config.hosts[name] : undefined;
+  if (host !== undefined) return host;
+  throw new ProviderError(
+    "input",
+    `${name}: this host is not in the provider's configuration`,
+    "Keep a hypervisor in the site until everything on it has been removed by an `up`.",
+  );
+}

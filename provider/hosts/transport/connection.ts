@@ -1,0 +1,278 @@
+/** One verified SSH connection to a host, by way of its jump hosts. */
+import { createHash } from "node:crypto";
+import type { Duplex } from "node:stream";
+import { Client } from "ssh2";
+import type { ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
+import { ProviderError } from "../../errors";
+import { authMethods } from "./authentication";
+import type { ProviderConfig, SshHop } from "./config";
+import { printable } from "./printable";
+import { pause } from "../operations/wait";
+import type { Wait } from "../operations/wait";
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const LOGIN_TIMEOUT_MS = 30_000;
+const KEEPALIVE_MS = 5_000;
+const CONNECT_ATTEMPTS = 3;
+/** An sshd that drops connections before its banner is there, and has many others (MaxStartups). */
+const BUSY_ATTEMPTS = 10;
+const LONGEST_PAUSE_MS = 2_000;
+
+/** `SHA256:...` as ssh-keygen -l prints it. */
+export function fingerprint(blob: Buffer): string {
+  return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
+}
+
+/** The key's bytes of `ssh-ed25519 AAAA...`. */
+export function keyBlob(publicKey: string): Buffer {
+  return Buffer.from(publicKey.split(" ")[1] ?? "", "base64");
+}
+
+/** Connects to `hop`; retries what may pass, never a refused key or a wrong host key. */
+export async function connect(
+  name: string,
+  hop: SshHop,
+  config: ProviderConfig,
+  wait: Wait,
+): Promise<Client> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await connectOnce(name, hop, config, wait);
+    } catch (error) {
+      if (!(error instanceof ProviderError) || attempt >= attemptsFor(error)) throw error;
+      wait.doing = () => "waiting to connect again";
+      wait.cause = error.what;
+      await pause(jitter(attempt), wait.signal);
+      if (wait.signal.aborted) throw error;
+    }
+  }
+}
+
+function attemptsFor(error: ProviderError): number {
+  if (error.reason === "busy") return BUSY_ATTEMPTS;
+  return error.reason === "unreachable" ? CONNECT_ATTEMPTS : 1;
+}
+
+/** 0.5 s to 1 s, doubled each time up to a bound, so that many hosts don't retry at once. */
+function jitter(attempt: number): number {
+  return Math.min(LONGEST_PAUSE_MS, (250 + Math.random() * 250) * 2 ** attempt);
+}
+
+async function connectOnce(
+  name: string,
+  hop: SshHop,
+  config: ProviderConfig,
+  wait: Wait,
+): Promise<Client> {
+  if (hop.jump === undefined) return handshake(name, hop, config, wait, undefined);
+  const jump = await connectOnce(`${name} (jump host)`, hop.jump, config, wait);
+  try {
+    const tunnel = await forward(jump, hop.address, hop.port, wait);
+    const client = await handshake(name, hop, config, wait, tunnel);
+    client.on("close", () => jump.end());
+    return client;
+  } catch (error) {
+    jump.end();
+    throw error;
+  }
+}
+
+/** A stream to `address:port` as seen from the far end of `client`. */
+export function forward(
+  client: Client,
+  address: string,
+  port: number,
+  wait: Wait,
+): Promise<Duplex> {
+  wait.doing = () => `opening a tunnel to ${address}:${port}`;
+  const opened = new Promise<Duplex>((resolve, reject) => {
+    client.forwardOut("127.0.0.1", 0, address, port, (error, stream) => {
+      if (error) reject(new ProviderError("unreachable", `${address}:${port}: ${error.message}`));
+      else if (wait.signal.aborted) stream.destroy();
+      else resolve(stream);
+    });
+  });
+  return wait.until(opened);
+}
+
+/** The part of a connection that pins the host: the key's algorithm, and a synchronous verifier. */
+export function pinned(
+  hop: { hostKey: string },
+  onKey: (blob: Buffer, right: boolean) => void,
+): Pick<ConnectConfig, "hostVerifier" | "algorithms"> {
+  const expected = keyBlob(hop.hostKey);
+  return {
+    algorithms: { serverHostKey: serverHostKeyAlgorithms(hop.hostKey) },
+    hostVerifier: (shown: Buffer): boolean => {
+      const right = shown.equals(expected);
+      onKey(shown, right);
+      return right;
+    },
+  };
+}
+
+/** How far a connection came, for what its failure means. */
+type Stage = "connecting" | "connected" | "authenticating";
+
+interface Progress {
+  stage: Stage;
+  /** The key that was shown where it is not the pinned one. */
+  shown: string | undefined;
+  /** At least one of the operator's keys was refused. */
+  refused: boolean;
+  /** Identity files that could not be used. */
+  leftOut: readonly string[];
+}
+
+const DOING: Record<Stage, string> = {
+  connecting: "connecting to",
+  connected: "waiting for an SSH server's greeting from",
+  authenticating: "logging in to",
+};
+
+/** Logs in over a stream that is there already, as to a guest through its hypervisor. */
+export function login(
+  name: string,
+  hop: SshHop,
+  config: ProviderConfig,
+  wait: Wait,
+  sock: Duplex,
+): Promise<Client> {
+  return handshake(name, hop, config, wait, sock, LOGIN_TIMEOUT_MS);
+}
+
+function handshake(
+  name: string,
+  hop: SshHop,
+  config: ProviderConfig,
+  wait: Wait,
+  sock: Duplex | undefined,
+  timeoutMs = CONNECT_TIMEOUT_MS,
+): Promise<Client> {
+  const methods = authMethods(hop.user, config);
+  const where = `${hop.address}:${hop.port}`;
+  const progress: Progress = {
+    stage: sock === undefined ? "connecting" : "connected",
+    shown: undefined,
+    refused: false,
+    leftOut: methods.leftOut,
+  };
+  wait.doing = () => `${DOING[progress.stage]} ${where}`;
+  return new Promise((resolve, reject) => {
+    const client = new Client();
+    const fail = (error: Error): void => {
+      wait.signal.removeEventListener("abort", abort);
+      client.destroy();
+      reject(explain(`${name} (${where})`, hop, error, progress));
+    };
+    const abort = (): void => {
+      client.destroy();
+      reject(wait.over());
+    };
+    wait.signal.addEventListener("abort", abort, { once: true });
+    if (wait.signal.aborted) {
+      abort();
+      return;
+    }
+    client.on("connect", () => (progress.stage = "connected"));
+    client.on("handshake", () => (progress.stage = "authenticating"));
+    client.on("ready", () => {
+      wait.signal.removeEventListener("abort", abort);
+      client.removeListener("error", fail);
+      client.on("error", () => undefined); // a later loss shows as a closed channel
+      resolve(client);
+    });
+    client.on("error", fail);
+    client.on("close", () => fail(new Error("the host closed the connection")));
+    client.connect({
+      host: hop.address,
+      port: hop.port,
+      username: hop.user,
+      readyTimeout: Math.min(timeoutMs, wait.millisecondsLeft()),
+      keepaliveInterval: KEEPALIVE_MS,
+      // Asked for the next method only when the one before was refused.
+      authHandler: () => {
+        progress.refused ||= methods.tried > 0;
+        return methods.next();
+      },
+      ...(sock === undefined ? {} : { sock }),
+      ...pinned(hop, (shown, right) => {
+        if (!right) progress.shown = fingerprint(shown);
+      }),
+    });
+  });
+}
+
+function explain(
+  where: string,
+  hop: SshHop,
+  error: Error & { level?: string; code?: unknown },
+  progress: Progress,
+): ProviderError {
+  if (progress.shown !== undefined) {
+    const expected = fingerprint(keyBlob(hop.hostKey));
+    return new ProviderError(
+      "host-key",
+      `${where}: the host showed the key ${progress.shown}, the site pins ${expected}; nothing was sent to it`,
+      "Find out why. If the host was reinstalled, put its new public key into the site as hostKey.",
+    );
+  }
+  if (error.level === "agent") {
+    return new ProviderError(
+      "authentication",
+      `${where}: the SSH agent can't be used: ${printable(error.message)}`,
+      "Start the agent at SSH_AUTH_SOCK, or say ssh.agent: false in the site.",
+    );
+  }
+  if (error.level === "client-authentication" || saidNo(error, progress)) {
+    return new ProviderError(
+      "authentication",
+      [`${where}: the host refused every key for user ${hop.user}`, ...progress.leftOut].join("; "),
+      "Load the operator's key into the SSH agent, or name it in ssh.identityFiles of the site.",
+    );
+  }
+  if (droppedAtOnce(error, progress)) {
+    return new ProviderError(
+      "busy",
+      `${where}: can't be reached: something there takes connections and drops them before it is an SSH server`,
+      "If many log in at once, sshd's MaxStartups may be too low; else look at sshd's log.",
+    );
+  }
+  const text = /no matching.*host key/i.test(error.message)
+    ? `the host has no key of the pinned kind (${hop.hostKey.split(" ")[0] ?? ""})`
+    : printable(error.message);
+  return new ProviderError(
+    "unreachable",
+    `${where}: can't be reached: ${text}`,
+    "Check the address and the network; `maintenance: true` on the hypervisor leaves it aside.",
+  );
+}
+
+/** A host that ends the login after a refused key, or with a message, means it: no second try. */
+function saidNo(error: Error & { code?: unknown }, progress: Progress): boolean {
+  return (
+    progress.stage === "authenticating" && (progress.refused || typeof error.code === "number")
+  );
+}
+
+function droppedAtOnce(error: Error & { level?: string }, progress: Progress): boolean {
+  return (
+    progress.stage === "connected" &&
+    error.level !== "client-timeout" &&
+    error.level !== "handshake"
+  );
+}
+
+function serverHostKeyAlgorithms(hostKey: string): ServerHostKeyAlgorithm[] {
+  const type = hostKey.split(" ")[0];
+  switch (type) {
+    case "ssh-rsa":
+      return ["rsa-sha2-512", "rsa-sha2-256"];
+    case "ecdsa-sha2-nistp256":
+    case "ecdsa-sha2-nistp384":
+    case "ecdsa-sha2-nistp521":
+      return [type];
+    default:
+      return ["ssh-ed25519"];
+  }
+}

@@ -1,0 +1,141 @@
+/** Is a host fit for what the site wants of it? Pure: facts and wishes in, verdicts out. */
+import type { HostFacts } from "../../hosts/facts/facts";
+
+export const CHECKS = [
+  "kvm",
+  "libvirtd",
+  "bridge",
+  "units",
+  "nix",
+  "clock",
+  "memory",
+  "disk",
+] as const;
+export type CheckName = (typeof CHECKS)[number];
+export type CheckMode = "require" | "warn" | "off";
+export type Verdict = "ok" | "failed" | "off";
+
+export interface Wishes {
+  bridge: string;
+  nic: string;
+  memoryMiB: number;
+  diskMiB: number;
+  /** Images whose allocation already counts towards diskMiB. */
+  images: readonly string[];
+}
+
+export interface Finding {
+  what: string;
+  remedy: string;
+}
+
+const MAX_CLOCK_SKEW_SECONDS = 30;
+
+/** What is wrong, check by check; an empty list is a pass. */
+export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Finding[]> = {
+  kvm: (facts) => [
+    ...unless(
+      facts.kvm.has("flags"),
+      "the CPU shows neither vmx nor svm",
+      "Enable virtualization in the firmware.",
+    ),
+    ...unless(
+      facts.kvm.has("module"),
+      "the kvm module is not loaded",
+      "Load kvm_intel or kvm_amd.",
+    ),
+    ...unless(facts.kvm.has("device"), "/dev/kvm is missing", "Load kvm_intel or kvm_amd."),
+  ],
+  libvirtd: (facts) => {
+    if (facts.libvirtdActive !== "active") {
+      return [
+        {
+          what: `libvirtd is ${facts.libvirtdActive || "not installed"}`,
+          remedy: "systemctl start libvirtd",
+        },
+      ];
+    }
+    return unless(
+      facts.libvirtdAnswers,
+      "libvirtd does not answer virsh within 10 s",
+      "journalctl -u libvirtd",
+    );
+  },
+  bridge: (facts, wishes) => {
+    const bridge = facts.bridges.get(wishes.bridge);
+    if (bridge === undefined) {
+      return [
+        {
+          what: `there is no bridge ${wishes.bridge}`,
+          remedy: "Enable microvm-bridge in the host's configuration.",
+        },
+      ];
+    }
+    return [
+      ...unless(bridge.up, `${wishes.bridge} is down`, `ip link set ${wishes.bridge} up`),
+      ...unless(
+        bridge.ports.includes(wishes.nic),
+        `${wishes.nic} is not a port of ${wishes.bridge} (its ports: ${bridge.ports.join(", ") || "none"})`,
+        `ip link set ${wishes.nic} master ${wishes.bridge}, or correct nic in the site`,
+      ),
+    ];
+  },
+  units: (facts) => [
+    ...[
+      "microvm@.service",
+      "microvm-tap-interfaces@.service",
+      "microvm-virtiofsd@.service",
+    ].flatMap((unit) =>
+      unless(
+        facts.units.get(unit) === "installed",
+        `${unit} is not installed`,
+        "Import microvm.nixosModules.host.",
+      ),
+    ),
+    ...unless(
+      (facts.units.get("pulumi-microvm-autostart.service") ?? "").startsWith("enabled"),
+      "pulumi-microvm-autostart.service is not enabled: VMs would not return after a reboot",
+      "Import nixosModules.virtualization.",
+    ),
+  ],
+  nix: (facts) => {
+    if (facts.nixVersion === "") return [{ what: "nix can't be run", remedy: "Install Nix." }];
+    return unless(
+      facts.nixFlakes,
+      "flakes are not enabled in Nix",
+      "experimental-features = nix-command flakes",
+    );
+  },
+  clock: (facts) => {
+    const skew = Math.round(Math.abs(facts.clockSeconds - facts.readAtSeconds));
+    return unless(
+      skew <= MAX_CLOCK_SKEW_SECONDS,
+      `the clock is ${skew} s from this machine's`,
+      "Start a time service (systemd-timesyncd, chrony) there or here.",
+    );
+  },
+  memory: (facts, wishes) => {
+    const has = Math.floor(facts.memoryKiB / 1024);
+    return unless(
+      has >= wishes.memoryMiB,
+      `the VMs want ${wishes.memoryMiB} MiB of memory, the host has ${has} MiB`,
+      "Move VMs to another hypervisor or give them less.",
+    );
+  },
+  disk: (facts, wishes) => {
+    const allocated = wishes.images.reduce(
+      (sum, image) => sum + (facts.images.get(image)?.allocatedBytes ?? 0),
+      0,
+    );
+    const has = Math.floor(facts.diskFreeKiB / 1024 + allocated / 1048576);
+    return unless(
+      has >= wishes.diskMiB,
+      `the volumes want ${wishes.diskMiB} MiB, /var/lib/microvms has room for ${has} MiB`,
+      "Make room, or take volumes from this host.",
+    );
+  },
+};
+
+function unless(right: boolean, what: string, remedy: string): Finding[] {
+  return right ? [] : [{ what, remedy }];
+}

@@ -1,0 +1,165 @@
+/** `NixosSystem`: the host's own system: activated on trial, confirmed by a new login, else rolled back. */
+import { ProviderError } from "../../errors";
+import type { HostFacts } from "../../hosts/facts/facts";
+import { Wait } from "../../hosts/operations/wait";
+import { refuseOthers } from "../../ownership";
+import type { Context, Resource } from "../../resource";
+import { UNKNOWN } from "../../wire";
+import { bring, buildHere } from "../shared/closures";
+import { requireMachine } from "../shared/fields";
+import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
+import { explainSystem } from "./nixosSystemExplain";
+import { nextStep } from "./nixosSystemPlan";
+import { makeDefault, switchSystem } from "./nixosSystemSwitch";
+import type { Job } from "./nixosSystemSwitch";
+import { inputs, outputs, stateOf } from "./nixosSystemState";
+import type { Inputs, State } from "./nixosSystemState";
+
+/** Until nothing is left to do. Each step answers what the host is then, or throws what has failed. */
+async function bringAbout(job: Job): Promise<State> {
+  const { context, wanted, target } = job;
+  let facts = await target.read(context);
+  let isBuilt = false;
+  for (;;) {
+    const state = stateOf(facts, context.urn);
+    const step = nextStep(facts, wanted, state.ownership === "owned");
+    if (!isBuilt && (step === "switch" || step === "reboot")) {
+      await buildVms(job);
+      isBuilt = true;
+    }
+    switch (step) {
+      case "switch":
+        if (state.toplevel !== wanted.toplevel) {
+          const closure = { drvPath: wanted.drvPath, outPath: wanted.toplevel };
+          await bring(context, { ...wanted, name: `the system of ${wanted.host}` }, [closure]);
+        }
+        facts = await inTurn(job, () => switchSystem(job));
+        break;
+      case "reboot":
+        facts = await inTurn(job, () => rebootSystem(job, facts));
+        break;
+      case "confirm":
+        facts = await confirmBoot(job);
+        break;
+      case "settle":
+        return settleFailedBoot(job);
+      case "default":
+        facts = await makeDefault(job);
+        break;
+      case "done":
+        return state;
+    }
+  }
+}
+
+/** A VM that does not build is found out before a reboot stops it: docs/decisions/0007. */
+async function buildVms({ context, wanted }: Job): Promise<void> {
+  if (wanted.build === "host" || wanted.vmDerivations.length === 0) return;
+  const to = { host: wanted.host, name: `the VMs of ${wanted.host}` };
+  await buildHere(context, to, wanted.vmDerivations);
+}
+
+function inTurn(job: Job, work: () => Promise<HostFacts>): Promise<HostFacts> {
+  const { context, wanted } = job;
+  return context.pool.trials.run(wanted.host, new Wait(wanted.host, context), work);
+}
+
+function tell(context: Context, wanted: Inputs, state: State): void {
+  const rolledBack = state.rolledBack;
+  if (rolledBack !== "") {
+    context.log.warning(context.urn, `${wanted.host}: ${rolledBack} was tried and rolled back`);
+  }
+  if (state.rebootRequired && wanted.rebootPolicy === "never") {
+    context.log.warning(
+      context.urn,
+      `${wanted.host}: reboot required: its kernel, initrd or kernel modules are not those of ${state.toplevel}`,
+    );
+  }
+}
+
+export const nixosSystem: Resource<Inputs, State> = {
+  type: "NixosSystem",
+  description:
+    "The NixOS system of a hypervisor. A switch is kept only when the provider can log in anew behind it; otherwise " +
+    "the host goes back by itself, and the operation has failed. Running VMs are left alone. It stays on removal.",
+  inputs,
+  outputs,
+  timeoutSeconds: 3600,
+  immutable: { host: "A host keeps its name; add the new one." },
+  incidental: [
+    "drvPath",
+    "build",
+    "switchTimeoutSeconds",
+    "confirmTimeoutSeconds",
+    "bootTimeoutSeconds",
+    "stopOrder",
+    "vmDerivations",
+    "packages",
+    "bootHash",
+  ],
+  mirrored: ["toplevel"],
+  id: (wanted) => wanted.host,
+
+  drift(state, wanted) {
+    return [
+      ...(state.ownership === "owned" ? [] : ["ownership"]),
+      ...(state.status === "ready" ? [] : ["status"]),
+      ...(state.profile === wanted.toplevel ? [] : ["profile"]),
+      ...(state.rebootRequired && wanted.rebootPolicy === "ifRequired" ? ["rebootRequired"] : []),
+    ];
+  },
+
+  predict: (wanted, state) => ({
+    machineId: state?.machineId ?? UNKNOWN,
+    toplevel: wanted.toplevel,
+    booted: state?.booted ?? UNKNOWN,
+    profile: wanted.toplevel,
+    rebootRequired: state?.toplevel === wanted.toplevel ? state.rebootRequired : UNKNOWN,
+    status: "ready",
+    rolledBack: "",
+    ownership: "owned",
+  }),
+
+  explain: explainSystem,
+
+  async observe(context, wanted, recorded) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    if (recorded !== undefined) requireMachine(facts, wanted.host, recorded.machineId);
+    const state = stateOf(facts, context.urn);
+    tell(context, wanted, state);
+    return state;
+  },
+
+  refuse(_, wanted, observed) {
+    if (observed === undefined) return;
+    refuseOthers(
+      observed.ownership,
+      `${wanted.host}: its NixOS system`,
+      "Take `system` from the hypervisor in one of the two sites.",
+    );
+    if (observed.toplevel === "") {
+      throw new ProviderError(
+        "foreign",
+        `${wanted.host}: there is no /run/current-system: it does not run NixOS`,
+        "Install NixOS there first, or take `system` from the hypervisor.",
+      );
+    }
+  },
+
+  owned: (state) => state.ownership === "owned",
+
+  async converge(context, wanted, observed, recorded) {
+    const target = context.pool.get(wanted.host);
+    const { machineId } = recorded ?? observed ?? (await target.read(context));
+    const state = await bringAbout({ context, wanted, machineId, target });
+    tell(context, wanted, state);
+    return state;
+  },
+
+  async remove(context, wanted, state) {
+    const target = context.pool.get(wanted.host);
+    const machineId = state?.machineId ?? (await target.read(context)).machineId;
+    const parameters = { switch_seconds: String(wanted.switchTimeoutSeconds) };
+    await target.operate(context, { scripts: ["system", "system-remove"], machineId, parameters });
+  },
+};

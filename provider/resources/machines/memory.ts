@@ -1,0 +1,41 @@
+/** The part of `MicroVm` that is about the memory target. Pure; scripts/memory.sh applies it. */
+import { z } from "zod";
+import type { VmFact } from "../../hosts/facts/facts";
+
+export const memoryTargetMiB = z
+  .int()
+  .min(1)
+  .optional()
+  .describe(
+    "What the balloon leaves to the guest, MiB; without it the guest has all of its memory. Changed " +
+      "without a restart, and told to the VMM again after each start. The guest may take memory back when " +
+      "it runs out of it.",
+  );
+
+/** Never the balloon's own size: it follows the target slowly, and gives way when memory is short. */
+export const memoryOutputs = {
+  memoryTargetMiB: z.int().default(0).describe("The recorded target, MiB; 0 is all of it."),
+  memoryPending: z
+    .boolean()
+    .default(false)
+    .describe("The VM runs, and its VMM was not told the target since it was started."),
+};
+
+type MemoryState = z.infer<z.ZodObject<typeof memoryOutputs>>;
+
+export function memoryState(vm: VmFact | undefined): MemoryState {
+  return {
+    memoryTargetMiB: vm?.memoryTargetMiB ?? 0,
+    memoryPending: vm?.memoryPending ?? false,
+  };
+}
+
+export function memoryDrift(
+  state: MemoryState,
+  wanted: { memoryTargetMiB?: number | undefined },
+): string[] {
+  return [
+    ...(state.memoryTargetMiB === (wanted.memoryTargetMiB ?? 0) ? [] : ["memoryTargetMiB"]),
+    ...(state.memoryPending ? ["memoryPending"] : []),
+  ];
+}

@@ -1,0 +1,110 @@
+/** The end of a start: the guest is seen, or the VM goes back to its previous runner. */
+import { PartialFailure, ProviderError, asError, messageOf } from "../../errors";
+import { awaitGuest } from "../../hosts/guest";
+import { printable } from "../../hosts/transport/printable";
+import type { Context } from "../../resource";
+import { stateOf } from "./microVmState";
+import type { Inputs, State } from "./microVmState";
+
+/** Waits for the guest, so long as it has an address to be reached by. */
+async function seeGuest(context: Context, wanted: Inputs, state: State): Promise<void> {
+  if (!state.running) throw new ProviderError("guest", `${wanted.name} stopped by itself`);
+  if (wanted.address === "") return;
+  const guest = { name: wanted.name, address: wanted.address, hostKey: state.guestHostKey };
+  await awaitGuest(context.pool.get(wanted.host), context, guest);
+}
+
+/** Waits for the guest; the unit's last words are part of the error when it does not come. */
+async function requireGuest(
+  context: Context,
+  wanted: Inputs,
+  state: State,
+  deadline: number,
+): Promise<void> {
+  try {
+    await seeGuest({ ...context, deadline }, wanted, state);
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    throw new ProviderError("guest", await withJournal(context, wanted, asError(error)));
+  }
+}
+
+/** An error's message with the last words of the VM's unit: what there is to see of a guest that can't be asked. */
+export async function withJournal(context: Context, wanted: Inputs, error: Error): Promise<string> {
+  const host = context.pool.get(wanted.host);
+  const tail = await host.journalTail(context, wanted.name).catch(() => []);
+  const journal = tail.length === 0 ? "" : `\n  ${tail.map(printable).join("\n  ")}`;
+  return `${messageOf(error)}${journal}`;
+}
+
+/** Part of the time that is left; the rest is for going back. */
+const WAIT_SHARE = 0.6;
+
+/**
+ * Ends a start: confirmed when the guest is seen. A guest that does not come up after a change goes
+ * back to its previous runner, and the change has failed.
+ */
+export async function settle(context: Context, wanted: Inputs, state: State): Promise<State> {
+  const canGoBack = state.status !== "starting";
+  const left = context.deadline - Date.now();
+  const deadline = canGoBack ? Date.now() + Math.floor(left * WAIT_SHARE) : context.deadline;
+  try {
+    await requireGuest(context, wanted, state, deadline);
+  } catch (error) {
+    if (!canGoBack || context.signal.aborted) throw new PartialFailure(state, asError(error));
+    throw await putBack(context, wanted, state, asError(error));
+  }
+  return settled(context, wanted, "confirmed");
+}
+
+/** Ends what was begun on the host: see scripts/microvm-settle.sh. */
+export async function settled(
+  context: Context,
+  wanted: Inputs,
+  outcome: "confirmed" | "failed" | "reverted",
+): Promise<State> {
+  const facts = await context.pool.get(wanted.host).operate(context, {
+    scripts: ["vmm", "memory", "microvm", "microvm-settle"],
+    machineId: wanted.machineId,
+    parameters: { name: wanted.name, outcome, runner: wanted.runner },
+  });
+  const state = stateOf(facts, wanted, context.urn);
+  if (state !== undefined) return state;
+  throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} is gone`);
+}
+
+/** What the failed change becomes. */
+async function putBack(
+  context: Context,
+  wanted: Inputs,
+  failed: State,
+  cause: Error,
+): Promise<PartialFailure> {
+  const what = `${wanted.name} did not come up with ${failed.runner}`;
+  return wentBack(context, wanted, "failed", failed, what, cause);
+}
+
+/** Goes back to the runner before, and says whether the guest is there again. `failed` is what is live before. */
+export async function wentBack(
+  context: Context,
+  wanted: Inputs,
+  outcome: "failed" | "reverted",
+  failed: State,
+  what: string,
+  cause: Error,
+): Promise<PartialFailure> {
+  let state: State;
+  try {
+    state = await settled(context, wanted, outcome);
+  } catch (error) {
+    const text = `${what}. It was not put back: ${messageOf(error)}\n  Before that: ${cause.message}`;
+    return new PartialFailure(failed, new Error(text));
+  }
+  const how = outcome === "failed" ? "by a restart" : "without a restart";
+  const answers = await seeGuest(context, wanted, state).then(
+    () => "and answers again",
+    () => "but has not answered yet",
+  );
+  const text = `${what}. It was put back on ${state.runner} ${how}, ${answers}. ${cause.message}`;
+  return new PartialFailure(state, new Error(text));
+}

@@ -1,0 +1,161 @@
+/** `NixClosure`: store paths that are valid on a host and kept by GC roots. */
+import { z } from "zod";
+import { ProviderError } from "../../errors";
+import type { HostFacts } from "../../hosts/facts/facts";
+import { makeRecord, ownership, refuseOthers } from "../../ownership";
+import { knownChanges } from "../../packages";
+import type { Resource } from "../../resource";
+import { bring } from "../shared/closures";
+import { host, machineId, name, requireMachine, storePath } from "../shared/fields";
+
+const root = z.object({
+  drvPath: storePath.describe("The derivation."),
+  outPath: storePath.describe("Its output."),
+});
+
+const inputs = z.object({
+  host,
+  machineId,
+  name: name.describe("Directory of the GC roots: /nix/var/nix/gcroots/pulumi-microvm/NAME."),
+  roots: z
+    .record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9]*$/), root)
+    .describe("Name of the GC root -> what it keeps."),
+  build: z
+    .enum(["operator", "host"])
+    .default("operator")
+    .describe("Built on the operator's machine and copied (default), or built on the host."),
+  packages: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe("Package -> version: what a preview shows of a changed closure. Changes nothing."),
+});
+type Inputs = z.infer<typeof inputs>;
+
+/** In a state from before closures had records, as long as the host has none of this one. */
+const UNRECORDED = "unrecorded";
+
+const outputs = z.object({
+  paths: z.record(z.string(), z.string()).describe("GC root -> valid store path on the host."),
+  ownership: z
+    .string()
+    .default(UNRECORDED)
+    .describe("owned, altered, missing or `owned by URN`; unrecorded until its next change."),
+});
+type State = z.infer<typeof outputs>;
+
+/** Also where only the record is there: its paths are to be brought again, by the stack that owns it. */
+function stateOf(
+  facts: HostFacts,
+  wanted: Inputs,
+  urn: string,
+  recorded: State | undefined,
+): State | undefined {
+  const paths = facts.closures.get(wanted.name);
+  const text = facts.records.get(`closures/${wanted.name}`);
+  if (paths === undefined && text === undefined) return undefined;
+  return { paths: paths ?? {}, ownership: ownershipOf(text, urn, recorded) };
+}
+
+function ownershipOf(text: string | undefined, urn: string, recorded: State | undefined): string {
+  const found = ownership(text, urn);
+  return found === "missing" && recorded?.ownership === UNRECORDED ? UNRECORDED : found;
+}
+
+/** GC roots that are absent, or keep something else than is wanted. */
+function differing(state: State | undefined, wanted: Inputs): string[] {
+  return Object.entries(wanted.roots)
+    .filter(([key, { outPath }]) => state?.paths[key] !== outPath)
+    .map(([key]) => key);
+}
+
+/** The closure that a change is told by: the runner holds all of a VM's others but closureInfo. */
+function mainRoot(keys: string[]): string | undefined {
+  return keys.find((key) => key === "runner") ?? keys[0];
+}
+
+/** `kw1: closure OLD -> NEW; packages: ...`; without packages where only one side knows them. */
+function explainChange(
+  wanted: Inputs,
+  state: State | undefined,
+  before: Inputs | undefined,
+): string | undefined {
+  const key = mainRoot(differing(state, wanted));
+  if (key === undefined) return undefined;
+  const old = state?.paths[key] ?? "none";
+  const packages = knownChanges(before?.packages, wanted.packages);
+  const closure = `${wanted.name}: closure ${old} -> ${wanted.roots[key]?.outPath ?? "none"}`;
+  return packages === undefined ? closure : `${closure}; ${packages}`;
+}
+
+export const nixClosure: Resource<Inputs, State> = {
+  type: "NixClosure",
+  description: "Store paths on a host, with all that they need, kept by GC roots.",
+  inputs,
+  outputs,
+  timeoutSeconds: 1800,
+  immutable: { host: "A VM does not move.", machineId: "This is another machine." },
+  incidental: ["packages"],
+  mirrored: [],
+  id: (wanted) => `${wanted.host}/${wanted.name}`,
+
+  drift: (state, wanted) => [
+    ...differing(state, wanted).map((key) => `paths.${key}`),
+    ...(["owned", UNRECORDED].includes(state.ownership) ? [] : ["ownership"]),
+  ],
+
+  predict: (wanted) => ({
+    ownership: "owned",
+    paths: Object.fromEntries(
+      Object.entries(wanted.roots).map(([key, { outPath }]) => [key, outPath]),
+    ),
+  }),
+
+  explain: explainChange,
+
+  async observe(context, wanted, recorded) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    requireMachine(facts, wanted.host, wanted.machineId);
+    return stateOf(facts, wanted, context.urn, recorded);
+  },
+
+  /** Two stacks that use one name would take each other's GC roots away. */
+  async refuse(context, wanted) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    const owned = ownership(facts.records.get(`closures/${wanted.name}`), context.urn);
+    refuseOthers(owned, `${wanted.host}: closure ${wanted.name}`);
+  },
+
+  owned: (state) => state.ownership === "owned",
+
+  async converge(context, wanted, observed) {
+    const keys = differing(observed, wanted);
+    const missing = keys.flatMap((key) => wanted.roots[key] ?? []);
+    if (missing.length > 0) await bring(context, wanted, missing);
+    const facts = await context.pool.get(wanted.host).operate(context, {
+      scripts: ["closure-apply"],
+      machineId: wanted.machineId,
+      parameters: {
+        name: wanted.name,
+        record: makeRecord(context.urn, {}),
+        roots: Object.entries(wanted.roots)
+          .map(([key, { outPath }]) => `${key} ${outPath}`)
+          .join(" "),
+        derivations:
+          wanted.build === "host"
+            ? keys.map((key) => wanted.roots[key]?.drvPath ?? "").join(" ")
+            : "",
+      },
+    });
+    const state = stateOf(facts, wanted, context.urn, undefined);
+    if (state !== undefined) return state;
+    throw new ProviderError("operation", `${wanted.host}: closure ${wanted.name} was not kept`);
+  },
+
+  async remove(context, wanted) {
+    await context.pool.get(wanted.host).operate(context, {
+      scripts: ["closure-remove"],
+      machineId: wanted.machineId,
+      parameters: { name: wanted.name },
+    });
+  },
+};

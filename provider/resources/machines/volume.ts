@@ -1,0 +1,238 @@
+/** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
+import { PartialFailure, ProviderError, asError } from "../../errors";
+import type { ImageContent } from "../../hosts/host";
+import { openRecord, ownership, refuseOthers } from "../../ownership";
+import type { Context, InputFault, Resource } from "../../resource";
+import { UNKNOWN, toMap } from "../../wire";
+import { importable, notAnId, requireMachine, splitId } from "../shared/fields";
+import { growInGuest } from "./guestVolume";
+import * as content from "./volumeState";
+import { BYTES_PER_MIB, inputs, keyOf, outputs, stateOf } from "./volumeState";
+import type { Inputs, State } from "./volumeState";
+
+const NEVER = "A volume is never replaced: add another one, move the data, then remove this one.";
+
+/** Where microvm.nix looks for an image that is stated as `NAME.img`. */
+const defaultImage = (vm: string, volumeName: string): string =>
+  `/var/lib/microvms/${vm}/${volumeName}.img`;
+
+function parametersOf(
+  wanted: Inputs,
+  urn: string,
+  recorded: State | undefined,
+): Record<string, string> {
+  return {
+    known: recorded === undefined ? "no" : "yes",
+    key: keyOf(wanted),
+    vm: wanted.vm,
+    image: wanted.image,
+    bytes: String(wanted.sizeMiB * BYTES_PER_MIB),
+    fs: wanted.fsType,
+    label: wanted.label,
+    on_delete: wanted.onDelete,
+    record: openRecord(urn, {
+      image: wanted.image,
+      fsType: wanted.fsType,
+      label: wanted.label,
+      onDelete: wanted.onDelete,
+    }),
+  };
+}
+
+/** What the script on the host refuses too; here it shows in a preview. */
+function refuse(
+  _: Context,
+  wanted: Inputs,
+  observed: State | undefined,
+  recorded: State | undefined,
+): void {
+  if (observed === undefined) return;
+  const what = `${wanted.host}: volume ${keyOf(wanted)} (${wanted.image})`;
+  refuseOthers(observed.ownership, what);
+  if (observed.status === "missing") {
+    throw new ProviderError(
+      "data-loss",
+      `${what} is missing, though it was made`,
+      `Put the image back. Only if its data may be lost: remove /var/lib/pulumi-microvm/volumes/${keyOf(wanted)}.json on the host; the next up makes an empty one.`,
+    );
+  }
+  if (observed.ownership === "missing" && recorded === undefined) {
+    throw new ProviderError(
+      "foreign",
+      `${what} exists, and no stack recorded making it; it was left alone`,
+      "To take it over as it is, set import: true on the VM; or give the volume another image path.",
+    );
+  }
+  if (observed.sizeMiB > wanted.sizeMiB) {
+    throw new ProviderError(
+      "data-loss",
+      `${what} has ${observed.sizeMiB} MiB; ${wanted.sizeMiB} MiB are wanted, and a volume never shrinks`,
+      "State at least the size it has.",
+    );
+  }
+  refuseContent(what, wanted, observed.content);
+}
+
+/** An image that may be another one, or has lost a part, stays as it is until somebody has looked. */
+function refuseContent(what: string, wanted: Inputs, found: string): void {
+  const record = `/var/lib/pulumi-microvm/volumes/${keyOf(wanted)}.json`;
+  if (found.startsWith(content.TRUNCATED)) {
+    throw new ProviderError(
+      "data-loss",
+      `${what} is ${found}: a part of it is missing; it was left alone`,
+      `Put the whole image back. If this is a whole one of before it grew, remove ${record} on the host; the next up grows it.`,
+    );
+  }
+  if (found === content.NO_FILE_SYSTEM || found.startsWith(content.ANOTHER_FILE_SYSTEM)) {
+    const holds = found.slice(content.ANOTHER_FILE_SYSTEM.length);
+    throw new ProviderError(
+      "data-loss",
+      `${what} holds ${holds === "" ? "no file system that blkid knows" : holds}, not ${wanted.fsType}; it is never formatted again`,
+      `Put the right image back, or move this one away and remove ${record} on the host to start with an empty volume.`,
+    );
+  }
+  if (found.startsWith(content.ANOTHER_LABEL)) {
+    const label = found.slice(content.ANOTHER_LABEL.length);
+    const stated = wanted.label === "" ? "none" : wanted.label;
+    throw new ProviderError(
+      "data-loss",
+      `${what} has the label ${label}, not ${stated}: it may be another volume's; it was left alone`,
+      `Put the right image back. If it is the right one, give it its label by hand: e2label IMAGE '${wanted.label}'.`,
+    );
+  }
+}
+
+const ID_SHAPE =
+  "HYPERVISOR/VM.VOLUME, or HYPERVISOR/VM.VOLUME=IMAGE for another path than the default";
+
+/** An image as inputs would state it; what no site can state is not imported. */
+function stated(image: ImageContent, id: string): Pick<Inputs, "sizeMiB" | "fsType" | "label"> {
+  const sizeMiB = image.sizeBytes / BYTES_PER_MIB;
+  const fsType = image.fsType === "" ? "none" : image.fsType;
+  if (fsType !== "ext4" && fsType !== "none") {
+    throw new ProviderError("foreign", `${id} holds ${fsType}; a volume is ext4 or raw`);
+  }
+  if (!Number.isInteger(sizeMiB)) {
+    throw new ProviderError(
+      "foreign",
+      `${id} has ${image.sizeBytes} bytes, which are not whole MiB`,
+      `Round it up while its VM is stopped: truncate -s %${BYTES_PER_MIB} IMAGE`,
+    );
+  }
+  return { sizeMiB, fsType, label: image.label };
+}
+
+export const volume: Resource<Inputs, State> = {
+  type: "Volume",
+  description:
+    "The image of a VM's disk. Created with its file system, grown in place; never " +
+    "shrunk, never formatted again, never replaced. By default it stays when it is removed from the site.",
+  inputs,
+  outputs,
+  timeoutSeconds: 600,
+  immutable: {
+    host: NEVER,
+    machineId: "This is another machine.",
+    vm: NEVER,
+    name: NEVER,
+    image: NEVER,
+    fsType: NEVER,
+  },
+  incidental: ["address"],
+  mirrored: ["sizeMiB"],
+  id: (wanted) =>
+    wanted.image === defaultImage(wanted.vm, wanted.name)
+      ? `${wanted.host}/${keyOf(wanted)}`
+      : `${wanted.host}/${keyOf(wanted)}=${wanted.image}`,
+
+  check(wanted, previous) {
+    if (previous === undefined) return [];
+    const faults: InputFault[] = [];
+    if (wanted.sizeMiB < previous.sizeMiB) {
+      const reason = `${previous.sizeMiB} MiB can't become ${wanted.sizeMiB} MiB: a volume never shrinks. Add a smaller one, move the data, then remove this one.`;
+      faults.push({ property: "sizeMiB", reason });
+    }
+    if (previous.label !== "" && wanted.label !== previous.label) {
+      faults.push({ property: "label", reason: `can't be changed. ${NEVER}` });
+    }
+    return faults;
+  },
+
+  drift(state) {
+    return [
+      ...(state.status === "ready" ? [] : ["status"]),
+      ...(state.ownership === "owned" ? [] : ["ownership"]),
+      ...(state.content === content.AS_STATED ? [] : ["content"]),
+    ];
+  },
+
+  predict: (wanted, state) => ({
+    ...(state && toMap(state)),
+    sizeMiB: wanted.sizeMiB,
+    status: UNKNOWN,
+    ownership: UNKNOWN,
+    content: content.AS_STATED,
+  }),
+
+  async observe(context, wanted) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    requireMachine(facts, wanted.host, wanted.machineId);
+    return stateOf(facts, wanted, context.urn);
+  },
+
+  refuse,
+
+  owned: (state) => state.ownership === "owned",
+
+  async converge(context, wanted, _observed, recorded) {
+    const host = context.pool.get(wanted.host);
+    const { machineId } = wanted;
+    const parameters = parametersOf(wanted, context.urn, recorded);
+    const apply = { scripts: ["vmm", "volume", "volume-apply"], machineId, parameters };
+    let facts = await host.operate(context, apply);
+    const state = stateOf(facts, wanted, context.urn);
+    if (state === undefined) {
+      throw new ProviderError("operation", `${wanted.host}: volume ${keyOf(wanted)} was not made`);
+    }
+    if (state.status !== "growing") return state;
+    try {
+      await growInGuest(host, context, facts.vms.get(wanted.vm)?.hostKey, wanted);
+      facts = await host.operate(context, {
+        scripts: ["volume", "volume-grown"],
+        machineId,
+        parameters,
+      });
+    } catch (error) {
+      throw new PartialFailure(state, asError(error));
+    }
+    return stateOf(facts, wanted, context.urn) ?? state;
+  },
+
+  async remove(context, wanted, recorded) {
+    await context.pool.get(wanted.host).operate(context, {
+      scripts: ["vmm", "volume", "volume-remove"],
+      machineId: wanted.machineId,
+      parameters: parametersOf(wanted, context.urn, recorded),
+    });
+  },
+
+  async find(context, id) {
+    const { host: hostName, rest } = splitId(id, ID_SHAPE);
+    const [, vm = "", volumeName = "", path] = /^([^.=]+)\.([^.=]+)(?:=(.+))?$/.exec(rest) ?? [];
+    if (vm === "") throw notAnId(id, ID_SHAPE);
+    const image = path ?? defaultImage(vm, volumeName);
+    const facts = await context.pool.get(hostName).read(context);
+    const found = await context.pool.get(hostName).image(context, image);
+    if (found === undefined) return undefined;
+    const { machineId } = facts;
+    const seen = { host: hostName, machineId, vm, name: volumeName, image, ...stated(found, id) };
+    const wanted = importable(inputs, seen, id);
+    const text = facts.records.get(`volumes/${keyOf(wanted)}`);
+    const state = {
+      status: "unrecorded",
+      ownership: ownership(text, context.urn),
+      content: content.AS_STATED,
+    };
+    return { inputs: wanted, state: { sizeMiB: wanted.sizeMiB, ...state } };
+  },
+};

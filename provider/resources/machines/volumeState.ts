@@ -1,0 +1,99 @@
+/** What `Volume` is given, and what it observes of an image. */
+import { isIPv4 } from "node:net";
+import { z } from "zod";
+import { parseRecord } from "../../hosts/facts/facts";
+import type { HostFacts, ImageFact } from "../../hosts/facts/facts";
+import { printable } from "../../hosts/transport/printable";
+import { ownership } from "../../ownership";
+import { absolutePath, host, machineId, name } from "../shared/fields";
+
+export const BYTES_PER_MIB = 1024 * 1024;
+
+export const inputs = z.object({
+  host,
+  machineId,
+  vm: name.describe("The VM that uses the volume."),
+  name,
+  image: absolutePath.describe("The image's path on the host."),
+  sizeMiB: z
+    .int()
+    .min(1)
+    .describe("Size in MiB. Grows, while its VM runs if that is QEMU; never shrinks."),
+  fsType: z.enum(["ext4", "none"]).default("ext4").describe("none is a raw device."),
+  label: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{0,16}$/, "must be at most 16 letters, digits, '.', '_' or '-'")
+    .describe("File system label. Empty only for an imported image that has none."),
+  onDelete: z
+    .enum(["retain", "trash", "delete"])
+    .default("retain")
+    .describe("What becomes of the image: kept (default), moved to the trash, or deleted."),
+  address: z
+    .string()
+    .refine((text) => isIPv4(text), "must be an IPv4 address")
+    .optional()
+    .describe("The guest's address: a mounted file system is grown by logging in there."),
+});
+export type Inputs = z.infer<typeof inputs>;
+
+/** Verdicts on what an image holds; those with a name behind them have a colon. */
+export const AS_STATED = "as stated";
+export const NO_LABEL = "no label";
+export const NO_FILE_SYSTEM = "no file system";
+export const ANOTHER_FILE_SYSTEM = "another file system: ";
+export const ANOTHER_LABEL = "another label: ";
+export const TRUNCATED = "truncated: it had ";
+
+export const outputs = z.object({
+  sizeMiB: z.number(),
+  status: z
+    .string()
+    .describe(
+      "ready; missing: was made and is gone; creating, growing, trashing, deleting: interrupted; retained; unrecorded.",
+    ),
+  ownership: z.string().describe("owned, altered, missing or `owned by URN`."),
+  content: z
+    .string()
+    .default(AS_STATED)
+    .describe(
+      "What the image holds: `as stated`, `no label`, `no file system`, `another file system: TYPE`, `another label: LABEL`, or `truncated: it had N MiB`.",
+    ),
+});
+export type State = z.infer<typeof outputs>;
+
+export const keyOf = (wanted: Inputs): string => `${wanted.vm}.${wanted.name}`;
+
+/** Not made yet, or in a removal that was interrupted: the script on the host knows what to do. */
+const WITHOUT_IMAGE = ["creating", "trashing", "deleting"];
+
+export function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | undefined {
+  const text = facts.records.get(`volumes/${keyOf(wanted)}`);
+  const image = facts.images.get(wanted.image);
+  if (text === undefined && image === undefined) return undefined;
+  const parsed = parseRecord(text);
+  const record = typeof parsed === "object" ? parsed : undefined;
+  const phase = record === undefined ? "unrecorded" : (record.phase ?? "ready");
+  const isStopped = ["inactive", "failed"].includes(facts.vms.get(wanted.vm)?.active ?? "inactive");
+  return {
+    sizeMiB: image === undefined ? 0 : image.sizeBytes / BYTES_PER_MIB,
+    status: image === undefined && !WITHOUT_IMAGE.includes(phase) ? "missing" : phase,
+    ownership: ownership(text, urn),
+    content: image === undefined ? AS_STATED : verdict(image, wanted, record?.bytes, isStopped),
+  };
+}
+
+/** `hadBytes`: the size that the image had when it was whole last, where that is recorded. */
+export function verdict(
+  { sizeBytes, content }: ImageFact,
+  { fsType, label }: Pick<Inputs, "fsType" | "label">,
+  hadBytes = 0,
+  isStopped = true,
+): string {
+  if (sizeBytes < hadBytes) return `${TRUNCATED}${hadBytes / BYTES_PER_MIB} MiB`;
+  if (fsType === "none" || content === undefined) return AS_STATED;
+  // A guest may be in the middle of writing its superblock: nothing is known then, and that is no fault.
+  if (content.fsType === "") return isStopped ? NO_FILE_SYSTEM : AS_STATED;
+  if (content.fsType !== fsType) return `${ANOTHER_FILE_SYSTEM}${content.fsType}`;
+  if (content.label === label) return AS_STATED;
+  return content.label === "" ? NO_LABEL : `${ANOTHER_LABEL}${printable(content.label)}`;
+}
