@@ -2,8 +2,8 @@
 import type { CustomResourceOptions, ResourceOptions } from "./pulumi";
 
 /**
- * Pulumi adopts the resource that has the old name. Component and children each state it: a child's
- * name starts with its component's, but its URN does not contain it.
+ * Pulumi adopts the state of the resource with the old name. A URN contains the types of the parents
+ * but not their names, so a component and each of its children need an alias.
  */
 export function aliasesOf(
   renamedFrom: string | undefined,

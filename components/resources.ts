@@ -2,6 +2,8 @@
  * The resource classes of package `microvm`: typed inputs and outputs for the tokens of the
  * provider's schema. The behaviour is in `provider/resources`.
  * tests/unit/components/resources.test.ts compares the classes with the schema.
+ *
+ * A class declares only the outputs that the program reads, since each one costs time in each pass.
  */
 import * as pulumi from "./pulumi";
 
@@ -49,11 +51,10 @@ export interface HypervisorArgs {
 /** A host that runs microVMs: passed its preflight checks, claimed for this stack. */
 export class Hypervisor extends pulumi.CustomResource {
   declare readonly machineId: pulumi.Output<string>;
-  declare readonly hostname: pulumi.Output<string>;
   declare readonly verdicts: pulumi.Output<Record<string, "ok" | "failed" | "off">>;
 
   constructor(name: string, args: HypervisorArgs, opts?: pulumi.CustomResourceOptions) {
-    const outputs = { machineId: undefined, hostname: undefined, verdicts: undefined };
+    const outputs = { machineId: undefined, verdicts: undefined };
     super("microvm:index:Hypervisor", name, { ...args, ...outputs }, opts);
   }
 }
@@ -80,19 +81,10 @@ export interface NixosSystemArgs {
 
 /** The NixOS system of a hypervisor. */
 export class NixosSystem extends pulumi.CustomResource {
-  declare readonly machineId: pulumi.Output<string>;
   declare readonly rebootRequired: pulumi.Output<boolean>;
 
   constructor(name: string, args: NixosSystemArgs, opts?: pulumi.CustomResourceOptions) {
-    const outputs = {
-      machineId: undefined,
-      booted: undefined,
-      profile: undefined,
-      rebootRequired: undefined,
-      status: undefined,
-      rolledBack: undefined,
-      ownership: undefined,
-    };
+    const outputs = { rebootRequired: undefined };
     super("microvm:index:NixosSystem", name, { ...args, ...outputs }, opts);
   }
 }
@@ -115,10 +107,8 @@ export interface VolumeArgs {
 
 /** The image of a VM's disk. */
 export class Volume extends pulumi.CustomResource {
-  declare readonly status: pulumi.Output<string>;
-
   constructor(name: string, args: VolumeArgs, opts?: pulumi.CustomResourceOptions) {
-    super("microvm:index:Volume", name, { ...args, status: undefined }, opts);
+    super("microvm:index:Volume", name, { ...args }, opts);
   }
 }
 
@@ -135,15 +125,8 @@ export interface NixClosureArgs {
 
 /** Store paths on a host, protected by GC roots. */
 export class NixClosure extends pulumi.CustomResource {
-  declare readonly paths: pulumi.Output<Record<string, string>>;
-
   constructor(name: string, args: NixClosureArgs, opts?: pulumi.CustomResourceOptions) {
-    super(
-      "microvm:index:NixClosure",
-      name,
-      { ...args, paths: undefined, ownership: undefined },
-      opts,
-    );
+    super("microvm:index:NixClosure", name, { ...args }, opts);
   }
 }
 
@@ -175,19 +158,11 @@ export interface MicroVmResourceArgs {
 export class MicroVmResource extends pulumi.CustomResource {
   declare readonly runner: pulumi.Output<string>;
   declare readonly running: pulumi.Output<boolean>;
-  declare readonly booted: pulumi.Output<string>;
   declare readonly stale: pulumi.Output<boolean>;
   declare readonly guestHostKey: pulumi.Output<string>;
 
   constructor(name: string, args: MicroVmResourceArgs, opts?: pulumi.CustomResourceOptions) {
-    const outputs = {
-      booted: undefined,
-      system: undefined,
-      bootedHardware: undefined,
-      stale: undefined,
-      guestHostKey: undefined,
-      memoryPending: undefined,
-    };
+    const outputs = { stale: undefined, guestHostKey: undefined };
     super("microvm:index:MicroVm", name, { ...args, ...outputs }, opts);
   }
 }
