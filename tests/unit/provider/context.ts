@@ -1,4 +1,5 @@
 /** What lifecycle.ts gives a resource, without hosts. */
+import { configSchema } from "../../../provider/hosts/transport/config";
 import { HostPool } from "../../../provider/hosts/pool";
 import { silentLog } from "../../../provider/log";
 import type { Log } from "../../../provider/log";
@@ -15,9 +16,10 @@ export function contextOf(urn: string, log: Partial<Log> = {}, maintenance = fal
   return {
     urn,
     deadline: Date.now() + 60_000,
+    workSeconds: 30,
     signal: new AbortController().signal,
     status: () => undefined,
-    pool: new HostPool({ hosts: { h }, agent: false, identityFiles: [], privateKey: undefined }),
+    pool: new HostPool(configSchema.parse({ hosts: { h }, agent: false })),
     log: { ...silentLog, ...log },
   };
 }
