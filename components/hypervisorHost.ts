@@ -53,6 +53,7 @@ export class HypervisorHost extends pulumi.ComponentResource {
       hypervisor.name,
       {
         host: hypervisor.name,
+        renamedFrom: hypervisor.renamedFrom,
         endpoint: describeEndpoint(hypervisor.endpoint),
         bridge: hypervisor.bridge,
         nic: hypervisor.nic,
@@ -80,9 +81,11 @@ export class HypervisorHost extends pulumi.ComponentResource {
       hypervisor.name,
       {
         host: hypervisor.name,
+        renamedFrom: hypervisor.renamedFrom,
         drvPath: toplevel.drvPath,
         toplevel: toplevel.outPath,
         build: hypervisor.build,
+        buildTimeoutSeconds: hypervisor.buildTimeoutSeconds,
         ...system,
         stopOrder: stopOrder(vms),
         vmDerivations: runners,

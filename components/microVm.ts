@@ -59,6 +59,7 @@ export class MicroVm extends pulumi.ComponentResource {
       `${vm.name}-${volume.name}`,
       {
         host: vm.hypervisor,
+        renamedFrom: vm.renamedFrom,
         machineId: host.machineId,
         vm: vm.name,
         name: volume.name,
@@ -86,13 +87,19 @@ export class MicroVm extends pulumi.ComponentResource {
       vm.name,
       {
         host: vm.hypervisor,
+        renamedFrom: vm.renamedFrom,
         machineId: host.machineId,
         name: vm.name,
         roots: { runner, toplevel, closureInfo },
         build: hypervisor.build,
         packages,
       },
-      { parent: this, dependsOn: host.checks, ...aliasesOf(vm.renamedFrom) },
+      {
+        parent: this,
+        dependsOn: host.checks,
+        ...timeouts(hypervisor.buildTimeoutSeconds, "create", "update"),
+        ...aliasesOf(vm.renamedFrom),
+      },
     );
   }
 
@@ -104,6 +111,7 @@ export class MicroVm extends pulumi.ComponentResource {
       vm.name,
       {
         host: vm.hypervisor,
+        renamedFrom: vm.renamedFrom,
         machineId: host.machineId,
         name: vm.name,
         runner: machine.runner.outPath,
@@ -116,12 +124,13 @@ export class MicroVm extends pulumi.ComponentResource {
         closureInfo: machine.closureInfo.outPath,
         liveSwitch: machine.liveSwitch,
         updatePolicy: vm.updatePolicy,
+        switchTimeoutSeconds: vm.switchTimeoutSeconds,
       },
       {
         parent: this,
         dependsOn,
         protect: vm.protect,
-        ...timeouts(vm.startTimeoutSeconds, "create", "update"),
+        ...timeouts(vm.startTimeoutSeconds, "create", "update", "delete"),
         ...aliasesOf(vm.renamedFrom),
         ...importOptions(vm.import, `${vm.hypervisor}/${vm.name}`, [
           "runner",

@@ -34,6 +34,8 @@ export class Provider extends pulumi.ProviderResource {
 
 export interface HypervisorArgs {
   host: pulumi.Input<string>;
+  /** The name that it had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
   /** How it is reached, for reviewers. The provider uses its own `hosts`. */
   endpoint: pulumi.Input<string>;
   bridge: pulumi.Input<string>;
@@ -61,11 +63,14 @@ export class Hypervisor extends pulumi.CustomResource {
 
 export interface NixosSystemArgs {
   host: pulumi.Input<string>;
+  /** The name that it had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
   drvPath: pulumi.Input<string>;
   /** Store path of config.system.build.toplevel. */
   toplevel: pulumi.Input<string>;
   build: pulumi.Input<"operator" | "host">;
   rebootPolicy: pulumi.Input<"never" | "ifRequired">;
+  buildTimeoutSeconds: pulumi.Input<number>;
   switchTimeoutSeconds: pulumi.Input<number>;
   confirmTimeoutSeconds: pulumi.Input<number>;
   bootTimeoutSeconds: pulumi.Input<number>;
@@ -91,6 +96,8 @@ export class NixosSystem extends pulumi.CustomResource {
 
 export interface VolumeArgs {
   host: pulumi.Input<string>;
+  /** The name that its VM had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
   machineId: pulumi.Input<string>;
   vm: pulumi.Input<string>;
   name: pulumi.Input<string>;
@@ -114,6 +121,8 @@ export class Volume extends pulumi.CustomResource {
 
 export interface NixClosureArgs {
   host: pulumi.Input<string>;
+  /** The name that it had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
   machineId: pulumi.Input<string>;
   name: pulumi.Input<string>;
   /** Name of the GC root -> derivation and output. */
@@ -132,6 +141,8 @@ export class NixClosure extends pulumi.CustomResource {
 
 export interface MicroVmResourceArgs {
   host: pulumi.Input<string>;
+  /** The name that it had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
   machineId: pulumi.Input<string>;
   name: pulumi.Input<string>;
   /** Store path of microvm.nix's declaredRunner. */
@@ -152,6 +163,8 @@ export interface MicroVmResourceArgs {
   /** The guest supports switching to a new system while it runs. */
   liveSwitch: pulumi.Input<boolean>;
   updatePolicy: pulumi.Input<"live" | "restart" | "onNextBoot">;
+  /** Time limit for a live switch in the guest. */
+  switchTimeoutSeconds: pulumi.Input<number>;
 }
 
 /** A VM in the directory layout of microvm.nix. */

@@ -1,6 +1,6 @@
 /** A whole site: the provider with its hosts, every hypervisor, every VM. */
 import * as pulumi from "./pulumi";
-import type { HypervisorModel, SiteModel, SshEndpoint } from "../site/model";
+import type { HypervisorModel, SiteModel } from "../site/model";
 import { requireEntry } from "./evaluation/evaluate";
 import type { FlakeOutput } from "./evaluation/evaluate";
 import { HypervisorHost } from "./hypervisorHost";
@@ -73,11 +73,13 @@ export class Site extends pulumi.ComponentResource {
   }
 }
 
-/** The provider's `hosts`, as provider/hosts/config.ts reads it. */
+/** The provider's `hosts`, as provider/hosts/transport/config.ts reads it. */
 export function hostsJson(hypervisors: HypervisorModel[]): string {
-  const hosts = hypervisors.map((hypervisor): [string, SshEndpoint & { maintenance: boolean }] => [
-    hypervisor.name,
-    { ...hypervisor.endpoint, maintenance: hypervisor.maintenance },
-  ]);
+  const hosts = hypervisors.map((hypervisor): [string, object] => {
+    const { endpoint, renamedFrom, maintenance, shared, parallelism, waitTimeoutSeconds } =
+      hypervisor;
+    const limits = { parallelism, waitTimeoutSeconds };
+    return [hypervisor.name, { ...endpoint, renamedFrom, maintenance, shared, ...limits }];
+  });
   return JSON.stringify(Object.fromEntries(hosts));
 }

@@ -1,5 +1,6 @@
 /** What of a site reaches Pulumi as options of resources, and what its stack tells. */
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
+import { hostsJson } from "../../../components/site";
 import { parseSite } from "../../../site/load";
 import { registerAll } from "./registrations";
 
@@ -73,14 +74,27 @@ test("each resource of a renamed hypervisor has its old name as alias", async ()
 });
 
 test("time limits of the site are those of the resources", async () => {
-  const all = await register(YAML);
+  const all = await register(YAML.replace("system: {}", "system: {}, buildTimeout: 2h"));
   const limits = (key: string) => all.get(key)?.getCustomtimeouts()?.toObject();
   expect(limits("index:Volume kw1-var")).toMatchObject({
     create: "10800s",
     update: "10800s",
     pb_delete: "10800s",
   });
-  expect(limits("index:MicroVm kw1")).toMatchObject({ create: "300s", update: "300s" });
+  expect(limits("index:MicroVm kw1")).toMatchObject({
+    create: "300s",
+    update: "300s",
+    pb_delete: "300s",
+  });
+  expect(limits("index:NixClosure kw1")).toMatchObject({ create: "7200s", update: "7200s" });
+});
+
+test("what a host allows is in the provider's hosts", () => {
+  const text = YAML.replace("system: {}", "parallelism: 9, waitTimeout: 1h, shared: true");
+  expect(JSON.parse(hostsJson(parseSite(text, "/site.yaml").hypervisors))).toMatchObject({
+    hv1: { parallelism: 9, waitTimeoutSeconds: 3600, shared: true, maintenance: false },
+    hv2: { parallelism: 4, waitTimeoutSeconds: 6 * 3600, shared: false },
+  });
 });
 
 test("the stack tells of each VM and of each hypervisor", async () => {

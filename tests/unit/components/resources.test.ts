@@ -77,6 +77,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
   "microvm:index:Hypervisor": () => {
     const args: Required<resources.HypervisorArgs> = {
       host: text,
+      renamedFrom: text,
       endpoint: text,
       bridge: text,
       nic: text,
@@ -91,9 +92,11 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
   "microvm:index:NixosSystem": () => {
     const args: Required<resources.NixosSystemArgs> = {
       host: text,
+      renamedFrom: text,
       drvPath: text,
       toplevel: text,
       build: "host",
+      buildTimeoutSeconds: 1,
       rebootPolicy: "never",
       switchTimeoutSeconds: 1,
       confirmTimeoutSeconds: 1,
@@ -108,6 +111,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
   "microvm:index:Volume": () => {
     const args: Required<resources.VolumeArgs> = {
       host: text,
+      renamedFrom: text,
       machineId: text,
       vm: text,
       name: text,
@@ -123,6 +127,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
   "microvm:index:NixClosure": () => {
     const args: Required<resources.NixClosureArgs> = {
       host: text,
+      renamedFrom: text,
       machineId: text,
       name: text,
       roots: {},
@@ -134,6 +139,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
   "microvm:index:MicroVm": () => {
     const args: Required<resources.MicroVmResourceArgs> = {
       host: text,
+      renamedFrom: text,
       machineId: text,
       name: text,
       runner: text,
@@ -146,6 +152,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       closureInfo: text,
       liveSwitch: true,
       updatePolicy: "live",
+      switchTimeoutSeconds: 1,
     };
     return new resources.MicroVmResource("x", args);
   },
