@@ -10,6 +10,7 @@ import {
   importable,
   interfaceName,
   notAnId,
+  renamedFrom,
   requireMachine,
   storePath,
 } from "../shared/fields";
@@ -39,6 +40,7 @@ const checkModes = z.object({
 
 const inputs = z.object({
   host,
+  renamedFrom,
   endpoint: z
     .string()
     .default("")
@@ -146,6 +148,7 @@ export const hypervisor: Resource<Inputs, State> = {
   outputs,
   timeoutSeconds: 120,
   immutable: { host: "A host keeps its name; add the new one and move VMs." },
+  incidental: ["renamedFrom"],
   mirrored: [],
   id: (wanted) => wanted.host,
 

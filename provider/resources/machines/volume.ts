@@ -155,7 +155,7 @@ export const volume: Resource<Inputs, State> = {
     image: NEVER,
     fsType: NEVER,
   },
-  incidental: ["address"],
+  incidental: ["renamedFrom", "address"],
   mirrored: ["sizeMiB"],
   id: (wanted) =>
     wanted.image === defaultImage(wanted.vm, wanted.name)
