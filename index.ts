@@ -5,6 +5,7 @@
  * - `pulumi-microvm:site`: the site file, relative to the project. Default: `stacks/<stack>.yaml`.
  * - `pulumi-microvm:sshPrivateKey` (secret): a private key for the hosts, beside agent and key files.
  */
+import "./compileCache";
 import "./components/lean";
 import { join, relative, resolve } from "node:path";
 import * as pulumi from "./components/pulumi";

@@ -1,4 +1,5 @@
 /** `lab/run lab [COMMAND]`: the lab's commands. */
+import "../compileCache";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { CommandError, attempt, handOver, run } from "./command";
@@ -13,7 +14,7 @@ import { say, step } from "./progress";
 import { ensureAgent, sshCommand, sshTarget, writeSshConfig } from "./ssh";
 import { stopProcess } from "./state";
 import { statusText } from "./status";
-import { testAll } from "./suite";
+import { testAll, testQuick, testSoak } from "./suite";
 import { verify } from "./verify";
 
 const STACK = "lab";
@@ -129,10 +130,12 @@ async function dispatch([command, ...rest]: string[]): Promise<number> {
       return down().then(() => 0);
     case "verify":
       return verify();
+    case "quick":
+      return testQuick();
     case "test":
-      await requireMachine();
-      await ensureSystemPackages();
       return testAll();
+    case "soak":
+      return testSoak();
     default:
       say(USAGE);
       return 2;
