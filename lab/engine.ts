@@ -19,13 +19,13 @@ const modules = {
     version: VERSION,
     package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     binary: "pulumi",
-    minutes: "5 minutes on 2 cores",
+    duration: "5 to 10 minutes on 2 cores",
   },
   "language-nodejs": {
     version: LANGUAGE_HOST_VERSION,
     package: "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs",
     binary: "pulumi-language-nodejs",
-    minutes: "half a minute",
+    duration: "1 to 2 minutes",
   },
 } as const;
 type ModuleName = keyof typeof modules;
@@ -123,10 +123,10 @@ async function installerScript(): Promise<string | undefined> {
 }
 
 async function build(name: ModuleName): Promise<void> {
-  const { version, package: source, binary, minutes } = modules[name];
+  const { version, package: source, binary, duration } = modules[name];
   if (!isOnPath("go")) throw new Error(`${binary} has to be built, and there is no Go on PATH`);
   await madeOnce(builtDirectory(name), (partial) =>
-    step(`building ${binary} ${version} from its Go module (about ${minutes})`, async () => {
+    step(`building ${binary} ${version} from its Go module (takes ${duration})`, async () => {
       mkdirSync(partial, { recursive: true });
       const flags = `-s -w -X ${VERSION_VARIABLE}=${version}`;
       await run(

@@ -21,8 +21,8 @@ export const SOAK = selection.soak;
 export const SELECTION = SOAK ? "every row" : `rows of TEST_SEED=${selection.seed}`;
 
 /**
- * Up to `count` of the rows, in their order, always with the first and the last. Each table has
- * its own choice, which does not depend on what other tables there are.
+ * Up to `count` of the rows, in their order. Each table has its own choice, which does not depend
+ * on what other tables there are.
  */
 export function sampled<T>(
   table: string,
@@ -31,26 +31,24 @@ export function sampled<T>(
   { soak, seed }: Selection = selection,
 ): T[] {
   if (soak || rows.length <= count) return [...rows];
-  const last = rows.length - 1;
-  const between = Array.from({ length: last - 1 }, (_, index) => index + 1);
   const rank = (index: number): string =>
     createHash("sha256").update(`${seed}/${table}/${index}`).digest("hex");
-  const chosen = between
-    .map((index) => ({ index, rank: rank(index) }))
+  const chosen = rows
+    .map((_, index) => ({ index, rank: rank(index) }))
     .sort((a, b) => (a.rank < b.rank ? -1 : 1))
-    .slice(0, Math.max(0, count - 2))
-    .map(({ index }) => index);
-  const taken = new Set([0, last, ...chosen]);
-  return rows.filter((_, index) => taken.has(index));
+    .slice(0, count);
+  const indices = new Set(chosen.map(({ index }) => index));
+  return rows.filter((_, index) => indices.has(index));
 }
 
-/** The same for steps that have numbers: some of 1 to `last`. */
+/** Some of the steps 1 to `last`: the first, the last, and up to `between` of the others. */
 export function sampledSteps(
   table: string,
   last: number,
-  count: number,
+  between: number,
   of: Selection = selection,
 ): number[] {
   const steps = Array.from({ length: last }, (_, index) => index + 1);
-  return sampled(table, steps, count, of);
+  if (last <= 2) return steps;
+  return [1, ...sampled(table, steps.slice(1, -1), between, of), last];
 }
