@@ -18,13 +18,13 @@ import { testAll, testQuick, testSoak } from "./suite";
 import { verify } from "./verify";
 
 const STACK = "lab";
-const USAGE = `usage: npm run lab                     everything, up to \`pulumi up\` of stack lab
-       npm run lab -- hosts-up         everything but the \`pulumi up\`
-       npm run lab -- status           what runs
+const USAGE = `usage: npm run lab                     starts it and runs \`pulumi up\` of stack lab
+       npm run lab -- hosts-up         the same without \`pulumi up\`
+       npm run lab -- status           lists hosts and VMs
        npm run --silent lab -- exec CMD...       a command in the lab's environment
        npm run --silent lab -- ssh HOST CMD...   a command on a host or guest, or a shell
-       npm run lab -- reboot [--hard] HOST       --hard: as when its power fails
-       npm run lab -- down             removes all of it, but caches and system packages`;
+       npm run lab -- reboot [--hard] HOST       --hard: as in a power failure
+       npm run lab -- down             removes everything except caches and system packages`;
 
 async function up(): Promise<number> {
   await hostsUp();
@@ -69,7 +69,7 @@ async function down(): Promise<void> {
   say(`  kept: system packages, the Nix store, and the cache ${cacheDirectory}`);
 }
 
-/** What Pulumi and the program wrote into the checkout for stack lab, unless it is in git. */
+/** Files in the checkout that Pulumi and the program wrote for stack lab, unless in git. */
 async function removeStackFiles(): Promise<void> {
   rmSync(join(checkout, ".site", STACK), { recursive: true, force: true });
   const settings = `Pulumi.${STACK}.yaml`;
@@ -107,7 +107,7 @@ function requireUp(): void {
   const stopped: LabHost[] = HOSTS.filter((host) => !isUp(host));
   if (stopped.length > 0) {
     const names = stopped.map((host) => host.name).join(" and ");
-    throw new Error(`the lab is not up (${names} does not run): npm run lab`);
+    throw new Error(`the lab is not up (${names} stopped). Start it: npm run lab`);
   }
 }
 
