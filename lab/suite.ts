@@ -14,7 +14,7 @@ import { verify } from "./verify";
 /** Environment variables that tests/selection.ts and the models read. */
 type Selection = Record<string, string>;
 
-interface Result {
+export interface Result {
   passed: number;
   failed: number;
   /** Of the command that ran the part. */
@@ -27,10 +27,13 @@ const report = z.object({
   numRuntimeErrorTestSuites: z.number(),
 });
 
-/** Without the lab and without Nix: types, lint, unit tests, scripts in a sandbox, gRPC. */
+/** What needs neither the lab nor Nix. */
+const QUICK = ["unit", "scripts", "grpc"];
+
+/** Types, lint, unit tests, scripts in a sandbox, gRPC. */
 export async function testQuick(): Promise<number> {
   const selection = bySeed();
-  return summed(selection, quick(selection));
+  return summed(selection, [verified, () => jest(selection, QUICK)]);
 }
 
 /** Everything. Tables of crash rows are sampled. */
@@ -47,11 +50,11 @@ export async function testSoak(): Promise<number> {
 async function everything(selection: Selection): Promise<number> {
   await requireMachine();
   await ensureSystemPackages();
-  return summed(selection, [...quick(selection), () => scenarios(selection)]);
-}
-
-function quick(selection: Selection): (() => Promise<Result>)[] {
-  return [verified, () => jest(selection, ["unit", "scripts", "grpc"])];
+  return summed(selection, [
+    verified,
+    () => jest(selection, [...QUICK, "nix"]),
+    () => scenarios(selection),
+  ]);
 }
 
 const randomSeed = (): string => String(Math.floor(Math.random() * 1_000_000));
@@ -64,13 +67,21 @@ async function summed(selection: Selection, parts: (() => Promise<Result>)[]): P
   say(`tests: ${repeat}`);
   const results: Result[] = [];
   for (const part of parts) results.push(await part());
+  const { good, line } = summary(results);
+  if (!good) say(`tests: ${repeat}`);
+  process.stdout.write(`${line}\n`);
+  return good ? 0 : 1;
+}
+
+/** `good`: no test failed, nor did a command that ran them. */
+export function summary(results: readonly Result[]): { good: boolean; line: string } {
   const sum = (of: (result: Result) => number): number =>
     results.reduce((total, result) => total + of(result), 0);
   const failed = sum((result) => result.failed);
-  const good = failed === 0 && results.every(({ code }) => code === 0);
-  if (!good) say(`tests: ${repeat}`);
-  process.stdout.write(`${sum(({ passed }) => passed)} passed, ${failed} failed\n`);
-  return good ? 0 : 1;
+  return {
+    good: failed === 0 && results.every(({ code }) => code === 0),
+    line: `${sum(({ passed }) => passed)} passed, ${failed} failed`,
+  };
 }
 
 /** Counts as one test only where it fails. */
@@ -79,15 +90,11 @@ async function verified(): Promise<Result> {
   return { passed: 0, failed: code, code };
 }
 
-/**
- * The lab's scenarios, and the tests that need the Nix that the lab installs. A lab that was not up
- * before is removed again.
- */
+/** The lab's scenarios. A lab that was not up before is removed again. */
 async function scenarios(selection: Selection): Promise<Result> {
   const wasUp = HOSTS.every((host) => isUp(host));
   const up = await handOver(["lab/run", "lab", "hosts-up"], { cwd: checkout });
-  const result =
-    up === 0 ? await jest(selection, ["nix", "lab"]) : { passed: 0, failed: 1, code: up };
+  const result = up === 0 ? await jest(selection, ["lab"]) : { passed: 0, failed: 1, code: up };
   if (!wasUp) await handOver(["lab/run", "lab", "down"], { cwd: checkout });
   return result;
 }
@@ -112,7 +119,7 @@ async function jest(selection: Selection, projects: string[]): Promise<Result> {
 }
 
 /** A file that does not load has no tests to count. A jest that was killed writes no report. */
-function counts(output: string): Pick<Result, "passed" | "failed"> {
+export function counts(output: string): Pick<Result, "passed" | "failed"> {
   const text = existsSync(output) ? readFileSync(output, "utf8") : "";
   if (text === "") return { passed: 0, failed: 1 };
   const result = report.parse(JSON.parse(text));
