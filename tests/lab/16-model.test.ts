@@ -77,7 +77,7 @@ class World {
     await gone(plugins);
   }
 
-  /** The state is true. Whatever came before, the next `up` converges, and then nothing is to do. */
+  /** The state is true. Whatever came before, the next `up` converges; then nothing is left to do. */
   async check(): Promise<void> {
     await quietly("refresh", "--skip-preview");
     await expectTrueState();
