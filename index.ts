@@ -6,6 +6,7 @@
  * - `pulumi-microvm:sshPrivateKey` (secret): a private key for the hosts. Agent and key files are
  *   used too.
  */
+import "./compileCache";
 import "./components/sdkDiagnostics";
 import { join, relative, resolve } from "node:path";
 import * as pulumi from "./components/pulumi";

@@ -1,4 +1,5 @@
 /** Entry of the plugin: serves on a free port of loopback, prints it, and ends when the engine does. */
+import "../compileCache";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
