@@ -35,6 +35,8 @@ export interface Operator {
   waitSeconds: number;
 }
 
+/** How long a host may take until its first word about an operation. */
+const START_SECONDS = 120;
 const REATTACH_ATTEMPTS = 5;
 /** What the work's own limit leaves for the operation's report and its probe. */
 const REPORT_MS = 60_000;
@@ -52,8 +54,14 @@ export async function operate(
   const wait = new Wait(transport.name, { deadline, signal: call.signal });
   const run = { ...sent(call, operation, probe, waitSeconds), wait, onStatus: call.status };
   const limits = { waiting: waitSeconds, working: operation.seconds };
+  let isConnecting = false;
   const onStage = (stage: Stage): void => {
-    wait.extend(Math.min(call.deadline, deadlineOf(limits[stage])));
+    if (stage !== "connecting") wait.extend(Math.min(call.deadline, deadlineOf(limits[stage])));
+    // All attempts to start it have one limit.
+    else if (!isConnecting) {
+      isConnecting = true;
+      wait.extend(Date.now() + Math.min(operation.seconds, START_SECONDS) * 1000);
+    }
   };
   return untilAnswered({ ...run, onStage }, transport, call, operation.script);
 }

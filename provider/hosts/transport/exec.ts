@@ -15,7 +15,11 @@ const MAX_OUTPUT_LINES = 50_000;
 const MAX_STDERR_BYTES = 8 * 1024;
 const MAX_MARKER = 4096;
 
-export type Stage = "waiting" | "working";
+/**
+ * connecting: it has a session, and no word from the script yet; waiting: the script waits for a lock
+ * or a slot; working: it has what it needs.
+ */
+export type Stage = "connecting" | "waiting" | "working";
 
 export interface Run {
   script: string;
@@ -23,7 +27,7 @@ export interface Run {
   payload?: string;
   wait: Wait;
   onStatus?: (text: string) => void;
-  /** The script waits for a lock or a slot, or has what it needs and works. */
+  /** How far it is. */
   onStage?: (stage: Stage) => void;
   /** The lines are for people: bytes that are not UTF-8 are replaced. Otherwise they are an error. */
   freeText?: boolean;
@@ -170,7 +174,7 @@ class Markers {
   }
 }
 
-function isStage(text: string): text is Stage {
+function isStage(text: string): text is "waiting" | "working" {
   return text === "waiting" || text === "working";
 }
 

@@ -50,6 +50,7 @@ export class Transport {
   }
 
   private async runOnce(run: Run, doing: string): Promise<string[]> {
+    run.onStage?.("connecting");
     const client = await this.connection.join(run.wait);
     try {
       const channel = await openChannel(this.name, client, this.user !== "root", run.wait);
