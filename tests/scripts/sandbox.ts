@@ -34,6 +34,7 @@ export interface Ran {
 
 export class Sandbox {
   readonly root = fs.mkdtempSync(join(tmpdir(), "pulumi-microvm-box-"));
+  private readonly copies = new Set<string>();
 
   /** `realFileSystems`: e2fsprogs and blkid are this machine's. */
   constructor({ realFileSystems = false } = {}) {
@@ -280,18 +281,21 @@ exit ${code}
   }
 
   /** Keeps the state as it is now, for `restore`. */
-  save(): void {
-    fs.cpSync(this.root, `${this.root}.saved`, { recursive: true, verbatimSymlinks: true });
+  save(name = "saved"): void {
+    const copy = `${this.root}.${name}`;
+    this.copies.add(copy);
+    fs.rmSync(copy, { recursive: true, force: true });
+    fs.cpSync(this.root, copy, { recursive: true, verbatimSymlinks: true });
   }
 
-  restore(): void {
+  restore(name = "saved"): void {
     fs.rmSync(this.root, { recursive: true });
     const options = { recursive: true, verbatimSymlinks: true, preserveTimestamps: true };
-    fs.cpSync(`${this.root}.saved`, this.root, options);
+    fs.cpSync(`${this.root}.${name}`, this.root, options);
   }
 
   remove(): void {
-    for (const path of [this.root, `${this.root}.saved`]) {
+    for (const path of [this.root, ...this.copies]) {
       fs.rmSync(path, { recursive: true, force: true });
     }
   }
