@@ -130,6 +130,25 @@ const DOING: Record<Stage, string> = {
   authenticating: "logging in to",
 };
 
+/** What the errors of a login say of where the pin comes from, and what to do. */
+export interface Advice {
+  /** `the site`: what pins the key. */
+  pinnedBy: string;
+  wrongKey: string;
+  refused: string;
+  unreachable: string;
+}
+
+const HOST_ADVICE: Advice = {
+  pinnedBy: "the site",
+  wrongKey:
+    "Find out why. If the host was reinstalled, put its new public key into the site as hostKey.",
+  refused:
+    "Load the operator's key into the SSH agent, or name it in ssh.identityFiles of the site.",
+  unreachable:
+    "Check the address and the network; `maintenance: true` on the hypervisor leaves it aside.",
+};
+
 /** Logs in over a stream that is there already, as to a guest through its hypervisor. */
 export function login(
   name: string,
@@ -137,8 +156,9 @@ export function login(
   config: ProviderConfig,
   wait: Wait,
   sock: Duplex,
+  advice: Advice,
 ): Promise<Client> {
-  return handshake(name, hop, config, wait, sock, LOGIN_TIMEOUT_MS);
+  return handshake(name, hop, config, wait, sock, LOGIN_TIMEOUT_MS, advice);
 }
 
 function handshake(
@@ -148,6 +168,7 @@ function handshake(
   wait: Wait,
   sock: Duplex | undefined,
   timeoutMs = CONNECT_TIMEOUT_MS,
+  advice = HOST_ADVICE,
 ): Promise<Client> {
   const methods = authMethods(hop.user, config);
   const where = `${hop.address}:${hop.port}`;
@@ -163,7 +184,7 @@ function handshake(
     const fail = (error: Error): void => {
       wait.signal.removeEventListener("abort", abort);
       client.destroy();
-      reject(explain(`${name} (${where})`, hop, error, progress));
+      reject(explain(`${name} (${where})`, hop, error, progress, advice));
     };
     const abort = (): void => {
       client.destroy();
@@ -208,13 +229,14 @@ function explain(
   hop: SshHop,
   error: Error & { level?: string; code?: unknown },
   progress: Progress,
+  advice: Advice,
 ): ProviderError {
   if (progress.shown !== undefined) {
     const expected = fingerprint(keyBlob(hop.hostKey));
     return new ProviderError(
       "host-key",
-      `${where}: the host showed the key ${progress.shown}, the site pins ${expected}; nothing was sent to it`,
-      "Find out why. If the host was reinstalled, put its new public key into the site as hostKey.",
+      `${where}: the host showed the key ${progress.shown}, ${advice.pinnedBy} pins ${expected}; nothing was sent to it`,
+      advice.wrongKey,
     );
   }
   if (error.level === "agent") {
@@ -228,7 +250,7 @@ function explain(
     return new ProviderError(
       "authentication",
       [`${where}: the host refused every key for user ${hop.user}`, ...progress.leftOut].join("; "),
-      "Load the operator's key into the SSH agent, or name it in ssh.identityFiles of the site.",
+      advice.refused,
     );
   }
   if (droppedAtOnce(error, progress)) {
@@ -244,7 +266,7 @@ function explain(
   return new ProviderError(
     "unreachable",
     `${where}: can't be reached: ${text}`,
-    "Check the address and the network; `maintenance: true` on the hypervisor leaves it aside.",
+    advice.unreachable,
   );
 }
 

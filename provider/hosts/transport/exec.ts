@@ -27,6 +27,8 @@ export interface Run {
   payload?: string;
   wait: Wait;
   onStatus?: (text: string) => void;
+  /** A channel was opened, and the script goes over it. */
+  onSent?: () => void;
   /** How far it is. */
   onStage?: (stage: Stage) => void;
   /** The lines are for people: bytes that are not UTF-8 are replaced. Otherwise they are an error. */
@@ -166,8 +168,8 @@ class Markers {
     // A marker is short; the rest of a long line is no marker.
     this.rest = (lines.pop() ?? "").slice(0, MAX_MARKER);
     const ours = lines.filter((line) => line.startsWith(this.nonce));
-    const stage = ours.map((line) => line.slice(this.nonce.length + 1)).findLast(isStage);
-    if (stage !== undefined) onStage?.(stage);
+    const stages = ours.map((line) => line.slice(this.nonce.length + 1)).filter(isStage);
+    for (const stage of stages) onStage?.(stage);
     const prefix = `${this.nonce} status `;
     const latest = ours.findLast((line) => line.startsWith(prefix))?.slice(prefix.length);
     if (latest !== undefined) onStatus?.(printable(Buffer.from(latest, "latin1").toString("utf8")));

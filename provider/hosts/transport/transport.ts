@@ -55,6 +55,7 @@ export class Transport {
     try {
       const channel = await openChannel(this.name, client, this.user !== "root", run.wait);
       run.wait.doing = () => doing;
+      run.onSent?.();
       return await exec(this.name, channel, run);
     } catch (error) {
       // The host allows fewer sessions than we have: the ends of the others make room.

@@ -67,6 +67,10 @@ begin() {
   errors=$RUN/operations/$p_operation/errors
   exec 3>&2 2>"$errors"
   trap conclude EXIT
+  if [ -n "$STATE" ]; then make_state; fi
+}
+
+make_state() {
   mkdir -p "$STATE"
   [ "$(stat -c %a "$STATE")" = 755 ] || chmod 0755 "$STATE"
 }
