@@ -98,9 +98,11 @@ test("a machine that may be away is waited for that long, and not longer", async
 });
 
 test("an operation that reports no stage ends long before the limit of waits", async () => {
-  const { result, seconds } = await run([hangs()]);
+  const { result, seconds } = await run([hangs()], { seconds: 600 });
   expect(result).toMatchObject({ reason: "deadline" });
   expect(seconds).toBe(REPORT_SECONDS);
+  // Nor does it take longer than its own work may.
+  expect((await run([hangs()], { seconds: 10 })).seconds).toBe(10);
 });
 
 test.each<[Stage[], number]>([
