@@ -12,8 +12,8 @@ import type { Inputs, State } from "./microVmState";
 const ANSWER_SECONDS = 60;
 /** What registering the system and ending a switch that takes too long may add to the switch. */
 const MARGIN_SECONDS = 30;
-/** After the switch the guest waits so long for its confirmation, and then goes back by itself. */
-const CONFIRM_SECONDS = 90;
+/** The longest time that a guest waits for its confirmation before it goes back by itself. */
+const MAX_CONFIRM_SECONDS = 90;
 
 /**
  * Ends a live switch that was begun on the host: the guest is switched unless an earlier run has
@@ -70,9 +70,14 @@ class SwitchedGuest {
   private switchParameters(): Record<string, string> {
     return {
       switch_seconds: String(this.wanted.switchTimeoutSeconds),
-      confirm_seconds: String(CONFIRM_SECONDS),
+      confirm_seconds: String(this.confirmSeconds()),
       by: "provider",
     };
+  }
+
+  /** A guest that may take as long to switch may take as long to be reached again. */
+  private confirmSeconds(): number {
+    return Math.min(MAX_CONFIRM_SECONDS, this.wanted.switchTimeoutSeconds);
   }
 
   private read(): Promise<GuestFacts> {
@@ -89,7 +94,7 @@ class SwitchedGuest {
         machineId: this.machineId,
         parameters,
         seconds: switchTimeoutSeconds + MARGIN_SECONDS,
-        reconnectSeconds: switchTimeoutSeconds + CONFIRM_SECONDS,
+        reconnectSeconds: switchTimeoutSeconds + this.confirmSeconds(),
       });
     } catch (error) {
       if (!(error instanceof ProviderError) || error.reason !== "wrong-machine") throw error;
