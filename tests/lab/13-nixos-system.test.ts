@@ -94,26 +94,26 @@ describe("a system that is no good goes back", () => {
   test("whose switch-to-configuration fails, by what its exit code means", async () => {
     await want(`echo the disk is on fire >&2; exit 1\n`);
     const text = await failingUp();
-    expect(text).toMatch(/exit code 4: units failed.*The host went back to/s);
+    expect(text).toMatch(/exit code 4: units failed.*The host rolled back to/s);
     expect(text).toContain(before);
     await expectToldBack();
   });
 
   test("whose switch hangs", async () => {
     await want("sleep infinity\n");
-    expect(await failingUp()).toMatch(/did not end within 10 s.*The host went back to/s);
+    expect(await failingUp()).toMatch(/did not end within 10 s.*The host rolled back to/s);
     await expectToldBack();
   });
 
   test("that takes the bridge down", async () => {
     await want("ip link set br0 down\n");
-    expect(await failingUp()).toMatch(/was not confirmed: .*The host went back to/s);
+    expect(await failingUp()).toMatch(/was not confirmed: .*The host rolled back to/s);
     await expectToldBack();
   });
 
   test("that stops sshd", async () => {
     await want("systemctl stop ssh.service\n");
-    expect(await failingUp()).toMatch(/was not confirmed: .*The host went back to/s);
+    expect(await failingUp()).toMatch(/was not confirmed: .*The host rolled back to/s);
     await expectToldBack();
   });
 

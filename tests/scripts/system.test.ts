@@ -136,7 +136,7 @@ test.each([
   const ran = box.run("system-switch", system(box, {}, "lab", code));
   expect(ran.code).toBe(1);
   expect(ran.output).toContain(meaning);
-  expect(ran.output).toContain("The host went back to");
+  expect(ran.output).toContain("The host rolled back to");
   expect(box.running()).toEqual({ current: "a", phase: "none" });
   expect(existsSync(box.path("state", "systems", "rolled-back"))).toBe(true);
 });
@@ -218,7 +218,7 @@ test("what was rolled back can't be confirmed any more", () => {
   expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);
   const ran = box.run("system-confirm", system(box));
   expect(ran.code).toBe(1);
-  expect(ran.output).toContain("does not wait for a confirmation any more");
+  expect(ran.output).toContain("cannot be confirmed: its trial has ended");
 });
 
 test("a boot that was asked for can't be confirmed before it", () => {
@@ -261,7 +261,7 @@ test("where there is no way back, another system can still be tried", () => {
   box.write("store/a/bin/switch-to-configuration", "#!/bin/sh\nexit 1\n");
   const failed = box.run("system-switch", { ...good, ...ROLL_BACK });
   expect(failed.code).toBe(1);
-  expect(failed.output).toMatch(/the way back to .* failed: exit code 1/);
+  expect(failed.output).toMatch(/the rollback to .* failed: exit code 1/);
   expect(box.running()).toEqual({ current: "b", phase: "rolling-back" });
 
   const other = { ...good, toplevel: box.makeSystem("c") };

@@ -70,7 +70,7 @@ start_timer() {
 # only when it comes to it.
 arm() {
   [ -e "$before" ] || return 0
-  insist start_timer || fail operation "systemd did not start the timer of the way back: $said"
+  retry start_timer || fail operation "systemd did not start the rollback timer: $printed"
 }
 
 # A switch of before may still run: NixOS lets but one be made at a time.
