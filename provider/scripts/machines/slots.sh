@@ -13,12 +13,13 @@ take_slot() {
   lock 9 slots
   waited=0
   until try_slot "$@"; do
+    slots="$p_parallelism slots (used by$holders)"
     if [ "$waited" = 0 ]; then
       waiting
-      status "waiting for one of $p_parallelism slots (used by$holders)"
+      status "waiting for one of $slots"
     fi
     [ "$waited" -lt "$p_wait_seconds" ] || fail deadline \
-      "timed out after $p_wait_seconds s waiting for one of $p_parallelism slots (used by$holders)" \
+      "timed out after $p_wait_seconds s waiting for one of $slots" \
       "Increase parallelism of the hypervisor, or wait until the other VMs have started."
     sleep 1
     waited=$((waited + 1))

@@ -73,7 +73,7 @@ require_whole() {
   [ "$p_fs" = ext4 ] || return 0
   file_system_bytes
   [ "$size" -ge "$stated" ] || fail data-loss \
-    "$image_name has $size bytes, its file system $stated: the end is missing; nothing was changed" \
+    "$image_name has $size bytes, its file system $stated: the end is missing; nothing changed" \
     "Restore the whole image."
 }
 
@@ -161,7 +161,7 @@ grow_running() {
   drive=
   if [ "$vmm" = qemu ]; then drive=$(qemu_drive "$p_image"); fi
   [ -n "$drive" ] || fail operation \
-    "$image_name can't grow while its VM runs: this takes QEMU with a control socket (microvm.socket)" \
+    "$image_name can't grow while its VM runs: this takes QEMU and microvm.socket" \
     "Set running: false on $p_vm, run up, and then change the size."
   begin_growth
   extend_image
