@@ -131,7 +131,7 @@ describe("a preview", () => {
     [
       "another file system",
       () => execFileSync("mkswap", ["-q", image]),
-      /holds swap, not ext4; nothing was changed/,
+      /holds swap, not ext4; it is never formatted again/,
     ],
     [
       "no file system",

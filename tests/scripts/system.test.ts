@@ -159,7 +159,7 @@ test("a system that can't be switched to is refused before anything is armed", (
   rmSync(box.path("store", "b", "bin", "switch-to-configuration"));
   const ran = box.run("system-switch", parameters);
   expect(ran.code).toBe(1);
-  expect(ran.output).toContain("one with system.switch.enable = false");
+  expect(ran.output).toContain("do not set system.switch.enable = false");
   expect(box.running()).toEqual({ current: "a", phase: "none" });
   expect(armed()).toBe(false);
 });
@@ -172,7 +172,7 @@ describe("a reboot is refused", () => {
     [
       "without systemd-boot",
       (files) => files.write("bin/bootctl", "#!/bin/sh\nexit 1\n"),
-      "systemd-boot is not installed here",
+      "systemd-boot is not installed on this host",
     ],
     [
       "into a system that would not end a boot on trial",
@@ -186,7 +186,7 @@ describe("a reboot is refused", () => {
           "store/a/bin/switch-to-configuration",
           '#!/bin/sh\nmkdir -p "$BOX/systems/loader"\necho default nixos-generation-99.conf >"$BOX/systems/loader/loader.conf"\n',
         ),
-      "boot.loader.systemd-boot.configurationLimit must be 2 or more",
+      "boot.loader.systemd-boot.configurationLimit to 2 or more",
     ],
     [
       "of another stack's host",
@@ -231,7 +231,7 @@ test("a boot that was asked for can't be confirmed before it", () => {
 
 describe("the unit that ends a boot on trial", () => {
   const restarts = (): boolean =>
-    box.journal().some((line) => line.includes("restarting into the system before"));
+    box.journal().some((line) => line.includes("rebooting into the previous system"));
   const bootOnTrial = (): void => {
     for (const name of ["switch", "confirm", "reboot"]) {
       const parameters = system(box, { boot_seconds: "0" });
