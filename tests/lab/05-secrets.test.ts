@@ -78,7 +78,8 @@ async function searchOperator(): Promise<string> {
   const script =
     "umask 077; f=$(mktemp); cat > $f; " +
     'grep -raFlf $f "${PULUMI_BACKEND_URL#file://}" "$PULUMI_HOME" /nix/store .site 2>/dev/null; ' +
-    'find "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}" "${TMPDIR:-/tmp}" -xdev -type f -size -1024k ! -path "$f" ' +
+    'find "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}" "${TMPDIR:-/tmp}" -xdev -type f -size -1024k ' +
+    '! -path "$f" ' +
     "! -path '*/pulumi-microvm-canary-*' -exec grep -aFlf $f {} + 2>/dev/null; rm $f";
   return (await lab(["exec", "sh", "-c", script], canary)).text.trim();
 }

@@ -60,7 +60,7 @@ test("without import: true the VM is refused, and the error names the remedy", a
   expect(text).toMatch(/import: true/);
 });
 
-test("import: true adopts the VM and its volumes without a stop; then there are no changes", async () => {
+test("import: true adopts the VM and its volumes without a stop of the VM", async () => {
   const before = await bootId("kw8");
   await site.set({ "vms.kw8": { ...kw8, import: true } });
   const planned = await preview();

@@ -72,7 +72,7 @@ test("its guest does not answer in time", async () => {
   );
 }, 400_000);
 
-test("a new VM that does not start has no previous runner: the error shows its journal", async () => {
+test("if a new VM does not start, the error shows its journal", async () => {
   await site.set({
     "vms.kw9": {
       hypervisor: "hv2",

@@ -107,7 +107,7 @@ describe("a runner that does not build", () => {
   const broken =
     'if [ "$machineName" = kw1 ]; then sleep 15; echo no such kernel module >&2; exit 3; fi';
 
-  test("fails the run with its log; no VM changes, although other closures are copied", async () => {
+  test("fails the run with its log; no VM changes, but other closures are copied", async () => {
     const before = await boots();
     const runners = await installed();
     flake.changeRunners(broken);

@@ -195,7 +195,7 @@ describe("a system with another kernel", () => {
     await expectNoChanges();
   });
 
-  test("is not booted if a VM does not build: no VM stops, and the host does not reboot", async () => {
+  test("is not booted if a VM does not build: neither VMs nor the host stop", async () => {
     const boot = await bootOf();
     const before = await current();
     const guestsBefore = await guests();
