@@ -54,7 +54,7 @@ export class Reader {
     let value = 0;
     for (let factor = 1; ; factor *= 128) {
       const byte = this.bytes[this.at];
-      if (byte === undefined) throw endsTooEarly();
+      if (byte === undefined) throw truncated();
       this.at += 1;
       value += (byte & 127) * factor;
       if (byte < 128) return value;
@@ -65,7 +65,7 @@ export class Reader {
   end(): number {
     const length = this.varint();
     const end = this.at + length;
-    if (end > this.bytes.length) throw endsTooEarly();
+    if (end > this.bytes.length) throw truncated();
     return end;
   }
 
@@ -136,14 +136,14 @@ export class Reader {
   }
 
   private number(): number {
-    if (this.at + 8 > this.bytes.length) throw endsTooEarly();
+    if (this.at + 8 > this.bytes.length) throw truncated();
     const number = this.bytes.readDoubleLE(this.at);
     this.at += 8;
     return number;
   }
 }
 
-function endsTooEarly(): Error {
+function truncated(): Error {
   return new Error("a protobuf message is truncated");
 }
 
