@@ -4,6 +4,7 @@ import { changesBetween, isIgnored } from "./diff";
 import type { Changes } from "./diff";
 import { PartialFailure, ProviderError, messageOf } from "./errors";
 import { RecordedInputs } from "./recordedInputs";
+import { within } from "./hosts/wait/wait";
 import type { Context, HostBound, InputFault, Resource } from "./resource";
 import { Secret, UNKNOWN, containsUnknown, equal, markLike, reveal, toMap, toValue } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
@@ -55,6 +56,7 @@ export interface BoundResource {
 }
 
 const LOOK_AGAIN_MS = 20_000;
+const LOOK_SECONDS = 120;
 
 export function bind<I extends HostBound, S extends object>(
   resource: Resource<I, S>,
@@ -102,8 +104,10 @@ export function bind<I extends HostBound, S extends object>(
   ): Promise<ValueMap> => {
     if (containsUnknown(news)) return predicted(news, undefined);
     const inputs = parse(news);
-    const observed = await resource.observe(context, inputs, recorded);
-    await resource.refuse?.(context, inputs, observed, recorded);
+    // Nothing is waited for but the host itself.
+    const looking = within(context, Math.min(context.workSeconds, LOOK_SECONDS));
+    const observed = await resource.observe(looking, inputs, recorded);
+    await resource.refuse?.(looking, inputs, observed, recorded);
     if (preview) {
       explain?.(inputs, observed);
       return predicted(news, observed);

@@ -160,7 +160,8 @@ export class Provider {
     if (this.pool === undefined) throw new Error("Configure was not called");
     const urn = request.getUrn();
     const asked = request.getTimeout?.() ?? 0;
-    const seconds = readsOnly ? READ_TIMEOUT_SECONDS : LONGEST_CALL_SECONDS;
+    const reading = asked > 0 ? asked : READ_TIMEOUT_SECONDS;
+    const seconds = readsOnly ? reading : LONGEST_CALL_SECONDS;
     return {
       urn,
       deadline: Date.now() + seconds * 1000,

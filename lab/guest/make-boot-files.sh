@@ -10,9 +10,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/tree
 
-# busybox has most programs. Its `head -c` reads more from a pipe than it prints, and its shell
-# always uses that one.
-PROGRAMS="/bin/busybox /bin/dash /usr/bin/head /usr/sbin/sshd /usr/sbin/resize2fs /usr/sbin/blkid"
+# busybox has most programs. Its `head -c` reads more from a pipe than it prints, its shell always
+# uses that one, its `tail` has no --pid, and it has no flock.
+PROGRAMS="/bin/busybox /bin/dash /usr/bin/head /usr/bin/tail /usr/bin/flock /usr/sbin/sshd \
+  /usr/sbin/resize2fs /usr/sbin/blkid"
 # In the order in which they are loaded.
 MODULES="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk \
   failover net_failover virtio_net virtio_balloon virtio-rng fuse virtiofs"
@@ -49,6 +50,9 @@ make_tree() {
   for program in $PROGRAMS; do add_program "$program"; done
   ln -s dash "$tree/bin/sh"
   install -m 0755 "$source/init.sh" "$tree/init"
+  for name in systemd-run systemctl; do
+    install -m 0755 "$source/$name.sh" "$tree/usr/bin/$name"
+  done
   add_modules
 }
 

@@ -2,7 +2,6 @@
 import { Client } from "ssh2";
 import { ProviderError, messageOf } from "../errors";
 import { fingerprint, keyBlob, pinned } from "./transport/connection";
-import type { HostFacts } from "./facts/hostFacts";
 import type { Hypervisor } from "./host";
 import type { Call } from "./operations/operation";
 import { printable } from "./transport/printable";
@@ -17,13 +16,6 @@ export interface GuestAddress {
 /** With the host key that was made for it. */
 export interface Guest extends GuestAddress {
   hostKey: string;
-}
-
-/** The key that the hypervisor made for the guest. */
-export function requirePin(facts: HostFacts, name: string): string {
-  const hostKey = facts.vms.get(name)?.hostKey;
-  if (hostKey !== undefined) return hostKey;
-  throw new ProviderError("guest", `${name}: there is no SSH host key to pin on its hypervisor`);
 }
 
 /** A guest on an emulated or crowded processor takes its time for the key exchange. */

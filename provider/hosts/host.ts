@@ -15,6 +15,8 @@ export interface HostOptions<F extends Taken> {
   probe: Probe<F>;
   /** How long an operation may wait for locks and slots, seconds. */
   waitSeconds: number;
+  /** Called with the facts whenever they were read anew. */
+  onFacts?: (facts: F) => void;
 }
 
 /** A hypervisor, or a guest that is reached through one: the same code for both. */
@@ -25,7 +27,7 @@ export class Host<F extends Taken> {
     readonly transport: Transport,
     private readonly options: HostOptions<F>,
   ) {
-    this.facts = new FactsCache(transport, options.probe);
+    this.facts = new FactsCache(transport, options.probe, options.onFacts);
   }
 
   get name(): string {

@@ -1,20 +1,18 @@
 /** The machines of one provider process: each at most once, so connection and probe are shared. */
-import type { Call } from "./operations/operation";
 import { Trials } from "./operations/trials";
 import { GUEST_PROBE } from "./facts/guestFacts";
 import type { GuestFacts } from "./facts/guestFacts";
 import { HOST_PROBE } from "./facts/hostFacts";
 import type { HostFacts } from "./facts/hostFacts";
-import { requirePin } from "./guest";
 import type { GuestAddress } from "./guest";
+import { GuestLogin } from "./guestLogin";
 import { Host } from "./host";
 import type { Hypervisor } from "./host";
 import { hostConfig } from "./transport/config";
 import type { HostConfig, ProviderConfig } from "./transport/config";
-import { connect, login } from "./transport/connection";
+import { connect } from "./transport/connection";
 import { Transport } from "./transport/transport";
 import { Limiter } from "./wait/limit";
-import type { Wait } from "./wait/wait";
 
 const BUILDS_AT_ONCE = 2;
 /** Each copy asks the host what it lacks: two at once would both send what their closures share. */
@@ -32,15 +30,15 @@ export interface HostLimits {
   copies: Limiter;
 }
 
-/** A call for what is done on behalf of whoever waits. */
-function quiet(wait: Wait): Call {
-  const deadline = Date.now() + wait.millisecondsLeft();
-  return { urn: "", status: () => undefined, deadline, signal: wait.signal };
+interface KnownGuest {
+  host: Host<GuestFacts>;
+  login: GuestLogin;
 }
 
 export class HostPool {
   private readonly hypervisors = new Map<string, Hypervisor>();
-  private readonly guests = new Map<string, Host<GuestFacts>>();
+  /** By their hypervisor's name, and by `NAME@ADDRESS`. */
+  private readonly guests = new Map<string, Map<string, KnownGuest>>();
   private readonly limits = new Map<string, HostLimits>();
   /** Machine-id -> the name under which it was first met. */
   private readonly machines = new Map<string, string>();
@@ -60,7 +58,8 @@ export class HostPool {
       connect(name, config, this.config, wait),
     );
     const waitSeconds = config.waitTimeoutSeconds;
-    const host = new Host<HostFacts>(transport, { probe: HOST_PROBE, waitSeconds });
+    const onFacts = (facts: HostFacts): void => this.renewGuests(name, facts);
+    const host = new Host<HostFacts>(transport, { probe: HOST_PROBE, waitSeconds, onFacts });
     this.hypervisors.set(name, host);
     return host;
   }
@@ -73,21 +72,25 @@ export class HostPool {
    * A guest as a host: logged in to as root, through the connection of its hypervisor. Its pinned
    * key is the one that the hypervisor's probe finds when the connection is opened.
    */
-  guest(hypervisor: string, { name, address }: GuestAddress): Host<GuestFacts> {
-    const key = `${hypervisor}/${name}@${address}`;
-    const known = this.guests.get(key);
-    if (known !== undefined) return known;
-    const via = this.get(hypervisor);
-    const transport = new Transport(name, "root", async (wait) => {
-      const call = quiet(wait);
-      const hostKey = requirePin(await via.read(call), name);
-      const sock = await via.stream(call, address, 22);
-      return login(name, { address, port: 22, user: "root", hostKey }, this.config, wait, sock);
-    });
+  guest(hypervisor: string, guest: GuestAddress): Host<GuestFacts> {
+    const guests = this.guests.get(hypervisor) ?? new Map<string, KnownGuest>();
+    this.guests.set(hypervisor, guests);
+    const key = `${guest.name}@${guest.address}`;
+    const known = guests.get(key);
+    if (known !== undefined) return known.host;
+    const login = new GuestLogin(this.get(hypervisor), guest, this.config);
+    const transport = new Transport(guest.name, "root", (wait) => login.open(wait));
     const { waitTimeoutSeconds: waitSeconds } = this.configOf(hypervisor);
-    const guest = new Host<GuestFacts>(transport, { probe: GUEST_PROBE, waitSeconds });
-    this.guests.set(key, guest);
-    return guest;
+    const host = new Host<GuestFacts>(transport, { probe: GUEST_PROBE, waitSeconds });
+    guests.set(key, { host, login });
+    return host;
+  }
+
+  /** A guest whose key is another one by now is connected to anew. */
+  private renewGuests(hypervisor: string, facts: HostFacts): void {
+    for (const { host, login } of this.guests.get(hypervisor)?.values() ?? []) {
+      if (login.isStale(facts)) host.renew();
+    }
   }
 
   limitsOf(name: string): HostLimits {
@@ -115,7 +118,9 @@ export class HostPool {
   }
 
   close(): void {
-    for (const guest of this.guests.values()) guest.close();
+    for (const guests of this.guests.values()) {
+      for (const { host } of guests.values()) host.close();
+    }
     for (const host of this.hypervisors.values()) host.close();
   }
 }

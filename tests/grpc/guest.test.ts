@@ -68,10 +68,11 @@ const ready = (): string[] => vmFacts({ phase: "ready", hostKey: guest.hostKey }
 const create = (seconds = TIMEOUT_SECONDS): Promise<unknown> =>
   provider.create("MicroVm", inputs, false, seconds);
 
+/** A start has its limit, and so has the way back from it. */
 async function failsInTime(work: () => Promise<unknown>): Promise<Failure> {
   const since = Date.now();
   const failed = await failure(work());
-  expect(Date.now() - since).toBeLessThan(TIMEOUT_SECONDS * 1000 + SLACK_MS);
+  expect(Date.now() - since).toBeLessThan(2 * TIMEOUT_SECONDS * 1000 + SLACK_MS);
   return failed;
 }
 
@@ -234,21 +235,79 @@ describe("a live switch", () => {
       { ...inputs, liveSwitch: true, closureInfo: storePath("info") },
       TIMEOUT_SECONDS,
     );
+  const guestFacts = (machineId = "b".repeat(32)): string[] => [
+    `machine-id\t${machineId}`,
+    "hostname\tkc1",
+    "clock\t1700000000",
+    "taken\t100",
+    "boot-id\t0-1",
+    `system\t${OLD_SYSTEM}`,
+    "probed",
+  ];
   const activating = (hostKey: string): string[] =>
     vmFacts({ phase: "activating", system: OLD_SYSTEM, hostKey });
-  beforeEach(() => {
-    const { hostKey } = guest;
+  /** The guest's key is this one from the start of the switch on. */
+  function switching(hostKey: string): void {
     const running = { runner: storePath("runner"), toplevel: OLD_SYSTEM, system: OLD_SYSTEM };
-    host.facts = vmFacts({ phase: "ready", ...running, hostKey });
     next = [activating(hostKey), vmFacts({ phase: "ready", ...running, hostKey })];
-    // Its scripts end well, unless a test says otherwise.
-    guest.onExec = (exec) => exec.answer([`${exec.nonce} done`], 0);
+    host.facts = vmFacts({ phase: "ready", ...running, hostKey });
+  }
+  beforeEach(() => {
+    guest.facts = guestFacts();
+    switching(guest.hostKey);
   });
 
-  test("is confirmed when both of its scripts ended well, over a login each", async () => {
+  /** The guest's operations are treated so; its probes are answered well. */
+  function onOperation(act: (exec: Exec) => void): void {
+    guest.onExec = (exec) => (exec.operation === undefined ? answerWell(guest)(exec) : act(exec));
+  }
+
+  /** The waits for the switch, for the way back, and for the restarted guest. */
+  async function failsSoon(): Promise<Failure> {
+    const since = Date.now();
+    const failed = await failure(update());
+    expect(Date.now() - since).toBeLessThan(3 * TIMEOUT_SECONDS * 1000 + SLACK_MS);
+    return failed;
+  }
+
+  test("logs in once for the switch, once for its confirmation, and never again to the host", async () => {
     await update();
     expect(outcomes).toEqual(["confirmed"]);
-    expect(guest.counts).toMatchObject({ connections: 2, authentications: 2 });
+    expect(guest.counts).toMatchObject({ connections: 2, authentications: 2, probes: 2 });
+    expect(guest.operations).toHaveLength(2);
+    expect(host.counts.connections).toBe(1);
+  });
+
+  test("whose link is lost attaches to the same operation again", async () => {
+    onOperation((exec) => {
+      if (guest.operations.length === 1) exec.drop();
+      else answerWell(guest)(exec);
+    });
+    await update();
+    expect(outcomes).toEqual(["confirmed"]);
+    const [first, again, confirm] = guest.operations;
+    expect(guest.operations).toHaveLength(3);
+    expect(again).toBe(first);
+    expect(confirm).not.toBe(first);
+    expect(guest.counts).toMatchObject({ connections: 3, authentications: 3 });
+    expect(host.counts.connections).toBe(1);
+  });
+
+  test("whose guest does not answer for some seconds goes on when it does", async () => {
+    const connections = guest.counts.connections;
+    onOperation((exec) => {
+      if (guest.operations.length > 1) {
+        answerWell(guest)(exec);
+        return;
+      }
+      host.tunnels.delete(ADDRESS);
+      setTimeout(() => host.tunnels.set(ADDRESS, guest.port), 9_000);
+      exec.drop();
+    });
+    await update();
+    expect(outcomes).toEqual(["confirmed"]);
+    expect(new Set(guest.operations).size).toBe(2);
+    expect(guest.counts.connections - connections).toBe(3);
   });
 
   test.each<[string, (nonce: string) => string[]]>([
@@ -257,8 +316,8 @@ describe("a live switch", () => {
     ["the nonce within a line", (nonce) => [`x ${nonce} done`, ` ${nonce} done`]],
     ["words behind done", (nonce) => [`${nonce} done done`]],
   ])("where the guest prints %s, is not confirmed", async (_, lines) => {
-    guest.onExec = (exec) => exec.answer(lines(exec.nonce), 0);
-    const failed = await failsInTime(update);
+    onOperation((exec) => exec.answer([...guest.facts, ...lines(exec.nonce)], 0));
+    const failed = await failsSoon();
     expect(outcomes).toEqual(["failed"]);
     expect(failed.message).toContain("without a result");
     expectKept(failed, { toplevel: OLD_SYSTEM });
@@ -266,22 +325,85 @@ describe("a live switch", () => {
 
   test.each<[string, (exec: Exec) => void, RegExp]>([
     ["floods", flood, /more than 4 MiB/],
-    ["never answers", () => undefined, /no answer in time/],
-    ["drops each link", (exec) => exec.drop(), /link was lost|did not answer|no answer in time/],
+    [
+      "never answers",
+      () => undefined,
+      /kc1 \(198\.18\.0\.21\) runs, but its SSH server did not answer in \d+ s: /,
+    ],
+    [
+      "drops each link",
+      (exec) => exec.drop(),
+      /kc1 \(198\.18\.0\.21\) runs, but its SSH server did not answer in \d+ s: .*link was lost/,
+    ],
   ])("where the guest %s, goes back in time", async (_, act, words) => {
     guest.onExec = act;
-    const failed = await failsInTime(update);
+    const failed = await failsSoon();
     expect(outcomes).toEqual(["failed"]);
     expect(failed.message).toMatch(words);
   });
 
   test("where another key is shown, nothing is sent to the guest", async () => {
     next[0] = activating(keyPair().publicKey);
-    const failed = await failsInTime(update);
-    expect(failed.message.match(/SHA256:[A-Za-z0-9+/]{43}/g)?.length).toBeGreaterThanOrEqual(2);
+    const failed = await failsSoon();
+    expect(failed.message).toMatch(
+      /kc1 \(198\.18\.0\.21:22\): the host showed the key SHA256:\S+, its hypervisor hv1 pins SHA256:/,
+    );
+    expect(failed.message).toContain("Look for another machine that uses this address.");
     expect(guest.counts).toMatchObject({ authentications: 0, sessions: 0 });
     expect(guest.offered).toEqual([]);
     expect(outcomes).toEqual(["failed"]);
+  });
+
+  test("where the hypervisor has no key to pin, connects to nothing", async () => {
+    next[0] = activating(guest.hostKey).filter((line) => !line.startsWith("hostkey"));
+    const failed = await failsSoon();
+    expect(failed.message).toMatch(
+      /kc1 \(198\.18\.0\.21\): its hypervisor hv1 has no SSH host key/,
+    );
+    expect(failed.message).toContain("restart microvm@kc1 on hv1");
+    expect(outcomes).toEqual(["failed"]);
+    expect(guest.counts.authentications).toBe(0);
+  });
+
+  test("where the guest refuses the operator's key, says what to check", async () => {
+    const strict = await startScriptedHost(keyPair().publicKey);
+    host.tunnels.set(ADDRESS, strict.port);
+    switching(strict.hostKey);
+    const failed = await failsSoon();
+    await strict.stop();
+    expect(failed.message).toContain(
+      "kc1 (198.18.0.21:22): the host refused every key for user root",
+    );
+    expect(failed.message).toContain("check that the guest's root accepts that key");
+    expect(outcomes).toEqual(["failed"]);
+  });
+
+  test("is refused by another machine than the one that was probed", async () => {
+    guest.facts = guestFacts("a".repeat(32));
+    const sent: (string | undefined)[] = [];
+    onOperation((exec) => {
+      sent.push(/^machine_id=(\w+)$/m.exec(exec.stdin)?.[1]);
+      exec.answer([`${exec.nonce} fail wrong-machine\tthe machine-id is other\tReinstalled?`], 1);
+    });
+    const failed = await failsSoon();
+    expect(new Set(sent)).toEqual(new Set(["a".repeat(32)]));
+    expect(failed.message).toContain("kc1: the machine-id is other");
+    expect(failed.message).toContain("The guest was restarted or replaced while it was switched");
+  });
+
+  test("of a guest that was made anew with another key uses no connection of before", async () => {
+    await update();
+    const anew = await startScriptedHost(operator.publicKey);
+    anew.facts = guestFacts();
+    host.tunnels.set(ADDRESS, anew.port);
+    const before = guest.operations.length;
+    switching(anew.hostKey);
+    await update();
+    await anew.stop();
+    expect(outcomes).toEqual(["confirmed", "confirmed"]);
+    expect(guest.operations).toHaveLength(before);
+    expect(anew.operations).toHaveLength(2);
+    expect(host.counts.connections).toBe(1);
   });
 });
 

@@ -85,6 +85,6 @@ test("without another key, or with a wrong one, they are told with what to do", 
 test("what is no key is an error, and shows nothing of it", async () => {
   await configure([identity("id", "precious words"), identity("other", operator.privateKey)]);
   const { message } = await failure(login());
-  expect(message).toMatch(/id: is not a usable private key/);
+  expect(message).toMatch(/id is not a usable private key/);
   expect(message).not.toContain("precious");
 });

@@ -73,7 +73,7 @@ test("a jump host with another key: no tunnel is asked for", async () => {
 
 test.each<[string, () => void, RegExp]>([
   ["leads nowhere", () => jump.tunnels.clear(), /hv1\.example:22/],
-  ["leads to silence", () => (host.onConnect = () => "hold"), /no answer in time while waiting/],
+  ["leads to silence", () => (host.onConnect = () => "hold"), /timed out while waiting/],
   ["drops what it leads to", () => (host.onConnect = () => "drop"), /hv1\.example:22/],
 ])("a jump host that %s: an error in time", async (_, set, words) => {
   set();

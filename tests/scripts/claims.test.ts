@@ -1,6 +1,6 @@
 /** Two stacks that claim one thing, and values that would like to be commands. */
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { closure, host, ours, system, vm, volume } from "./operations";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { closure, guestSystem, host, ours, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
 jest.setTimeout(120_000);
@@ -120,13 +120,13 @@ const OTHERS: [string, () => Record<string, string>][] = [
   [
     "guest-switch",
     () => {
-      const toplevel = box.makeSystem("b");
-      mkdirSync(`${toplevel}/etc`, { recursive: true });
-      copyFileSync("/etc/hostname", `${toplevel}/etc/hostname`);
+      box.install(guestSystem(box, "a"));
+      const toplevel = guestSystem(box, "b");
       const closureInfo = box.path("store", "info");
       mkdirSync(closureInfo);
       writeFileSync(`${closureInfo}/registration`, "");
-      return { operation: "op", toplevel, closure_info: closureInfo, seconds: "9" };
+      const seconds = { switch_seconds: "9", confirm_seconds: "9" };
+      return { toplevel, closure_info: closureInfo, reported: "no", by: "provider", ...seconds };
     },
   ],
 ];

@@ -1,5 +1,6 @@
 /** Parameters of operations as the resources send them, for a sandbox. */
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { makeRecord, openRecord } from "../../provider/ownership";
 import type { Sandbox } from "./sandbox";
 
@@ -87,4 +88,17 @@ export function system(box: Sandbox, more: Parameters = {}, stack = "lab", code 
 export function host(more: Parameters = {}, stack = "lab"): Parameters {
   const owner = urn(stack, "hv1");
   return { owner: ours(owner), record: makeRecord(owner, {}), ...more };
+}
+
+/** A system of a guest: scripts compare host names with this machine's. */
+export function guestSystem(
+  box: Sandbox,
+  name: string,
+  hostname = readFileSync("/etc/hostname", "utf8"),
+  code = 0,
+): string {
+  const toplevel = box.makeSystem(name, code);
+  mkdirSync(join(toplevel, "etc"), { recursive: true });
+  writeFileSync(join(toplevel, "etc", "hostname"), hostname);
+  return toplevel;
 }

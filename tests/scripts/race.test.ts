@@ -114,18 +114,6 @@ describe("an operation whose directory is there and whose unit is not yet", () =
   });
 });
 
-test("a switch in a guest whose directory is there and whose unit is not yet is waited for", async () => {
-  const directory = box.path("run/switches/0-1");
-  fs.mkdirSync(directory, { recursive: true });
-  const parameters = { operation: "0-1", toplevel: "/x", closure_info: "", seconds: "9" };
-  const attached = run(script("guest-switch"), parameters);
-  setTimeout(() => {
-    fs.writeFileSync(`${directory}/code`, "0\n");
-    fs.writeFileSync(`${directory}/begun`, "");
-  }, 1_500);
-  expect(await attached).toMatchObject({ code: 0, output: "n0nce status switching\nn0nce done\n" });
-});
-
 test("a record is on the disk before it takes the place of the one of before", () => {
   replace("sync", `echo "$1" >>"$BOX/synced"; [ ! -e "$BOX/broken" ] || exit 1`);
   expect(box.run("host-claim", host())).toMatchObject({ code: 0 });

@@ -34,6 +34,7 @@ export interface Ran {
 
 export class Sandbox {
   readonly root = fs.mkdtempSync(join(tmpdir(), "pulumi-microvm-box-"));
+  private readonly copies = new Set<string>();
 
   /** `realFileSystems`: e2fsprogs and blkid are this machine's. */
   constructor({ realFileSystems = false } = {}) {
@@ -280,17 +281,19 @@ exit ${code}
   }
 
   /** Keeps the state as it is now, for `restore`. */
-  save(): void {
-    copy(this.root, `${this.root}.saved`);
+  save(name = "saved"): void {
+    const saved = `${this.root}.${name}`;
+    this.copies.add(saved);
+    copy(this.root, saved);
   }
 
-  restore(): void {
+  restore(name = "saved"): void {
     fs.rmSync(this.root, { recursive: true });
-    copy(`${this.root}.saved`, this.root);
+    copy(`${this.root}.${name}`, this.root);
   }
 
   remove(): void {
-    for (const path of [this.root, `${this.root}.saved`]) {
+    for (const path of [this.root, ...this.copies]) {
       fs.rmSync(path, { recursive: true, force: true });
     }
   }

@@ -31,6 +31,7 @@ export class FactsCache<F extends Taken> {
   constructor(
     private readonly transport: Transport,
     private readonly probe: Probe<F>,
+    private readonly onFacts: (facts: F) => void = () => undefined,
   ) {
     this.shared = new Shared(transport.name, PROBE_TIMEOUT_MS, (wait) => this.look(wait));
   }
@@ -45,7 +46,9 @@ export class FactsCache<F extends Taken> {
     const run = { script: text, parameters: {}, wait };
     for (let attempt = 1; ; attempt++) {
       try {
-        return this.parse(await this.transport.run(run, "waiting for the probe"));
+        const facts = this.parse(await this.transport.run(run, "waiting for the probe"));
+        this.onFacts(facts);
+        return facts;
       } catch (error) {
         if (!isOutcomeUnknown(error) || attempt === PROBE_ATTEMPTS) throw error;
       }
@@ -59,6 +62,7 @@ export class FactsCache<F extends Taken> {
     if (newest === undefined || !isOlder(facts, newest)) {
       this.newest = facts;
       this.shared.keep(facts);
+      this.onFacts(facts);
     }
     return facts;
   }

@@ -27,15 +27,12 @@ export function parseGuestFacts(name: string, lines: string[], readAtSeconds: nu
   const fields = new Map<string, string>();
   for (const line of lines) {
     const [key = "", value = ""] = line.split("\t");
-    if (FIELDS[key]?.test(value) === true) fields.set(key, value);
+    if (FIELDS[key]?.test(value) !== true) continue;
+    if (fields.has(key)) throw malformed(name, `has ${key} twice`);
+    fields.set(key, value);
   }
   const missing = Object.keys(FIELDS).filter((key) => !fields.has(key));
-  if (missing.length > 0) {
-    throw new ProviderError(
-      "operation",
-      `${name}: the answer of the guest's probe lacks ${missing.join(", ")}`,
-    );
-  }
+  if (missing.length > 0) throw malformed(name, `lacks ${missing.join(", ")}`);
   const field = (key: string): string => fields.get(key) ?? "";
   return {
     bootId: field("boot-id"),
@@ -46,6 +43,10 @@ export function parseGuestFacts(name: string, lines: string[], readAtSeconds: nu
     readAtSeconds,
     system: field("system"),
   };
+}
+
+function malformed(name: string, what: string): ProviderError {
+  return new ProviderError("operation", `${name}: the answer of the guest's probe ${what}`);
 }
 
 export const GUEST_PROBE: Probe<GuestFacts> = { script: "guest-probe", parse: parseGuestFacts };

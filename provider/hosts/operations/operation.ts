@@ -24,18 +24,28 @@ export interface Operation {
    * host: the script limits the steps that may be cut. Waits for locks and slots do not count.
    */
   seconds: number;
+  /**
+   * How long the machine may be unreachable while the operation runs, seconds: a guest that switches
+   * may restart its network. Default: a few attempts.
+   */
+  reconnectSeconds?: number;
 }
 
 /** How operations of a machine are run. */
 export interface Operator {
-  transport: Transport;
+  transport: Pick<Transport, "name" | "run">;
   /** The script that defines `probe`, whose answer is the result of each operation. */
   probe: string;
   /** How long an operation may wait for locks and slots, seconds. */
   waitSeconds: number;
 }
 
+/** How long a host may take until its first word about an operation. */
+const START_SECONDS = 120;
 const REATTACH_ATTEMPTS = 5;
+const LONGEST_PAUSE_MS = 5_000;
+/** An operation that was sent reports within this time that it waits or works. */
+const ANSWER_MS = 60_000;
 /** What the work's own limit leaves for the operation's report and its probe. */
 const REPORT_MS = 60_000;
 
@@ -48,39 +58,91 @@ export async function operate(
   call: Call,
   operation: Operation,
 ): Promise<string[]> {
-  const deadline = Math.min(call.deadline, deadlineOf(waitSeconds));
-  const wait = new Wait(transport.name, { deadline, signal: call.signal });
-  const run = { ...sent(call, operation, probe, waitSeconds), wait, onStatus: call.status };
-  const limits = { waiting: waitSeconds, working: operation.seconds };
-  const onStage = (stage: Stage): void => {
-    wait.extend(Math.min(call.deadline, deadlineOf(limits[stage])));
+  const limits = new StageLimits(call.deadline, waitSeconds, operation.seconds);
+  const wait = new Wait(transport.name, { deadline: limits.deadline, signal: call.signal });
+  const run = {
+    ...sent(call, operation, probe, waitSeconds),
+    wait,
+    onStatus: call.status,
+    onSent: () => wait.extend(limits.sent()),
+    onStage: (stage: Stage) => wait.extend(limits.reached(stage)),
   };
-  return untilAnswered({ ...run, onStage }, transport, call, operation.script);
+  const lost = (): void => wait.extend(limits.deadline);
+  return untilAnswered(run, transport, call, operation, lost);
 }
 
-function deadlineOf(seconds: number): number {
-  return Date.now() + seconds * 1000 + REPORT_MS;
+/** The deadline of an operation: that of its stage, and a short one until it reports a stage. */
+class StageLimits {
+  deadline: number;
+  private isConnecting = false;
+  /** How many stages were reported, and how many over the present link. */
+  private known = 0;
+  private reported = 0;
+
+  constructor(
+    private readonly last: number,
+    private readonly waitSeconds: number,
+    private readonly workSeconds: number,
+  ) {
+    this.deadline = this.after(waitSeconds);
+  }
+
+  /** The operation was sent, for the first time or to attach to it again. */
+  sent(): number {
+    this.reported = 0;
+    return Math.min(this.deadline, Date.now() + Math.min(ANSWER_MS, this.workSeconds * 1000));
+  }
+
+  /** An operation that is attached to again reports all of its stages again: they extend nothing. */
+  reached(stage: Stage): number {
+    if (stage === "connecting") return this.connecting();
+    this.reported += 1;
+    if (this.reported > this.known) {
+      this.known = this.reported;
+      this.deadline = this.after(stage === "waiting" ? this.waitSeconds : this.workSeconds);
+    }
+    return this.deadline;
+  }
+
+  /** It has a session. All attempts to start it have one limit. */
+  private connecting(): number {
+    if (!this.isConnecting) {
+      this.isConnecting = true;
+      const seconds = Math.min(this.workSeconds, START_SECONDS);
+      this.deadline = Math.min(this.last, Date.now() + seconds * 1000);
+    }
+    return this.deadline;
+  }
+
+  private after(seconds: number): number {
+    return Math.min(this.last, Date.now() + seconds * 1000 + REPORT_MS);
+  }
 }
 
 async function untilAnswered(
   run: Run,
-  transport: Transport,
+  transport: Operator["transport"],
   call: Call,
-  name: string,
+  { script: name, reconnectSeconds = 0 }: Operation,
+  onLost: () => void,
 ): Promise<string[]> {
   const { wait } = run;
-  let lost: ProviderError | undefined;
+  let lostAt: number | undefined;
   for (let attempt = 1; ; attempt++) {
     try {
       return await transport.run(run, `running ${name}`);
     } catch (error) {
-      if (isOutcomeUnknown(error)) lost = error;
-      if (lost === undefined || !isLinkLost(error)) throw explained(error, transport.name, name);
-      if (attempt === REATTACH_ATTEMPTS) throw outcomeUnknown(transport.name, name, error);
+      if (isOutcomeUnknown(error)) lostAt ??= Date.now();
+      if (lostAt === undefined || !isLinkLost(error)) throw explained(error, transport.name, name);
+      const giveUpAt = lostAt + reconnectSeconds * 1000;
+      if (attempt >= REATTACH_ATTEMPTS && Date.now() >= giveUpAt) {
+        throw outcomeUnknown(transport.name, name, error);
+      }
       call.status("the link was lost; reconnecting");
+      onLost();
       wait.doing = () => "waiting to reconnect";
       wait.cause = error.what;
-      await pause(500 * attempt, wait.signal);
+      await pause(Math.min(500 * attempt, LONGEST_PAUSE_MS), wait.signal);
     }
   }
 }

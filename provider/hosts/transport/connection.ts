@@ -132,6 +132,23 @@ const DOING: Record<Stage, string> = {
   authenticating: "logging in to",
 };
 
+/** The remedies of login errors, and the origin of the pinned key. */
+export interface Advice {
+  /** Where the pinned key comes from, for example `the site`. */
+  pinnedBy: string;
+  wrongKey: string;
+  refused: string;
+  unreachable: string;
+}
+
+const HOST_ADVICE: Advice = {
+  pinnedBy: "the site",
+  wrongKey:
+    "Find out why. If the host was reinstalled, set hostKey in the site to its new public key.",
+  refused: "Add your key to the SSH agent, or its file to ssh.identityFiles in the site.",
+  unreachable: "Check the address and the network, or set maintenance: true on the hypervisor.",
+};
+
 /** Logs in over an existing stream, for example to a guest through its hypervisor. */
 export function login(
   name: string,
@@ -139,8 +156,9 @@ export function login(
   config: ProviderConfig,
   wait: Wait,
   sock: Duplex,
+  advice: Advice,
 ): Promise<Client> {
-  return handshake(name, hop, config, wait, sock, LOGIN_TIMEOUT_MS);
+  return handshake(name, hop, config, wait, sock, LOGIN_TIMEOUT_MS, advice);
 }
 
 function handshake(
@@ -150,6 +168,7 @@ function handshake(
   wait: Wait,
   sock: Duplex | undefined,
   timeoutMs = CONNECT_TIMEOUT_MS,
+  advice = HOST_ADVICE,
 ): Promise<Client> {
   const methods = authMethods(hop.user, config);
   const where = `${hop.address}:${hop.port}`;
@@ -165,7 +184,7 @@ function handshake(
     const fail = (error: Error): void => {
       wait.signal.removeEventListener("abort", abort);
       client.destroy();
-      reject(explain(`${name} (${where})`, hop, error, progress));
+      reject(explain(`${name} (${where})`, hop, error, progress, advice));
     };
     const abort = (): void => {
       client.destroy();
@@ -210,13 +229,15 @@ function explain(
   hop: SshHop,
   error: Error & { level?: string; code?: unknown },
   progress: Progress,
+  advice: Advice,
 ): ProviderError {
   if (progress.shown !== undefined) {
     const expected = fingerprint(keyBlob(hop.hostKey));
     return new ProviderError(
       "host-key",
-      `${where}: the host showed the key ${progress.shown}, but the site pins ${expected}`,
-      "Find out why. If the host was reinstalled, set hostKey in the site to its new public key.",
+      `${where}: the host showed the key ${progress.shown}, ` +
+        `but ${advice.pinnedBy} pins ${expected}`,
+      advice.wrongKey,
     );
   }
   if (error.level === "agent") {
@@ -230,7 +251,7 @@ function explain(
     return new ProviderError(
       "authentication",
       [`${where}: the host refused every key for user ${hop.user}`, ...progress.skipped].join("; "),
-      "Add your key to the SSH agent, or its file to ssh.identityFiles in the site.",
+      advice.refused,
     );
   }
   if (closedBeforeGreeting(error, progress)) {
@@ -246,7 +267,7 @@ function explain(
   return new ProviderError(
     "unreachable",
     `${where}: can't be reached: ${text}`,
-    "Check the address and the network, or set maintenance: true on the hypervisor.",
+    advice.unreachable,
   );
 }
 

@@ -15,7 +15,11 @@ const MAX_OUTPUT_LINES = 50_000;
 const MAX_STDERR_BYTES = 8 * 1024;
 const MAX_MARKER = 4096;
 
-export type Stage = "waiting" | "working";
+/**
+ * connecting: it has a session, and no word from the script yet; waiting: the script waits for a
+ * lock or a slot; working: it has what it needs.
+ */
+export type Stage = "connecting" | "waiting" | "working";
 
 export interface Run {
   script: string;
@@ -23,6 +27,8 @@ export interface Run {
   payload?: string;
   wait: Wait;
   onStatus?: (text: string) => void;
+  /** A channel is open, and the script is being sent. */
+  onSent?: () => void;
   /** `waiting`: the script waits for a lock or a slot. `working`: it has all that it needs. */
   onStage?: (stage: Stage) => void;
   /** Replace bytes that are not UTF-8, because the output is only shown. Default: an error. */
@@ -162,15 +168,15 @@ class Markers {
     // Markers are short, so the rest of a long line is not needed.
     this.rest = (lines.pop() ?? "").slice(0, MAX_MARKER);
     const ours = lines.filter((line) => line.startsWith(this.nonce));
-    const stage = ours.map((line) => line.slice(this.nonce.length + 1)).findLast(isStage);
-    if (stage !== undefined) onStage?.(stage);
+    const stages = ours.map((line) => line.slice(this.nonce.length + 1)).filter(isStage);
+    for (const stage of stages) onStage?.(stage);
     const prefix = `${this.nonce} status `;
     const latest = ours.findLast((line) => line.startsWith(prefix))?.slice(prefix.length);
     if (latest !== undefined) onStatus?.(printable(Buffer.from(latest, "latin1").toString("utf8")));
   }
 }
 
-function isStage(text: string): text is Stage {
+function isStage(text: string): text is "waiting" | "working" {
   return text === "waiting" || text === "working";
 }
 

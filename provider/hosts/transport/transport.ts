@@ -50,10 +50,12 @@ export class Transport {
   }
 
   private async runOnce(run: Run, doing: string): Promise<string[]> {
+    run.onStage?.("connecting");
     const client = await this.connection.join(run.wait);
     try {
       const channel = await openChannel(this.name, client, this.user !== "root", run.wait);
       run.wait.doing = () => doing;
+      run.onSent?.();
       return await exec(this.name, channel, run);
     } catch (error) {
       // The host allows fewer sessions than CHANNELS. The next run waits until another one ends.

@@ -1,34 +1,30 @@
 /** A live switch: the guest activates its new system while it runs, and is seen, or it goes back. */
-import { randomUUID } from "node:crypto";
-import { PartialFailure, asError, isLinkLost, messageOf } from "../../errors";
-import { awaitGuest } from "../../hosts/guest";
-import { within } from "../../hosts/wait/wait";
-import type { Guest } from "../../hosts/guest";
-import type { Hypervisor } from "../../hosts/host";
+import { PartialFailure, ProviderError, asError, messageOf } from "../../errors";
+import type { GuestFacts } from "../../hosts/facts/guestFacts";
+import type { GuestAddress } from "../../hosts/guest";
+import { readGuest } from "../../hosts/guestLogin";
+import type { Host } from "../../hosts/host";
 import type { Context } from "../../resource";
 import { settled, wentBack, withJournal } from "./microVmStart";
 import type { Inputs, State } from "./microVmState";
 
-/** What the login to the guest, and its report, take beside the switch itself. */
-const MARGIN_SECONDS = 60;
-/** Behind the switch's own deadline: the guest then goes back by itself. Who is still there has begun to undo it before. */
-const CONFIRM_SECONDS = 30;
+/** How long a guest that runs may take to let the provider log in. */
+const ANSWER_SECONDS = 60;
+/** What registering the system and ending a switch that takes too long may add to the switch. */
+const MARGIN_SECONDS = 30;
+/** After the switch the guest waits so long for its confirmation, and then goes back by itself. */
+const CONFIRM_SECONDS = 90;
 
 /**
- * Ends a live switch that was begun on the host: the guest is switched unless a run before this one came so
- * far, and seen. What fails goes back: in the guest while it can be reached, else by a restart on its previous
- * runner. Then the update has failed.
+ * Ends a live switch that was begun on the host: the guest is switched unless an earlier run has
+ * done that, and then confirmed over a fresh login. After a failure it goes back: in the guest if it
+ * can be reached, else by a restart on its previous runner. Then the update has failed.
  */
 export async function switchLive(context: Context, wanted: Inputs, state: State): Promise<State> {
-  const host = context.pool.get(wanted.host);
-  const guest = { name: wanted.name, address: wanted.address, hostKey: state.guestHostKey };
+  const guest = new SwitchedGuest(context, wanted);
   try {
-    const limited = switchLimits(context, wanted);
-    if (state.system !== wanted.toplevel) {
-      await runSwitch(host, limited, guest, wanted, wanted.toplevel, wanted.closureInfo ?? "");
-    }
-    // A login of its own: the one before may be all that the switch left of the guest's network.
-    await inGuest(host, limited, guest, "guest-confirm", { toplevel: wanted.toplevel });
+    await guest.switchTo(wanted.toplevel, state);
+    await guest.confirm(wanted.toplevel);
   } catch (error) {
     if (context.signal.aborted) throw new PartialFailure(state, asError(error));
     throw await goBack(context, wanted, state, guest, asError(error));
@@ -36,44 +32,69 @@ export async function switchLive(context: Context, wanted: Inputs, state: State)
   return settled(context, wanted, "confirmed");
 }
 
-function switchLimits(context: Context, { switchTimeoutSeconds }: Inputs): Context {
-  return within(context, switchTimeoutSeconds + MARGIN_SECONDS);
-}
+class SwitchedGuest {
+  private readonly address: GuestAddress;
+  private readonly host: Host<GuestFacts>;
+  private machineId = "";
 
-/** To its end, once, also when the link is lost: the switch may restart the guest's own network. */
-function runSwitch(
-  host: Hypervisor,
-  context: Context,
-  guest: Guest,
-  { switchTimeoutSeconds }: Inputs,
-  toplevel: string,
-  closureInfo: string,
-): Promise<void> {
-  return inGuest(host, context, guest, "guest-switch", {
-    operation: randomUUID(),
-    toplevel,
-    closure_info: closureInfo,
-    seconds: String(switchTimeoutSeconds),
-    confirm_seconds: String(CONFIRM_SECONDS),
-  });
-}
+  constructor(
+    private readonly context: Context,
+    private readonly wanted: Inputs,
+  ) {
+    this.address = { name: wanted.name, address: wanted.address };
+    this.host = context.pool.guest(wanted.host, this.address);
+  }
 
-/** Runs a script that can be sent again; when the link is lost it is, as soon as the guest answers. */
-async function inGuest(
-  host: Hypervisor,
-  context: Context,
-  guest: Guest,
-  name: string,
-  parameters: Record<string, string>,
-): Promise<void> {
-  for (;;) {
+  async switchTo(toplevel: string, { system }: State): Promise<void> {
+    this.machineId = (await this.read()).machineId;
+    await this.run("guest-switch", {
+      ...this.switchParameters(),
+      toplevel,
+      closure_info: this.wanted.closureInfo ?? "",
+      reported: system === toplevel ? "yes" : "no",
+    });
+  }
+
+  /** Over a login of its own: the present one may be all that the switch left of the network. */
+  async confirm(toplevel: string): Promise<void> {
+    this.host.renew();
+    await this.read();
+    await this.run("guest-confirm", { toplevel });
+  }
+
+  async goBack(): Promise<void> {
+    this.machineId = (await this.read()).machineId;
+    await this.run("guest-switch", { ...this.switchParameters(), toplevel: "" });
+  }
+
+  private switchParameters(): Record<string, string> {
+    return {
+      switch_seconds: String(this.wanted.switchTimeoutSeconds),
+      confirm_seconds: String(CONFIRM_SECONDS),
+      by: "provider",
+    };
+  }
+
+  private read(): Promise<GuestFacts> {
+    const seconds = Math.min(ANSWER_SECONDS, this.context.workSeconds);
+    return readGuest(this.host, this.address, this.context, seconds);
+  }
+
+  /** The switch may restart the guest's own network: it is given the time to come back. */
+  private async run(script: string, parameters: Record<string, string>): Promise<void> {
+    const { switchTimeoutSeconds } = this.wanted;
     try {
-      await context.pool.guest(host.name, guest).ask(context, name, parameters);
-      return;
+      await this.host.operate(this.context, {
+        script,
+        machineId: this.machineId,
+        parameters,
+        seconds: switchTimeoutSeconds + MARGIN_SECONDS,
+        reconnectSeconds: switchTimeoutSeconds + CONFIRM_SECONDS,
+      });
     } catch (error) {
-      if (!isLinkLost(error) || context.signal.aborted) throw error;
-      context.status("the link to the guest was lost; reconnecting");
-      await awaitGuest(host, context, guest);
+      if (!(error instanceof ProviderError) || error.reason !== "wrong-machine") throw error;
+      const remedy = "The guest was restarted or replaced while it was switched. Run up again.";
+      throw new ProviderError("wrong-machine", error.what, remedy);
     }
   }
 }
@@ -83,12 +104,10 @@ async function goBack(
   context: Context,
   wanted: Inputs,
   state: State,
-  guest: Guest,
+  guest: SwitchedGuest,
   cause: Error,
 ): Promise<PartialFailure> {
-  const host = context.pool.get(wanted.host);
-  const back = switchLimits(context, wanted);
-  const fault = await runSwitch(host, back, guest, wanted, "", "").then(
+  const fault = await guest.goBack().then(
     () => undefined,
     (error: unknown) => messageOf(error),
   );

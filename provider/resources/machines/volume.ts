@@ -203,7 +203,6 @@ export const volume: Resource<Inputs, State> = {
   owned: (state) => state.ownership === "owned",
 
   async converge(context, wanted, _observed, recorded) {
-    const host = context.pool.get(wanted.host);
     const parameters = parametersOf(wanted, context.urn, recorded);
     let facts = await onImages(context, wanted, "volume-apply", parameters);
     const state = stateOf(facts, wanted, context.urn);
@@ -212,7 +211,7 @@ export const volume: Resource<Inputs, State> = {
     }
     if (state.status !== "growing") return state;
     try {
-      await growInGuest(host, context, facts.vms.get(wanted.vm)?.hostKey, wanted);
+      await growInGuest(context, wanted);
       facts = await onImages(context, wanted, "volume-grown", parameters);
     } catch (error) {
       throw new PartialFailure(state, asError(error));

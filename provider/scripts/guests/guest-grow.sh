@@ -1,7 +1,6 @@
 # shellcheck shell=sh
-# needs: lib
+# needs: guest begin
 # Runs in a guest: grows the file system with a label to the size that its disk has by now. p_label p_bytes
-read_parameters
 
 find_device() {
   device=$(readlink -f "/dev/disk/by-label/$p_label" || true)
@@ -20,10 +19,13 @@ await_size() {
 }
 
 grow_file_system() {
+  journal "growing the file system $p_label"
   said=$(resize2fs "$device" 2>&1) || fail operation "resize2fs in the guest: $(printf '%s' "$said" | tail -n 1)"
   sync
 }
 
+lock 4 host
+working
 find_device
 await_size
 grow_file_system

@@ -3,6 +3,9 @@
 # What there is to know of a guest. Changes nothing. Parsed by hosts/facts/guestFacts.ts.
 probe() {
   probe_identity
-  fact system "$(readlink -f "$SYSTEMS/current-system" || true)"
+  system=
+  # `readlink -f` alone would also print the path of a link that is not there.
+  if [ -e "$SYSTEMS/current-system" ]; then system=$(readlink -f "$SYSTEMS/current-system"); fi
+  fact system "$system"
   fact probed
 }

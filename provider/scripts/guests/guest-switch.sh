@@ -1,50 +1,13 @@
 # shellcheck shell=sh
-# needs: lib
-# Runs in a guest: activates a system, in the order of microvm.nix's deploy.sshSwitch, as a unit of its own, which
-# survives a lost link. Sent again with the same p_operation it only waits. p_toplevel: the system; empty: the
-# one before the last switch that was not confirmed. p_closure_info: its closureInfo, or empty. p_seconds: how long it
-# may run. p_confirm_seconds: how long after that it may go unconfirmed; then the guest goes back by itself.
-read_parameters
-switch=$RUN/switches/$p_operation
-unit=pulumi-microvm-switch-$p_operation.service
-before=$RUN/system-before-switch
-# guest-confirm.sh stops its timer.
-ROLLBACK=pulumi-microvm-switch-rollback
-
-# Both are files for the unit and its timer: in their commands systemd would put its own values in for `${`, and a line
-# break would end up in their files in /run, which a switch has read anew.
-activate=$RUN/switch-activate.sh
-go_back=$RUN/switch-go-back.sh
-
-# The guest's store is the hypervisor's: the paths are there, and its database does not know them yet.
-# It may not know the system that the guest was started with either: a way back does without the profile then, which nothing
-# boots from. $1..$3 are for the inner shell.
-# shellcheck disable=SC2016
-ACTIVATE='
-  set -eu
-  : >"$3/begun"
-  [ -z "$2" ] || nix-store --load-db <"$2/registration"
-  nix-env -p /nix/var/nix/profiles/system --set "$1" || [ -z "$2" ]
-  code=0
-  "$1/bin/switch-to-configuration" switch || code=$?
-  printf "%s\n" "$code" >"$3/code.new"
-  mv "$3/code.new" "$3/code"
-'
-
-# By the timer: nobody has confirmed. The switches go first, for they hold NixOS's lock. It is tried again until it succeeds.
-# $1 is the system before, $2 the file that says so, $3 where the switches are, $4 the above, $5 NixOS's /run.
-# shellcheck disable=SC2016
-GO_BACK='
-  set -eu
-  [ -e "$2" ] || exit 0
-  for switch in "$3"/*; do
-    systemctl stop "pulumi-microvm-switch-${switch##*/}.service" 2>/dev/null || true
-  done
-  echo "nobody confirmed the switch; going back to $1"
-  /bin/sh "$4" "$1" "" "$(dirname "$2")"
-  [ "$(readlink -f "$5/current-system")" = "$1" ]
-  rm -f "$2"
-'
+# needs: guest-system
+# Runs in a guest: activates a system, in the order of microvm.nix's deploy.sshSwitch, and leaves it
+# unconfirmed. The rollback is armed before anything is touched: a timer in the guest runs this same
+# script with an empty p_toplevel, whether or not anybody can still reach the guest.
+# p_toplevel: the system; empty: the one from before the last switch that was not confirmed.
+# p_closure_info: the system's closureInfo. p_reported (yes|no): the hypervisor's probe has seen that
+# the guest runs p_toplevel. p_switch_seconds: how long switch-to-configuration may run.
+# p_confirm_seconds: how long after that the guest waits for its confirmation.
+# p_by (provider|timer): who asks.
 
 require_right_guest() {
   [ -x "$p_toplevel/bin/switch-to-configuration" ] ||
@@ -53,93 +16,121 @@ require_right_guest() {
     fail operation "the guest is $(cat /etc/hostname), and the system is that of $(cat "$p_toplevel/etc/hostname")"
 }
 
-disarm() {
-  systemctl stop "$ROLLBACK.timer" "$ROLLBACK.service" 2>/dev/null || true
-  systemctl reset-failed "$ROLLBACK.timer" "$ROLLBACK.service" 2>/dev/null || true
+# An earlier run was interrupted after the guest's part, before the hypervisor's.
+is_confirmed() {
+  [ "$p_reported" = yes ] && [ ! -e "$before" ] && [ "$(current_system)" = "$p_toplevel" ]
 }
 
-start_timer() {
-  systemd-run --quiet --collect --unit="$ROLLBACK" \
-    --on-active="$((p_seconds + p_confirm_seconds))" --timer-property=AccuracySec=1s \
-    --service-type=exec --property=SyslogIdentifier=pulumi-microvm \
-    --property=Restart=on-failure --property=RestartSec=5 --setenv=PATH="$PATH" \
-    /bin/sh "$go_back" "$(cat "$before")" "$before" "$RUN/switches" "$activate" "$SYSTEMS"
+# An earlier run was interrupted between the switch and its confirmation.
+awaits_confirmation() {
+  [ -e "$before" ] && [ "$(cat "$switched" 2>/dev/null)" = "$p_toplevel" ] &&
+    [ "$(current_system)" = "$p_toplevel" ]
 }
 
-# Before anything is touched: the operator may be gone by the end of it. systemd lets go of a stopped unit's name
-# only when it comes to it.
+# Both are files: in the command of a transient unit systemd would put its own values in for `${`,
+# and a line break would end up in the unit's file in /run, which a switch makes systemd read anew.
+keep_the_way_back() {
+  rm -rf "$rollback"
+  mkdir "$rollback"
+  cp "$0" "$rollback/script"
+  {
+    printf '%s=%s\n' machine_id "$p_machine_id" switch_seconds "$p_switch_seconds"
+    printf 'toplevel=\nby=timer\noperation=guest-rollback\nnonce=rollback\n'
+    printf 'doing=guest-rollback\nwait_seconds=30\n\n'
+  } >"$rollback/parameters"
+}
+
+# arm NAME SECONDS. systemd releases the name of a stopped unit only after a moment.
 arm() {
-  [ -e "$before" ] || return 0
-  retry start_timer || fail operation "systemd did not start the rollback timer: $printed"
+  disarm_one "$1"
+  retry start_timer "$@" ||
+    fail operation "systemd did not start the rollback timer: $printed"
 }
 
-# A switch of before may still run: NixOS lets but one be made at a time.
+# It comes again while another operation has the lock, and until it has succeeded.
+start_timer() {
+  # $1 is for the inner shell.
+  # shellcheck disable=SC2016
+  systemd-run --quiet --collect --unit="$1" --on-active="$2" --timer-property=AccuracySec=1s \
+    --service-type=exec --property=SyslogIdentifier=pulumi-microvm \
+    --property=Restart=on-failure --property=RestartSec=5 \
+    /bin/sh -c 'exec /bin/sh "$1/script" <"$1/parameters"' sh "$rollback"
+}
+
+# From here on the guest waits for a login.
+await_login() {
+  arm "$UNCONFIRMED" "$p_confirm_seconds"
+  arm "$ROLLBACK" "$((p_switch_seconds + p_confirm_seconds))"
+}
+
+# After a failed switch `before` stays as it is: the system of the last confirmed switch.
 begin_switch() {
-  # The timer of the switch that failed goes on until the way back has succeeded.
-  [ "$back" = yes ] || disarm
-  for other in "$RUN"/switches/*; do
-    [ -d "$other" ] || continue
-    systemctl stop "pulumi-microvm-switch-${other##*/}.service" 2>/dev/null || true
-  done
-  if [ ! -e "$before" ] && [ -n "$p_closure_info" ]; then
-    write_file "$before" 0600 "$(readlink -f "$SYSTEMS/current-system")"
-  fi
-  write_file "$activate" 0600 "$ACTIVATE"
-  write_file "$go_back" 0600 "$GO_BACK"
-  [ "$back" = yes ] || arm
-  mkdir "$switch"
-  systemd-run --quiet --collect --service-type=exec --unit="$unit" \
-    --property=SyslogIdentifier=pulumi-microvm --property="RuntimeMaxSec=$p_seconds" --setenv=PATH="$PATH" \
-    /bin/sh "$activate" "$p_toplevel" "$p_closure_info" "$switch" ||
-    fail operation "systemd did not start the switch"
+  rm -f "$switched" "$went_back"
+  keep_the_way_back
+  if [ ! -e "$before" ]; then write_file "$before" 0600 "$(current_system)"; fi
+  arm "$ROLLBACK" "$((p_switch_seconds + p_confirm_seconds))"
+  stop_switches
 }
 
-unit_ended() {
-  case $(systemctl is-active "$unit" 2>/dev/null) in
-    active | activating | deactivating | reloading) return 1 ;;
-  esac
+# The guest's store is the hypervisor's: the paths are there, and its database does not know them yet.
+register() {
+  nix-store --load-db <"$p_closure_info/registration"
+  set_profile "$p_toplevel"
 }
 
-# Whoever made the directory, and whose link was lost since, may start the unit only now.
-await_start() {
-  attempts=0
-  while [ ! -e "$switch/begun" ] && unit_ended && [ "$attempts" -lt 50 ]; do
-    sleep 0.1
-    attempts=$((attempts + 1))
-  done
+set_profile() {
+  nix-env --profile "$PROFILES/system" --set "$1"
 }
 
-last_words() {
-  journalctl -q -o cat -n 12 -u "$unit" 2>/dev/null | tr '\n' ' '
-}
-
-# switch-to-configuration's codes are those of NixOS.
-report_switch() {
-  code=$(cat "$switch/code" 2>/dev/null || true)
-  case $code in
-    0) return 0 ;;
-    '') fail operation "the switch did not come to its end: $(last_words)" ;;
-    4) why="units failed" ;;
-    100) why="NixOS wants a restart for it" ;;
-    *) why="it failed" ;;
-  esac
-  fail operation "switch-to-configuration ended with code $code ($why): $(last_words)"
-}
-
-if [ -n "$p_toplevel" ]; then back=no; else back=yes; fi
-mkdir -p "$RUN/switches"
-if [ ! -d "$switch" ]; then
-  [ -n "$p_toplevel" ] || p_toplevel=$(cat "$before" 2>/dev/null) ||
-    fail operation "the guest does not know what it ran before"
+switch_system() {
   require_right_guest
-  begin_switch
-fi
-status "switching"
-await_start
-until unit_ended; do sleep 0.1; done
-report_switch
-if [ "$back" = yes ]; then
-  disarm
+  if is_confirmed; then return 0; fi
+  if ! awaits_confirmation; then
+    journal "switching from $(current_system) to $p_toplevel"
+    begin_switch
+    register
+    status "switching"
+    run_switch "$p_toplevel" switch
+    if [ "$code" != 0 ] || [ "$(current_system)" != "$p_toplevel" ]; then
+      fail operation "the switch to $p_toplevel failed: $(meaning "$code"): $(switch_lines)"
+    fi
+    write_file "$switched" 0600 "$p_toplevel"
+  fi
+  await_login
+}
+
+# The provider can restart the VM instead, so it wants no failed units. The timer can only try again.
+is_back() {
+  [ "$(current_system)" = "$p_toplevel" ] || return 1
+  [ "$p_by" = timer ] || [ "$code" = 0 ]
+}
+
+# The database may not know the system that the guest was started with. The profile then stays as it
+# is: nothing boots from it.
+go_back() {
+  if [ ! -e "$before" ]; then
+    [ "$p_by" != timer ] || return 0
+    [ "$(cat "$went_back" 2>/dev/null)" = "$(current_system)" ] ||
+      fail operation "the guest does not know what it ran before"
+    return 0
+  fi
+  p_toplevel=$(cat "$before")
+  require_right_guest
+  status "going back to $p_toplevel"
+  journal "going back from $(current_system) to $p_toplevel"
+  rm -f "$switched"
+  stop_switches
+  set_profile "$p_toplevel" || true
+  run_switch "$p_toplevel" switch
+  is_back || fail operation \
+    "the way back to $p_toplevel failed: $(meaning "$code"): $(switch_lines)"
+  write_file "$went_back" 0600 "$p_toplevel"
   rm -f "$before"
-fi
+  # A timer's own service is not to be stopped.
+  [ "$p_by" = timer ] || disarm
+}
+
+lock 4 host
+working
+if [ -n "$p_toplevel" ]; then switch_system; else go_back; fi
 finish

@@ -29,7 +29,7 @@ await_boot() {
     >/dev/null 2>&1 || true
 }
 
-lock 4 host
+lock 5 system
 working
 confirm
 finish

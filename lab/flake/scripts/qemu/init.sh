@@ -51,6 +51,7 @@ shut_down() {
 }
 
 hostname -F "$system/etc/hostname"
+tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
 ln -sfn "$system" /run/current-system
 ln -sfn "$system" /run/booted-system
 echo 0 >/proc/sys/kernel/ctrl-alt-del
