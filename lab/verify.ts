@@ -1,7 +1,8 @@
 /** `lab/run verify`: the checks that do not run the product. */
-import { closeSync, openSync, readSync, readdirSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { attempt, handOver, isOnPath } from "./command";
+import { longLines } from "./longLines";
 import { checkout } from "./paths";
 import { say } from "./progress";
 
@@ -31,11 +32,15 @@ export async function verify(): Promise<number> {
       failed.push(program);
     }
   }
+  const long = [...shell, ...nix].flatMap((file) =>
+    longLines(file, readFileSync(join(checkout, file), "utf8")),
+  );
+  if (long.length > 0) say(`verify: lines over 100 columns:\n  ${long.join("\n  ")}`);
   say(failed.length === 0 ? "verify: all passed" : `verify: failed: ${failed.join(", ")}`);
   return failed.length === 0 ? 0 : 1;
 }
 
-/** nix-instantiate prints what it parsed. Only its errors are of use. */
+/** nix-instantiate prints the parsed files. Only its errors are useful. */
 async function passes(check: [string, ...string[]]): Promise<boolean> {
   if (check[0] !== "nix-instantiate") return (await handOver(check, { cwd: checkout })) === 0;
   const result = await attempt(check, { cwd: checkout });
@@ -43,7 +48,7 @@ async function passes(check: [string, ...string[]]): Promise<boolean> {
   return result.code === 0;
 }
 
-/** By its name, or by its first line. */
+/** Recognises a shell script by its extension or its first line. */
 function isShellScript(file: string): boolean {
   if (file.endsWith(".sh")) return true;
   const start = Buffer.alloc(32);

@@ -1,16 +1,16 @@
-/** The difference between two property maps, path by path, in the engine's words. Pure. */
+/** The difference between two property maps, by path, in the engine's terms. Pure. */
 import { containsUnknown, equal, isMap } from "./wire";
 import type { Value, ValueMap } from "./wire";
 
 export type ChangeKind = "add" | "delete" | "update";
 export interface Change {
-  /** `inputDiff`: the site changed; otherwise the world did. */
+  /** true: the inputs changed. false: the real object changed (drift). */
   inputDiff: boolean;
   kind: ChangeKind;
 }
 export type Changes = Map<string, Change>;
 
-/** Changes from `before` to `after`; what is unknown counts as changed. */
+/** The changes from `before` to `after`. An unknown value counts as changed. */
 export function changesBetween(before: ValueMap, after: ValueMap, inputDiff: boolean): Changes {
   const changes: Changes = new Map();
   compare(changes, "", before, after, inputDiff);

@@ -1,25 +1,25 @@
-/** The provider's errors: a closed set of causes, each with what was being done and what to do. */
+/** The provider's errors: a closed set of causes. Each error names the failed step and a remedy. */
 
 export type Cause =
-  | "unreachable" // no connection; nothing is known about the host
-  | "busy" // the host is there, and takes no more connections or sessions
-  | "host-key" // the host showed another key than the pinned one
-  | "authentication" // the host refused the operator's keys
-  | "wrong-machine" // right key, other machine-id
+  | "unreachable" // no connection; the state of the host is unknown
+  | "busy" // the host is reachable, but accepts no more connections or sessions
+  | "host-key" // the host presented a key that is not the pinned key
+  | "authentication" // the host rejected the operator's keys, or there is no usable key
+  | "wrong-machine" // the host key matches, the machine-id does not
   | "owned" // the object belongs to another stack
-  | "foreign" // the object exists and nobody recorded owning it
-  | "data-loss" // doing it, or going on, would lose data
-  | "checks" // the host is not fit for VMs
-  | "maintenance" // the site says: leave this host alone
-  | "input" // the inputs can't be right
+  | "foreign" // the object exists, and no stack has recorded that it owns it
+  | "data-loss" // the change would lose data, or data is missing already
+  | "checks" // the host does not meet the requirements of VMs
+  | "maintenance" // the host is in maintenance: the provider does not contact it
+  | "input" // the inputs are invalid
   | "operation" // a step on the host failed
-  | "outcome-unknown" // the link was lost; the step may or may not have been done
-  | "nix" // building or copying failed
-  | "guest" // the VM runs but does not answer
+  | "outcome-unknown" // the connection was lost; the result of the step is unknown
+  | "nix" // a build or a copy failed
+  | "guest" // the VM runs, but its guest does not answer
   | "deadline"
   | "cancelled";
 
-/** `host: doing: what`, then the remedy on a line of its own. Never holds a secret. */
+/** Message: `host: step: cause`, then the remedy on its own line. Never contains a secret. */
 export class ProviderError extends Error {
   readonly remedy: string | undefined;
   constructor(
@@ -33,7 +33,7 @@ export class ProviderError extends Error {
   }
 }
 
-/** Something was made, and then a step failed: the state keeps what is live. */
+/** A step failed after something was created. `live` goes to the state. */
 export class PartialFailure extends Error {
   constructor(
     readonly live: object,
@@ -53,7 +53,7 @@ const CAUSES: ReadonlySet<string> = new Set<Cause>([
   "deadline",
 ]);
 
-/** A cause as a script on the host names it; anything else is `operation`. */
+/** The cause that a script on the host reports. An unknown cause becomes `operation`. */
 export function causeOf(text: string): Cause {
   return isCause(text) ? text : "operation";
 }
@@ -70,7 +70,7 @@ export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(messageOf(error));
 }
 
-/** The link was lost, or is not to be had just now: what was asked may be asked again. */
+/** The connection was lost or is unavailable. The request can be retried. */
 export function isLinkLost(error: unknown): error is ProviderError {
   return (
     error instanceof ProviderError &&

@@ -1,4 +1,4 @@
-/** Messages to the engine, which shows them beside the resource. Nothing is written to stdout. */
+/** Messages to the engine, which shows them next to the resource. stdout is not used. */
 import * as grpc from "@grpc/grpc-js";
 import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
 import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb";
@@ -6,7 +6,7 @@ import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb";
 export interface Log {
   warning(urn: string, message: string): void;
   info(urn: string, message: string): void;
-  /** A live line that the next one replaces. */
+  /** A status line. The next one replaces it. */
   status(urn: string, message: string): void;
 }
 
@@ -16,7 +16,7 @@ export const silentLog: Log = {
   status: () => undefined,
 };
 
-/** Logs to the engine at `address` (`127.0.0.1:PORT`); failures to deliver are dropped. */
+/** Logs to the engine at `address` (`127.0.0.1:PORT`). Ignores delivery errors. */
 export function engineLog(address: string): Log {
   const client = new EngineClient(address, grpc.credentials.createInsecure());
   const send = (severity: LogSeverity, urn: string, message: string, ephemeral: boolean): void => {

@@ -1,4 +1,4 @@
-/** Entry of the plugin: serves on a free port of loopback, prints it, and ends when the engine does. */
+/** Entry point of the plugin: listens on a loopback port, prints it, and ends with the engine. */
 import "../compileCache";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -11,7 +11,7 @@ import { Provider } from "./server";
 
 const WATCH_INTERVAL_MS = 1_000;
 const WATCH_MISSES = 2;
-/** The engine's own limit on a message; grpc-js has 4 MiB by default. */
+/** The engine's message limit. The default of grpc-js is 4 MiB. */
 const MAX_MESSAGE_BYTES = 400 * 1024 * 1024;
 
 function main(): void {
@@ -20,7 +20,7 @@ function main(): void {
   const server = new grpc.Server({
     "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
-    // Statistics of every call that nobody can ask for.
+    // channelz would collect statistics of every call, and nothing reads them.
     "grpc.enable_channelz": 0,
   });
   server.addService(SERVICE, provider.service());
@@ -36,13 +36,13 @@ function main(): void {
     server.forceShutdown();
     process.exit(0);
   };
-  // The engine starts plugins in process groups of their own, so SIGINT is its word, not Ctrl-C's.
+  // The engine starts plugins in their own process groups, so SIGINT comes from the engine.
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
   if (engine !== undefined) watchEngine(engine, stop);
 }
 
-/** A killed engine leaves its plugins running: stop when nobody listens at its address any more. */
+/** A killed engine leaves its plugins running. Stops when nothing listens at its address. */
 function watchEngine(address: string, stop: () => void): void {
   const [host = "127.0.0.1", port = ""] = address.split(":");
   let misses = 0;
@@ -59,7 +59,7 @@ function watchEngine(address: string, stop: () => void): void {
   }, WATCH_INTERVAL_MS);
 }
 
-/** bin/provider/main.js: package.json lies two above. */
+/** package.json is two directories above bin/provider/main.js. */
 function version(): string {
   const text = readFileSync(join(__dirname, "..", "..", "package.json"), "utf8");
   return z.object({ version: z.string() }).parse(JSON.parse(text)).version;

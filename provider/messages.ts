@@ -1,18 +1,18 @@
 /**
  * Requests and responses of Pulumi's ResourceProvider service. Their properties are Structs,
- * which struct.ts decodes and encodes; the message classes of the SDK handle the other fields.
- * The numbers of the fields are those of pulumi/pulumi proto/pulumi/provider.proto.
+ * which struct.ts decodes and encodes. The message classes of the SDK handle the other fields.
+ * Field numbers: pulumi/pulumi proto/pulumi/provider.proto.
  */
 import * as pb from "@pulumi/pulumi/proto/provider_pb";
 import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import { Reader, Writer, decodeStruct } from "./struct";
 import type { ValueMap } from "./wire";
 
-/** Name of a Struct among the fields of a message -> its number. */
+/** The Struct fields of a message: name -> field number. */
 type Fields = Readonly<Record<string, number>>;
 
 export interface Request<M, F extends Fields> {
-  /** All fields but the Structs. */
+  /** All fields except the Structs. */
   message: M;
   /** Decodes a Struct; undefined if the request has none. */
   properties: (name: keyof F & string) => ValueMap | undefined;
@@ -25,7 +25,7 @@ interface Message {
   serializeBinary(): Uint8Array;
 }
 
-/** A decoder of requests: separates the Structs in `fields` from the rest of the message. */
+/** Makes a decoder of requests that separates the Structs in `fields` from the other fields. */
 function requestOf<M, F extends Fields>(type: MessageType<M>, fields: F) {
   const numbers = new Set(Object.values(fields));
   return (bytes: Buffer): Request<M, F> => {
@@ -55,7 +55,7 @@ function requestOf<M, F extends Fields>(type: MessageType<M>, fields: F) {
   };
 }
 
-/** The bytes of a message: Structs by the numbers of their fields, and its other fields. */
+/** Encodes a message: Structs by field number, and the other fields. */
 function responseOf(message: Message, structs: Readonly<Record<number, ValueMap>>): Buffer {
   const writer = new Writer();
   for (const [number, map] of Object.entries(structs)) {
@@ -83,7 +83,7 @@ export const checkResponse = (message: pb.CheckResponse, inputs: ValueMap): Buff
   responseOf(message, { 1: inputs });
 export const createResponse = (message: pb.CreateResponse, properties: ValueMap): Buffer =>
   responseOf(message, { 2: properties });
-/** Without properties: the resource is gone. */
+/** Without properties: the resource does not exist any more. */
 export const readResponse = (
   message: pb.ReadResponse,
   found?: { properties: ValueMap; inputs: ValueMap },
@@ -102,13 +102,13 @@ function receiving<M extends object, R>(method: M, requestDeserialize: (bytes: B
   return { ...method, requestDeserialize };
 }
 
-/** A method whose response is one of the above. */
+/** A method whose response is one of the encoded responses above. */
 function answering<M extends object>(method: M) {
   return { ...method, responseSerialize: (bytes: Buffer): Buffer => bytes };
 }
 
 const methods = ResourceProviderService;
-/** The service as @grpc/grpc-js is given it. */
+/** The service definition for @grpc/grpc-js. */
 export const SERVICE = {
   ...methods,
   checkConfig: answering(receiving(methods.checkConfig, checkRequest)),

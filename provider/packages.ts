@@ -1,14 +1,14 @@
-/** What a change of a closure means in packages, as one line for a reviewer. Pure. */
+/** Describes a change of a closure by its packages, in one line of a preview. Pure. */
 import { printable } from "./hosts/transport/printable";
 
-/** Name -> version; several versions of one name come in one text: `1.0, 1.1`. */
+/** Name -> version. Several versions of a package are one string: `1.0, 1.1`. */
 export type Packages = Record<string, string>;
 
 const MOST_CHANGES = 20;
 
 /**
- * `packages: hello 2.12 -> 2.13, + jq 1.7, - curl 8.1`, in the order of the names, at most 20 changes
- * and then `and N more`. Undefined where nothing differs.
+ * `packages: hello 2.12 -> 2.13, + jq 1.7, - curl 8.1`, sorted by name. Lists at most 20 changes,
+ * then `and N more`. Undefined without a change.
  */
 export function packageChanges(before: Packages, after: Packages): string | undefined {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
@@ -23,7 +23,7 @@ export function packageChanges(before: Packages, after: Packages): string | unde
   return `packages: ${[...changes.slice(0, MOST_CHANGES), ...more].join(", ")}`;
 }
 
-/** The same, where both sides know their packages: a flake need not tell them. */
+/** The same, but undefined if one side has no packages: they are optional in a flake. */
 export function knownChanges(before: Packages | undefined, after: Packages): string | undefined {
   if (before === undefined || isEmpty(before) || isEmpty(after)) return undefined;
   return packageChanges(before, after);
@@ -39,7 +39,7 @@ function changeOf(name: string, was: string | undefined, is: string | undefined)
   return `${name} ${was} -> ${is}`;
 }
 
-/** A package may be called `constructor`. */
+/** Uses hasOwn because a package can be named `constructor`. */
 function versionOf(packages: Packages, name: string): string | undefined {
   return Object.hasOwn(packages, name) ? packages[name] : undefined;
 }

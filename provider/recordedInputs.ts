@@ -1,4 +1,4 @@
-/** Inputs that an earlier run recorded, maybe with an older schema. Pure. */
+/** Inputs that an earlier run recorded, possibly with an older schema. Pure. */
 import { z } from "zod";
 import { ProviderError } from "./errors";
 import { markLike, reveal, toValue } from "./wire";
@@ -10,7 +10,7 @@ export class RecordedInputs<I extends object> {
     private readonly schema: z.ZodObject & z.ZodType<I>,
   ) {}
 
-  /** As today's schema has them: without unknown properties, and with its defaults. */
+  /** Converts them to the current schema: adds defaults and drops unknown properties. */
   upgrade(map: ValueMap): ValueMap {
     const plain = reveal(map);
     const upgraded: ValueMap = {};
@@ -24,12 +24,12 @@ export class RecordedInputs<I extends object> {
     return upgraded;
   }
 
-  /** Undefined if today's schema rejects them. */
+  /** The inputs; undefined if the current schema rejects them. */
   parseIfValid(map: ValueMap): I | undefined {
     return this.schema.safeParse(reveal(map)).data;
   }
 
-  /** Throws what today's schema rejects. */
+  /** The inputs. Throws if the current schema rejects them. */
   parse(urn: string, map: ValueMap): I {
     const parsed = this.schema.safeParse(reveal(map));
     if (parsed.success) return parsed.data;

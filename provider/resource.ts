@@ -1,6 +1,6 @@
 /**
- * The contract that every resource fulfils. There is one flow, the same for create and update:
- * observe -> compare (pure) -> converge -> observe. lifecycle.ts drives it.
+ * The interface of every resource. Create and update use the same flow, which lifecycle.ts drives:
+ * observe -> compare (pure) -> converge -> observe.
  */
 import type { z } from "zod";
 import type { Call } from "./hosts/operations/operation";
@@ -8,24 +8,24 @@ import type { HostPool } from "./hosts/pool";
 import type { Log } from "./log";
 import type { ValueMap } from "./wire";
 
-/** What a resource may use while it works. */
+/** What a resource can use during a call. */
 export interface Context extends Call {
   /**
-   * How long the resource's own work may take, seconds: customTimeouts, else `timeoutSeconds` of the
-   * resource. It does not count while the work waits for a lock, a slot or a turn.
+   * Time limit of the resource's own work, seconds: customTimeouts, else `timeoutSeconds` of the
+   * resource. Waits for locks, slots and limiters do not count.
    */
   workSeconds: number;
   pool: HostPool;
   log: Log;
 }
 
-/** A fault in the inputs of one resource: the property's path, and what is wrong with it. */
+/** A fault in the inputs of one resource: the path of the property, and the reason. */
 export interface InputFault {
   property: string;
   reason: string;
 }
 
-/** Every resource lives on one host of the provider's configuration. */
+/** Every resource belongs to one host of the provider's configuration. */
 export interface HostBound {
   host: string;
 }
@@ -35,57 +35,58 @@ export interface Resource<I extends HostBound, S extends object> {
   type: string;
   description: string;
   inputs: z.ZodObject & z.ZodType<I>;
-  /** What is observed: verdicts and identities, never measurements. */
+  /** The observed state: verdicts and identities, never measurements. */
   outputs: z.ZodObject & z.ZodType<S>;
   /** Outputs that are always secret: Pulumi encrypts them in the state and hides them in diffs. */
   secretOutputs?: readonly (keyof S & string)[];
-  /** Limit of the own work of create, update and delete where customTimeouts say nothing. */
+  /** Default time limit of the own work of create, update and delete (customTimeouts). */
   timeoutSeconds: number;
   id(inputs: I): string;
-  /** Inputs that can't change, with what to do instead. Nothing is ever replaced. */
+  /** Inputs that cannot change, each with a remedy. Resources are never replaced. */
   immutable: Readonly<Partial<Record<keyof I & string, string>>>;
-  /** Faults that only show when inputs are looked at together, or beside the previous ones. */
+  /** Faults of combinations of inputs, or of changes from the previous inputs. */
   check?(inputs: I, previous: I | undefined): InputFault[];
   /**
-   * Inputs that tell how, not what: a change of them alone changes nothing, and beside another
-   * change it is shown like any other.
+   * Inputs that affect only how a change is applied. Alone they cause no diff. With another change
+   * they are part of the diff.
    */
   incidental?: readonly (keyof I & string)[];
-  /** Inputs that are observed under the same name: a difference is drift. */
+  /** Inputs that are outputs too, under the same name. A difference is drift. */
   mirrored: readonly (keyof I & keyof S & string)[];
-  /** Paths of other outputs that are not as they should be. Pure. */
+  /** Paths of other outputs that show drift. Pure. */
   drift(state: S, inputs: I): string[];
-  /** Outputs that a preview can't know after `inputs` are applied, marked UNKNOWN. Pure. */
+  /**
+   * The outputs after `inputs` are applied. UNKNOWN marks those that a preview cannot know. Pure.
+   */
   predict(inputs: I, state: S | undefined): ValueMap;
   /**
-   * What an update means, in one line, where the property diff does not say it; undefined where it
-   * does. The preview of an update logs it beside the resource. `before`: the inputs of the last
-   * update, undefined where they can't be read any more. Shows no input that a site could mark as a
-   * secret. Pure.
+   * Explains an update in one line; undefined if the property diff is sufficient. The preview of an
+   * update logs it. `before`: the inputs of the last update, undefined if they are not readable.
+   * Must not show inputs that a site may mark as secret. Pure.
    */
   explain?(inputs: I, observed: S | undefined, before: I | undefined): string | undefined;
-  /** What is there; undefined only on positive proof that there is nothing. Changes nothing. */
+  /** The current state; undefined only if the object certainly does not exist. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
-  /** Throws what stands in the way of converging, so that a preview says it too. Changes nothing. */
+  /** Throws if `converge` would fail, so that the preview reports blockers. Changes nothing. */
   refuse?(
     context: Context,
     inputs: I,
     observed: S | undefined,
     recorded: S | undefined,
   ): Promise<void> | void;
-  /** Makes it so. Can be run again at any point; throws PartialFailure when something was made. */
+  /** Applies the inputs. Can be repeated at any point. PartialFailure: something was created. */
   converge(
     context: Context,
     inputs: I,
     observed: S | undefined,
     recorded: S | undefined,
   ): Promise<S>;
-  /** Is what was observed recorded as ours? Absent where nothing is recorded. Pure. */
+  /** Is the observed object recorded as ours? Absent for resources without a record. Pure. */
   owned?(state: S): boolean;
   remove(context: Context, inputs: I, state: S | undefined): Promise<void>;
   /**
-   * For import: what is on a host already, by the id that it would have had, with the inputs that
-   * state it; undefined where there is nothing. Only reads. Absent: nothing on a host to import.
+   * For import: finds an existing object by its id, with the inputs that describe it; undefined if
+   * there is none. Changes nothing. Absent for resources that cannot be imported.
    */
   find?(context: Context, id: string): Promise<{ inputs: I; state: S } | undefined>;
 }

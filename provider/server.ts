@@ -1,4 +1,4 @@
-/** Pulumi's ResourceProvider service: requests in, the one flow of lifecycle.ts, answers out. */
+/** Pulumi's ResourceProvider service. Decodes requests, calls lifecycle.ts, encodes responses. */
 import { setMaxListeners } from "node:events";
 import * as grpc from "@grpc/grpc-js";
 import { Any } from "google-protobuf/google/protobuf/any_pb";
@@ -24,7 +24,7 @@ import type { ValueMap } from "./wire";
 type Handler<Request, Response> = (request: Request) => Response | Promise<Response>;
 
 const READ_TIMEOUT_SECONDS = 120;
-/** The outermost bound of a call that changes something: each step in it has a limit of its own. */
+/** Outer limit of a call that changes something. Each of its steps has its own limit. */
 const LONGEST_CALL_SECONDS = 7 * 24 * 3600;
 
 /** The state of one provider process. */
@@ -36,11 +36,11 @@ export class Provider {
     private readonly log: Log,
     private readonly version: string,
   ) {
-    // Every call in flight listens to it.
+    // Every running call adds a listener.
     setMaxListeners(0, this.cancelled.signal);
   }
 
-  /** The service's methods as @grpc/grpc-js wants them. */
+  /** The methods of the service, for @grpc/grpc-js. */
   service(): grpc.UntypedServiceImplementation {
     return {
       handshake: unary<pb.ProviderHandshakeRequest, pb.ProviderHandshakeResponse>(() => {
@@ -187,7 +187,7 @@ function newsOf(request: WithNews): ValueMap {
   return request.properties("news") ?? {};
 }
 
-/** The inputs of the last update; undefined for a resource that is new. */
+/** The inputs of the last update; undefined for a new resource. */
 function oldsOf(request: messages.CheckRequest): ValueMap | undefined {
   const olds = request.properties("olds");
   return olds === undefined || Object.keys(olds).length === 0 ? undefined : olds;
@@ -229,7 +229,7 @@ function diffResponse(changes: Changes): pb.DiffResponse {
   return response;
 }
 
-/** A unary handler from an async function; errors become gRPC statuses with Pulumi's details. */
+/** Makes a unary handler from an async function. Errors become gRPC statuses. */
 function unary<Request, Response>(
   handler: Handler<Request, Response>,
 ): grpc.handleUnaryCall<Request, Response> {
@@ -254,7 +254,7 @@ function statusOf(error: unknown): grpc.ServiceError {
   return Object.assign(new Error(details), { code, details, metadata });
 }
 
-/** google.rpc.Status in `grpc-status-details-bin`, as the engine reads it (sdk/go rpcerror). */
+/** Adds the google.rpc.Status that the engine reads (sdk/go rpcerror). */
 function addInitFailed(metadata: grpc.Metadata, code: number, error: InitFailed): void {
   const detail = new ErrorResourceInitFailed();
   detail.setId(error.id);

@@ -1,13 +1,13 @@
 /**
- * The bytes of a google.protobuf.Struct <-> property maps, without the message objects of
- * google-protobuf in between, which cost the provider more than its own work
- * (docs/performance.md). The encoding: protobuf.dev/programming-guides/encoding,
+ * Converts between the bytes of a google.protobuf.Struct and property maps. It does not use the
+ * message objects of google-protobuf, because they would cost more than all other work of the
+ * provider (docs/performance.md). Encoding: protobuf.dev/programming-guides/encoding and
  * google/protobuf/struct.proto.
  */
 import { Secret, Unknown, isMap, marked, secretMarks, unknownOr, UNKNOWN_STRING } from "./wire";
 import type { Value, ValueMap } from "./wire";
 
-/** A field's tag: its number, and how its value is encoded. */
+/** The tag of a field: its number and the encoding of its value. */
 const tag = (field: number, encoding: number): number => (field << 3) | encoding;
 const VARINT = 0;
 const FIXED64 = 1;
@@ -27,13 +27,13 @@ const BOOLEAN = tag(4, VARINT);
 const STRUCT = tag(5, BYTES);
 const LIST = tag(6, BYTES);
 
-/** The properties that the bytes of a Struct hold. */
+/** Decodes the bytes of a Struct. */
 export function decodeStruct(bytes: Uint8Array): ValueMap {
   const value = new Reader(bytes).struct(bytes.length);
   return isMap(value) ? value : {};
 }
 
-/** The bytes of a Struct with these properties. Secrets keep their mark. */
+/** Encodes properties as a Struct. Secrets keep their mark. */
 export function encodeStruct(map: ValueMap): Uint8Array {
   const writer = new Writer();
   writer.struct(map);
@@ -54,18 +54,18 @@ export class Reader {
     let value = 0;
     for (let factor = 1; ; factor *= 128) {
       const byte = this.bytes[this.at];
-      if (byte === undefined) throw endsTooEarly();
+      if (byte === undefined) throw truncated();
       this.at += 1;
       value += (byte & 127) * factor;
       if (byte < 128) return value;
     }
   }
 
-  /** Reads the length of what follows, and answers where that ends. */
+  /** Reads the length of a value, and returns the position of its end. */
   end(): number {
     const length = this.varint();
     const end = this.at + length;
-    if (end > this.bytes.length) throw endsTooEarly();
+    if (end > this.bytes.length) throw truncated();
     return end;
   }
 
@@ -125,7 +125,7 @@ export class Reader {
     return list;
   }
 
-  /** A slice of one string for all bytes: a tenth of the cost of decoding each text by itself. */
+  /** Slices one string of all bytes: ten times faster than decoding each string separately. */
   private text(): string {
     const end = this.end();
     this.latin1 ??= this.bytes.toString("latin1");
@@ -136,18 +136,18 @@ export class Reader {
   }
 
   private number(): number {
-    if (this.at + 8 > this.bytes.length) throw endsTooEarly();
+    if (this.at + 8 > this.bytes.length) throw truncated();
     const number = this.bytes.readDoubleLE(this.at);
     this.at += 8;
     return number;
   }
 }
 
-function endsTooEarly(): Error {
-  return new Error("a protobuf message ends too early");
+function truncated(): Error {
+  return new Error("a protobuf message is truncated");
 }
 
-/** Writes protobuf from back to front: the length of a message is known when it is written. */
+/** Writes protobuf from back to front: the length of a message is then known at its start. */
 export class Writer {
   private bytes = Buffer.allocUnsafe(2048);
   private at = this.bytes.length;
@@ -225,7 +225,7 @@ export class Writer {
     return this.bytes.length - this.at;
   }
 
-  /** Makes room for `length` bytes before what is written. */
+  /** Makes room for `length` bytes before the written bytes. */
   private back(length: number): void {
     if (this.at < length) {
       const larger = Buffer.allocUnsafe(2 * (this.bytes.length + length));

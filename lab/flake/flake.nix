@@ -1,7 +1,7 @@
-# The lab's answer to the project's `mkSite`: the same output, `pulumiMicrovm`, from the same input,
-# site.json, but with small derivations made by /bin/bash in place of NixOS systems, so that no
-# nixpkgs and no network are needed. The runners' layout is microvm.nix's; what they start is a
-# systemd-nspawn machine (scripts/microvm-run.sh), or QEMU where the VM's name begins with `kq`.
+# The lab's replacement of the project's `mkSite`: the same input, site.json, and the same output,
+# `pulumiMicrovm`. It builds small derivations with /bin/bash instead of NixOS systems, so it needs
+# neither nixpkgs nor a network. The runners have microvm.nix's layout. They start a systemd-nspawn
+# machine (scripts/microvm-run.sh), or QEMU if the name of the VM starts with `kq`.
 {
   inputs.site = {
     url = "path:./default-site";
@@ -13,7 +13,7 @@
     let
       siteData = builtins.fromJSON (builtins.readFile "${site}/site.json");
 
-      # x86_64 only: pure evaluation does not know the machine it runs on.
+      # Only x86_64: a pure evaluation does not know the system of the machine.
       build =
         attributes:
         derivation (
@@ -25,8 +25,8 @@
           // attributes
         );
 
-      # What a system runs besides, with versions; and by name the machines whose switch is to go wrong, with
-      # what it does in its activation. Tests write both into a copy of this flake.
+      # Packages of every system, with versions; and shell commands that run in the activation of a
+      # machine, to make its switch fail. Tests write both files in a copy of this flake.
       packages = builtins.fromJSON (builtins.readFile ./packages.json);
       faults = builtins.fromJSON (builtins.readFile ./faults.json);
 
@@ -34,7 +34,7 @@
       bridgeOf = machine: (siteData.hypervisors.${machine.hypervisor} or { }).bridge or "br0";
       lines = builtins.concatStringsSep "\n";
 
-      # What the VMM gets: a change of any of it takes a restart.
+      # The input of the VMM. A change of it requires a restart.
       hardwareOf = machine: {
         inherit (machine) name vcpu memoryMiB;
         inherit (machine.network) mac;
@@ -44,8 +44,8 @@
         inherit (machine) shares;
       };
 
-      # What the system in the guest gets: its slice of the site without what only the VMM sees, and
-      # without the profile: that is a name, by which a real site picks its modules.
+      # The input of the guest's system: its part of the site without what only the VMM uses. The
+      # profile is left out too: a real site only selects modules by its name.
       systemOf =
         machine:
         builtins.removeAttrs machine [
@@ -66,7 +66,7 @@
           name = "lab-system-${machine.hostName}";
           args = [ ./scripts/build-toplevel.sh ];
           scripts = ./scripts;
-          # One for guests and hypervisors alike.
+          # Guests and hypervisors use the same script.
           switch = ./hypervisor/switch-to-configuration.sh;
           etc = ./etc;
           init = if isQemu machine then "qemu/init.sh" else "init.sh";
@@ -76,12 +76,16 @@
           gateway = machine.network.gateway or "";
           nameservers = lines (machine.network.nameservers or [ ]);
           operatorKeys = lines (machine.operatorKeys or [ ]);
-          # One line for each volume in the order of the guest's disks: label, file system, mount point.
+          # One line per volume, in the order of the disks: label, file system, mount point.
           volumes = lines (
-            map (volume: "${volume.label}\t${volume.fsType}\t${volume.mountPoint or "-"}") machine.volumes
+            map (
+              { label, fsType, ... }@volume: "${label}\t${fsType}\t${volume.mountPoint or "-"}"
+            ) machine.volumes
           );
           machine = builtins.toJSON (systemOf machine);
-          packages = lines (builtins.attrValues (builtins.mapAttrs (name: version: "${name} ${version}") packages));
+          packages = lines (
+            builtins.attrValues (builtins.mapAttrs (name: version: "${name} ${version}") packages)
+          );
           fault = faults.${machine.name} or "";
         };
 
@@ -89,7 +93,9 @@
         machine: toplevel:
         build {
           name = "microvm-${if isQemu machine then "qemu" else "nspawn"}-${machine.name}";
-          args = [ (if isQemu machine then ./scripts/qemu/build-runner.sh else ./scripts/build-runner.sh) ];
+          args = [
+            (if isQemu machine then ./scripts/qemu/build-runner.sh else ./scripts/build-runner.sh)
+          ];
           scripts = ./scripts;
           inherit toplevel;
           machineName = machine.name;
@@ -100,7 +106,8 @@
           volumes = lines (map (volume: volume.image) machine.volumes);
           shares = lines (
             map (
-              share: "${share.source}\t${share.mountPoint}\t${if share.readOnly then "ro" else "rw"}"
+              { source, mountPoint, readOnly, ... }:
+              "${source}\t${mountPoint}\t${if readOnly then "ro" else "rw"}"
             ) machine.shares
           );
           hardware = builtins.toJSON (hardwareOf machine);
@@ -115,8 +122,8 @@
           exportReferencesGraph.closure = [ toplevel ];
         };
 
-      # A hypervisor's system: what it starts and its kernel are store paths of their own, so that a system
-      # with the same ones has the same unit and the same kernel.
+      # A hypervisor's system. Its start script and its kernel are separate store paths, so that
+      # systems with equal content have equal units and kernels.
       hypervisorOf =
         hypervisor:
         build {
@@ -127,14 +134,14 @@
           kernel = ./hypervisor/kernel;
         };
 
-      # As in `nix build --json`. Only the names travel: who evaluates wants nothing built for it. A
-      # set with `outPath` is not to be had in JSON: Nix prints just that path for it.
+      # As in `nix build --json`. Without string context an evaluation builds nothing. `outPath`
+      # must not be an attribute, because Nix converts a set with it to a plain string in JSON.
       pathsOf = drv: {
         drvPath = builtins.unsafeDiscardStringContext drv.drvPath;
         outputs.out = builtins.unsafeDiscardStringContext drv.outPath;
       };
 
-      # An error names the machine.
+      # Adds the name of the machine to an evaluation error.
       inContextOf =
         machine: value:
         builtins.addErrorContext "while evaluating machine ${machine.name} of the site" (
@@ -152,7 +159,7 @@
             toplevel = pathsOf toplevel;
             closureInfo = pathsOf (closureInfoOf machine toplevel);
             hardware = builtins.hashString "sha256" (builtins.toJSON (hardwareOf machine));
-            # A QEMU guest of the lab has neither Nix nor a system to switch.
+            # A QEMU guest of the lab has no Nix and cannot switch its system.
             liveSwitch = !(isQemu machine);
             inherit packages;
           }

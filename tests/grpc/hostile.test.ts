@@ -247,7 +247,7 @@ describe("a host that is short of room", () => {
   test("no session at all is an error, soon", async () => {
     host.onSession = () => "refuse";
     const failed = await failure(provider.create("Volume", volume, true, 30));
-    expect(failed.message).toMatch(/no channel.*\n.*MaxSessions/);
+    expect(failed.message).toMatch(/did not open a channel.*\n.*MaxSessions/);
   });
 
   test("MaxStartups: connections that are dropped before the greeting are tried again", async () => {

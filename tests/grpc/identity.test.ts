@@ -67,7 +67,10 @@ test("a file that is not here, and one with a passphrase, are left out beside an
 
 test("without another key, or with a wrong one, they are told with what to do", async () => {
   const files = [missing(), identity("locked", locked.private)];
-  const told = [/missing is not there/, /locked has a passphrase: ssh-add gives it to the agent/];
+  const told = [
+    /missing does not exist/,
+    /locked has a passphrase: add it to the agent with ssh-add/,
+  ];
   await configure(files);
   const none = (await failure(login())).message;
   expect(none).toContain("there is no key to log in with");
@@ -82,6 +85,6 @@ test("without another key, or with a wrong one, they are told with what to do", 
 test("what is no key is an error, and shows nothing of it", async () => {
   await configure([identity("id", "precious words"), identity("other", operator.privateKey)]);
   const { message } = await failure(login());
-  expect(message).toMatch(/id: is not a usable private key/);
+  expect(message).toMatch(/id is not a usable private key/);
   expect(message).not.toContain("precious");
 });

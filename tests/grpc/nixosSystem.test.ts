@@ -72,7 +72,7 @@ test("a switch is confirmed over a connection of its own, then made the default"
 
 test("a host that is no NixOS is refused in the preview", async () => {
   const { message } = await failure(provider.create("NixosSystem", await wanted(), true));
-  expect(message).toContain("it does not run NixOS");
+  expect(message).toContain("the host does not run NixOS");
   expect(host.operations).toEqual([]);
 });
 

@@ -287,7 +287,7 @@ test.each([
 ])("%s %s is no id to import, and is told with what it has to be", async (type, id, shape) => {
   await provider.configure(config());
   const { message } = await failure(provider.read(type, id, {}, {}));
-  expect(message).toContain(`${id} is not an id to import\n  It has to be ${shape}`);
+  expect(message).toContain(`${id} is not a valid import id\n  Use ${shape}`);
 });
 
 test("the schema names every resource with described properties", async () => {

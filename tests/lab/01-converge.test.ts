@@ -1,4 +1,4 @@
-/** A fresh `up`, a second one, the lifecycle verbs, reboot: what a user does on an ordinary day. */
+/** Everyday use: first and second `up`, start, stop and restart of VMs, reboot of a host. */
 import {
   SiteCopy,
   bootId,
@@ -31,12 +31,13 @@ async function bootIds(): Promise<Record<string, string>> {
   return Object.fromEntries(pairs);
 }
 
-/** Everything that a preview could have touched on a host. */
+/** All files that a preview could change on a host. */
 function snapshot(host: string): Promise<string> {
   return on(
     host,
-    "find /var/lib/microvms /var/lib/pulumi-microvm /nix/var/nix/gcroots -xdev -not -path '*/run/*' " +
-      "-printf '%p %y %m %u %s %T@ %l\\n' | grep -v 'var.img' | sort; find /var/lib/microvms -name '*.img' -printf '%p %s\\n' | sort; ls /nix/store",
+    "find /var/lib/microvms /var/lib/pulumi-microvm /nix/var/nix/gcroots -xdev " +
+      "-not -path '*/run/*' -printf '%p %y %m %u %s %T@ %l\\n' | grep -v 'var.img' | sort; " +
+      "find /var/lib/microvms -name '*.img' -printf '%p %s\\n' | sort; ls /nix/store",
   );
 }
 
@@ -60,7 +61,7 @@ test("VMs are active, and guests answer SSH through br0 with the pinned key", as
   }
 });
 
-test("the outputs tell of each VM", async () => {
+test("the stack outputs describe each VM", async () => {
   const { stdout } = await pulumi("stack", "output", "--json", "--stack=lab");
   const outputs: unknown = JSON.parse(stdout);
   for (const vm of NAMES) {
@@ -79,7 +80,7 @@ test("the outputs tell of each VM", async () => {
   }
 });
 
-test("the second up is empty, the preview too, and it changes nothing", async () => {
+test("a second preview and a second up have no changes", async () => {
   const boots = await bootIds();
   const before = [await snapshot("hv1"), await snapshot("hv2")];
   const end = await journalEnd("hv1");
@@ -91,7 +92,7 @@ test("the second up is empty, the preview too, and it changes nothing", async ()
   expect(await bootIds()).toEqual(boots);
 });
 
-test("a preview of changes changes nothing either", async () => {
+test("a preview with changes does not change the host", async () => {
   const before = await snapshot("hv1");
   await site.set({ "vms.kw1.running": false, "profiles.controller.memory": "320MiB" });
   expect(Object.keys(await preview()).sort()).toEqual([
@@ -104,7 +105,7 @@ test("a preview of changes changes nothing either", async () => {
   await site.reset();
 });
 
-test("memory changed in a profile restarts its VMs and no other", async () => {
+test("a memory change in a profile restarts only the VMs of the profile", async () => {
   const boots = await bootIds();
   await site.set({ "profiles.worker.memory": "208MiB" });
   await up();
@@ -117,9 +118,9 @@ test("memory changed in a profile restarts its VMs and no other", async () => {
   await expectNoChanges();
 });
 
-test("a closure can be built on the host: the operator's store does not get it", async () => {
+test("a closure can be built on the host, without a copy in the operator's store", async () => {
   const before = await bootId("kw2");
-  // One that nobody built before.
+  // A size whose closure does not exist yet.
   const memory = `${200 + Math.floor(Math.random() * 100)}MiB`;
   await site.set({ "hypervisors.hv2.build": "host", "vms.kw2.memory": memory });
   await up();
@@ -132,7 +133,7 @@ test("a closure can be built on the host: the operator's store does not get it",
   await up();
 });
 
-test("running: false stops, and true starts again; restart restarts", async () => {
+test("running: false stops a VM, true starts it, and restart restarts it", async () => {
   await site.set({ "vms.kw1.running": false });
   await up();
   expect(await on("hv1", "systemctl is-active microvm@kw1 || true")).toBe("inactive");
@@ -152,7 +153,7 @@ test("running: false stops, and true starts again; restart restarts", async () =
   await up();
 });
 
-test("a new VM is made, a removed one goes, and the others notice nothing", async () => {
+test("adding and removing a VM does not affect other VMs", async () => {
   const boots = await bootIds();
   await site.set({
     "vms.kw3": {
@@ -180,7 +181,7 @@ test("a new VM is made, a removed one goes, and the others notice nothing", asyn
   await expectNoChanges();
 });
 
-test("a rebooted hypervisor brings its guests back by itself, and the next up is empty", async () => {
+test("a rebooted hypervisor starts its VMs, and the next up has no changes", async () => {
   await site.set({ "vms.kw1.running": false });
   await up();
   const before = await bootId("kc1");

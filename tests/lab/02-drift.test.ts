@@ -1,4 +1,4 @@
-/** The world changes behind our back: the preview names it, `up` repairs it or says why it won't. */
+/** Drift: the preview shows it. `up` repairs it, or explains why it does not. */
 import {
   SiteCopy,
   expectNoChanges,
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterEach(() => site.reset());
 afterAll(() => site.release());
 
-describe("drift of a VM is named and repaired", () => {
+describe("drift of a VM is shown and repaired", () => {
   test("stopped by hand", async () => {
     await on("hv1", "systemctl stop microvm@kw1");
     const changes = await preview();
@@ -61,8 +61,8 @@ describe("drift of a VM is named and repaired", () => {
   });
 });
 
-describe("what is not repaired unasked is a clear error, and nothing is changed", () => {
-  /** Breaks, expects `message` from preview and up with no mutation, mends, expects no changes. */
+describe("a fault that needs the operator is an error, and nothing is changed", () => {
+  /** Breaks the host, expects `message` from preview and up without a mutation, and repairs it. */
   async function refused(breakIt: string, message: RegExp, mendIt: string): Promise<void> {
     await on("hv1", breakIt);
     try {
@@ -95,8 +95,8 @@ describe("what is not repaired unasked is a clear error, and nothing is changed"
       "systemctl start libvirtd",
     ));
 
-  // eno1 carries our own link to the host, so another card stands for it.
-  test("the physical card is not enslaved", async () => {
+  // eno1 carries the SSH connection, so the test uses another card.
+  test("the physical card is not a port of the bridge", async () => {
     await on("hv1", "ip link add eno9 type veth peer name eno9p && ip link set eno9 master br0");
     try {
       await site.set({ "hypervisors.hv1.nic": "eno9" });
@@ -113,12 +113,13 @@ describe("what is not repaired unasked is a clear error, and nothing is changed"
     await up();
   });
 
-  // br0 carries our own link to the host, so another bridge stands for it.
+  // br0 carries the SSH connection, so the test uses another bridge.
   test("the bridge is down", async () => {
     await site.set({ "hypervisors.hv1.bridge": "br9", "hypervisors.hv1.nic": "eno9" });
     await on(
       "hv1",
-      "ip link add br9 type bridge && ip link add eno9 type veth peer name eno9p && ip link set eno9 master br9",
+      "ip link add br9 type bridge && ip link add eno9 type veth peer name eno9p && " +
+        "ip link set eno9 master br9",
     );
     try {
       const end = await journalEnd("hv1");
@@ -136,14 +137,15 @@ describe("what is not repaired unasked is a clear error, and nothing is changed"
 
   test("another machine answers with the right key", async () => {
     await refused(
-      "cp /etc/machine-id /root/machine-id.kept; echo ffffffffffffffffffffffffffffffff > /etc/machine-id",
+      "cp /etc/machine-id /root/machine-id.kept; " +
+        "echo ffffffffffffffffffffffffffffffff > /etc/machine-id",
       /this is another machine/,
       "cat /root/machine-id.kept > /etc/machine-id",
     );
   });
 });
 
-test("several failing checks come in one error; warn and off do what they say", async () => {
+test("one error lists all failing checks; warn only warns, and off skips the check", async () => {
   await on(
     "hv1",
     "systemctl stop libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd",

@@ -1,4 +1,4 @@
-/** Data is never lost. */
+/** Volumes: data is never lost. */
 import { SiteCopy, expectNoChanges, failingUp, on, pulumi, up } from "./lab";
 
 const site = new SiteCopy();
@@ -14,7 +14,7 @@ afterAll(async () => {
   await site.release();
 });
 
-describe("a volume of a VM made for it", () => {
+describe("a volume of a new VM", () => {
   const image = "/var/lib/microvms/kw6/var.img";
   const kw6 = (size: string, running: boolean, more: object = {}): Record<string, unknown> => ({
     "vms.kw6": {
@@ -26,14 +26,15 @@ describe("a volume of a VM made for it", () => {
       volumes: { var: { size, onDelete: "delete", ...more } },
     },
   });
-  /** Bytes of the file system in the image, by its own superblock. */
+  /** Size of the file system in the image, from its superblock. */
   const fileSystemBytes = (): Promise<string> =>
     on(
       "hv2",
-      `dumpe2fs -h ${image} 2>/dev/null | awk '/^Block count:/ {n=$3} /^Block size:/ {s=$3} END {printf "%d", n*s}'`,
+      `dumpe2fs -h ${image} 2>/dev/null | ` +
+        `awk '/^Block count:/ {n=$3} /^Block size:/ {s=$3} END {printf "%d", n*s}'`,
     );
 
-  test("grows while its VM is stopped, not while it runs, and its data stays", async () => {
+  test("grows only while its VM is stopped, and keeps its data", async () => {
     await site.set(kw6("64MiB", true));
     await up();
     await on("kw6", `echo precious > ${WRITTEN}; sync`);
@@ -51,7 +52,7 @@ describe("a volume of a VM made for it", () => {
     await expectNoChanges();
   });
 
-  test("shrink and replacement are refused in the preview", async () => {
+  test("the preview refuses to shrink or replace it", async () => {
     await site.set(kw6("64MiB", true));
     const shrunk = await pulumi("preview", "--stack=lab");
     expect(shrunk.code).not.toBe(0);
@@ -66,7 +67,7 @@ describe("a volume of a VM made for it", () => {
   });
 });
 
-test("destroy keeps retained volumes, and the next up takes them back", async () => {
+test("destroy keeps retained volumes, and the next up uses them again", async () => {
   await site.reset();
   await up();
   await on("kw2", `echo kept > ${WRITTEN}; sync`);
@@ -79,7 +80,7 @@ test("destroy keeps retained volumes, and the next up takes them back", async ()
   await expectNoChanges();
 }, 300_000);
 
-describe("a fresh VM's volume", () => {
+describe("removal and adoption of a volume", () => {
   const kw4 = (volume: object): Record<string, unknown> => ({
     "vms.kw4": {
       hypervisor: "hv2",
@@ -96,7 +97,7 @@ describe("a fresh VM's volume", () => {
   const image = "/var/lib/microvms/kw4/data.img";
   const gone = (): Promise<void> => site.reset();
 
-  test("an image that nobody recorded is left alone", async () => {
+  test("an image without a record is not changed", async () => {
     await on("hv2", `mkdir -p /var/lib/microvms/kw4; echo foreign > ${image}`);
     await site.set(kw4({ onDelete: "delete" }));
     expect(await failingUp()).toMatch(/exists, and no stack recorded making it/);
@@ -104,7 +105,7 @@ describe("a fresh VM's volume", () => {
     await on("hv2", `rm ${image}`);
   });
 
-  test("delete removes it", async () => {
+  test("onDelete: delete removes it", async () => {
     await site.set(kw4({ onDelete: "delete" }));
     await up();
     expect(await on("hv2", `blkid -o value -s TYPE ${image}`)).toBe("ext4");
@@ -113,7 +114,7 @@ describe("a fresh VM's volume", () => {
     expect(await on("hv2", `ls ${image} 2>&1 || true`)).toMatch(/No such file/);
   });
 
-  test("trash can be undone by hand", async () => {
+  test("onDelete: trash can be undone by hand", async () => {
     await site.set(kw4({ onDelete: "trash" }));
     await up();
     const uuid = await on("hv2", `blkid -o value -s UUID ${image}`);
@@ -121,7 +122,8 @@ describe("a fresh VM's volume", () => {
     await up();
     await on(
       "hv2",
-      `cd /var/lib/pulumi-microvm/trash && mkdir -p $(dirname ${image}) && mv kw4.data-*.img ${image} && mv kw4.data-*.json ../volumes/kw4.data.json`,
+      `cd /var/lib/pulumi-microvm/trash && mkdir -p $(dirname ${image}) && ` +
+        `mv kw4.data-*.img ${image} && mv kw4.data-*.json ../volumes/kw4.data.json`,
     );
     await site.set(kw4({ onDelete: "delete" }));
     await up();
@@ -131,7 +133,7 @@ describe("a fresh VM's volume", () => {
     await expectNoChanges();
   });
 
-  test("a lost record is written again, the image untouched", async () => {
+  test("a lost record is written again, and the image is not changed", async () => {
     await site.set(kw4({ onDelete: "delete" }));
     await up();
     const uuid = await on("hv2", `blkid -o value -s UUID ${image}`);
@@ -141,12 +143,14 @@ describe("a fresh VM's volume", () => {
     await expectNoChanges();
   });
 
-  test("an image of the wrong content is never formatted", async () => {
+  test("an image with unexpected content is not formatted", async () => {
     await site.set(kw4({ onDelete: "delete" }));
     await up();
     await on(
       "hv2",
-      `dd if=/dev/zero of=${image} bs=1M count=1 conv=notrunc 2>/dev/null; sed -i 's/"phase":"ready"/"phase":"growing"/' /var/lib/pulumi-microvm/volumes/kw4.data.json`,
+      `dd if=/dev/zero of=${image} bs=1M count=1 conv=notrunc 2>/dev/null; ` +
+        `sed -i 's/"phase":"ready"/"phase":"growing"/' ` +
+        `/var/lib/pulumi-microvm/volumes/kw4.data.json`,
     );
     const before = await on("hv2", `cksum < ${image}`);
     expect(await failingUp()).toMatch(/it is never formatted again/);

@@ -1,4 +1,4 @@
-/** Hosts that are away, not what they should be, or a provider that dies: nothing leaves the state. */
+/** Unreachable hosts, wrong hosts, a killed provider: no resource is lost from the state. */
 import {
   SiteCopy,
   bootId,
@@ -26,13 +26,13 @@ afterAll(() => site.release());
 const OTHER_KEY =
   "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
 
-test("a wrong host key is refused before authentication, and both fingerprints are shown", async () => {
+test("a wrong host key is rejected before the login; the error has both fingerprints", async () => {
   const end = await journalEnd("hv1");
   await site.set({ "hypervisors.hv1.ssh.hostKey": OTHER_KEY });
   const text = await failingUp();
   expect(text.match(/SHA256:[A-Za-z0-9+/]{43}/g)?.length).toBeGreaterThanOrEqual(2);
   expect(text).toMatch(/the site pins SHA256:/);
-  // The refresh, which goes by the recorded key, and the login that asks this.
+  // The refresh uses the recorded key. The other login is that of this query.
   const logins = (await journalAfter("hv1", end, "_SYSTEMD_UNIT", "ssh.service")).filter((line) =>
     line.startsWith("Accepted publickey"),
   );
@@ -43,10 +43,12 @@ test("a wrong host key is refused before authentication, and both fingerprints a
   await expectNoChanges();
 });
 
-test("a changed port converges with one up, as do address and host key", async () => {
+test("one up applies a new port, address and host key", async () => {
   await on(
     "hv1",
-    "ssh-keygen -q -t ed25519 -N '' -f /run/second <<<y >/dev/null; /usr/sbin/sshd -p 2222 -o HostKey=/run/second -o PidFile=/run/second.pid; ip addr add 198.18.0.111/24 dev br0",
+    "ssh-keygen -q -t ed25519 -N '' -f /run/second <<<y >/dev/null; " +
+      "/usr/sbin/sshd -p 2222 -o HostKey=/run/second -o PidFile=/run/second.pid; " +
+      "ip addr add 198.18.0.111/24 dev br0",
   );
   try {
     const key = (await on("hv1", "cat /run/second.pub")).split(" ").slice(0, 2).join(" ");
@@ -67,7 +69,7 @@ test("a changed port converges with one up, as do address and host key", async (
   }
 });
 
-describe("one hypervisor can't be reached", () => {
+describe("one hypervisor is unreachable", () => {
   beforeAll(() => link("down"));
   afterAll(async () => {
     await link("up");
@@ -80,21 +82,21 @@ describe("one hypervisor can't be reached", () => {
     if (code !== 0) throw new Error(text);
   }
 
-  test("a warning names it, and nothing leaves the state", async () => {
+  test("a warning names it, and the state keeps all resources", async () => {
     const before = [...(await state()).keys()].sort();
     const text = await failingUp();
     expect(text).toMatch(/warning: .*hv2 \(198\.18\.0\.12:22\): can't be reached/s);
     expect([...(await state()).keys()].sort()).toEqual(before);
   });
 
-  test("with --continue-on-error the VMs of the other converge", async () => {
+  test("with --continue-on-error the VMs of the other hypervisor converge", async () => {
     const before = await bootId("kw1");
     await site.set({ "vms.kw1.restart": "while hv2 is away" });
     await failingUp("--continue-on-error");
     expect(await bootId("kw1")).not.toBe(before);
   });
 
-  test("with maintenance: true the run succeeds, and its resources stay as they were", async () => {
+  test("with maintenance: true the run succeeds and keeps its resources unchanged", async () => {
     const kw2 = JSON.stringify((await state()).get("MicroVm kw2")?.outputs);
     const before = await bootId("kw1");
     await site.set({
@@ -124,7 +126,8 @@ describe("the provider is killed in the middle of a Create", () => {
     await up();
     await on(
       "hv2",
-      "rm -rf /var/lib/microvms/kw5 /run/systemd/system/microvm@kw5.service.d; systemctl daemon-reload",
+      "rm -rf /var/lib/microvms/kw5 /run/systemd/system/microvm@kw5.service.d; " +
+        "systemctl daemon-reload",
     );
     await expectNoChanges();
   });
@@ -170,7 +173,10 @@ describe("the provider is killed in the middle of a Create", () => {
     const end = await journalEnd("hv2");
     await on(
       "hv2",
-      "mkdir -p /run/systemd/system/microvm@kw5.service.d && printf '[Service]\\nExecStartPre=/bin/sh -c \"until [ -e /run/go ]; do sleep 0.1; done\"\\n' > /run/systemd/system/microvm@kw5.service.d/wait.conf && systemctl daemon-reload",
+      "mkdir -p /run/systemd/system/microvm@kw5.service.d && " +
+        "printf '[Service]\\nExecStartPre=/bin/sh -c " +
+        '"until [ -e /run/go ]; do sleep 0.1; done"\\n\' ' +
+        "> /run/systemd/system/microvm@kw5.service.d/wait.conf && systemctl daemon-reload",
     );
     await site.set(kw5);
     await killedUp(

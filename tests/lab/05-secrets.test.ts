@@ -1,4 +1,4 @@
-/** A canary secret is looked for wherever it could leak, and the test proves that it would be found. */
+/** Searches a canary secret in all places where it could leak, and proves that the search works. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ const HOSTS = ["hv1", "hv2"] as const;
 const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-canary-"));
 const keyFile = join(directory, "key");
 
-/** The canary: a line from the middle of a private key. Never on a command line of this test. */
+/** The canary: a line from the middle of a private key. The test passes it only by stdin. */
 let privateKey: string;
 let canary: string;
 
@@ -35,8 +35,8 @@ afterAll(async () => {
 });
 
 /**
- * Command lines and environments of every process of this machine, so of the hosts too. Left out is PULUMI_CONFIG of the
- * program itself: the engine hands a program its configuration so, whatever the program is.
+ * Command lines and environments of every process of this machine, including the hosts. Excludes
+ * PULUMI_CONFIG of the program, because the engine passes the configuration to every program so.
  */
 function processes(): string {
   return readdirSync("/proc")
@@ -59,27 +59,32 @@ function entriesOf(pid: string, file: "cmdline" | "environ"): string[] {
   }
 }
 
-/** Where the canary stands on a host: the pattern goes by stdin, so that the search does not find itself. */
+/** Searches a host. The pattern goes by stdin, so that the search does not find itself. */
 async function searchHost(host: string): Promise<string> {
   const command =
-    "umask 077; cat > /run/canary; { journalctl -q -o export -n all; cat /var/log/*.log 2>/dev/null; } | grep -aFf /run/canary | sed 's/^/journal: /'; " +
-    "grep -raFlf /run/canary /nix /run/pulumi-microvm /var/lib/pulumi-microvm /var/lib/microvms --exclude='*.img' 2>/dev/null; rm /run/canary; true";
+    "umask 077; cat > /run/canary; " +
+    "{ journalctl -q -o export -n all; cat /var/log/*.log 2>/dev/null; } | " +
+    "grep -aFf /run/canary | sed 's/^/journal: /'; " +
+    "grep -raFlf /run/canary /nix /run/pulumi-microvm /var/lib/pulumi-microvm " +
+    "/var/lib/microvms --exclude='*.img' 2>/dev/null; rm /run/canary; true";
   return (await lab(["ssh", host, command], canary)).text.trim();
 }
 
 /**
- * On the operator's side: plain state, the Nix store, and what was left in places for temporary files. There the
- * test's own key and the pattern lie too.
+ * Searches the operator's machine: the plain state, the Nix store, and the directories for
+ * temporary files. Excludes the test's own key and the pattern.
  */
 async function searchOperator(): Promise<string> {
   const script =
-    'umask 077; f=$(mktemp); cat > $f; grep -raFlf $f "${PULUMI_BACKEND_URL#file://}" "$PULUMI_HOME" /nix/store .site 2>/dev/null; ' +
-    'find "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}" "${TMPDIR:-/tmp}" -xdev -type f -size -1024k ! -path "$f" ' +
+    "umask 077; f=$(mktemp); cat > $f; " +
+    'grep -raFlf $f "${PULUMI_BACKEND_URL#file://}" "$PULUMI_HOME" /nix/store .site 2>/dev/null; ' +
+    'find "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}" "${TMPDIR:-/tmp}" -xdev -type f -size -1024k ' +
+    '! -path "$f" ' +
     "! -path '*/pulumi-microvm-canary-*' -exec grep -aFlf $f {} + 2>/dev/null; rm $f";
   return (await lab(["exec", "sh", "-c", script], canary)).text.trim();
 }
 
-/** The text before each canary: tells where it leaked, without showing it. */
+/** The text before each occurrence of the canary. It shows the place of a leak, not the secret. */
 function leaks(text: string): string[] {
   return text
     .split(canary)
@@ -88,8 +93,9 @@ function leaks(text: string): string[] {
 }
 
 /**
- * Runs pulumi while it samples the processes; everything that could show the canary, joined. From level 9 on
- * the engine itself traces each value that it marshals, secrets too, as Pulumi's documentation warns.
+ * Runs pulumi and samples all processes. Returns everything that could show the canary. Uses log
+ * level 8: from level 9 on the engine logs all values, also secrets, as Pulumi's documentation
+ * warns.
  */
 async function watched(...args: string[]): Promise<{ code: number; seen: string }> {
   const running = start([
@@ -107,13 +113,13 @@ async function watched(...args: string[]): Promise<{ code: number; seen: string 
   return { code, seen: [text, ...samples].join("\n") };
 }
 
-test("a config secret converges a change, and is found nowhere", async () => {
+test("a config secret is used for a change, and is found nowhere", async () => {
   const { code, text } = await lab(
     ["exec", "pulumi", "config", "set", "--secret", "sshPrivateKey", "--stack=lab"],
     privateKey,
   );
   if (code !== 0) throw new Error(text);
-  // Only the secret is left to log in with; a new memory size copies a closure and restarts a VM.
+  // Only the secret can log in. A new memory size copies a closure and restarts a VM.
   await site.set({
     "ssh.agent": false,
     "profiles.controller.memory": "272MiB",
@@ -121,7 +127,7 @@ test("a config secret converges a change, and is found nowhere", async () => {
   });
   const run = await watched("up", "--yes", "--skip-preview", "--debug");
   expect(run.code).toBe(0);
-  // The samples and the engine's own log are in it.
+  // Proves that the samples and the log of the engine were collected.
   expect(run.seen).toContain("provider/main.js");
   expect(run.seen).toMatch(/"msg":"Provider\[/);
   expect(leaks(run.seen)).toEqual([]);

@@ -1,4 +1,4 @@
-/** What a pass with nothing to do costs the hosts, however many VMs they have; and what it compiles. */
+/** Cost of a run without changes: connections and processes on the hosts, and compilation. */
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,7 +40,7 @@ const preview = (): Promise<void> => run("preview", "--refresh", "--expect-no-ch
 const up = (): Promise<void> =>
   run("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes", STACK);
 
-test("a pass is one connection, one probe and as many processes for 24 VMs as for 2", async () => {
+test("a run is one connection and one probe; 24 VMs cost as many processes as 2", async () => {
   const seen = new Map<number, Cost[]>();
   for (const vms of [2, 24]) {
     await converge(vms);
@@ -54,7 +54,7 @@ test("a pass is one connection, one probe and as many processes for 24 VMs as fo
   expect(seen.get(24)).toEqual(seen.get(2));
 }, 900_000);
 
-test("nothing is compiled in a preview: every Node process of it loads JavaScript that was there", async () => {
+test("a preview compiles nothing: all its Node processes load existing JavaScript", async () => {
   const hook = join(directory, "loads.cjs");
   const loads = join(directory, "loads");
   writeFileSync(hook, RECORD_LOADS);
@@ -68,11 +68,11 @@ test("nothing is compiled in a preview: every Node process of it loads JavaScrip
   const loaded = files.join("").split("\n");
   expect(loaded).toContain(join(PROJECT, "bin", "index.js"));
   expect(loaded).toContain(join(PROJECT, "bin", "provider", "main.js"));
-  // Pulumi's SDK itself loads typescript.js, for its function serializer; nothing is compiled with it.
+  // Pulumi's SDK loads typescript.js for its function serializer, but compiles nothing with it.
   expect(loaded.filter((file) => /ts-node|\/_?tsc\b|@swc|esbuild|\.tsx?$/.test(file))).toEqual([]);
 });
 
-/** Writes down what each Node process loads, at once: a plugin may be ended at any time. */
+/** Records each loaded file at once, because a plugin can be ended at any time. */
 const RECORD_LOADS = `
 const { appendFileSync } = require("node:fs");
 const Module = require("node:module");

@@ -1,4 +1,4 @@
-/** VMs that run already, in microvm.nix's layout and made by nobody's stack, are taken over as they are. */
+/** Import: adopts running VMs in microvm.nix's layout that no stack has created. */
 import {
   SiteCopy,
   bootId,
@@ -37,7 +37,9 @@ afterAll(async () => {
   await site.release();
 });
 
-/** Leaves the VM as `microvm -c` would have: no record, no stack that knows it, no toplevel link. */
+/**
+ * Leaves the VM as `microvm -c` would: without a record, without state, without a toplevel link.
+ */
 async function forget(): Promise<void> {
   for (const [name, { urn }] of [...(await state())].reverse()) {
     if (!name.endsWith(" kw8") && !name.includes(" kw8-")) continue;
@@ -52,13 +54,13 @@ async function forget(): Promise<void> {
   );
 }
 
-test("without import it is refused, and the remedy is named", async () => {
+test("without import: true the VM is refused, and the error names the remedy", async () => {
   const text = await failingUp();
   expect(text).toMatch(/hv2: volume kw8\.var .* exists, and no stack recorded making it/);
   expect(text).toMatch(/import: true/);
 });
 
-test("import: true takes over the VM and its volumes; no VM stops, and then nothing is left to do", async () => {
+test("import: true adopts the VM and its volumes without a stop of the VM", async () => {
   const before = await bootId("kw8");
   await site.set({ "vms.kw8": { ...kw8, import: true } });
   const planned = await preview();
@@ -76,7 +78,7 @@ test("import: true takes over the VM and its volumes; no VM stops, and then noth
     status: "ready",
   });
 
-  // What the site says of it otherwise waits until the flag is gone.
+  // Other changes of the VM in the site are applied only after import: true is removed.
   await site.set({ "vms.kw8": { ...kw8, import: true, restart: "later", memory: "208MiB" } });
   await up();
   expect(await bootId("kw8")).toBe(before);
@@ -89,7 +91,7 @@ test("import: true takes over the VM and its volumes; no VM stops, and then noth
   await expectNoChanges();
 }, 400_000);
 
-test("a VM that runs another runner than the installed one is not imported", async () => {
+test("a VM that does not run its installed runner is not imported", async () => {
   await site.set({ "vms.kw8": kw8 });
   await forget();
   const before = await bootId("kw8");

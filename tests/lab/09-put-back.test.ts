@@ -1,4 +1,4 @@
-/** A VM that does not come up after a change goes back to the runner that it had. */
+/** A VM that does not start after a change is rolled back to its previous runner. */
 import {
   SiteCopy,
   bootId,
@@ -42,7 +42,7 @@ async function expectPutBack(change: Record<string, unknown>, cause: RegExp): Pr
   expect((await state()).get("MicroVm kw1")?.outputs).toMatchObject({ runner, status: "ready" });
   expect(await mutations("hv1", end)).toContain(`putting kw1 back on ${runner}`);
 
-  // The site is right again: nothing is left to do, for the VM is where it was.
+  // The site equals the running state again, so there are no changes.
   await site.reset();
   await up();
   expect(await on("hv1", "readlink /var/lib/microvms/kw1/booted")).toBe(runner);
@@ -63,16 +63,16 @@ test("its guest does not answer in time", async () => {
   await on("hv1", "mkdir -p /srv/empty");
   await expectPutBack(
     {
-      // An empty directory in the place of the guest's sshd: the unit is active, and nobody answers.
+      // An empty directory hides the guest's sshd: the unit is active, but SSH does not answer.
       "vms.kw1.shares": { empty: { source: "/srv/empty", mountPoint: "/usr/sbin" } },
       "vms.kw1.startTimeout": "60s",
     },
-    // What follows is the end of its unit's journal.
+    // The last part is the end of the unit's journal.
     /kw1 did not come up with .*put back on .*and answers again.*did not answer in \d+ s: [^\n]*\n.*Failed to start ssh\.service/s,
   );
 }, 400_000);
 
-test("a fresh VM that does not come up has nothing to go back to: the error shows its journal", async () => {
+test("if a new VM does not start, the error shows its journal", async () => {
   await site.set({
     "vms.kw9": {
       hypervisor: "hv2",
@@ -85,7 +85,7 @@ test("a fresh VM that does not come up has nothing to go back to: the error show
     },
   });
   expect(await failingUp()).toMatch(/kw9.*share \/srv\/not-there is missing/s);
-  // It is in the state, so that the next run goes on with it, or removes it.
+  // It is in the state, so that the next run can continue or remove it.
   expect((await state()).get("MicroVm kw9")).toBeDefined();
   await site.reset();
   await up();

@@ -24,7 +24,7 @@ afterAll(async () => {
   await site.release();
 });
 
-/** hv1 by way of hv2. */
+/** hv1 through hv2. */
 function jump(hostKey: unknown): Record<string, unknown> {
   return {
     "ssh.jumpHosts": { gate: { address: site.get("hypervisors.hv2.address"), hostKey } },
@@ -32,13 +32,13 @@ function jump(hostKey: unknown): Record<string, unknown> {
   };
 }
 
-test("both hops are verified, and everything goes through the jump host, copies too", async () => {
+test("both hops are verified, and all connections use the jump host, also copies", async () => {
   const before = await bootId("kw1");
   await site.set({
     ...jump(site.get("hypervisors.hv2.ssh.hostKey")),
     "vms.kw1.memory": "208MiB",
   });
-  // The refresh of this run still goes by the recorded way.
+  // The refresh of this run still uses the recorded configuration.
   await up();
   const end = await journalEnd("hv1");
   await site.set({
@@ -52,13 +52,13 @@ test("both hops are verified, and everything goes through the jump host, copies 
     line.startsWith("Accepted publickey"),
   );
   const straight = logins.filter((line) => !line.includes(` from ${gate} `));
-  // Only the login that asks this.
+  // Only the login of this query.
   expect(straight).toHaveLength(1);
   expect(logins.length).toBeGreaterThan(2);
   expect(await bootId("kw1")).not.toBe(before);
 }, 400_000);
 
-test("a jump host with another key than the pinned one is refused, and both keys are shown", async () => {
+test("a jump host with a wrong key is rejected, and the error has both fingerprints", async () => {
   await site.set({ ...jump(OTHER_KEY), "vms.kw1.restart": "by a false gate" });
   const before = await bootId("kw1");
   const text = await failingUp();
@@ -69,7 +69,7 @@ test("a jump host with another key than the pinned one is refused, and both keys
   await up();
 }, 400_000);
 
-test("a user with sudo does all that root does", async () => {
+test("a user with sudo can do everything that root can", async () => {
   await on(
     "hv1",
     "useradd --create-home ops; install -d -m 0700 -o ops ~ops/.ssh; " +

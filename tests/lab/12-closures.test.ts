@@ -1,4 +1,4 @@
-/** From the flake to the hosts: evaluated once, and all of it built and copied before a VM is disturbed. */
+/** Closures: evaluated once; all are built and copied before a VM is changed. */
 import { CountedNix } from "../nix/countedNix";
 import {
   FlakeCopy,
@@ -44,7 +44,7 @@ const currentOf = (vm: string): Promise<string> =>
 const installed = (): Promise<string[]> => Promise.all(VMS.map(currentOf));
 const boots = (): Promise<string[]> => Promise.all(VMS.map(bootId));
 
-/** What the engine tells of each resource that failed, and of the program. */
+/** The engine's diagnostics of each failed resource, and of the program. */
 function failures(text: string): string[] {
   return text
     .slice(text.indexOf("\nDiagnostics:"))
@@ -52,7 +52,7 @@ function failures(text: string): string[] {
     .filter((told) => /\n {4}error: /.test(told) && !told.includes("error: update failed"));
 }
 
-test("a second pass evaluates nothing", async () => {
+test("a second run evaluates nothing", async () => {
   const nix = new CountedNix();
   try {
     flake.insert("flake.nix", "{\n", `  # ${Date.now()}\n`);
@@ -65,8 +65,8 @@ test("a second pass evaluates nothing", async () => {
   }
 });
 
-test("packages by themselves change nothing; beside a change of the closure they are shown", async () => {
-  // In what the flake tells of the systems, and in none of them.
+test("packages alone cause no change; with a change of the closure they are shown", async () => {
+  // Changes only the flake's output, not a system.
   const tell = (version: string): void =>
     flake.insert(
       "flake.nix",
@@ -89,7 +89,7 @@ test("packages by themselves change nothing; beside a change of the closure they
   expect(await boots()).toEqual(before);
 });
 
-test("a flake that does not evaluate is one error, and nothing is done", async () => {
+test("a flake that does not evaluate is one error, and nothing is changed", async () => {
   const ends = await Promise.all(["hv1", "hv2"].map(journalEnd));
   flake.insert("flake.nix", "pulumiMicrovm = {", " version =");
   const text = await failingUp();
@@ -103,11 +103,11 @@ test("a flake that does not evaluate is one error, and nothing is done", async (
 });
 
 describe("a runner that does not build", () => {
-  // It takes its time, in which the others could long be restarted.
+  // The build is slow, so that other VMs would be restarted first if nothing prevented it.
   const broken =
     'if [ "$machineName" = kw1 ]; then sleep 15; echo no such kernel module >&2; exit 3; fi';
 
-  test("fails the run with its log, and no VM is disturbed, though the others' closures are there", async () => {
+  test("fails the run with its log; no VM changes, but other closures are copied", async () => {
     const before = await boots();
     const runners = await installed();
     flake.changeRunners(broken);
@@ -127,7 +127,7 @@ describe("a runner that does not build", () => {
     const [kc1, kw1, kw2] = await installed();
     const boot = await bootId("kw1");
     flake.changeRunners(broken);
-    // The SDK adds an error of the program for what then can't be registered.
+    // The SDK adds an error of the program for resources that were not registered.
     expect(failures(await failingUp("--continue-on-error"))).toContainEqual(
       expect.stringMatching(/NixClosure \(kw1\):\n.*no such kernel module/s),
     );
@@ -140,16 +140,19 @@ describe("a runner that does not build", () => {
   });
 });
 
-test("a full disk on a host while closures are copied is one error, and no VM is disturbed", async () => {
+test("a full disk during a copy to a host is one error, and no VM changes", async () => {
   await on(
     "hv1",
-    "mkdir -p /run/small && mount -t tmpfs -o size=4m tmpfs /run/small && mkdir /run/small/upper /run/small/work && mount -t overlay -o lowerdir=/nix/store,upperdir=/run/small/upper,workdir=/run/small/work overlay /nix/store",
+    "mkdir -p /run/small && mount -t tmpfs -o size=4m tmpfs /run/small && " +
+      "mkdir /run/small/upper /run/small/work && mount -t overlay -o " +
+      "lowerdir=/nix/store,upperdir=/run/small/upper,workdir=/run/small/work overlay /nix/store",
   );
   try {
     const before = await boots();
     const runners = await installed();
     flake.changeRunners(
-      'if [ "$machineName" = kw1 ]; then head -c 8M /dev/urandom >"$out.big"; mkdir -p "$out"; mv "$out.big" "$out/big"; fi',
+      'if [ "$machineName" = kw1 ]; then head -c 8M /dev/urandom >"$out.big"; ' +
+        'mkdir -p "$out"; mv "$out.big" "$out/big"; fi',
     );
     const text = await failingUp();
     expect(failures(text)).toEqual([
@@ -160,7 +163,7 @@ test("a full disk on a host while closures are copied is one error, and no VM is
     expect(await boots()).toEqual(before);
     expect(await installed()).toEqual(runners);
   } finally {
-    // The database must not go on with paths that were on the small disk.
+    // Removes the paths on the small disk from the Nix database.
     await on(
       "hv1",
       "umount /nix/store && umount /run/small; nix-store --verify 2>/dev/null || true",

@@ -1,6 +1,6 @@
 /**
- * A hypervisor's own system: what can be logged in to anew stays, everything else goes back by itself. Systems are
- * made by a copy of the lab's flake, whose `hypervisor/start.sh` is what a system starts.
+ * A hypervisor's own system: a new login confirms a switch, otherwise the host rolls back. The
+ * systems come from a copy of the lab's flake with another `hypervisor/start.sh`.
  */
 import {
   expectNoChanges,
@@ -31,7 +31,7 @@ const { site, flake, want, setKernel, use, release } = new OwnSystem();
 beforeAll(use);
 afterAll(release);
 
-test("a switch is confirmed over a fresh login, and becomes the default; VMs run on", async () => {
+test("a new login confirms a switch, which becomes the default; VMs keep running", async () => {
   const before = await guests();
   const first = await current();
   await want(`# first\n${GOOD}`);
@@ -65,17 +65,17 @@ test("a switch is confirmed over a fresh login, and becomes the default; VMs run
   await expectNoChanges();
 });
 
-describe("a system that is no good goes back", () => {
+describe("a bad system is rolled back", () => {
   let before: string;
   let boots: string[];
   beforeAll(async () => {
-    await want(`# the one to go back to\n${GOOD}`);
+    await want(`# the previous system\n${GOOD}`);
     await up();
     before = await current();
     boots = await guests();
   });
 
-  /** The host is as it was, the operation has failed, and the state says so. */
+  /** The host has its previous system and generation, and no trial; its VMs kept running. */
   async function expectBack(): Promise<void> {
     expect(await current()).toBe(before);
     expect(await on("hv1", "readlink -f /nix/var/nix/profiles/system")).toBe(before);
@@ -91,29 +91,29 @@ describe("a system that is no good goes back", () => {
     expect(outputs?.["rolledBack"]).not.toBe(before);
   }
 
-  test("whose switch-to-configuration fails, by what its exit code means", async () => {
+  test("whose switch-to-configuration fails; the error explains the exit code", async () => {
     await want(`echo the disk is on fire >&2; exit 1\n`);
     const text = await failingUp();
-    expect(text).toMatch(/exit code 4: units failed.*The host went back to/s);
+    expect(text).toMatch(/exit code 4: units failed.*The host rolled back to/s);
     expect(text).toContain(before);
     await expectToldBack();
   });
 
   test("whose switch hangs", async () => {
     await want("sleep infinity\n");
-    expect(await failingUp()).toMatch(/did not end within 10 s.*The host went back to/s);
+    expect(await failingUp()).toMatch(/did not end within 10 s.*The host rolled back to/s);
     await expectToldBack();
   });
 
   test("that takes the bridge down", async () => {
     await want("ip link set br0 down\n");
-    expect(await failingUp()).toMatch(/was not confirmed: .*The host went back to/s);
+    expect(await failingUp()).toMatch(/was not confirmed: .*The host rolled back to/s);
     await expectToldBack();
   });
 
   test("that stops sshd", async () => {
     await want("systemctl stop ssh.service\n");
-    expect(await failingUp()).toMatch(/was not confirmed: .*The host went back to/s);
+    expect(await failingUp()).toMatch(/was not confirmed: .*The host rolled back to/s);
     await expectToldBack();
   });
 
@@ -134,17 +134,17 @@ describe("a system that is no good goes back", () => {
     );
     await expectBack();
 
-    // It is still wanted, and what is told is what runs.
+    // The site still has the bad system. Preview and refresh show the running system.
     await site.use();
     await want(bad);
     expect((await pulumi("preview", "--stack=lab")).text).toMatch(
-      /hv1: \/nix\/store\/\S+-lab-hypervisor-hv1 was tried and rolled back/,
+      /hv1: the switch to \/nix\/store\/\S+-lab-hypervisor-hv1 failed and was rolled back/,
     );
     expect(await pulumi("refresh", "--yes", "--skip-preview", "--stack=lab")).toMatchObject({
       code: 0,
     });
     await expectToldBack();
-    await want(`# the one to go back to\n${GOOD}`);
+    await want(`# the previous system\n${GOOD}`);
     await up();
     expect(await current()).toBe(before);
     await expectNoChanges();
@@ -158,13 +158,13 @@ describe("a system with another kernel", () => {
   });
   afterEach(() => flake.reset());
 
-  test("is told to need a reboot, and is switched to without one", async () => {
+  test("is activated without a reboot, and a warning says that a reboot is required", async () => {
     const boot = await bootOf();
     const before = await guests();
     setKernel("lab kernel 2");
     await want(GOOD);
     expect((await pulumi("preview", "--stack=lab")).text).toMatch(
-      /hv1: system .* -> .*; kernel or initrd changes: needs a reboot that rebootPolicy never leaves to you/,
+      /hv1: system .* -> .*; kernel or initrd changes: reboot the host yourself/,
     );
     expect(await up()).toMatch(/warning: hv1: reboot required/);
     expect((await state()).get("NixosSystem hv1")?.outputs).toMatchObject({ rebootRequired: true });
@@ -174,14 +174,14 @@ describe("a system with another kernel", () => {
     expect(await guests()).toEqual(before);
   });
 
-  test("is booted where the policy says so: VMs stop in order and start again", async () => {
+  test("is booted with rebootPolicy: ifRequired; VMs stop in order and start again", async () => {
     const boot = await bootOf();
     const before = await guests();
     const end = await journalEnd("hv1");
     setKernel("lab kernel 2");
     await want(GOOD, { rebootPolicy: "ifRequired" });
     expect((await pulumi("preview", "--stack=lab")).text).toMatch(
-      /hv1: .*reboots: kernel or initrd changes; its VMs are stopped/,
+      /hv1: .*reboots: kernel or initrd changes; its VMs stop/,
     );
     await up();
     expect(await bootOf()).not.toBe(boot);
@@ -195,7 +195,7 @@ describe("a system with another kernel", () => {
     await expectNoChanges();
   });
 
-  test("waits for its VMs to build: what does not stops no VM and reboots nothing", async () => {
+  test("is not booted if a VM does not build: neither VMs nor the host stop", async () => {
     const boot = await bootOf();
     const before = await current();
     const guestsBefore = await guests();
@@ -217,7 +217,7 @@ describe("a system with another kernel", () => {
     await expectNoChanges();
   });
 
-  /** The host is back on the system before, which is the default still. */
+  /** The host runs the previous system, which is still the default. */
   async function expectComeBack(before: string, cause: RegExp): Promise<void> {
     expect(await failingUp()).toMatch(cause);
     expect(await current()).toBe(before);
@@ -233,21 +233,24 @@ describe("a system with another kernel", () => {
     await awaitVms();
   }
 
-  test("that does not boot: the host comes back on the one before", async () => {
+  test("that does not boot: the host comes back on the previous system", async () => {
     await want(GOOD, { rebootPolicy: "ifRequired" });
     await up();
     const before = await current();
     setKernel("lab kernel 3");
     flake.write("hypervisor/init.sh", "#!/bin/sh\necho no root >&2\nexit 1\n");
     await want(GOOD, { rebootPolicy: "ifRequired" });
-    await expectComeBack(before, /rebooted into .*, it came back on /);
+    await expectComeBack(before, /the boot of .* failed; it came back on /);
   });
 
-  test("that boots and can't be logged in to: the host goes back by itself", async () => {
+  test("that boots without SSH: the host rolls back", async () => {
     const before = await current();
     setKernel("lab kernel 4");
-    const bad = `if [ "$(readlink -f /run/booted-system)" = "$(readlink -f /run/current-system)" ]; then systemctl mask --runtime --now ssh.service; exit; fi\n${GOOD}`;
+    const isBooted =
+      '[ "$(readlink -f /run/booted-system)" = "$(readlink -f /run/current-system)" ]';
+    const mask = "systemctl mask --runtime --now ssh.service; exit";
+    const bad = `if ${isBooted}; then ${mask}; fi\n${GOOD}`;
     await want(bad, { rebootPolicy: "ifRequired", bootTimeout: "20s" });
-    await expectComeBack(before, /rebooted into .*, it came back on /);
+    await expectComeBack(before, /the boot of .* failed; it came back on /);
   });
 });

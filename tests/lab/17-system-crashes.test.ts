@@ -37,7 +37,7 @@ const SWITCH = [
 const TRIAL = [
   "stays the default",
   "stopping kw1 for the reboot",
-  "asking for one boot",
+  "requesting one boot",
   "rebooting into",
 ];
 
@@ -53,10 +53,10 @@ describe(`of a switch (${SELECTION})`, () => {
     expect(await guests()).toEqual(before);
   });
 
-  test("leaving the NixOS system to itself", async () => {
+  test("removing the record of the NixOS system", async () => {
     const system = await current();
     await site.set({ flake: flake.reference });
-    await killedAt(gate, "leaving the NixOS system to itself");
+    await killedAt(gate, "removing the record of the NixOS system");
     await expectNoChanges();
     expect(await current()).toBe(system);
     expect((await state()).has("NixosSystem hv1")).toBe(false);

@@ -1,31 +1,32 @@
-/** What SSH sessions cost a host, by its own records: sshd's journal, and the kernel's process accounting. */
+/** Cost of SSH sessions on a host, from sshd's journal and the kernel's process accounting. */
 import { on } from "./lab";
 
-/** What others than this file did on one host. */
+/** Cost on one host, without the commands of this file. */
 export interface Cost {
   /** Logins that sshd accepted. */
   connections: number;
   /** Commands that those logins ran. */
   commands: number;
-  /** Processes that the commands took, themselves among them. */
+  /** Processes that the commands started, including the commands. */
   processes: number;
 }
 
 const ACCOUNT = "/run/process-accounting";
 const LOGGING = "/etc/ssh/sshd_config.d/verbose.conf";
-/** acct(2), by its number on x86_64; the file stands in a variable since perl takes no literal there. */
+/** acct(2) by its number on x86_64. perl needs the file in a variable, not as a literal. */
 const account = (file: string): string =>
   `perl -e 'my $f = ${file}; syscall(163, $f) == 0 or die $!'`;
 /**
- * Until the login that asks is the only one: the listener has one child for each. A listener that is reloaded
- * when a child ends reaps that one later.
+ * Waits until this login is the only one: the listener has one child per login. Zombies do not
+ * count, because a listener that reloads while a child ends reaps it later.
  */
 const ALONE =
-  'while [ "$(ps --ppid "$(cat /run/sshd.pid)" -o stat= | grep -vc ^Z)" -gt 1 ]; do sleep 0.1; done';
+  'while [ "$(ps --ppid "$(cat /run/sshd.pid)" -o stat= | grep -vc ^Z)" -gt 1 ]; ' +
+  "do sleep 0.1; done";
 const FROM_NOW =
   "journalctl -q -n 1 --show-cursor -o cat | sed -n 's/^-- cursor: //p' > /run/cursor";
 
-/** Counts on each of the hosts what an action costs. */
+/** Measures the cost of an action on each host. */
 export async function costs(
   hosts: readonly string[],
   action: () => Promise<unknown>,
@@ -35,7 +36,7 @@ export async function costs(
   return Promise.all(hosts.map((host, index) => end(host, starts[index] ?? 0)));
 }
 
-/** At this level sshd names each command that it starts. Answers the process of our own login. */
+/** With VERBOSE, sshd logs each command that it starts. Returns the PID of our own login. */
 async function begin(host: string): Promise<number> {
   const verbose = `echo 'LogLevel VERBOSE' > ${LOGGING}; systemctl reload ssh`;
   const accounting = `${FROM_NOW}; : > ${ACCOUNT}; ${account(`"${ACCOUNT}"`)}`;
@@ -50,9 +51,9 @@ async function end(host: string, began: number): Promise<Cost> {
       `rm ${ACCOUNT} ${LOGGING} /run/cursor; systemctl reload ssh`,
   );
   const [ended = "", listener = "", records = "", ...journal] = answer.split("\n");
-  // Chosen here: with a choice of its own, journalctl leaves out the first line behind a cursor.
+  // Filters here: a filter of journalctl would drop the first line after the cursor.
   const logged = (text: string): number => journal.filter((line) => line.startsWith(text)).length;
-  // One login and one command are this question's own.
+  // One login and one command are those of this function.
   const own = new Set([began, Number(ended)]);
   return {
     connections: logged("Accepted publickey") - 1,

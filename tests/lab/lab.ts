@@ -1,6 +1,6 @@
 /**
- * The lab as the scenarios use it: the real engine in the operator's namespace, the hosts and guests
- * over SSH. Each scenario edits a copy of stacks/lab.yaml, never the file itself.
+ * The lab for the scenarios: the real engine in the operator's namespace, and the hosts and guests
+ * over SSH. Each scenario edits a copy of stacks/lab.yaml.
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ export interface Ended {
   text: string;
 }
 
-/** Runs a lab command to its end; a hanging one fails the test. */
+/** Runs a lab command to its end. A command that hangs fails the test. */
 export function lab(args: string[], input = ""): Promise<Ended> {
   return start(args, input).ended;
 }
@@ -28,15 +28,15 @@ export function lab(args: string[], input = ""): Promise<Ended> {
 export interface Started {
   ended: Promise<Ended>;
   pid: number;
-  /** Resolves as soon as it has printed this; rejects when it ends before. */
+  /** Resolves when the command has printed this. Rejects if the command ends first. */
   printed: (what: RegExp) => Promise<void>;
 }
 
-/** A lab command that is still running. */
+/** Starts a lab command. */
 export function start(args: string[], input = ""): Started {
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: PROJECT,
-    // Jest's own, which a test may change; without it a child gets that of the process.
+    // A test may change Jest's copy of the environment. The default is that of the process.
     env: process.env,
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
@@ -74,14 +74,14 @@ export function start(args: string[], input = ""): Started {
   return { ended, pid: child.pid ?? 0, printed };
 }
 
-/** Runs a shell command on a host or guest; anything but exit 0 fails the test. */
+/** Runs a shell command on a host or guest. Any exit code except 0 fails the test. */
 export async function on(machine: string, command: string): Promise<string> {
   const { code, stdout, text } = await lab(["ssh", machine, command]);
   if (code !== 0) throw new Error(`${machine}: ${command}: exit ${code}:\n${text}`);
   return stdout.trimEnd();
 }
 
-/** Waits for a condition that something else brings about. */
+/** Waits for a condition. */
 export async function until<T>(
   what: string,
   seconds: number,
@@ -112,14 +112,14 @@ export async function up(...args: string[]): Promise<string> {
   return text;
 }
 
-/** `pulumi up` that must fail; what it printed. */
+/** `pulumi up` that must fail. Returns its output. */
 export async function failingUp(...args: string[]): Promise<string> {
   const { code, text } = await pulumi("up", "--yes", "--skip-preview", "--stack=lab", ...args);
   if (code === 0) throw new Error(`pulumi up succeeded:\n${text}`);
   return text;
 }
 
-/** A host has one stack: stack lab gives its hosts up for another one. Its volumes stay. */
+/** Destroys stack lab, so that another stack can use the hosts. The volumes stay. */
 export async function releaseHosts(): Promise<void> {
   await pulumi("stack", "select", "--create", "--stack=lab");
   await pulumi("cancel", "--yes", "--stack=lab");
@@ -139,7 +139,7 @@ const previewSchema = z.object({
     .default([]),
 });
 
-/** What a preview would do: `microvm:index:MicroVm kw1` -> op and changed properties. */
+/** The planned changes of a preview: `MicroVm kw1` -> op and changed properties. */
 export async function preview(
   ...args: string[]
 ): Promise<Record<string, { op: string; diff: string[] }>> {
@@ -155,14 +155,14 @@ export async function preview(
   return Object.fromEntries(changes);
 }
 
-/** `MicroVm kw1` of a URN; with its whole type where the type is not of our package. */
+/** `MicroVm kw1` for a URN. Types of other packages keep their full name. */
 export function shortName(urn: string): string {
   const [, , path = "", name = ""] = urn.split("::");
   const type = path.split("$").pop() ?? "";
   return `${type.replace(/^microvm:index:/, "")} ${name}`;
 }
 
-/** Nothing to do, by the engine's own word. */
+/** Expects that a preview has no changes. */
 export async function expectNoChanges(): Promise<void> {
   const { code, text } = await pulumi("preview", "--expect-no-changes", "--diff", "--stack=lab");
   if (code !== 0) throw new Error(`there are changes:\n${text}`);
@@ -183,19 +183,19 @@ const stateSchema = z.object({
 });
 export type StateResource = z.infer<typeof stateSchema>["deployment"]["resources"][number];
 
-/** The state, resource by resource: `MicroVm kw1` -> resource. */
+/** The state: `MicroVm kw1` -> resource. */
 export async function state(): Promise<Map<string, StateResource>> {
   const { stdout } = await pulumi("stack", "export", "--stack=lab");
   const { deployment } = stateSchema.parse(JSON.parse(stdout));
   return new Map(deployment.resources.map((resource) => [shortName(resource.urn), resource]));
 }
 
-/** A guest's boot, by the kernel's id for it. */
+/** The kernel's id of the guest's current boot. */
 export function bootId(guest: string): Promise<string> {
   return on(guest, "cat /proc/sys/kernel/random/boot_id");
 }
 
-/** Where a host's journal ends now; -m finds it also when the machine-id is another. */
+/** The current end of a host's journal. -m finds it also after a change of the machine-id. */
 export async function journalEnd(host: string): Promise<string> {
   const end = await on(
     host,
@@ -207,8 +207,8 @@ export async function journalEnd(host: string): Promise<string> {
 const entrySchema = z.looseObject({ MESSAGE: z.unknown() });
 
 /**
- * The messages in a host's journal behind `journalEnd` whose `field` is `value`. Chosen here: with a choice of
- * its own, journalctl leaves out the first one behind a cursor.
+ * The messages in a host's journal after `journalEnd` whose `field` is `value`. Filters here,
+ * because a filter of journalctl would drop the first message after the cursor.
  */
 export async function journalAfter(
   host: string,
@@ -229,13 +229,15 @@ export async function journalAfter(
     .flatMap(({ MESSAGE }) => (typeof MESSAGE === "string" ? [MESSAGE] : []));
 }
 
-/** What the provider did on a host behind `journalEnd`, by the host's own journal. */
+/** The provider's mutations on a host after `journalEnd`, from the host's journal. */
 export async function mutations(host: string, end: string): Promise<string[]> {
   const lines = await journalAfter(host, end, "SYSLOG_IDENTIFIER", "pulumi-microvm");
   return lines.map((line) => line.replace(/^[0-9a-f-]{36}: /, ""));
 }
 
-/** A copy of the lab's flake that scenarios change. Its systems are those of the original until then. */
+/**
+ * A copy of the lab's flake. Its systems equal those of the lab's flake until a test changes it.
+ */
 export class FlakeCopy {
   private readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-flake-"));
   readonly reference = `path:${this.directory}`;
@@ -248,7 +250,7 @@ export class FlakeCopy {
     cpSync(join(PROJECT, "lab", "flake"), this.directory, { recursive: true });
   }
 
-  /** Puts text into one of its files, behind the first place where `after` stands. */
+  /** Inserts text into a file after the first occurrence of `after`. */
   insert(file: string, after: string, text: string): void {
     const path = join(this.directory, file);
     const before = readFileSync(path, "utf8");
@@ -259,22 +261,22 @@ export class FlakeCopy {
     );
   }
 
-  /** Changes every runner, which runs `script` as it is built. */
+  /** Changes every runner. The build of each runner runs `script`. */
   changeRunners(script = ""): void {
     this.insert("scripts/build-runner.sh", "set -eu\n", `# ${Date.now()}\n${script}\n`);
   }
 
-  /** What each system runs, with versions. */
+  /** Packages of every system, with versions. */
   setPackages(packages: Record<string, string>): void {
     this.write("packages.json", `${JSON.stringify(packages)}\n`);
   }
 
-  /** Machine -> shell commands that the activation of its new system begins with. */
+  /** Machine -> shell commands that run first in the activation of its new system. */
   setFaults(faults: Record<string, string>): void {
     this.write("faults.json", `${JSON.stringify(faults)}\n`);
   }
 
-  /** One of its files anew. */
+  /** Replaces a file. */
   write(file: string, text: string): void {
     writeFileSync(join(this.directory, file), text);
   }
@@ -284,7 +286,7 @@ export class FlakeCopy {
   }
 }
 
-/** A copy of the lab's site that scenarios change; `set` values replace those at a path. */
+/** A copy of the lab's site. `set` replaces the values at paths. */
 export class SiteCopy {
   private readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-test-"));
   readonly file = join(this.directory, "lab.yaml");
@@ -294,7 +296,7 @@ export class SiteCopy {
   async use(): Promise<void> {
     await this.reset();
     await pulumi("stack", "select", "--create", "--stack=lab");
-    // A scenario that was stopped in the middle may have left its lock.
+    // An interrupted scenario may have left the lock of the stack.
     await pulumi("cancel", "--yes", "--stack=lab");
     const { code, text } = await pulumi("config", "set", "site", this.file, "--stack=lab");
     if (code !== 0) throw new Error(text);
@@ -304,7 +306,9 @@ export class SiteCopy {
     await this.set({});
   }
 
-  /** Writes the lab's own site with these changes: `{"vms.kw1.running": false}`; undefined removes. */
+  /**
+   * Writes the lab's own site with these changes: `{"vms.kw1.running": false}`; undefined removes.
+   */
   set(changes: Record<string, unknown>): Promise<void> {
     const document = parseDocument(readFileSync(this.source, "utf8"));
     document.set("flake", `path:${join(PROJECT, "lab", "flake")}`);

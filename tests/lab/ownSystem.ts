@@ -1,8 +1,8 @@
-/** hv1 with a system of its own: of a copy of the lab's flake, whose `hypervisor/start.sh` is what a system starts. */
+/** hv1 with its own system, from a copy of the lab's flake with another `hypervisor/start.sh`. */
 import { FlakeCopy, SiteCopy, bootId, expectNoChanges, on, until, up } from "./lab";
 
 const SYSTEM = { confirmTimeout: "15s", switchTimeout: "10s", bootTimeout: "2m" };
-/** Starts what a host of the lab needs to be reached. */
+/** A start script that makes the host reachable. */
 export const GOOD = "ip link set br0 up\nsystemctl start --no-block ssh.service\n";
 /** A command that prints the boot loader's default entry. */
 export const DEFAULT_ENTRY =
@@ -18,7 +18,7 @@ export class OwnSystem {
   };
 
   readonly release = async (): Promise<void> => {
-    // Booted with the kernel that it had: whoever comes next finds what we found.
+    // Restores the original kernel for the next scenario.
     this.flake.reset();
     await this.want(GOOD, { rebootPolicy: "ifRequired" });
     await up();
@@ -29,7 +29,7 @@ export class OwnSystem {
     this.flake.remove();
   };
 
-  /** hv1 is to run the system that starts this. */
+  /** Sets hv1's system in the site to one with this start script. */
   readonly want = async (start: string, system: Record<string, unknown> = {}): Promise<void> => {
     this.flake.write("hypervisor/start.sh", start);
     const wanted = { ...SYSTEM, ...system };
@@ -43,10 +43,10 @@ export const current = (): Promise<string> => on("hv1", "readlink -f /run/curren
 export const booted = (): Promise<string> => on("hv1", "readlink -f /run/booted-system");
 export const bootOf = (): Promise<string> => on("hv1", "cat /proc/sys/kernel/random/boot_id");
 
-/** The boots of its guests. */
+/** The boot ids of its guests. */
 export const guests = (): Promise<string[]> => Promise.all([bootId("kc1"), bootId("kw1")]);
 
-/** Its VMs run. */
+/** Waits until its VMs run. */
 export async function awaitVms(): Promise<void> {
   const units = "microvm@kc1 microvm@kw1";
   await until("the VMs", 60, async () =>

@@ -84,6 +84,6 @@ test("reports that Nix is missing", async () => {
   mkdirSync(join(directory, "empty"));
   process.env["PATH"] = join(directory, "empty");
   expect(await failure(derivation)).toMatch(
-    /^kw1: building on this machine: nix-store can't be run: .*\n {2}Install Nix on this machine/,
+    /^kw1: building on this machine: cannot run nix-store: .*\n {2}Install Nix on this machine/,
   );
 });

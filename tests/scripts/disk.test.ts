@@ -20,8 +20,7 @@ interface Scenario {
 type Contents = Record<string, string>;
 
 /** One clear line: what failed, why, and what to do. */
-const SAID =
-  /^n0nce fail operation\t.*(No space left on device|KiB free).*\tFree some space|KiB free.*\tMake room/m;
+const SAID = /^n0nce fail operation\t.*(No space left on device|KiB are free).*\tFree some space/m;
 const MIB = 1024 * 1024;
 const bytes = (mebibytes: number): Record<string, string> => ({ bytes: String(mebibytes * MIB) });
 const applyVm: Step = ["microvm-apply", () => vm()];

@@ -86,7 +86,7 @@ describe("slots", () => {
     take("b", 600);
     const { code, output } = await operate(box, "microvm-apply", vm(two), 1);
     expect(code).toBe(1);
-    expect(output).toMatch(/status waiting for a slot: 2 VMs of this host start or stop: a b$/m);
+    expect(output).toMatch(/status waiting for one of 2 slots \(used by a b\)$/m);
     expect(output).toMatch(/fail deadline\ttimed out after 1 s waiting for one of 2 slots/);
     expect(box.contents()["units/microvm@kc1.service"]).toBeUndefined();
   });

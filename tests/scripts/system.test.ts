@@ -136,7 +136,7 @@ test.each([
   const ran = box.run("system-switch", system(box, {}, "lab", code));
   expect(ran.code).toBe(1);
   expect(ran.output).toContain(meaning);
-  expect(ran.output).toContain("The host went back to");
+  expect(ran.output).toContain("The host rolled back to");
   expect(box.running()).toEqual({ current: "a", phase: "none" });
   expect(existsSync(box.path("state", "systems", "rolled-back"))).toBe(true);
 });
@@ -159,7 +159,7 @@ test("a system that can't be switched to is refused before anything is armed", (
   rmSync(box.path("store", "b", "bin", "switch-to-configuration"));
   const ran = box.run("system-switch", parameters);
   expect(ran.code).toBe(1);
-  expect(ran.output).toContain("one with system.switch.enable = false");
+  expect(ran.output).toContain("do not set system.switch.enable = false");
   expect(box.running()).toEqual({ current: "a", phase: "none" });
   expect(armed()).toBe(false);
 });
@@ -172,7 +172,7 @@ describe("a reboot is refused", () => {
     [
       "without systemd-boot",
       (files) => files.write("bin/bootctl", "#!/bin/sh\nexit 1\n"),
-      "systemd-boot is not installed here",
+      "systemd-boot is not installed on this host",
     ],
     [
       "into a system that would not end a boot on trial",
@@ -186,7 +186,7 @@ describe("a reboot is refused", () => {
           "store/a/bin/switch-to-configuration",
           '#!/bin/sh\nmkdir -p "$BOX/systems/loader"\necho default nixos-generation-99.conf >"$BOX/systems/loader/loader.conf"\n',
         ),
-      "boot.loader.systemd-boot.configurationLimit must be 2 or more",
+      "boot.loader.systemd-boot.configurationLimit to 2 or more",
     ],
     [
       "of another stack's host",
@@ -218,7 +218,7 @@ test("what was rolled back can't be confirmed any more", () => {
   expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);
   const ran = box.run("system-confirm", system(box));
   expect(ran.code).toBe(1);
-  expect(ran.output).toContain("does not wait for a confirmation any more");
+  expect(ran.output).toContain("cannot be confirmed: its trial has ended");
 });
 
 test("a boot that was asked for can't be confirmed before it", () => {
@@ -231,7 +231,7 @@ test("a boot that was asked for can't be confirmed before it", () => {
 
 describe("the unit that ends a boot on trial", () => {
   const restarts = (): boolean =>
-    box.journal().some((line) => line.includes("restarting into the system before"));
+    box.journal().some((line) => line.includes("rebooting into the previous system"));
   const bootOnTrial = (): void => {
     for (const name of ["switch", "confirm", "reboot"]) {
       const parameters = system(box, { boot_seconds: "0" });
@@ -261,7 +261,7 @@ test("where there is no way back, another system can still be tried", () => {
   box.write("store/a/bin/switch-to-configuration", "#!/bin/sh\nexit 1\n");
   const failed = box.run("system-switch", { ...good, ...ROLL_BACK });
   expect(failed.code).toBe(1);
-  expect(failed.output).toMatch(/the way back to .* failed: exit code 1/);
+  expect(failed.output).toMatch(/the rollback to .* failed: exit code 1/);
   expect(box.running()).toEqual({ current: "b", phase: "rolling-back" });
 
   const other = { ...good, toplevel: box.makeSystem("c") };

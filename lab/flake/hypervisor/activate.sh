@@ -1,5 +1,6 @@
 #!/bin/sh
-# Puts this system's units in place of those of the one before, and makes it the current one. Idempotent.
+# Replaces the units of the previous system with those of this one, and makes this one current.
+# Idempotent.
 set -eu
 toplevel=$(dirname "$(readlink -f "$0")")
 before=$(readlink -f /run/current-system || true)

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Builds a hypervisor's system from the derivation's variables, in the shape of NixOS's toplevel: ./init, ./activate,
-# ./etc, ./bin/switch-to-configuration, ./init-interface-version, and links to what takes a reboot.
+# Builds a hypervisor's system from the variables of the derivation. It has the layout of NixOS's
+# toplevel: ./init, ./activate, ./etc, ./bin/switch-to-configuration, ./init-interface-version, and
+# links to the parts whose change requires a reboot.
 # shellcheck disable=SC2154 # the variables are the derivation's attributes
 set -eu
 
@@ -15,10 +16,10 @@ chmod 0755 "$out/bin/switch-to-configuration"
 for part in kernel initrd kernel-modules; do ln -s "$kernel" "$out/$part"; done
 cp "$files/init-interface-version" "$out/init-interface-version"
 
-# As nixos/modules/virtualization.nix has it.
+# As in nixos/modules/virtualization.nix.
 cat >"$out/etc/systemd/system/pulumi-microvm-boot-trial.service" <<UNIT
 [Unit]
-Description=Go back to the system before, unless this boot is confirmed
+Description=Reboot into the previous system, unless this boot is confirmed
 DefaultDependencies=no
 IgnoreOnIsolate=yes
 RequiresMountsFor=/var/lib/pulumi-microvm
@@ -28,12 +29,12 @@ ExecStart=/bin/sh /usr/local/lib/pulumi-microvm-lab/boot-trial
 SyslogIdentifier=pulumi-microvm
 UNIT
 mkdir "$out/etc/systemd/system/sysinit.target.wants"
-ln -s ../pulumi-microvm-boot-trial.service "$out/etc/systemd/system/sysinit.target.wants/pulumi-microvm-boot-trial.service"
+ln -s ../pulumi-microvm-boot-trial.service "$out/etc/systemd/system/sysinit.target.wants/"
 
-# The unit changes with what it starts.
+# The unit contains the path of the start script, so it changes when the script changes.
 cat >"$out/etc/systemd/system/lab-system.service" <<UNIT
 [Unit]
-Description=What this system of the lab starts
+Description=Start script of this system
 After=systemd-networkd.service
 
 [Service]
@@ -41,4 +42,4 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh $start
 UNIT
-ln -s ../lab-system.service "$out/etc/systemd/system/multi-user.target.wants/lab-system.service"
+ln -s ../lab-system.service "$out/etc/systemd/system/multi-user.target.wants/"

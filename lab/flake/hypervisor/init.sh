@@ -1,5 +1,5 @@
 #!/bin/sh
-# PID 1 until systemd takes over, as NixOS's stage 2: makes this system the booted and the current one.
+# PID 1 until systemd starts, like stage 2 of NixOS: makes this system the booted and current one.
 set -eu
 toplevel=$(dirname "$(readlink -f "$0")")
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# As NixOS's builder for systemd-boot: an entry for each generation of the system profile, and as the default the one
-# that is the system given. It leaves out kernels, the ESP, the limit of generations, and systemd-boot itself.
+# Like NixOS's installer for systemd-boot: writes an entry for each generation of the system
+# profile, and makes the given system the default. Not covered: kernels, the ESP, the limit of
+# generations, and systemd-boot itself.
 set -eu
 default=$1
 loader=/boot/loader
@@ -8,9 +9,10 @@ loader=/boot/loader
 mkdir -p "$loader/entries"
 for entry in "$loader"/entries/nixos-generation-*.conf; do
   number=${entry##*-}
-  if [ -e "$entry" ] && [ ! -e "/nix/var/nix/profiles/system-${number%.conf}-link" ]; then rm "$entry"; fi
+  generation=/nix/var/nix/profiles/system-${number%.conf}-link
+  if [ -e "$entry" ] && [ ! -e "$generation" ]; then rm "$entry"; fi
 done
-# Of several generations of one system the newest is the default.
+# If a system has several generations, the newest becomes the default.
 printf '%s\n' /nix/var/nix/profiles/system-*-link | sort -V | while IFS= read -r generation; do
   number=${generation#/nix/var/nix/profiles/system-}
   name=nixos-generation-${number%-link}.conf

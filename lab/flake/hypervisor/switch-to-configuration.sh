@@ -1,7 +1,8 @@
 #!/bin/sh
-# NixOS's switch-to-configuration as its callers see it, for hypervisors and guests that are Debian below: actions, lock,
-# order of steps, exit codes. `fault` beside it is what a test has go wrong. It leaves out pre-switch checks, reloads, sockets, mounts, swap, users' units, and the lists with
-# which an interrupted switch is gone on with.
+# Imitates NixOS's switch-to-configuration for hypervisors and guests that run Debian: the actions,
+# the lock, the order of steps, and the exit codes. Tests use the file `fault` to make it fail. Not
+# covered: pre-switch checks, reloads, sockets, mounts, swap, user units, and the continuation of an
+# interrupted switch.
 set -eu
 toplevel=$(dirname "$(dirname "$(readlink -f "$0")")")
 before=$(readlink -f /run/current-system || true)
@@ -25,13 +26,18 @@ fi
 
 case $action in
   switch | boot)
-    # A guest has none: its hypervisor hands it the kernel.
-    if [ -e "$toplevel/install-boot-loader" ]; then "$toplevel/install-boot-loader" "$toplevel" || exit 1; fi
+    # A guest has no boot loader: its hypervisor loads the kernel.
+    if [ -e "$toplevel/install-boot-loader" ]; then
+      "$toplevel/install-boot-loader" "$toplevel" || exit 1
+    fi
     ;;
 esac
 if [ "$action" = boot ]; then exit 0; fi
 
-if [ "$(cat "$before/init-interface-version" 2>/dev/null)" != "$(cat "$toplevel/init-interface-version" 2>/dev/null)" ]; then
+init_interface() {
+  cat "$1/init-interface-version" 2>/dev/null
+}
+if [ "$(init_interface "$before")" != "$(init_interface "$toplevel")" ]; then
   echo "Warning: the new configuration has an init that is incompatible with the current one" >&2
   exit 100
 fi

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Writes ./registration, what `nix-store --load-db` reads, and ./store-paths: nixpkgs' closureInfo.
-# The graph stands in .attrs.json as [{"closureSize":N,"narHash":H,"narSize":N,"path":P,
-# "references":[...]}, ...]; nix writes it compactly and with sorted keys, which awk can take apart.
+# Imitates nixpkgs' closureInfo: writes ./registration for `nix-store --load-db`, and ./store-paths.
+# The graph is in .attrs.json as [{"closureSize":N,"narHash":H,"narSize":N,"path":P,
+# "references":[...]}, ...]. Nix writes it without spaces and with sorted keys, so awk can parse it.
 set -eu
 # shellcheck disable=SC1091
 . ./.attrs.sh

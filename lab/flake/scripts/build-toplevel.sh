@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds a guest's system from the derivation's variables: ./etc, ./init, ./activate, ./bin.
+# Builds a guest's system from the variables of the derivation: ./etc, ./init, ./activate, ./bin.
 # shellcheck disable=SC2154 # the variables are the derivation's attributes
 set -eu
 
@@ -24,7 +24,7 @@ for server in $nameservers; do
   printf 'nameserver %s\n' "$server"
 done >"$out/etc/resolv.conf"
 
-# Sorts before systemd's own 80-container-host0.network.
+# The name must sort before systemd's 80-container-host0.network.
 {
   printf '[Match]\nName=host0\n\n[Link]\nMACAddress=%s\n\n' "$mac"
   printf '[Network]\nAddress=%s\nLinkLocalAddressing=no\n' "$address"
@@ -33,7 +33,7 @@ done >"$out/etc/resolv.conf"
   fi
 } >"$out/etc/systemd/network/10-host0.network"
 
-# The root is a hypervisor's; a guest runs none of its services and answers SSH sooner without.
+# The guest's root file system is that of a hypervisor. Masking its services makes SSH start sooner.
 for unit in libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket \
   virtlockd.socket virtlockd-admin.socket virtlogd.socket virtlogd-admin.socket \
   libvirt-guests.service machines.target systemd-logind.service console-getty.service \
@@ -45,7 +45,7 @@ for unit in libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.s
 done
 mkdir -p "$out/etc/systemd/system/multi-user.target.wants"
 
-# A service of the guest, another one for each version of what it runs.
+# A service that changes with the packages of the guest.
 {
   printf '[Unit]\nDescription=What the guest runs: %s\n\n' "${packages//$'\n'/, }"
   printf '[Service]\nExecStart=/bin/sleep infinity\n'

@@ -1,5 +1,5 @@
 #!/bin/sh
-# PID 1 of a guest until systemd takes over: mounts its volumes and makes the system current.
+# PID 1 of a guest until systemd starts: mounts its volumes and makes the system current.
 set -eu
 toplevel=$(dirname "$(readlink -f "$0")")
 

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Stands in for the VMM: runs the guest as a systemd-nspawn machine. Like a VMM it gives the guest
-# a network card on the bridge, its disks and its shares, and an ephemeral root. It leaves out what
-# a container cannot have: a kernel of its own, memory and vCPU limits, vsock, QMP, resizing of a
-# disk in use. A missing image or share is a failure, never made here.
+# Replaces the VMM: runs the guest as a systemd-nspawn machine. Like a VMM, it gives the guest a
+# network card on the bridge, its disks, its shares, and an ephemeral root. Not covered, because a
+# container cannot have it: an own kernel, limits of memory and vCPUs, vsock, QMP, and growing a
+# disk in use. Fails if an image or a share is missing.
 set -eu
 runner=$(dirname "$(dirname "$(readlink -f "$0")")")
 share=$runner/share/microvm
@@ -30,7 +30,8 @@ while IFS=$'\t' read -r source mount_point mode; do
   case $mount_point in
     "") continue ;;
     /nix/store) continue ;;
-    # The guest's /etc is the lab root's; of the share it sees its SSH keys, and says there what it runs.
+    # The guest has the /etc of its root. Of the /etc share it gets only the SSH keys and
+    # pulumi-microvm, where it records its running system (below).
     /etc) continue ;;
   esac
   [ -d "$source" ] || fail "share $source is missing"
@@ -41,15 +42,16 @@ while IFS=$'\t' read -r source mount_point mode; do
   fi
 done <"$share/shares"
 
-[ -f "$state/etc/ssh/ssh_host_ed25519_key" ] || fail "$state/etc/ssh/ssh_host_ed25519_key is missing"
-for key in "$state"/etc/ssh/ssh_host_ed25519_key*; do
+host_key=$state/etc/ssh/ssh_host_ed25519_key
+[ -f "$host_key" ] || fail "$host_key is missing"
+for key in "$host_key"*; do
   arguments+=("--bind-ro=$key:/etc/ssh/${key##*/}")
 done
 
 mkdir -p "$state/etc/pulumi-microvm"
 arguments+=("--bind=$state/etc/pulumi-microvm:/etc/pulumi-microvm")
 
-# All images first, so that a missing one leaves no loop device behind.
+# Checks all images first, so that a missing image leaves no loop device behind.
 mapfile -t images < <(grep . "$share/volumes" || true)
 for image in "${images[@]}"; do
   [ -f "$image" ] || fail "volume image $image is missing"
@@ -58,7 +60,7 @@ letters=({a..z})
 index=0
 for image in "${images[@]}"; do
   loop=$(losetup --find --show "$image") || fail "no loop device for $image"
-  # Held open by this process, and so by nspawn: the device goes when the guest does.
+  # nspawn inherits the open file, so the device is detached when the guest ends.
   # shellcheck disable=SC2034
   exec {held}<>"$loop"
   losetup --detach "$loop"

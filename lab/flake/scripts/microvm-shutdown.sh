@@ -1,6 +1,6 @@
 #!/bin/bash
-# Powers the guest off as ExecStop of microvm@NAME, and returns when it is gone or the unit's
-# TimeoutSec is near. nspawn passes SIGTERM on as its --kill-signal.
+# ExecStop of microvm@NAME: powers the guest off, and returns when it has ended or shortly before
+# TimeoutSec of the unit. nspawn forwards SIGTERM as its --kill-signal.
 set -eu
 kill -TERM "$MAINPID"
 for ((tenths = 0; tenths < 1200; tenths++)); do

@@ -1,13 +1,15 @@
-/** What the probe found of the host's own NixOS system, parsed. Pure. The other side is scripts/probe.sh. */
+/**
+ * Parses the facts about the host's own NixOS system, which scripts/hosts/probe.sh prints. Pure.
+ */
 
-/** A system that runs and is not confirmed, or what is still to be done with it: scripts/system.sh. */
+/** A trial of a system that has not ended: scripts/hosts/system.sh. */
 export interface Trial {
   phase: TrialPhase;
-  /** The system that is tried. */
+  /** The system on trial. */
   toplevel: string;
-  /** The system to go back to. */
+  /** The system to roll back to. */
   previous: string;
-  /** The boot in which this was written. */
+  /** The boot in which the trial was recorded. */
   bootId: string;
 }
 
@@ -15,14 +17,14 @@ const PHASES = ["switching", "rolling-back", "confirmed", "booting"] as const;
 export type TrialPhase = (typeof PHASES)[number];
 
 export interface SystemFact {
-  /** Store paths; empty where there is no such link: the host runs no NixOS. */
+  /** Store paths. Empty without such a link: the host does not run NixOS. */
   current: string;
   booted: string;
   profile: string;
-  /** Kernel, initrd or kernel modules of `current` are not those that were booted. */
+  /** `current` has another kernel, initrd or kernel modules than `booted`. */
   rebootRequired: boolean;
   trial?: Trial;
-  /** The system that was tried last and given up; empty after a success. */
+  /** The system that was last rolled back; empty after a confirmed switch. */
   rolledBack: string;
 }
 
@@ -35,10 +37,10 @@ export const SYSTEM_SHAPES: [string, RegExp[]][] = [
   ["rolled-back", [TEXT]],
 ];
 
-/** What a change of takes a reboot: as NixOS's own system.autoUpgrade.allowReboot has it. */
+/** A change of these parts requires a reboot, as in NixOS's system.autoUpgrade.allowReboot. */
 const BOOT_PARTS = ["kernel", "initrd", "kernel-modules"];
 
-/** `one` answers the field behind a kind, or behind a kind and a key; empty where there is none. */
+/** `one` returns the field of a kind, or of a kind and a key; empty if there is none. */
 export function parseSystem(one: (kind: string, key?: string) => string): SystemFact {
   const systemAt = (key: string): string => {
     const target = one("system", key);

@@ -1,4 +1,4 @@
-/** Building closures here and copying them to hosts: Nix and OpenSSH as they are, with the same pins. */
+/** Builds closures on this machine and copies them to hosts, with Nix and OpenSSH. */
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,8 +13,8 @@ import { Wait } from "../wait/wait";
 const NIX = ["--extra-experimental-features", "nix-command flakes"];
 
 /**
- * Builds the derivations of `name` on this machine; what is there already costs nothing. Fails with the end of
- * what Nix printed, which holds the end of the builder's log.
+ * Builds the derivations of `name` on this machine. Skips what is already built. The error contains
+ * the last lines of Nix, with the end of the build log.
  */
 export async function build(call: Call, name: string, derivations: string[]): Promise<void> {
   call.status("building");
@@ -22,7 +22,7 @@ export async function build(call: Call, name: string, derivations: string[]): Pr
   await run(call, doing, "nix-store", ["--realise", ...derivations], {});
 }
 
-/** Copies store paths of `name`, or derivations with all that they need, to a host. */
+/** Copies store paths of `name`, or derivations with their dependencies, to a host. */
 export async function copy(
   call: Call,
   name: string,
@@ -47,13 +47,13 @@ export async function copy(
   });
 }
 
-/** The host's store. Whoever is not root there gets at it through sudo, as for everything else. */
+/** The host's Nix store. A user other than root reaches it with sudo. */
 function storeOf(user: string): string {
   const store = `ssh-ng://${user}@${alias(0)}`;
   return user === "root" ? store : `${store}?remote-program=sudo%20-n%20nix-daemon`;
 }
 
-/** Runs a program of Nix to its end; its standard error is what an error ends with. */
+/** Runs a program of Nix. An error contains the end of its standard error. */
 function run(
   call: Call,
   doing: string,
@@ -75,13 +75,13 @@ function run(
     child.on("error", (error) => {
       if (error.name === "AbortError") {
         const { reason } = wait.over();
-        reject(new ProviderError(reason, `${doing}: ${program}: ${reason}`));
+        reject(new ProviderError(reason, `${doing}: ${program} was stopped: ${reason}`));
       } else {
         reject(
           new ProviderError(
             "nix",
-            `${doing}: ${program} can't be run: ${error.message}`,
-            "Install Nix on this machine; it evaluates and builds what the hosts run.",
+            `${doing}: cannot run ${program}: ${error.message}`,
+            "Install Nix on this machine. It evaluates and builds the systems of hosts and VMs.",
           ),
         );
       }
@@ -97,7 +97,7 @@ function run(
 const MOST_PRINTED = 16_000;
 const LAST_LINES = 60;
 
-/** Whole lines, fit for a terminal. */
+/** The last whole lines, safe for a terminal. */
 function lastLines(text: string): string {
   const lines = text.trimEnd().split("\n");
   if (text.length === MOST_PRINTED) lines.shift();

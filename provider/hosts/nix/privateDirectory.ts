@@ -1,6 +1,7 @@
 /**
- * Directories for files that another program reads while it runs, a secret among them. They go with the
- * work, else with this process; what a killed process left goes when the next one is configured.
+ * Private directories for files that another program reads, for example a secret key. They are
+ * removed when the work ends, or when this process exits. Directories of a killed process are
+ * removed when the next provider is configured.
  */
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,12 +11,12 @@ const PREFIX = "pulumi-microvm-copy";
 const NAME = new RegExp(`^${PREFIX}-(\\d+)-(\\d+)-(\\d+)-[A-Za-z0-9]+$`);
 const live = new Set<string>();
 
-/** Runs the work with a directory that only this user gets into. */
+/** Runs the work with a directory that only this user can enter. */
 export async function withPrivateDirectory<T>(work: (path: string) => Promise<T>): Promise<T> {
   const { pid } = process;
   const name = `${PREFIX}-${pid}-${startOf(pid) ?? 0}-${pidNamespace()}-`;
   const path = fs.mkdtempSync(join(base(), name));
-  // process.exit runs no `finally`.
+  // process.exit does not run `finally` blocks.
   if (live.size === 0) process.once("exit", removeLive);
   live.add(path);
   try {
@@ -35,11 +36,11 @@ function remove(path: string): void {
   fs.rmSync(path, { recursive: true, force: true });
 }
 
-/** Removes what processes of this user left that are gone. One that can't be looked at is left alone. */
+/** Removes directories of ended processes of this user. Skips those it cannot inspect. */
 export function sweepPrivateDirectories(): void {
   for (const name of namesIn(base())) {
     const [, pid = "", start = "", namespace] = NAME.exec(name) ?? [];
-    // The processes of another container can't be seen from here.
+    // The processes of another container are not visible here.
     if (namespace !== pidNamespace() || isAlive(Number(pid), start)) continue;
     try {
       const path = join(base(), name);
@@ -50,7 +51,7 @@ export function sweepPrivateDirectories(): void {
   }
 }
 
-/** In memory, and gone with the login, where the machine has such a place. */
+/** XDG_RUNTIME_DIR is preferred: it is in memory and is removed at logout. */
 function base(): string {
   const runtime = process.env["XDG_RUNTIME_DIR"] ?? "";
   return runtime !== "" && fs.existsSync(runtime) ? runtime : tmpdir();
@@ -64,7 +65,7 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** A process-id is used again; with its start it names one process. */
+/** PIDs are reused, so the start time is compared too. */
 function isAlive(pid: number, start: string): boolean {
   if (fs.existsSync("/proc/self/stat")) return startOf(pid) === start;
   try {
@@ -75,7 +76,10 @@ function isAlive(pid: number, start: string): boolean {
   }
 }
 
-/** In clock ticks since the boot: proc_pid_stat(5), the 22nd field. The name before it may hold anything. */
+/**
+ * Start time in clock ticks since the boot: field 22 of proc_pid_stat(5). Parsed behind the last
+ * `)`, because the process name can contain any character.
+ */
 function startOf(pid: number): string | undefined {
   try {
     const text = fs.readFileSync(`/proc/${pid}/stat`, "utf8");

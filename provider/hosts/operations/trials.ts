@@ -1,11 +1,12 @@
-/** Trials of hosts' own systems: one host at a time, and none after one that failed. */
+/** Switches of host systems: one host at a time. After a failure no further host is switched. */
 import { ProviderError } from "../../errors";
 import { Limiter } from "../wait/limit";
 import type { Wait } from "../wait/wait";
 
 /**
- * What breaks one host breaks the others alike: a bridge that stays down, a kernel that does not
- * boot. So the first host whose trial fails is the last one that is tried in this run.
+ * A system that breaks one host would probably break the others too, for example with a bridge that
+ * stays down or a kernel that does not boot. So the first failure stops all later switches of the
+ * run.
  */
 export class Trials {
   private readonly turn = new Limiter(1, "the switch of another host");

@@ -1,4 +1,4 @@
-/** The provider's configuration: every host, how it is reached, and the operator's credentials. */
+/** The provider's configuration: the hosts, how to reach them, and the operator's credentials. */
 import { homedir } from "node:os";
 import { z } from "zod";
 import { ProviderError } from "../../errors";
@@ -30,13 +30,15 @@ const hopSchema: z.ZodType<SshHop> = z.lazy(() => z.object({ ...hop, jump: hopSc
 const hostSchema = z.object({
   ...hop,
   jump: hopSchema.optional(),
-  /** true: the host is left alone and its resources are carried over unchanged. */
+  /**
+   * true: the provider does not contact the host, and its resources stay in the state unchanged.
+   */
   maintenance: z.boolean().default(false),
-  /** VMs that start, stop or restart at once. */
+  /** How many VMs may start, stop or restart at once. */
   parallelism: z.int().min(1).max(64).default(4),
   /** How long an operation may wait for locks, slots and turns, seconds. Default: 6 hours. */
   waitTimeoutSeconds: z.int().min(1).default(21_600),
-  /** The name that the host had before: what is recorded under that name is reached here. */
+  /** The previous name of the host. Resources recorded under it are reached under this name. */
   renamedFrom: z.string().optional(),
   /** Other stacks may use this host too. */
   shared: z.boolean().default(false),
@@ -44,11 +46,11 @@ const hostSchema = z.object({
 export type HostConfig = z.infer<typeof hostSchema>;
 
 export const configSchema = z.object({
-  /** Host name in the site -> how it is reached. */
+  /** Host name in the site -> how to reach it. */
   hosts: z.record(z.string(), hostSchema),
   /** Use the agent at SSH_AUTH_SOCK. */
   agent: z.boolean().default(true),
-  /** Private key files, read anew at each run; `~` is the home of whoever runs it. */
+  /** Private key files, read in each run. `~` is the home directory of the current user. */
   identityFiles: z
     .array(
       z
@@ -57,7 +59,7 @@ export const configSchema = z.object({
         .transform((file) => file.replace(/^~(?=\/)/, homedir())),
     )
     .default([]),
-  /** A private key in OpenSSH format: a Pulumi secret, encrypted in the state of the provider. */
+  /** A private key in OpenSSH format. A Pulumi secret: encrypted in the state. */
   privateKey: z.string().optional(),
 });
 export type ProviderConfig = z.infer<typeof configSchema>;
@@ -68,6 +70,6 @@ export function hostConfig(config: ProviderConfig, name: string): HostConfig {
   throw new ProviderError(
     "input",
     `${name}: this host is not in the provider's configuration`,
-    "Keep a hypervisor in the site until everything on it has been removed by an `up`.",
+    "Keep a hypervisor in the site until an `up` has removed everything from it.",
   );
 }

@@ -1,4 +1,4 @@
-/** One verified SSH connection to a host, by way of its jump hosts. */
+/** One verified SSH connection to a host, through its jump hosts. */
 import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { Client } from "ssh2";
@@ -14,7 +14,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const LOGIN_TIMEOUT_MS = 30_000;
 const KEEPALIVE_MS = 5_000;
 const CONNECT_ATTEMPTS = 3;
-/** An sshd that drops connections before its banner is there, and has many others (MaxStartups). */
+/**
+ * For an sshd that closes connections before its greeting, because it has too many (MaxStartups).
+ */
 const BUSY_ATTEMPTS = 10;
 const LONGEST_PAUSE_MS = 2_000;
 
@@ -23,12 +25,12 @@ export function fingerprint(blob: Buffer): string {
   return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
 }
 
-/** The key's bytes of `ssh-ed25519 AAAA...`. */
+/** The key bytes of `ssh-ed25519 AAAA...`. */
 export function keyBlob(publicKey: string): Buffer {
   return Buffer.from(publicKey.split(" ")[1] ?? "", "base64");
 }
 
-/** Connects to `hop`; retries what may pass, never a refused key or a wrong host key. */
+/** Connects to `hop`. Retries transient errors, never a rejected key or a wrong host key. */
 export async function connect(
   name: string,
   hop: SshHop,
@@ -53,7 +55,7 @@ function attemptsFor(error: ProviderError): number {
   return error.reason === "unreachable" ? CONNECT_ATTEMPTS : 1;
 }
 
-/** 0.5 s to 1 s, doubled each time up to a bound, so that many hosts don't retry at once. */
+/** 0.5 s to 1 s, doubled each time up to a limit. Random, so that hosts do not retry together. */
 function jitter(attempt: number): number {
   return Math.min(LONGEST_PAUSE_MS, (250 + Math.random() * 250) * 2 ** attempt);
 }
@@ -77,7 +79,7 @@ async function connectOnce(
   }
 }
 
-/** A stream to `address:port` as seen from the far end of `client`. */
+/** A stream to `address:port`, opened by the remote end of `client`. */
 export function forward(
   client: Client,
   address: string,
@@ -95,7 +97,7 @@ export function forward(
   return wait.until(opened);
 }
 
-/** The part of a connection that pins the host: the key's algorithm, and a synchronous verifier. */
+/** The options that pin a host: the algorithm of its key, and a synchronous verifier. */
 export function pinned(
   hop: { hostKey: string },
   onKey: (blob: Buffer, right: boolean) => void,
@@ -111,17 +113,17 @@ export function pinned(
   };
 }
 
-/** How far a connection came, for what its failure means. */
+/** How far a connection has come. It determines what an error means. */
 type Stage = "connecting" | "connected" | "authenticating";
 
 interface Progress {
   stage: Stage;
-  /** The key that was shown where it is not the pinned one. */
+  /** The fingerprint of the key that the host presented, if it is not the pinned key. */
   shown: string | undefined;
-  /** At least one of the operator's keys was refused. */
+  /** The host has rejected at least one of the operator's keys. */
   refused: boolean;
-  /** Identity files that could not be used. */
-  leftOut: readonly string[];
+  /** Identity files that cannot be used, each with the reason. */
+  skipped: readonly string[];
 }
 
 const DOING: Record<Stage, string> = {
@@ -130,9 +132,9 @@ const DOING: Record<Stage, string> = {
   authenticating: "logging in to",
 };
 
-/** What the errors of a login say of where the pin comes from, and what to do. */
+/** The remedies of login errors, and the origin of the pinned key. */
 export interface Advice {
-  /** `the site`: what pins the key. */
+  /** Where the pinned key comes from, for example `the site`. */
   pinnedBy: string;
   wrongKey: string;
   refused: string;
@@ -142,14 +144,12 @@ export interface Advice {
 const HOST_ADVICE: Advice = {
   pinnedBy: "the site",
   wrongKey:
-    "Find out why. If the host was reinstalled, put its new public key into the site as hostKey.",
-  refused:
-    "Load the operator's key into the SSH agent, or name it in ssh.identityFiles of the site.",
-  unreachable:
-    "Check the address and the network; `maintenance: true` on the hypervisor leaves it aside.",
+    "Find out why. If the host was reinstalled, set hostKey in the site to its new public key.",
+  refused: "Add your key to the SSH agent, or its file to ssh.identityFiles in the site.",
+  unreachable: "Check the address and the network, or set maintenance: true on the hypervisor.",
 };
 
-/** Logs in over a stream that is there already, as to a guest through its hypervisor. */
+/** Logs in over an existing stream, for example to a guest through its hypervisor. */
 export function login(
   name: string,
   hop: SshHop,
@@ -176,7 +176,7 @@ function handshake(
     stage: sock === undefined ? "connecting" : "connected",
     shown: undefined,
     refused: false,
-    leftOut: methods.leftOut,
+    skipped: methods.skipped,
   };
   wait.doing = () => `${DOING[progress.stage]} ${where}`;
   return new Promise((resolve, reject) => {
@@ -200,7 +200,7 @@ function handshake(
     client.on("ready", () => {
       wait.signal.removeEventListener("abort", abort);
       client.removeListener("error", fail);
-      client.on("error", () => undefined); // a later loss shows as a closed channel
+      client.on("error", () => undefined); // A later loss of the connection closes its channels.
       resolve(client);
     });
     client.on("error", fail);
@@ -211,7 +211,7 @@ function handshake(
       username: hop.user,
       readyTimeout: Math.min(timeoutMs, wait.millisecondsLeft()),
       keepaliveInterval: KEEPALIVE_MS,
-      // Asked for the next method only when the one before was refused.
+      // ssh2 asks for the next method only after the host has rejected the previous method.
       authHandler: () => {
         progress.refused ||= methods.tried > 0;
         return methods.next();
@@ -235,7 +235,8 @@ function explain(
     const expected = fingerprint(keyBlob(hop.hostKey));
     return new ProviderError(
       "host-key",
-      `${where}: the host showed the key ${progress.shown}, ${advice.pinnedBy} pins ${expected}; nothing was sent to it`,
+      `${where}: the host showed the key ${progress.shown}, ` +
+        `but ${advice.pinnedBy} pins ${expected}`,
       advice.wrongKey,
     );
   }
@@ -243,25 +244,25 @@ function explain(
     return new ProviderError(
       "authentication",
       `${where}: the SSH agent can't be used: ${printable(error.message)}`,
-      "Start the agent at SSH_AUTH_SOCK, or say ssh.agent: false in the site.",
+      "Start the agent at SSH_AUTH_SOCK, or set ssh.agent: false in the site.",
     );
   }
-  if (error.level === "client-authentication" || saidNo(error, progress)) {
+  if (error.level === "client-authentication" || isRejected(error, progress)) {
     return new ProviderError(
       "authentication",
-      [`${where}: the host refused every key for user ${hop.user}`, ...progress.leftOut].join("; "),
+      [`${where}: the host refused every key for user ${hop.user}`, ...progress.skipped].join("; "),
       advice.refused,
     );
   }
-  if (droppedAtOnce(error, progress)) {
+  if (closedBeforeGreeting(error, progress)) {
     return new ProviderError(
       "busy",
-      `${where}: can't be reached: something there takes connections and drops them before it is an SSH server`,
-      "If many log in at once, sshd's MaxStartups may be too low; else look at sshd's log.",
+      `${where}: can't be reached: it closed the connection before the SSH greeting`,
+      "Increase MaxStartups of sshd if there are many logins. Otherwise check sshd's log.",
     );
   }
   const text = /no matching.*host key/i.test(error.message)
-    ? `the host has no key of the pinned kind (${hop.hostKey.split(" ")[0] ?? ""})`
+    ? `the host has no key of the pinned type (${hop.hostKey.split(" ")[0] ?? ""})`
     : printable(error.message);
   return new ProviderError(
     "unreachable",
@@ -270,14 +271,17 @@ function explain(
   );
 }
 
-/** A host that ends the login after a refused key, or with a message, means it: no second try. */
-function saidNo(error: Error & { code?: unknown }, progress: Progress): boolean {
+/**
+ * The host has rejected the login if it closed the connection after a rejected key or with a
+ * message. Such a login is not retried.
+ */
+function isRejected(error: Error & { code?: unknown }, progress: Progress): boolean {
   return (
     progress.stage === "authenticating" && (progress.refused || typeof error.code === "number")
   );
 }
 
-function droppedAtOnce(error: Error & { level?: string }, progress: Progress): boolean {
+function closedBeforeGreeting(error: Error & { level?: string }, progress: Progress): boolean {
   return (
     progress.stage === "connected" &&
     error.level !== "client-timeout" &&

@@ -1,4 +1,4 @@
-/** One script run over an open connection: framed, bounded, cancellable. */
+/** Runs one script over an open connection. Its output is limited, and it can be cancelled. */
 import { isUtf8 } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { Client, ClientChannel } from "ssh2";
@@ -9,15 +9,15 @@ import { COMMAND, encodeStdin } from "./script";
 import type { Parameters } from "./script";
 import type { Wait } from "../wait/wait";
 
-/** A host with hundreds of VMs answers a probe with a few hundred KiB. */
+/** The probe of a host with hundreds of VMs prints a few hundred KiB. */
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const MAX_OUTPUT_LINES = 50_000;
 const MAX_STDERR_BYTES = 8 * 1024;
 const MAX_MARKER = 4096;
 
 /**
- * connecting: it has a session, and no word from the script yet; waiting: the script waits for a lock
- * or a slot; working: it has what it needs.
+ * connecting: it has a session, and no word from the script yet; waiting: the script waits for a
+ * lock or a slot; working: it has what it needs.
  */
 export type Stage = "connecting" | "waiting" | "working";
 
@@ -27,31 +27,31 @@ export interface Run {
   payload?: string;
   wait: Wait;
   onStatus?: (text: string) => void;
-  /** A channel was opened, and the script goes over it. */
+  /** A channel is open, and the script is being sent. */
   onSent?: () => void;
-  /** How far it is. */
+  /** `waiting`: the script waits for a lock or a slot. `working`: it has all that it needs. */
   onStage?: (stage: Stage) => void;
-  /** The lines are for people: bytes that are not UTF-8 are replaced. Otherwise they are an error. */
+  /** Replace bytes that are not UTF-8, because the output is only shown. Default: an error. */
   freeText?: boolean;
 }
 
-/** The host opened no channel: whatever was wanted, nothing of it was sent. */
+/** The host did not open a channel, so nothing was sent. The run can be retried. */
 export class NothingSent extends ProviderError {
   constructor(
     name: string,
     cause: string,
-    /** The host said no (MaxSessions); otherwise the connection was lost. */
+    /** The host rejected the channel (MaxSessions). Otherwise the connection was lost. */
     readonly refused: boolean,
   ) {
     super(
       refused ? "busy" : "unreachable",
-      `${name}: no channel: ${printable(cause)}`,
-      refused ? "sshd's MaxSessions must allow at least one session." : undefined,
+      `${name}: the host did not open a channel: ${printable(cause)}`,
+      refused ? "Set MaxSessions of sshd to 1 or more." : undefined,
     );
   }
 }
 
-/** A channel on which the constant command waits for its script. */
+/** Opens a channel and starts COMMAND in it, which waits for its script. */
 export function openChannel(
   name: string,
   client: Client,
@@ -82,8 +82,8 @@ export function openChannel(
 }
 
 /**
- * Lines that the script printed, without markers. Every marker line begins with a nonce that only this
- * run knows, so nothing that a program on the host prints can pass for a result.
+ * Returns the lines that the script printed, without markers. Every marker line begins with a nonce
+ * that only this run knows, so no other program on the host can forge a result.
  */
 export async function exec(name: string, channel: ClientChannel, run: Run): Promise<string[]> {
   const nonce = randomBytes(12).toString("hex");
@@ -138,7 +138,7 @@ function collect(
   });
 }
 
-/** Ends a channel; what the host still sends on it is read and dropped, never kept. */
+/** Closes a channel. Reads and drops what the host still sends. */
 function discard(channel: ClientChannel): void {
   channel.removeAllListeners("data");
   channel.stderr.removeAllListeners("data");
@@ -152,7 +152,7 @@ function tooMuch(name: string, limit: string): ProviderError {
   return new ProviderError("operation", `${name}: the host printed more than ${limit}`);
 }
 
-/** Finds status lines and the start of the work in the output as it comes, in whatever pieces. */
+/** Finds status and stage markers in the output while it arrives in chunks. */
 class Markers {
   private rest = "";
 
@@ -165,7 +165,7 @@ class Markers {
     const { onStatus, onStage } = this.run;
     if (onStatus === undefined && onStage === undefined) return;
     const lines = `${this.rest}${chunk.toString("latin1")}`.split("\n");
-    // A marker is short; the rest of a long line is no marker.
+    // Markers are short, so the rest of a long line is not needed.
     this.rest = (lines.pop() ?? "").slice(0, MAX_MARKER);
     const ours = lines.filter((line) => line.startsWith(this.nonce));
     const stages = ours.map((line) => line.slice(this.nonce.length + 1)).filter(isStage);
@@ -200,19 +200,26 @@ function result(
   }
   if (done && code === 0) {
     if (freeText || isUtf8(output)) return lines.filter((line) => line !== "");
-    throw new ProviderError("operation", `${name}: the answer has bytes that are not UTF-8`);
+    throw new ProviderError(
+      "operation",
+      `${name}: the output of the script has bytes that are not UTF-8`,
+    );
   }
   if (code === null) {
-    throw new ProviderError("outcome-unknown", `${name}: the link was lost before the result came`);
+    throw new ProviderError(
+      "outcome-unknown",
+      `${name}: the connection was lost before the result arrived`,
+    );
   }
   const detail = stderr.trim().split("\n").slice(-5).map(printable).join("\n  ");
+  const printedText = detail === "" ? "it printed nothing" : detail;
   throw new ProviderError(
     "operation",
-    `${name}: a script ended with code ${code} and without a result: ${detail || "it printed nothing"}`,
+    `${name}: a script ended with code ${code} and without a result: ${printedText}`,
   );
 }
 
-/** `NONCE fail CAUSE<TAB>WHAT<TAB>REMEDY`, the remedy maybe empty: `fail` of scripts/shared/lib.sh. */
+/** `NONCE fail CAUSE<TAB>WHAT<TAB>REMEDY`, from scripts/shared/lib.sh. The remedy can be empty. */
 const FAILURE = /^\S+ fail (\S+)\t([^\t]*)(?:\t([^\t]*))?$/;
 
 function failed(name: string, cause: string, what: string, remedy = ""): ProviderError {

@@ -1,11 +1,11 @@
-/** What a host prints, kept up to a bound, however it comes in pieces. */
+/** The output of a host, collected from chunks up to a limit. */
 export class Output {
   private bytes = Buffer.alloc(4096);
   private size = 0;
 
   constructor(private readonly limit: number) {}
 
-  /** Keeps what there is room for; false when something had to be left out. */
+  /** Appends the chunk up to the limit. Returns false if part of it did not fit. */
   append(chunk: Buffer): boolean {
     const kept = Math.min(chunk.length, this.limit - this.size);
     if (this.size + kept > this.bytes.length) this.grow(this.size + kept);

@@ -1,26 +1,26 @@
 /**
- * Scripts that run on hosts and guests, and how they are sent. A constant command reads the script's
- * length, the script, and its parameters from stdin. Nothing is ever put into the command itself.
+ * Scripts that run on hosts and guests. A constant command reads the length of the script, the
+ * script, and its parameters from stdin. The command itself never contains data.
  */
 import { readFileSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { ProviderError } from "../../errors";
 
-/** Runs a script that comes on stdin behind a line with its length in bytes. */
+/** Reads a line with the length of the script in bytes and then the script from stdin. Runs it. */
 export const COMMAND = `exec /bin/sh -c 'IFS= read -r n && s=$(head -c "$n") && eval "$s"'`;
 
 export type Parameters = Readonly<Record<string, string>>;
 
-/** The compiled program has the scripts beside it; the tests use the sources. */
+/** The compiled program uses the copied scripts, the tests use the sources. */
 const SCRIPTS = join(__dirname, "..", "..", "scripts");
 const texts = new Map<string, string>();
 let paths: ReadonlyMap<string, string> | undefined;
 
 /**
- * A script of provider/scripts by its name without `.sh`, behind the scripts that it needs. Each
- * script names those in its head: `# needs: begin volume`. Several names give one text in which no
- * script stands twice. The text is one command in braces: a shell that receives only a part of it,
- * because the link was lost, finds no end of the command and runs nothing.
+ * The text of scripts of provider/scripts, by name without `.sh`. The scripts that a script needs
+ * come first: each script names them in its head, `# needs: begin volume`. Each script occurs once.
+ * Braces make the text one command: a shell that receives only a part of it, because the connection
+ * was lost, runs nothing.
  */
 export function script(...names: string[]): string {
   return `{\n${withNeeds(names).map(textOf).join("\n")}\n}\n`;
@@ -54,7 +54,7 @@ function textOf(name: string): string {
   return text;
 }
 
-/** The name of a script is unique among all of them. */
+/** Path by script name. The names are unique across all folders. */
 function findScripts(): Map<string, string> {
   const files = readdirSync(SCRIPTS, { recursive: true, encoding: "utf8" });
   return new Map(
@@ -64,7 +64,7 @@ function findScripts(): Map<string, string> {
   );
 }
 
-/** One `name=value` line each, ended by an empty line. Line breaks in a value are refused. */
+/** One `name=value` line per parameter, then an empty line. Rejects line breaks in values. */
 export function encodeParameters(parameters: Parameters): string {
   const lines = Object.entries(parameters).map(([name, value]) => {
     if (!/^[a-z][a-z_]*$/.test(name)) throw new Error(`parameter name ${JSON.stringify(name)}`);
@@ -77,7 +77,7 @@ export function encodeParameters(parameters: Parameters): string {
   return `${lines.join("")}\n`;
 }
 
-/** What goes to stdin of COMMAND; `payload` follows the parameters and is read by the script. */
+/** The stdin of COMMAND. `payload` follows the parameters; the script reads it. */
 export function encodeStdin(text: string, parameters: Parameters, payload = ""): string {
   return `${Buffer.byteLength(text)}\n${text}${encodeParameters(parameters)}${payload}`;
 }

@@ -1,4 +1,4 @@
-/** What OpenSSH is given so that its logins hold the same pins as ours. Pure. */
+/** Configuration files for OpenSSH with the same pinned keys as our connections. Pure. */
 import { join } from "node:path";
 import type { ProviderConfig, SshHop } from "./config";
 
@@ -9,8 +9,9 @@ export interface SshTarget {
 }
 
 /**
- * Files by name, for a directory that only this user gets into: `config`, with strict checking against pins of
- * its own and the jump hosts; `known_hosts`; and `identity` where the configuration holds a key.
+ * Files by name, for a directory that only this user can enter. `config` requires the pinned keys
+ * of the host and its jump hosts. `known_hosts` has the pins. `identity` exists if the
+ * configuration has a private key.
  */
 export function sshFiles(directory: string, { hop, config }: SshTarget): Map<string, string> {
   const hops: SshHop[] = [];
@@ -48,12 +49,12 @@ export function sshFiles(directory: string, { hop, config }: SshTarget): Map<str
   return files.set("config", `${stanzas.join("\n\n")}\n`);
 }
 
-/** What OpenSSH calls a hop: 0 is the host itself. */
+/** The name of a hop in the OpenSSH configuration. 0 is the host itself. */
 export function alias(index: number): string {
   return index === 0 ? "pulumi-microvm-host" : `pulumi-microvm-jump${index}`;
 }
 
-/** In OpenSSH's configuration `%` and `${` begin what is put in. */
+/** Escapes `%`, which starts a token in OpenSSH's configuration. */
 function literal(file: string): string {
   return file.replaceAll("%", "%%");
 }

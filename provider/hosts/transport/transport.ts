@@ -1,4 +1,4 @@
-/** One SSH connection to a machine, opened when it is first used, and what runs over it. */
+/** One SSH connection to a machine, opened on first use, and the scripts that run over it. */
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 import { Limiter } from "../wait/limit";
@@ -14,17 +14,17 @@ const CHANNELS = 8;
 const CONNECT_TIMEOUT_MS = 120_000;
 const OPEN_ATTEMPTS = 10;
 
-/** Opens a verified connection: directly, by way of jump hosts, or through another machine. */
+/** Opens a verified connection: directly, through jump hosts, or through another machine. */
 export type Connect = (wait: Wait) => Promise<Client>;
 
 export class Transport {
   private readonly connection: Shared<Client>;
   private readonly channels: Limiter;
   private closed = false;
-  /** The connection in use. The end of an older one means nothing. */
+  /** The current connection. The end of an older connection is ignored. */
   private client: Client | undefined;
 
-  /** `user`: whoever is not root runs scripts by sudo. */
+  /** `user`: a user other than root runs scripts with sudo. */
   constructor(
     readonly name: string,
     private readonly user: string,
@@ -34,7 +34,7 @@ export class Transport {
     this.channels = new Limiter(CHANNELS, `an SSH session on ${name}`);
   }
 
-  /** Runs a script. Opens another channel, or connects again, as long as nothing was sent. */
+  /** Runs a script. Retries with another channel or connection as long as nothing was sent. */
   async run(run: Run, doing: string): Promise<string[]> {
     const { wait } = run;
     for (let attempt = 1; ; attempt++) {
@@ -42,7 +42,7 @@ export class Transport {
         return await this.channels.run(wait, () => this.runOnce(run, doing));
       } catch (error) {
         if (!(error instanceof NothingSent) || attempt === OPEN_ATTEMPTS) throw error;
-        wait.doing = () => "waiting to try again";
+        wait.doing = () => "waiting to retry";
         wait.cause = error.what;
         await pause(100 * attempt, wait.signal);
       }
@@ -58,13 +58,13 @@ export class Transport {
       run.onSent?.();
       return await exec(this.name, channel, run);
     } catch (error) {
-      // The host allows fewer sessions than we have: the ends of the others make room.
+      // The host allows fewer sessions than CHANNELS. The next run waits until another one ends.
       if (error instanceof NothingSent && error.refused) this.channels.shrink();
       throw error;
     }
   }
 
-  /** A TCP stream to an address that this machine reaches. It takes no session of MaxSessions. */
+  /** A TCP stream to an address that the machine reaches. It does not count for MaxSessions. */
   async stream(wait: Wait, address: string, port: number): Promise<Duplex> {
     return forward(await this.connection.join(wait), address, port, wait);
   }
@@ -79,7 +79,7 @@ export class Transport {
     return client;
   }
 
-  /** The next use logs in anew: the other end of the connection may be gone already. */
+  /** Closes the connection, which may be dead. The next use opens a new one. */
   renew(): void {
     this.disconnect();
     this.client = undefined;

@@ -1,19 +1,19 @@
-/** At most so many tasks at once; the others wait in order, each as long as its own wait allows. */
+/** Limits how many tasks run at once. Other tasks wait in order, up to their own deadlines. */
 import type { Wait } from "./wait";
 
 export class Limiter {
   private readonly running: string[] = [];
   private readonly queue: (() => void)[] = [];
 
-  /** `what`: what the tasks wait for, in messages: `a slot of hv1`. */
+  /** `what`: what the tasks wait for, for messages: `a slot of hv1`. */
   constructor(
     private size: number,
     private readonly what = "its turn",
   ) {}
 
   /**
-   * Runs the task when there is room. A task whose wait is over is never started. `name`: the task
-   * in messages. `onQueue`: called with a line for people when the task has to wait.
+   * Runs the task when there is room. A task whose wait has ended does not start. `name`: the
+   * task's name in messages. `onQueue`: receives a status line if the task has to wait.
    */
   async run<T>(
     wait: Wait,
@@ -36,12 +36,12 @@ export class Limiter {
     }
   }
 
-  /** For a task that found less room than was thought: all but itself have what there is. */
+  /** Reduces the limit to the number of other running tasks: the calling task did not fit. */
   shrink(): void {
     this.size = Math.max(1, Math.min(this.size, this.running.length - 1));
   }
 
-  /** ` (in use by kw1, kw2)`, so far as the tasks have names. */
+  /** ` (in use by kw1, kw2)`. Tasks without a name are left out. */
   private holders(): string {
     const names = this.running.filter((name) => name !== "");
     return names.length === 0 ? "" : ` (in use by ${names.join(", ")})`;

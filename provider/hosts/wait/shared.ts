@@ -1,9 +1,9 @@
 import { Wait } from "./wait";
 
 /**
- * Work that many calls wait for: the first call starts it, its result is kept, and it is cancelled
- * when the last call that waits for it has left. The deadline of one call never ends work that
- * another call still waits for.
+ * Work that several calls wait for. The first call starts it, and later calls get the same result.
+ * It is cancelled when no call waits for it any more. The deadline of one call does not end work
+ * that another call waits for.
  */
 export class Shared<T> {
   private current:
@@ -46,12 +46,14 @@ export class Shared<T> {
     return begun;
   }
 
-  /** The next call starts anew; with `result`, only if that is still the current one. */
+  /**
+   * Drops the result: the next call starts the work again. With `result`: only if it is current.
+   */
   forget(result?: Promise<T>): void {
     if (result === undefined || this.current?.result === result) this.current = undefined;
   }
 
-  /** Replaces the result: the next calls get this value without any work. */
+  /** Replaces the result: later calls get this value without any work. */
   keep(value: T): void {
     const never = { deadline: Infinity, signal: new AbortController().signal };
     const wait = new Wait(this.host, never);
@@ -59,7 +61,7 @@ export class Shared<T> {
     this.current = { wait, result, waiting: 0, leave: () => undefined };
   }
 
-  /** The result, if there is one or it is on its way. */
+  /** The result, if the work has started. */
   peek(): Promise<T> | undefined {
     return this.current?.result;
   }

@@ -1,8 +1,8 @@
-/** Waiting: every wait has a deadline, can be cancelled, and its error names what was waited for. */
+/** Every wait has a deadline and can be cancelled. Its error names what it waited for. */
 import { setMaxListeners } from "node:events";
 import { ProviderError } from "../../errors";
 
-/** Until when, and what ends it sooner. A call of the engine is one. */
+/** The deadline and the cancellation of work. Each call of the engine has them. */
 export interface Limits {
   /** Milliseconds since the epoch. */
   deadline: number;
@@ -12,20 +12,20 @@ export interface Limits {
 /** The longest delay of setTimeout. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** The same limits with a deadline of its own, `seconds` from now. */
+/** The same limits with another deadline, `seconds` from now. */
 export function within<T extends Limits>(limits: T, seconds: number): T {
   return { ...limits, deadline: Date.now() + seconds * 1000 };
 }
 
 export class Wait {
-  /** Aborted when the deadline has passed, and when the work is cancelled. */
+  /** Aborted when the deadline has passed or the work is cancelled. */
   readonly signal: AbortSignal;
   private readonly expired = new AbortController();
   private timer: NodeJS.Timeout | undefined;
   private deadline: number;
-  /** What is being waited for at the moment, for the error. */
+  /** What the wait currently waits for, for the error. */
   doing: () => string = () => "waiting";
-  /** Why the last attempt failed, where there was one. */
+  /** Why the last attempt failed, or empty. */
   cause = "";
 
   constructor(
@@ -38,13 +38,13 @@ export class Wait {
     this.extend(limits.deadline);
   }
 
-  /** Replaces the deadline: what is waited for has reached a stage with a limit of its own. */
+  /** Replaces the deadline, because the work has reached a stage with its own limit. */
   extend(deadline: number): void {
     this.deadline = deadline;
     clearTimeout(this.timer);
     const left = Math.ceil(Math.min(this.millisecondsLeft(), MAX_DELAY_MS));
     this.timer = setTimeout(() => this.expired.abort(), left);
-    // A wait alone keeps no process alive.
+    // A wait alone must not keep the process alive.
     this.timer.unref();
   }
 
@@ -52,12 +52,12 @@ export class Wait {
     return Math.max(1, this.deadline - Date.now());
   }
 
-  /** What is waited for, and why it takes so long. */
+  /** What the wait currently waits for, and the last error. */
   now(): string {
-    return this.cause === "" ? this.doing() : `${this.doing()}; before that: ${this.cause}`;
+    return this.cause === "" ? this.doing() : `${this.doing()}; last error: ${this.cause}`;
   }
 
-  /** Why the wait has ended. */
+  /** The error of a wait that has ended. */
   over(): ProviderError {
     const when = `while ${this.now()}`;
     return this.limits.signal.aborted
@@ -65,7 +65,7 @@ export class Wait {
       : new ProviderError("deadline", `${this.host}: timed out ${when}`);
   }
 
-  /** The result of the work, or this wait's end, whichever comes first. */
+  /** Resolves with the result of the work. Rejects if the wait ends first. */
   until<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const end = (): void => reject(this.over());
@@ -76,7 +76,7 @@ export class Wait {
   }
 }
 
-/** Resolves after the time, or as soon as the signal is aborted. */
+/** Resolves after the delay, or as soon as the signal is aborted. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

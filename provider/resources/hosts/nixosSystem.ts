@@ -1,4 +1,6 @@
-/** `NixosSystem`: the host's own system: activated on trial, confirmed by a new login, else rolled back. */
+/**
+ * `NixosSystem`: the host's own system. A new login must confirm a switch, or it is rolled back.
+ */
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { Wait, within } from "../../hosts/wait/wait";
@@ -15,7 +17,7 @@ import type { Job } from "./nixosSystemSwitch";
 import { inputs, outputs, stateOf } from "./nixosSystemState";
 import type { Inputs, State } from "./nixosSystemState";
 
-/** Until nothing is left to do. Each step answers what the host is then, or throws what has failed. */
+/** Runs steps until nothing is left to do. Each step returns the facts of the host after it. */
 async function bringAbout(job: Job): Promise<State> {
   const { context, wanted, target } = job;
   let facts = await target.read(context);
@@ -53,7 +55,7 @@ async function bringAbout(job: Job): Promise<State> {
   }
 }
 
-/** A VM that does not build is found out before a reboot stops it: docs/decisions/0007. */
+/** Builds the VMs first, so that a failing build is found before a reboot: docs/decisions/0007. */
 async function buildVms({ context, wanted }: Job): Promise<void> {
   if (wanted.build === "host" || wanted.vmDerivations.length === 0) return;
   const { host, buildTimeoutSeconds: seconds } = wanted;
@@ -71,12 +73,16 @@ function inTurn(job: Job, work: () => Promise<HostFacts>): Promise<HostFacts> {
 function tell(context: Context, wanted: Inputs, state: State): void {
   const rolledBack = state.rolledBack;
   if (rolledBack !== "") {
-    context.log.warning(context.urn, `${wanted.host}: ${rolledBack} was tried and rolled back`);
+    context.log.warning(
+      context.urn,
+      `${wanted.host}: the switch to ${rolledBack} failed and was rolled back`,
+    );
   }
   if (state.rebootRequired && wanted.rebootPolicy === "never") {
     context.log.warning(
       context.urn,
-      `${wanted.host}: reboot required: its kernel, initrd or kernel modules are not those of ${state.toplevel}`,
+      `${wanted.host}: reboot required: ` +
+        `the booted kernel, initrd or kernel modules are not those of ${state.toplevel}`,
     );
   }
 }
@@ -84,13 +90,14 @@ function tell(context: Context, wanted: Inputs, state: State): void {
 export const nixosSystem: Resource<Inputs, State> = {
   type: "NixosSystem",
   description:
-    "The NixOS system of a hypervisor. A switch is kept only when the provider can log in anew behind it; otherwise " +
-    "the host goes back by itself, and the operation has failed. Running VMs are left alone. It stays on removal.",
+    "The NixOS system of a hypervisor. After a switch the provider must reach the host through a " +
+    "new login. Otherwise the host rolls back and the update fails. A switch does not stop " +
+    "running VMs. Removing the resource leaves the system in place.",
   inputs,
   outputs,
-  // Its steps have limits of their own among its inputs.
+  // The inputs limit each step.
   timeoutSeconds: 3600,
-  immutable: { host: "A host keeps its name; add the new one." },
+  immutable: { host: "A host keeps its name. Add the new host instead." },
   incidental: [
     "renamedFrom",
     "drvPath",
@@ -142,13 +149,13 @@ export const nixosSystem: Resource<Inputs, State> = {
     refuseOthers(
       observed.ownership,
       `${wanted.host}: its NixOS system`,
-      "Take `system` from the hypervisor in one of the two sites.",
+      "Remove `system` from the hypervisor in one of the two sites.",
     );
     if (observed.toplevel === "") {
       throw new ProviderError(
         "foreign",
-        `${wanted.host}: there is no /run/current-system: it does not run NixOS`,
-        "Install NixOS there first, or take `system` from the hypervisor.",
+        `${wanted.host}: there is no /run/current-system: the host does not run NixOS`,
+        "Install NixOS on the host first, or remove `system` from the hypervisor.",
       );
     }
   },

@@ -1,11 +1,11 @@
-/** One boot of a system on trial: the host is rebooted, and what it comes back on is looked at. */
+/** Boots a system on trial: reboots the host and checks which system it comes back on. */
 import { ProviderError, messageOf } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { pause } from "../../hosts/wait/wait";
 import { LOOK_AGAIN_MS, look, mayGoOn, run } from "./nixosSystemSwitch";
 import type { Job } from "./nixosSystemSwitch";
 
-/** Reboots into the wanted system, and keeps that boot; throws when the host came back on the one before. */
+/** Reboots into the wanted system and confirms it. Throws if the previous system came back. */
 export async function rebootSystem(job: Job, before: HostFacts): Promise<HostFacts> {
   const { context, wanted } = job;
   try {
@@ -14,7 +14,7 @@ export async function rebootSystem(job: Job, before: HostFacts): Promise<HostFac
       boot_seconds: String(wanted.bootTimeoutSeconds),
     });
   } catch (error) {
-    // The reboot may be what has cut the link.
+    // The reboot may have closed the connection.
     if (!mayGoOn(error)) throw error;
   }
   context.status("rebooting");
@@ -22,25 +22,25 @@ export async function rebootSystem(job: Job, before: HostFacts): Promise<HostFac
   return after.system.current === wanted.toplevel ? confirmBoot(job) : settleFailedBoot(job);
 }
 
-/** Keeps the boot that this login has reached. */
+/** Confirms the boot: this login has reached it. */
 export function confirmBoot(job: Job): Promise<HostFacts> {
   return run(job, "system-confirm", {});
 }
 
-/** The host came back on the system before: that is written down, and the operation has failed. */
+/** The host came back on the previous system. Records that, and throws. */
 export async function settleFailedBoot(job: Job): Promise<never> {
   const { wanted } = job;
   const { system } = await run(job, "system-settle", {});
   throw new ProviderError(
     "operation",
-    `${wanted.host}: rebooted into ${wanted.toplevel}, it came back on ${system.current}`,
-    "journalctl -b -1 on the host shows the boot that failed.",
+    `${wanted.host}: the boot of ${wanted.toplevel} failed; it came back on ${system.current}`,
+    "Run journalctl -b -1 on the host: it shows the failed boot.",
   );
 }
 
 /**
- * Until the host answers in another boot. Twice the time: a boot that nobody could log in to is ended by the host
- * itself when its time is over, and the one of the system before follows.
+ * Waits until the host answers in another boot. Waits twice the boot timeout: after a boot without
+ * a login the host reboots when the timeout ends, and then boots the previous system.
  */
 async function awaitBoot(job: Job, before: HostFacts): Promise<HostFacts> {
   const { context, wanted } = job;
@@ -52,11 +52,11 @@ async function awaitBoot(job: Job, before: HostFacts): Promise<HostFacts> {
     });
     if (typeof facts !== "string" && facts.bootId !== before.bootId) return facts;
     if (Date.now() + LOOK_AGAIN_MS > deadline) {
-      const last = typeof facts === "string" ? facts : "it has not rebooted yet";
+      const last = typeof facts === "string" ? facts : "the host has not rebooted yet";
       throw new ProviderError(
         "outcome-unknown",
-        `${wanted.host}: rebooted into ${wanted.toplevel}, it has not come back in time: ${last}`,
-        "The default of the next boot is the system before: a reset of the host brings that back.",
+        `${wanted.host}: timed out while booting ${wanted.toplevel}: ${last}`,
+        "Reset the host: it then boots its default, the previous system.",
       );
     }
     await pause(LOOK_AGAIN_MS, context.signal);

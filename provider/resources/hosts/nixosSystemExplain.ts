@@ -1,8 +1,8 @@
-/** What a change of a host's system means, for a reviewer. Pure. */
+/** Explains a change of a host's system in one line of a preview. Pure. */
 import { knownChanges } from "../../packages";
 import type { Inputs, State } from "./nixosSystemState";
 
-/** `hv1: system OLD -> NEW; packages: ...; reboots: ...`; undefined where nothing of it changes. */
+/** `hv1: system OLD -> NEW; packages: ...; reboots: ...`; undefined without a change. */
 export function explainSystem(
   wanted: Inputs,
   state: State | undefined,
@@ -20,15 +20,15 @@ export function explainSystem(
 function rebootOf({ rebootPolicy }: Inputs): string {
   switch (rebootPolicy) {
     case "ifRequired":
-      return "reboots: kernel or initrd changes; its VMs are stopped, and start again";
+      return "reboots: kernel or initrd changes; its VMs stop, and start again";
     case "never":
-      return "kernel or initrd changes: needs a reboot that rebootPolicy never leaves to you";
+      return "kernel or initrd changes: reboot the host yourself (rebootPolicy: never)";
   }
 }
 
 /**
- * Whether the wanted system has another kernel, initrd or modules than those that were booted; undefined where that
- * can't be known before it is there.
+ * Does the wanted system have another kernel, initrd or kernel modules than the booted one?
+ * Undefined if that is unknown before the system is on the host.
  */
 function needsReboot(
   wanted: Inputs,
@@ -37,12 +37,12 @@ function needsReboot(
 ): boolean | undefined {
   if (state === undefined) return undefined;
   if (state.toplevel === wanted.toplevel) return state.rebootRequired;
-  // What is known of the system that runs is what was recorded with it.
+  // The hash of the running system is known only from the recorded inputs.
   if (before?.toplevel !== state.toplevel || before.bootHash === "" || wanted.bootHash === "") {
     return undefined;
   }
   const isSame = before.bootHash === wanted.bootHash;
   if (!state.rebootRequired) return !isSame;
-  // It runs on another kernel than its own; a third one may be the one that was booted.
+  // The booted kernel is not that of the running system. It may be that of the wanted system.
   return isSame ? true : undefined;
 }

@@ -1,14 +1,17 @@
-/** What is to be done next for a host's system. Pure. */
+/** The next step for a host's system. Pure. */
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import type { Inputs } from "./nixosSystemState";
 
 /**
- * switch: activate it on trial; reboot: boot it once, on trial; confirm: that boot was reached; settle: that boot has
- * failed; default: make it the default of the next boot.
+ * - switch: activate the system on trial
+ * - reboot: boot it once, on trial
+ * - confirm: the host has booted it
+ * - settle: its boot has failed
+ * - default: make it the default of the next boot
  */
 export type Step = "switch" | "reboot" | "confirm" | "settle" | "default" | "done";
 
-/** `owned`: the record on the host is ours and as we wrote it. */
+/** `owned`: the ownership record on the host is ours and unchanged. */
 export function nextStep(facts: HostFacts, wanted: Inputs, owned: boolean): Step {
   const { current, profile, rebootRequired, trial } = facts.system;
   if (trial?.phase === "booting" && trial.toplevel === wanted.toplevel) {

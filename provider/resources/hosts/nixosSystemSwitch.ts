@@ -1,6 +1,7 @@
 /**
- * A switch: activated on trial, confirmed by a login of its own, then made the default of the next boot. The host
- * goes back by itself; what is here only finds out, and says so.
+ * A switch of a host's system: activates it on trial, confirms it through a new login, and makes it
+ * the default of the next boot. The host rolls back on its own; this code only observes and reports
+ * that.
  */
 import { ProviderError, messageOf } from "../../errors";
 import type { Cause } from "../../errors";
@@ -12,7 +13,7 @@ import type { Context } from "../../resource";
 import { requireMachine } from "../shared/fields";
 import type { Inputs } from "./nixosSystemState";
 
-/** What one system is brought about with. */
+/** What the steps of one switch need. */
 export interface Job {
   context: Context;
   wanted: Inputs;
@@ -21,12 +22,12 @@ export interface Job {
 }
 
 export const LOOK_AGAIN_MS = 1_000;
-/** One attempt to look or to confirm; the next one logs in anew. */
+/** Time limit of one attempt to read or to confirm. The next attempt logs in again. */
 const ATTEMPT_MS = 20_000;
-/** Behind the host's own deadlines: its timers, and one second for each of their steps. */
+/** Added to the limits of the host: its timers need time to react. */
 const MARGIN_SECONDS = 60;
 
-/** Activates the system and confirms it over a fresh connection; throws when the host went back. */
+/** Activates the system and confirms it over a new connection. Throws if the host rolled back. */
 export async function switchSystem(job: Job): Promise<HostFacts> {
   const { context, wanted } = job;
   const confirmMs = wanted.confirmTimeoutSeconds * 1000;
@@ -39,11 +40,11 @@ export async function switchSystem(job: Job): Promise<HostFacts> {
       record: makeRecord(context.urn, {}),
       confirm_seconds: String(wanted.confirmTimeoutSeconds),
     });
-    // It ran already: there was nothing to try.
+    // The system ran already, so there is nothing to confirm.
     if (facts.system.trial === undefined) return facts;
     deadline = Date.now() + confirmMs;
   } catch (error) {
-    // The switch has cut the link, and may go on: who comes anew waits for its end.
+    // The connection was lost. The switch may continue, so the confirmation waits for its end.
     if (!mayGoOn(error)) throw error;
     deadline = started + wanted.switchTimeoutSeconds * 1000 + confirmMs;
   }
@@ -55,16 +56,16 @@ export async function switchSystem(job: Job): Promise<HostFacts> {
   }
 }
 
-/** Makes what runs the default of the next boot. */
+/** Makes the running system the default of the next boot. */
 export function makeDefault(job: Job): Promise<HostFacts> {
   return run(job, "system-default", {});
 }
 
-/** The trial, settled by a login that began after the switch. Throws why that did not succeed in time. */
+/** Confirms the trial through a login that began after the switch. Throws the last error. */
 async function confirm(job: Job, deadline: number): Promise<HostFacts> {
   const { context, target } = job;
   const call = { ...context, deadline };
-  context.status("logging in anew");
+  context.status("logging in again");
   for (;;) {
     target.renew();
     try {
@@ -76,36 +77,36 @@ async function confirm(job: Job, deadline: number): Promise<HostFacts> {
   }
 }
 
-/** What has become of a switch that could not be confirmed, as soon as the host can be asked. Mostly throws. */
+/** Finds the result of an unconfirmed switch as soon as the host answers. Usually throws. */
 async function outcome(job: Job, started: number, cause: string): Promise<HostFacts> {
   const { context, wanted } = job;
   const seconds = 2 * wanted.switchTimeoutSeconds + wanted.confirmTimeoutSeconds + MARGIN_SECONDS;
   const deadline = Math.min(context.deadline, started + seconds * 1000);
   const what = `${wanted.host}: ${wanted.toplevel} was not confirmed: ${cause}`;
-  context.status("not confirmed; waiting for the host to go back");
+  context.status("not confirmed; waiting for the rollback");
   for (;;) {
     const facts = await look(job, deadline).catch((error: unknown) => messageOf(error));
     if (typeof facts !== "string" && !isOpen(facts)) {
-      // The confirmation was done, and only its answer was lost.
+      // The host was confirmed, and only the response was lost.
       if (facts.system.current === wanted.toplevel) return facts;
       throw new ProviderError(
         "operation",
-        `${what}. The host went back to ${facts.system.current}`,
+        `${what}. The host rolled back to ${facts.system.current}`,
       );
     }
     if (context.signal.aborted || Date.now() + LOOK_AGAIN_MS > deadline) {
-      const last = typeof facts === "string" ? facts : "it is still going back";
+      const last = typeof facts === "string" ? facts : "it still rolls back";
       throw new ProviderError(
         "outcome-unknown",
-        `${what}; and it is not known whether the host went back: ${last}`,
-        "Its own timer brings the system before back. Run up again when it answers.",
+        `${what}. The result of the rollback is unknown: ${last}`,
+        "A timer on the host restores the previous system. Run up again when the host answers.",
       );
     }
     await pause(LOOK_AGAIN_MS, context.signal);
   }
 }
 
-/** Reads the host over a fresh connection. */
+/** Reads the facts of the host over a new connection. */
 export async function look(job: Job, deadline: number): Promise<HostFacts> {
   const { context, wanted, target, machineId } = job;
   target.renew();
@@ -136,7 +137,7 @@ export function run(
   });
 }
 
-/** Longer than the host's own limits for a step: the provider only reports what they lead to. */
+/** Longer than the limits of the host for the step, so that the host reports its own error. */
 function secondsOf(wanted: Inputs, name: string): number {
   const build =
     name === "system-switch" && wanted.build === "host" ? wanted.buildTimeoutSeconds : 0;
@@ -144,12 +145,12 @@ function secondsOf(wanted: Inputs, name: string): number {
   return build + stops + 2 * wanted.switchTimeoutSeconds + MARGIN_SECONDS;
 }
 
-/** The operation was sent, and its end was not seen. */
+/** The operation was sent, and its result is unknown. */
 export function mayGoOn(error: unknown): boolean {
   return hasReason(error, ["outcome-unknown", "authentication", "deadline"]);
 }
 
-/** A host that starts its network and sshd anew answers like this for a while. */
+/** Errors of a host that restarts its network or sshd. */
 function mayPass(error: unknown): boolean {
   return mayGoOn(error) || hasReason(error, ["unreachable", "busy"]);
 }

@@ -1,4 +1,6 @@
-/** Getting closures to a host: built here and copied, or as derivations that the host builds. */
+/**
+ * Brings closures to a host: built here and copied, or copied as derivations that the host builds.
+ */
 import { build, copy } from "../../hosts/nix/nix";
 import { within } from "../../hosts/wait/wait";
 import type { Context } from "../../resource";
@@ -9,14 +11,14 @@ export interface Closure {
   outPath: string;
 }
 
-/** For which host, what errors call it, and how long each build and each copy may take. */
+/** The host, the name for errors, and the time limit of each build and each copy. */
 export interface Target {
   host: string;
   name: string;
   seconds: number;
 }
 
-/** Builds on this machine, a few at a time. A build's time starts when it is its turn. */
+/** Builds on this machine, a few at a time. The time limit starts when the build starts. */
 export async function buildHere(
   context: Context,
   to: Target,
@@ -27,7 +29,7 @@ export async function buildHere(
   );
 }
 
-/** What is missing gets to the host; nothing there is disturbed. `name` is what errors call it. */
+/** Copies what the host does not have yet. Does not affect running VMs. */
 export async function bring(
   context: Context,
   to: Target & { build: "operator" | "host" },

@@ -1,4 +1,4 @@
-/** Input fields that several resources share. Strict: what passes is inert in a path or a unit name. */
+/** Input fields of several resources. Valid values are safe in paths and unit names. */
 import { z } from "zod";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
@@ -7,16 +7,16 @@ export const name = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,62}$/, "must be lower-case letters, digits and '-', at most 63");
 
-export const host = name.describe("The hypervisor, by its name in the provider's configuration.");
+export const host = name.describe("Name of the hypervisor in the provider's configuration.");
 
 export const renamedFrom = name
   .optional()
-  .describe("The former name, while the site states it: what is recorded under it is ours.");
+  .describe("The previous name. Records under it belong to this resource.");
 
 export const machineId = z
   .string()
   .regex(/^[0-9a-f]{32}$/, "must be a machine-id: 32 hexadecimal digits")
-  .describe("/etc/machine-id of the host. Checked before anything is changed there.");
+  .describe("/etc/machine-id of the host. The provider checks it before each change.");
 
 export const storePath = z
   .string()
@@ -27,7 +27,7 @@ export const absolutePath = z
   .regex(/^(\/[A-Za-z0-9._@+-]+)+$/, "must be an absolute path of plain characters")
   .refine((path) => !path.split("/").includes(".."), "must not have '..'");
 
-/** `HOST/NAME` of an id to import. */
+/** Splits the id of an import, `HOST/NAME`. */
 export function splitId(id: string, shape: string): { host: string; rest: string } {
   const [hostName = "", ...rest] = id.split("/");
   if (name.safeParse(hostName).success && rest.length > 0) {
@@ -37,10 +37,10 @@ export function splitId(id: string, shape: string): { host: string; rest: string
 }
 
 export function notAnId(id: string, shape: string): ProviderError {
-  return new ProviderError("input", `${id} is not an id to import`, `It has to be ${shape}.`);
+  return new ProviderError("input", `${id} is not a valid import id`, `Use ${shape}.`);
 }
 
-/** What is on a host, as inputs; what no site could state is not imported. */
+/** The inputs of an existing object. Fails if a site cannot describe the object. */
 export function importable<T>(schema: z.ZodType<T>, found: object, id: string): T {
   const parsed = schema.safeParse(found);
   if (parsed.success) return parsed.data;
@@ -52,12 +52,12 @@ export const interfaceName = z
   .string()
   .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/, "must be the name of a network interface");
 
-/** Right key, wrong machine: also a read must not mix two machines up. */
+/** The host key can be right although the machine is wrong, so reads check the machine-id too. */
 export function requireMachine(facts: HostFacts, hostName: string, expected: string): void {
   if (facts.machineId === expected) return;
   throw new ProviderError(
     "wrong-machine",
-    `${hostName}: the machine-id is ${facts.machineId}, recorded is ${expected}: this is another machine`,
+    `${hostName}: the machine-id is ${facts.machineId}, not ${expected}: this is another machine`,
     "If the host was reinstalled on purpose, remove it from the site, run up, and add it again.",
   );
 }

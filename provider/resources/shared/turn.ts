@@ -1,9 +1,9 @@
-/** Waiting for a turn: it uses up nothing of the work's own time, and is shown as a status line. */
+/** Waiting for a limiter. It does not count for the work's time limit and shows a status line. */
 import type { Limiter } from "../../hosts/wait/limit";
 import { Wait, within } from "../../hosts/wait/wait";
 import type { Context } from "../../resource";
 
-/** Runs the work when the limiter has room; until then for as long as the host's site allows. */
+/** Runs the work when the limiter has room. Waits at most for waitTimeout of the host. */
 export function inTurn<T>(
   context: Context,
   limiter: Limiter,

@@ -43,8 +43,8 @@ keep_the_way_back() {
 # arm NAME SECONDS. systemd releases the name of a stopped unit only after a moment.
 arm() {
   disarm_one "$1"
-  insist start_timer "$@" ||
-    fail operation "systemd did not start the timer of the rollback: $said"
+  retry start_timer "$@" ||
+    fail operation "systemd did not start the rollback timer: $printed"
 }
 
 # It comes again while another operation has the lock, and until it has succeeded.

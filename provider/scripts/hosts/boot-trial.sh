@@ -1,14 +1,14 @@
 # shellcheck shell=sh
 # needs: system
-# Unit pulumi-microvm-boot-trial of each system, behind lib.sh and system.sh: in a boot on trial that nobody confirms
-# it restarts the host, which brings the default back: the system before.
+# The unit pulumi-microvm-boot-trial of each system. If this boot is a trial and is not confirmed in
+# time, it reboots the host. The host then boots its default, the previous system.
 p_nonce=boot-trial
 p_operation=$p_nonce
 
 end_unconfirmed_boot() {
   read_trial
   [ "$phase" = booting ] || return 0
-  # The boot that was asked for has not come: this is the one that the host was to be rebooted from.
+  # The requested boot has not happened yet: this is the boot in which it was requested.
   [ "$trial_boot" != "$(this_boot)" ] || return 0
   tried=$new
   [ "$(current_system)" = "$tried" ] || return 0
@@ -16,7 +16,7 @@ end_unconfirmed_boot() {
   read_trial
   case $phase:$new in
     "booting:$tried")
-      journal "nobody confirmed the boot of $tried; restarting into the system before"
+      journal "the boot of $tried was not confirmed; rebooting into the previous system"
       systemctl reboot
       ;;
   esac

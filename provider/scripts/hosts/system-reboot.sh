@@ -1,28 +1,30 @@
 # shellcheck shell=sh
 # needs: begin system
-# One boot of a system, on trial: the system that was booted last stays the default, so whatever ends that boot
-# brings it back. In that boot, unit pulumi-microvm-boot-trial (boot-trial.sh) restarts the host unless it is confirmed.
-# p_toplevel p_stop_order (VMs, in the order in which they are stopped) p_boot_seconds p_switch_seconds. Behind system.sh.
+# Boots a system once, on trial. The system that was booted last stays the default, so any further
+# reboot brings it back. In the trial boot, the unit pulumi-microvm-boot-trial (boot-trial.sh)
+# reboots the host unless the trial is confirmed.
+# p_toplevel p_boot_seconds p_switch_seconds
+# p_stop_order: VMs in the order in which they are stopped
 require_bootable() {
   bootctl is-installed >/dev/null 2>&1 || fail operation \
-    "one boot of $p_toplevel can't be asked for: systemd-boot is not installed here" \
+    "cannot boot $p_toplevel once: systemd-boot is not installed on this host" \
     "Reboot the host yourself, and set rebootPolicy: never for it."
   [ -e "$p_toplevel/etc/systemd/system/pulumi-microvm-boot-trial.service" ] || fail input \
-    "$p_toplevel has no unit pulumi-microvm-boot-trial: if nobody could log in to it, nothing would bring the host back" \
+    "$p_toplevel has no unit pulumi-microvm-boot-trial, which rolls back an unconfirmed boot" \
     "Import nixosModules.virtualization, or set rebootPolicy: never for this host."
 }
 
-are_the_last_two() {
+are_newest_generations() {
   generation_of "$previous"
   before=${generation:-0}
   generation_of "$new"
   [ "${generation:-0}" -eq "$((before + 1))" ] && [ "$(readlink -f "$PROFILES/system")" = "$new" ]
 }
 
-# Only generations of the profile can be booted, and of those only the last few: so both are made the last two, and the
-# one before the default.
+# The boot loader has entries only for the newest generations of the profile. So both systems become
+# the two newest generations, and the previous system becomes the default.
 install_entries() {
-  if ! are_the_last_two; then
+  if ! are_newest_generations; then
     set_profile "$previous"
     set_profile "$new"
   fi
@@ -30,15 +32,16 @@ install_entries() {
   run_switch "$previous" boot
   [ "$code" = 0 ] || fail operation \
     "the boot loader's entries could not be installed: $(meaning "$code"): $(switch_lines)"
-  default=$(sed -n 's/^default nixos-generation-\([0-9]*\).*/\1/p' "$(bootctl --print-esp-path)/loader/loader.conf")
+  loader_conf=$(bootctl --print-esp-path)/loader/loader.conf
+  default=$(sed -n 's/^default nixos-generation-\([0-9]*\).*/\1/p' "$loader_conf")
   [ "$(readlink -f "$PROFILES/system-$default-link" || true)" = "$previous" ] || fail operation \
-    "$previous could not be made the default, so nothing was rebooted" \
-    "boot.loader.systemd-boot.configurationLimit must be 2 or more."
+    "$previous did not become the default of the boot loader; the host was not rebooted" \
+    "Set boot.loader.systemd-boot.configurationLimit to 2 or more."
 }
 
-# One after the other, in the order that was asked for, then those that nobody named.
+# Stops the VMs one after the other: first those in p_stop_order, then all others.
 stop_vms() {
-  # Names have no white space.
+  # Names contain no white space.
   # shellcheck disable=SC2046,SC2086
   set -- $p_stop_order $(systemctl list-units --plain --no-legend --state=active 'microvm@*.service' |
     sed -n 's/^microvm@\([a-z0-9-]*\)\.service .*/\1/p')
@@ -50,18 +53,19 @@ stop_vms() {
   done
 }
 
-ask_for_one_boot() {
+request_one_boot() {
   generation_of "$new"
-  journal "asking for one boot of generation $generation"
-  bootctl set-oneshot "nixos-generation-$generation.conf" || fail operation "bootctl set-oneshot failed"
+  journal "requesting one boot of generation $generation"
+  bootctl set-oneshot "nixos-generation-$generation.conf" ||
+    fail operation "bootctl set-oneshot failed for generation $generation"
 }
 
-# Detached, and a moment later, so that this operation can tell its end.
+# A timer reboots the host 2 s later, so that this operation can report its result first.
 reboot_once() {
   journal "rebooting into $new"
   sync
   systemd-run --quiet --collect --unit="pulumi-microvm-reboot-$$" --on-active=2 systemctl reboot ||
-    fail operation "systemd did not take the reboot"
+    fail operation "systemd did not accept the reboot"
 }
 
 reboot_system() {
@@ -74,7 +78,7 @@ reboot_system() {
   set_link "$roots/previous" "$previous"
   install_entries
   put_trial booting
-  ask_for_one_boot
+  request_one_boot
   stop_vms
   reboot_once
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # needs: begin system
-# The system stays as it is, and is nobody's from now on. Behind system.sh.
+# Removes the ownership record and the GC roots of the host's system. The system itself stays.
 
 forget_system() {
   [ -e "$record" ] || return 0
@@ -8,9 +8,10 @@ forget_system() {
   read_trial
   case $phase in
     none) ;;
-    *) fail operation "a trial of $new is $phase" "Run up first, or wait until the host has gone back." ;;
+    *) fail operation "the trial of $new is not over ($phase)" \
+      "Run up first, or wait until the host has rolled back." ;;
   esac
-  journal "leaving the NixOS system to itself"
+  journal "removing the record of the NixOS system"
   rm -f "$roots/toplevel" "$roots/previous" "$rolled_back"
   [ ! -d "$roots" ] || rmdir "$roots"
   rm -f "$record"

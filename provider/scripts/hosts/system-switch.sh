@@ -1,47 +1,51 @@
 # shellcheck shell=sh
 # needs: begin system realise
-# Activates a system, and leaves it unconfirmed. The way back is armed before anything is touched: a timer on this
-# host runs this same script with p_step=roll-back, whether or not anybody can still reach it.
-# p_step (switch|roll-back) p_toplevel p_derivation (to be built here, or empty) p_record
-# p_switch_seconds p_confirm_seconds. Behind system.sh.
+# Activates a system on trial. Arms the rollback before it changes anything: a timer on this host
+# runs this script with p_step=roll-back, also if the host can no longer be reached. p_step
+# (switch|roll-back) p_toplevel p_record p_switch_seconds p_confirm_seconds p_derivation: to be
+# built on this host first, or empty
 
 require_nixos() {
   [ -x "$(current_system)/bin/switch-to-configuration" ] || fail operation \
-    "/run/current-system is no NixOS system that could be switched" \
-    "Install NixOS on the host first, or take \`system\` from the hypervisor."
+    "/run/current-system has no bin/switch-to-configuration: the host does not run NixOS" \
+    "Install NixOS on the host first, or remove \`system\` from the hypervisor."
 }
 
-bring_system() {
+ensure_system() {
   if [ -n "$p_derivation" ]; then
     status "building on the host"
     realise "$p_derivation"
   fi
-  nix-store --check-validity "$p_toplevel" 2>/dev/null || fail operation "$p_toplevel is not in the host's Nix store"
+  nix-store --check-validity "$p_toplevel" 2>/dev/null ||
+    fail operation "$p_toplevel is not in the host's Nix store"
   [ -x "$p_toplevel/bin/switch-to-configuration" ] || fail input \
-    "$p_toplevel has no bin/switch-to-configuration: it is no NixOS system, or one with system.switch.enable = false"
+    "$p_toplevel has no bin/switch-to-configuration" \
+    "Use a NixOS system, and do not set system.switch.enable = false."
 }
 
-# Whoever activated it went before it could log in anew: that is all that is left to do, and there is time for it again.
+# Is the system already active and not confirmed? An earlier run was interrupted between the switch
+# and the login. Only the confirmation is missing, and its time limit starts again.
 awaits_login() {
   read_trial
   [ "$phase:$new:$trial_boot" = "switching:$p_toplevel:$(this_boot)" ] && [ -n "$trial_seconds" ] &&
     [ "$(current_system)" = "$p_toplevel" ]
 }
 
-# One timer after the other: there is always one.
-await_login() {
+# Restarts one timer after the other, so that at least one is always armed.
+restart_timers() {
   arm pulumi-microvm-unconfirmed "$p_confirm_seconds"
   arm pulumi-microvm-rollback "$((p_switch_seconds + p_confirm_seconds))"
 }
 
-# What a run before this one left. A trial of an earlier boot has ended with it: the default was not touched. Where there is
-# no way back, what is wanted now may still be what helps.
+# Ends the trial that an earlier run left. A switch of an earlier boot ended with that boot, because
+# the default was not changed. If the rollback fails, the switch continues: the new system may be
+# the repair.
 end_earlier_trial() {
   read_trial
   case $phase in
     switching | rolling-back)
       if [ "$trial_boot" != "$(this_boot)" ] || ! roll_back; then give_up; fi ;;
-    # Not asked for any more: what was booted is the default still.
+    # The requested boot is no longer wanted. The booted system is still the default.
     booting)
       bootctl set-oneshot "" >/dev/null 2>&1 || true
       rm -f "$trial"
@@ -50,7 +54,7 @@ end_earlier_trial() {
   esac
 }
 
-# Nobody is to collect either of the two while it is not decided which one stays.
+# GC roots keep both systems until the trial has ended.
 keep_both() {
   mkdir -p "$roots" "$STATE/systems"
   chmod 0755 "$roots" "$STATE/systems"
@@ -59,21 +63,24 @@ keep_both() {
   set_link "$roots/previous" "$previous"
 }
 
-keep_the_way_back() {
+# The timer runs a copy of this script.
+save_rollback() {
   rm -rf "$RUN/rollback"
   mkdir "$RUN/rollback"
   cp "$0" "$RUN/rollback/script"
   {
-    printf '%s=%s\n' operation "$p_operation" machine_id "$p_machine_id" switch_seconds "$p_switch_seconds"
+    printf '%s=%s\n' operation "$p_operation" machine_id "$p_machine_id" \
+      switch_seconds "$p_switch_seconds"
     printf 'step=roll-back\nnonce=rollback\ndoing=system-roll-back\nwait_seconds=30\n\n'
   } >"$RUN/rollback/parameters"
 }
 
-# arm NAME SECONDS. It insists: as long as another operation holds the host's lock, it comes again. systemd lets go of a
-# stopped unit's name only when it comes to it.
+# arm NAME SECONDS: starts a rollback timer. Its service restarts on failure, because another
+# operation may hold the host's lock. `retry` is needed because systemd may release the name of a
+# stopped unit late.
 arm() {
   systemctl stop "$1.timer" "$1.service" 2>/dev/null || true
-  insist start_timer "$@" || fail operation "systemd did not start the timer of the way back: $said"
+  retry start_timer "$@" || fail operation "systemd did not start the rollback timer: $printed"
 }
 
 start_timer() {
@@ -89,7 +96,7 @@ begin_trial() {
   new=$p_toplevel
   trial_boot=$(this_boot)
   trial_seconds=
-  keep_the_way_back
+  save_rollback
   disarm
   arm pulumi-microvm-rollback "$((p_switch_seconds + p_confirm_seconds))"
   put_trial switching
@@ -102,12 +109,13 @@ activate() {
   if [ "$code" != 0 ] || [ "$(current_system)" != "$new" ]; then
     why="the switch to $new failed: $(meaning "$code"): $(switch_lines)"
     roll_back || no_way_back
-    fail operation "$why. The host went back to $previous"
+    fail operation "$why. The host rolled back to $previous"
   fi
-  # From here on it is the login that is waited for.
+  # The switch has finished. The time limit of the confirmation starts.
   arm pulumi-microvm-unconfirmed "$p_confirm_seconds"
   trial_seconds=$p_confirm_seconds
-  # On a full disk it is not marked so, and a run behind a killed one switches again.
+  # If the disk is full, the trial has no confirm time. A run after an interrupted one then switches
+  # again.
   put_trial switching || true
 }
 
@@ -115,10 +123,10 @@ switch_system() {
   require_ours "$record" "the NixOS system of this host"
   require_nixos
   if awaits_login; then
-    await_login
+    restart_timers
     return 0
   fi
-  bring_system
+  ensure_system
   end_earlier_trial
   previous=$(current_system)
   keep_both
@@ -127,7 +135,7 @@ switch_system() {
   activate
 }
 
-# By the timer: nobody has confirmed.
+# Run by the timer when the trial was not confirmed in time.
 roll_back_unconfirmed() {
   read_trial
   case $phase in

@@ -1,18 +1,18 @@
 # shellcheck shell=sh
 # needs: lib switch
-# What the operations on the host's own NixOS system share: its places, and the way back.
+# Shared by the operations on the host's own NixOS system: paths and the rollback.
 #
-# A trial is a system that runs and is not yet confirmed. One line in $trial says
-# `PHASE NEW PREVIOUS BOOT_ID`; its phases:
-#   switching     NEW was or is being activated; who does not confirm it gets PREVIOUS back
+# A trial is a system that runs and is not confirmed yet. The file $trial has one line,
+# `PHASE NEW PREVIOUS BOOT_ID [SECONDS]`. The phases:
+#   switching     NEW is being or was activated; without confirmation the host returns to PREVIOUS
 #   rolling-back  PREVIOUS is being activated again
-#   confirmed     NEW was reached by a fresh login; to be made the default of the next boot
+#   confirmed     a new login reached NEW; it becomes the default of the next boot
 #   booting       the next boot is one of NEW; PREVIOUS is the default
-# The boot id is that of the boot in which the line was written. SECONDS may follow: how long it waits to be confirmed. In the
-# phase switching they are only a mark: of what was activated to its end.
+# BOOT_ID is the boot in which the line was written. SECONDS is the time limit of the confirmation.
+# In the phase switching, its presence means that the activation has finished.
 record=$STATE/systems/nixos.json
 trial=$STATE/systems/trial
-# Holds the system that was last tried and given up, until another one is confirmed.
+# Holds the system that was rolled back last, until another system is confirmed.
 rolled_back=$STATE/systems/rolled-back
 roots=$GCROOTS/pulumi-microvm-system
 
@@ -37,21 +37,23 @@ put_trial() {
   phase=$1
 }
 
+# Ends the trial as failed.
 give_up() {
   write_file "$rolled_back" 0644 "$new"
   rm -f "$trial"
 }
 
-# The timers go first: nothing is to be undone behind a confirmation.
+# Stops the rollback timers. Called first, so that no confirmed system is rolled back.
 disarm() {
   systemctl stop pulumi-microvm-rollback.timer pulumi-microvm-unconfirmed.timer 2>/dev/null || true
 }
 
-# roll_back: from `new` to `previous`, which stays the default of the next boot all the time; false where that did not
-# succeed. The switch is stopped before: it holds the lock that the way back needs.
+# roll_back: activates $previous again. $previous is the default of the next boot all the time.
+# Returns false if $previous could not be activated. Stops the running switch first, because it
+# holds the lock of switch-to-configuration.
 roll_back() {
-  status "going back to $previous"
-  journal "going back from $new to $previous"
+  status "rolling back to $previous"
+  journal "rolling back from $new to $previous"
   put_trial rolling-back
   stop_switches
   run_switch "$previous" test
@@ -61,18 +63,19 @@ roll_back() {
 }
 
 no_way_back() {
-  fail operation "the way back to $previous failed: $(meaning "$code"): $(switch_lines)" \
-    "It is tried again and again, and is the default of the next boot; another system can be tried too."
+  fail operation "the rollback to $previous failed: $(meaning "$code"): $(switch_lines)" \
+    "The host retries. Reboot it to boot $previous, or run up with another system."
 }
 
-# set_profile SYSTEM: as its own generation, unless it is the last one already.
+# set_profile SYSTEM: makes it the newest generation of the profile.
 set_profile() {
   [ "$(readlink -f "$PROFILES/system" || true)" = "$1" ] && return 0
   journal "setting the system profile to $1"
-  nix-env --profile "$PROFILES/system" --set "$1" || fail operation "the system profile could not be set to $1"
+  nix-env --profile "$PROFILES/system" --set "$1" ||
+    fail operation "nix-env could not set the system profile to $1"
 }
 
-# generation_of SYSTEM: into `generation`, the number of its newest one; empty where it has none.
+# generation_of SYSTEM: sets `generation` to the number of its newest generation, or to empty.
 generation_of() {
   generation=
   for link in "$PROFILES"/system-*-link; do

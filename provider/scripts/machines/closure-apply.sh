@@ -1,16 +1,20 @@
 # shellcheck shell=sh
 # needs: begin realise
-# GC roots for store paths that are on this host; builds from derivations that were copied here.
-# p_name; p_record; p_roots: `key path` pairs; p_derivations: derivations to build first, or empty.
-# A store path may have a `?` in it: words are split below, and never matched against file names.
-# p_build_seconds: how long the build may take.
+# Builds derivations that were copied to this host, and sets GC roots for store paths.
+# p_name p_record
+# p_roots: pairs of `key path`
+# p_derivations: derivations to build first, or empty
+# p_build_seconds: time limit of the build
+
+# Lists of store paths are split into words below. A store path can contain a `?`, which must not
+# match file names.
 set -f
 directory=$GCROOTS/pulumi-microvm/$p_name
 record=$STATE/closures/$p_name.json
 build_closure() {
   [ -n "$p_derivations" ] || return 0
   status "building on the host"
-  # Store paths have no white space.
+  # Store paths contain no white space.
   # shellcheck disable=SC2086
   realise $p_derivations
 }
@@ -22,7 +26,8 @@ set_roots() {
   # shellcheck disable=SC2086
   set -- $p_roots
   while [ $# -ge 2 ]; do
-    nix-store --check-validity "$2" 2>/dev/null || fail operation "$2 is not in the host's Nix store"
+    nix-store --check-validity "$2" 2>/dev/null ||
+      fail operation "$2 is not in the host's Nix store"
     if [ "$(readlink "$directory/$1" || true)" != "$2" ]; then
       journal "adding GC root $p_name/$1 for $2"
       set_link "$directory/$1" "$2"

@@ -1,18 +1,20 @@
 # shellcheck shell=sh
 # needs: begin vmm
-# Holds a VM back while one of its images is worked on: the unit microvm@NAME has a condition on
-# $STATE/held/NAME, so nothing starts it, neither a person nor the autostart unit. A crash leaves the
-# hold: the image may be half done, and the next up resolves it. p_vm; p_key: the volume.
+# Prevents a VM from starting while one of its images changes. The unit microvm@NAME has a condition
+# on $STATE/held/NAME, so neither a person nor the autostart unit can start it. A crash leaves the
+# hold, because the image may be incomplete. The next up completes the image and removes the hold.
+# p_vm; p_key: the volume
 holds=$STATE/held/$p_vm
 
-# hold_vm: fails where the VM runs. Behind the lock of the VM, which keeps other operations away.
+# hold_vm: returns false if the VM runs. Takes the lock of the VM, so that no other operation starts
+# it.
 hold_vm() {
   lock 6 "vm.$p_vm" shared
   require_hold_condition
   mkdir -p "$holds"
   chmod 0755 "$STATE/held" "$holds"
   write_file "$holds/$p_key" 0644 "$p_doing"
-  # What was queued before sees the condition when its turn comes.
+  # systemd checks the condition also for a start job that was queued before the hold.
   attempts=0
   while vm_has_job "$p_vm" && [ "$attempts" -lt 600 ]; do
     status "waiting for the queued job of microvm@$p_vm"
@@ -31,8 +33,8 @@ release_vm() {
 
 require_hold_condition() {
   systemctl cat "microvm@$p_vm.service" 2>/dev/null | grep -Fq '/held/' || fail operation \
-    "microvm@$p_vm.service has no condition that keeps it from starting while its images change" \
-    "Import nixosModules.virtualization of this version on the host, and switch it (docs/host-units.md)."
+    "microvm@$p_vm.service has no condition that prevents a start while its images change" \
+    "Import this version's nixosModules.virtualization on the host (docs/host-units.md)."
 }
 
 vm_has_job() {

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # needs: lib
-# What an image holds: its size, file system and label. Nothing where there is none. Only reads.
+# Prints the size, the file system and the label of an image, or nothing if there is no image. Only
+# reads.
 # p_image
 read_parameters
 if [ -f "$p_image" ]; then

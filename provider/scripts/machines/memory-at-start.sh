@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # needs: memory
-# ExecStartPost of microvm@NAME on the host, behind lib.sh, vmm.sh and memory.sh; $1: NAME. So a target
-# holds again after each start, whoever started the VM.
+# ExecStartPost of microvm@NAME on the host. Applies the memory target after each start of the VM,
+# also if the provider did not start it. $1: NAME
 p_nonce=memory-at-start
 p_operation=$p_nonce
 apply_memory_target "$1"

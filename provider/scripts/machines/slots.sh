@@ -1,24 +1,26 @@
 # shellcheck shell=sh
 # needs: begin
-# Slots: how many VMs of this host start, stop or restart at once, over all provider processes. A
-# slot is a file with the time, in seconds since the boot, at which it expires: a provider that was
-# killed takes its slots along only until then. A start holds its slot until the guest was seen.
-# p_parallelism: how many there are, by the caller's site.
+# Slots limit how many VMs of this host start, stop or restart at once, across all provider
+# processes. A slot is a file with its expiry time in seconds since the boot. The expiry frees the
+# slots of a killed provider. A start keeps its slot until the guest has answered. p_parallelism:
+# number of slots, from the site
 SLOTS=$RUN/slots
 
-# take_slot VM SECONDS: for at most so long. One waiter asks for a free slot; the others sleep.
+# take_slot VM SECONDS: takes a slot that expires after SECONDS. Only one process polls for a free
+# slot. The others wait for the lock `slots`.
 take_slot() {
   mkdir -p "$SLOTS"
   lock 9 slots
   waited=0
   until try_slot "$@"; do
+    slots="$p_parallelism slots (used by$holders)"
     if [ "$waited" = 0 ]; then
       waiting
-      status "waiting for a slot: $in_use VMs of this host start or stop:$holders"
+      status "waiting for one of $slots"
     fi
     [ "$waited" -lt "$p_wait_seconds" ] || fail deadline \
-      "timed out after $p_wait_seconds s waiting for one of $p_parallelism slots ($holders)" \
-      "Raise parallelism of the hypervisor, or wait until the other VMs are up."
+      "timed out after $p_wait_seconds s waiting for one of $slots" \
+      "Increase parallelism of the hypervisor, or wait until the other VMs have started."
     sleep 1
     waited=$((waited + 1))
   done
@@ -47,9 +49,8 @@ release_slot() {
   rm -f "$SLOTS/$1"
 }
 
-# At the end of every operation, whatever its result: only a start whose guest is awaited keeps its
-# slot.
+# Releases the slot when the operation ends, unless the provider still waits for the guest.
 awaits_guest=no
-abandon() {
+cleanup() {
   [ "$awaits_guest" = yes ] || release_slot "$p_name"
 }

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # needs: lib
-# A running VM's VMM and its control socket, told by the words that its process was started with: they
-# hold for what runs, whatever runner is installed by now.
+# Finds the VMM of a running VM and its control socket in the arguments of the VMM's process. They
+# describe the running VM, also if another runner was installed after its start.
 
-# vm_is_stopped NAME: no process of the VM can be there, also none that starts, restarts or stops.
+# vm_is_stopped NAME: true if the VM has no process, also none that is starting or stopping.
 vm_is_stopped() {
   case $(systemctl is-active "microvm@$1.service") in
     inactive | failed) return 0 ;;
@@ -42,7 +42,8 @@ find_vmm() {
   esac
 }
 
-# await_vmm NAME: a VM that was only just started does not listen yet, and its socket may be an earlier one's.
+# await_vmm NAME: waits until the VMM listens. Shortly after a start it does not listen yet, and the
+# socket file may be a leftover of an earlier VMM.
 await_vmm() {
   attempts=0
   while [ "$attempts" -lt 100 ]; do
@@ -54,11 +55,12 @@ await_vmm() {
   return 1
 }
 
-# qmp COMMAND: one command to QEMU, as JSON without its last brace. The connection stays open until the
-# answer is there: what QEMU has not begun when it is closed, it drops. Sets qmp_error and fails on an error.
+# qmp COMMAND: sends one command to QEMU. COMMAND is JSON without its last brace. Keeps the
+# connection open until QEMU answers, because QEMU drops pending commands when the connection
+# closes. On an error sets `qmp_error` and returns false.
 qmp() {
   answers=$(mktemp)
-  # It is read while it grows.
+  # The file is read while nc writes to it.
   # shellcheck disable=SC2094
   {
     printf '%s\n' '{"execute":"qmp_capabilities"}' "$1,\"id\":\"pulumi-microvm\"}"
@@ -78,7 +80,7 @@ qmp() {
   [ -z "$qmp_error" ]
 }
 
-# qemu_drive IMAGE: the id of the drive that has this image.
+# qemu_drive IMAGE: prints the id of the drive that has this image.
 qemu_drive() {
   wanted=$(readlink -m "$1")
   vmm_words_behind -drive | while IFS= read -r drive; do

@@ -1,37 +1,37 @@
 # shellcheck shell=sh
 # needs: volume hold
-# A volume's image: made once, grown in place, never shrunk, never formatted again.
-# Behind vmm.sh and volume.sh. What grows while its VM runs stays `growing` until volume-grown.sh, which follows the guest's part.
-# p_record p_image p_bytes p_fs p_label p_vm p_key
-# p_known (yes: our state knows this volume already, so a lost record is written again)
+# Creates a volume's image once, and grows it in place. Never shrinks an image, and never formats it
+# again. A volume that grows while its VM runs stays in phase `growing` until the guest has grown
+# the file system and volume-grown.sh has run. p_record p_image p_bytes p_fs p_label p_vm p_key
+# p_known: yes if the Pulumi state has this volume; then a lost record is written again
 
 image_name="volume $p_key ($p_image)"
-# In its directory, which enter.sh entered: the image, and where it is made.
+# The names of the image and of its staging directory. enter.sh has entered the directory of both.
 file=${p_image##*/}
 stage=$file.pulumi-microvm-new
-# The image once it is open.
+# The image after open_image has opened it.
 image=/proc/self/fd/8
 
-# tag NAME: TYPE or LABEL as blkid knows it; nothing where it knows none.
+# tag NAME: prints what blkid finds as TYPE or LABEL; nothing if it finds none.
 tag() {
   blkid -p -o value -s "$1" -- "$image" 2>/dev/null || true
 }
 
-# What a killed run left of an image that was never finished.
+# Removes the unfinished image of an interrupted run.
 discard_stage() {
   if [ -e "./$stage" ]; then rm -rf "./$stage"; fi
 }
 
-# An image that could not be made leaves no space taken.
-abandon() {
+# Frees the space of an image that could not be completed.
+cleanup() {
   if [ "${staged:-no}" = yes ]; then
     cd -P ..
     rm -rf "./$stage"
   fi
 }
 
-# Made where only root gets to, and then renamed: nobody changes it meanwhile, and a crash leaves no half-made
-# file system where an image belongs.
+# Creates the image in a directory that only root can enter, and then renames it. So no other user
+# can change it meanwhile, and a crash leaves no incomplete file system at the image's path.
 create_image() {
   journal "creating $image_name with $p_bytes bytes"
   mkdir -m 0700 "./$stage"
@@ -51,40 +51,43 @@ create_image() {
   rmdir "./$stage"
 }
 
-# From here on the open file is what is looked at and changed, whatever its name means by then.
+# All later steps use the open file, because its name can point to another file at any time.
 open_image() {
   if [ -f "./$file" ] && [ ! -L "./$file" ]; then
     exec 8<>"./$file"
-    if [ -f "$image" ] && [ "$(readlink "$image")" = "$(readlink /proc/self/cwd)/$file" ]; then return 0; fi
+    if [ -f "$image" ] && [ "$(readlink "$image")" = "$(readlink /proc/self/cwd)/$file" ]; then
+      return 0
+    fi
   fi
-  fail foreign "$image_name is not a file, or not at that path; nothing was changed" \
-    "Give the volume its image's real path. If nobody linked it there on purpose, find out who did."
+  fail foreign "$image_name is not a regular file, or is behind a link; nothing was changed" \
+    "Set the volume's image to the real path. If the link is not yours, find out who created it."
 }
 
-# What is smaller than it was, or than its file system, has lost its end: growing would make it zeros.
+# An image that is smaller than before, or than its file system, has lost its end. Growing it would
+# replace the lost data with zeros.
 require_whole() {
   had=$(recorded_bytes)
   [ "$size" -ge "${had:-0}" ] || fail data-loss \
-    "$image_name has $size bytes, and had $had: a part of it is missing; it was left alone" \
-    "Put the whole image back. If this is a whole one of before it grew, remove $record; the next up grows it."
+    "$image_name has $size bytes, but had $had: the end is missing; nothing was changed" \
+    "Restore the whole image. If it is a backup of the smaller volume, remove $record and run up."
   [ "$p_fs" = ext4 ] || return 0
   file_system_bytes
   [ "$size" -ge "$stated" ] || fail data-loss \
-    "$image_name has $size bytes, and its file system $stated: a part of it is missing; it was left alone" \
-    "Put the whole image back."
+    "$image_name has $size bytes, its file system $stated: the end is missing; nothing changed" \
+    "Restore the whole image."
 }
 
-# Into `stated`: the file system's size by its superblock, whose fields are where Linux'
-# Documentation/filesystems/ext4/super.rst says; 0 where there is none.
+# Sets `stated` to the size of the file system according to its superblock, or to 0 if there is
+# none. Layout of the superblock: Documentation/filesystems/ext4/super.rst of Linux.
 file_system_bytes() {
   stated=0
-  # One word for each 4 bytes.
+  # od prints one word for each 4 bytes.
   # shellcheck disable=SC2046
   set -- $(od -A n -v -t u4 --endian=little -j 1024 -N 344 "$image")
   # s_magic, s_log_block_size
   if [ $# -lt 86 ] || [ $((${15} & 65535)) -ne $((0xEF53)) ] || [ "$7" -gt 6 ]; then return 0; fi
   blocks=$2
-  # INCOMPAT_64BIT: then there is s_blocks_count_hi.
+  # Only with INCOMPAT_64BIT the superblock has s_blocks_count_hi.
   if [ $((${25} & 128)) -ne 0 ]; then blocks=$((blocks + (${85} << 32))); fi
   stated=$((blocks << (10 + $7)))
 }
@@ -93,26 +96,27 @@ require_content() {
   [ "$p_fs" = ext4 ] || return 0
   found=$(tag TYPE)
   [ "$found" = ext4 ] || fail data-loss \
-    "$image_name holds ${found:-no file system that blkid knows}, not ext4; it is never formatted again" \
-    "Put the right image back, or move this one away and remove $record to start with an empty volume."
+    "$image_name holds ${found:-no file system that blkid knows}, not ext4; nothing was changed" \
+    "Restore the right image. For an empty volume, move this image away and remove $record."
 }
 
-# Only an imported image may be without its label. One with another label is another image.
+# Only an imported image may lack its label. An image with another label belongs to another volume.
 require_label() {
   [ "$p_fs" = ext4 ] || return 0
   found=$(tag LABEL)
   [ "$found" != "$p_label" ] || return 0
+  printable=$(printf '%s' "$found" | tr -c '[:print:]' '?')
   [ -z "$found" ] || fail data-loss \
-    "$image_name has the label $(printf '%s' "$found" | tr -c '[:print:]' '?'), not ${p_label:-none}: it may be another volume's; it was left alone" \
-    "Put the right image back. If it is the right one, give it its label by hand: e2label IMAGE '$p_label'."
-  hold_vm || fail operation "$image_name has no label, and can't get one while its VM runs" \
+    "$image_name has the label $printable, not ${p_label:-none}; nothing was changed" \
+    "Restore the right image. If this is the right one, run: e2label IMAGE '$p_label'."
+  hold_vm || fail operation "$image_name has no label, and can't be labelled while its VM runs" \
     "Set running: false on $p_vm and run up, or keep import: true."
   journal "labelling $image_name $p_label"
   e2label "$image" "$p_label"
   release_vm
 }
 
-# What it had when it was whole last stays recorded, however often its growth is begun.
+# The record keeps the size of the last complete image, also if growing is started several times.
 begin_growth() {
   if [ "$(phase)" = growing ]; then put_record growing; else put_record growing "$size"; fi
 }
@@ -123,16 +127,16 @@ extend_image() {
   truncate -s "$p_bytes" "$image"
 }
 
-# resize2fs that ends in the middle leaves a file system for e2fsck: what it will write has to fit. mkfs.ext4
-# makes up to an inode of 256 bytes for each 4096.
+# An interrupted resize2fs leaves a file system that needs e2fsck, so there must be room for all
+# that it writes. mkfs.ext4 makes at most one inode of 256 bytes for each 4096 bytes.
 require_room() {
   [ "$p_fs" = ext4 ] || return 0
-  case $p_bytes in *[!0-9]*) fail input "$p_bytes is no number of bytes" ;; esac
+  case $p_bytes in *[!0-9]*) fail input "the size $p_bytes is not a number of bytes" ;; esac
   needed=$(((p_bytes - size) / 16 / 1024 + 4096))
   free=$(df -kP . | awk 'NR == 2 { print $4 }')
   [ "$free" -ge "$needed" ] || fail operation \
-    "$image_name can't grow: its directory has $free KiB free, growing takes up to $needed KiB; nothing was changed" \
-    "Make room on the host; the next up grows it."
+    "$image_name can't grow: it may need $needed KiB, $free KiB are free; nothing was changed" \
+    "Free some space on the host, then run up again."
 }
 
 grow_stopped() {
@@ -141,23 +145,23 @@ grow_stopped() {
   extend_image
   if [ "$p_fs" = ext4 ]; then
     e2fsck -f -p "$image" >/dev/null || [ $? -le 1 ] ||
-      fail operation "e2fsck found errors in $image_name that it does not repair by itself" \
-        "Run e2fsck on it by hand; the volume was not touched further."
-    said=$(resize2fs "$image" 2>&1) ||
-      fail operation "resize2fs failed on $image_name: $(printf '%s' "$said" | tail -n 1)"
+      fail operation "e2fsck found errors in $image_name that it cannot repair automatically" \
+        "Run e2fsck on the image by hand, then run up again."
+    printed=$(resize2fs "$image" 2>&1) ||
+      fail operation "resize2fs failed on $image_name: $(printf '%s' "$printed" | tail -n 1)"
   fi
-  # In this order: a hold that a crash leaves belongs to a record that says `growing`.
+  # The order matters: if a crash leaves a hold, the record still has the phase `growing`.
   release_vm
   put_record ready "$p_bytes"
 }
 
-# The file system is the guest's business while it is mounted there: here the disk grows, and no more.
+# Only the disk grows here. The guest grows the file system, because it has mounted it.
 grow_running() {
   find_vmm "$p_vm"
   drive=
   if [ "$vmm" = qemu ]; then drive=$(qemu_drive "$p_image"); fi
   [ -n "$drive" ] || fail operation \
-    "$image_name can't grow while its VM runs: only a QEMU with a control socket (microvm.socket) resizes a disk in use" \
+    "$image_name can't grow while its VM runs: this takes QEMU and microvm.socket" \
     "Set running: false on $p_vm, run up, and then change the size."
   begin_growth
   extend_image
@@ -166,23 +170,25 @@ grow_running() {
   if [ "$p_fs" = none ]; then put_record ready "$p_bytes"; fi
 }
 
-# must_be_made PATH: nothing is there yet. A volume that was made and is gone is no reason to make another one.
-must_be_made() {
+# needs_creation PATH: is the image missing because it was never created? Fails if it was created
+# and is missing now: a new empty image would hide the loss.
+needs_creation() {
   if [ -e "$1" ] || [ -L "$1" ]; then return 1; fi
   case $(phase) in
     '' | creating | deleting) return 0 ;;
   esac
-  fail data-loss "$image_name is missing, though it was made" \
-    "Put the image back. Only if its data may be lost: remove $record on the host; the next up makes an empty one."
+  fail data-loss "$image_name was created earlier, and is missing now" \
+    "Restore the image. For a new empty image, remove $record on the host and run up."
 }
 
-# A volume whose removal was interrupted is wanted again: what got to the trash comes back, whole or not yet.
-take_back() {
+# A volume whose removal was interrupted is wanted again. Moves its image back from the trash, also
+# if the move to the trash was not finished.
+restore_from_trash() {
   [ "$(phase)" = trashing ] && [ ! -e "./$file" ] || return 0
   trash_place
   for moved in "$trash.img.new" "$trash.img"; do
     [ -e "$moved" ] || continue
-    journal "taking $image_name back from the trash"
+    journal "restoring $image_name from the trash"
     rm -rf "./$file.pulumi-microvm-back"
     mv -T "$moved" "./$file.pulumi-microvm-back"
     break
@@ -193,12 +199,12 @@ take_back() {
 make_image() {
   case $(phase) in
     trashing) ;;
-    *) must_be_made "$p_image" || true ;;
+    *) needs_creation "$p_image" || true ;;
   esac
   enter_image_directory "$p_image"
   discard_stage
-  take_back
-  must_be_made "./$file" || return 0
+  restore_from_trash
+  needs_creation "./$file" || return 0
   put_record creating 0
   create_image
 }
@@ -207,8 +213,8 @@ apply_volume() {
   mkdir -p "$STATE/volumes"
   require_ours "$record" "$image_name"
   if [ -e "$p_image" ] && [ ! -e "$record" ] && [ "$p_known" = no ]; then
-    fail foreign "$image_name exists, and no stack recorded making it; it was left alone" \
-      "To take it over as it is, set import: true on the VM; or give the volume another image path."
+    fail foreign "$image_name exists, and no stack recorded making it; nothing was changed" \
+      "To adopt it, set import: true on the VM. Otherwise use another image path for the volume."
   fi
   make_image
   open_image
@@ -217,8 +223,8 @@ apply_volume() {
   require_content
   require_label
   if [ "$size" -gt "$p_bytes" ]; then
-    fail data-loss "$image_name has $size bytes; $p_bytes are wanted, and a volume never shrinks" \
-      "State at least the size it has."
+    fail data-loss "$image_name has $size bytes, more than $p_bytes; a volume never shrinks" \
+      "Set the size of the volume to at least the size of its image."
   fi
   if [ "$size" -eq "$p_bytes" ] && [ "$(phase)" != growing ]; then
     release_vm

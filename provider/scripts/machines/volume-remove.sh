@@ -1,14 +1,15 @@
 # shellcheck shell=sh
 # needs: volume hold image-use
-# Takes a volume out of our records; its image is kept, put aside, or deleted. The record goes last: as
-# long as it is there, an interrupted removal goes on. Behind vmm.sh and volume.sh. p_key p_image p_vm p_on_delete p_record
-# p_known (yes: our state knows this volume)
+# Removes a volume: its image is kept, moved to the trash, or deleted. The record is removed last,
+# so that an interrupted removal continues in the next run. p_key p_image p_vm p_on_delete p_record
+# p_known: yes if the Pulumi state has this volume
 what="volume $p_key ($p_image)"
 directory=${p_image%/*}
-# In its directory, which enter.sh entered.
+# The name of the image. enter.sh has entered its directory.
 file=${p_image##*/}
 
-# What is moved to another file system takes its name there when it is whole.
+# The trash can be on another file system: the image gets its final name there only when the copy is
+# complete.
 trash_volume() {
   [ "$(phase)" = trashing ] || put_record trashing
   trash_place
@@ -43,7 +44,8 @@ delete_image() {
   remove_directory
 }
 
-# Only where nothing else is left in it, and never one of the administrator's.
+# Removes the image's directory if it is empty. A directory outside /var/lib/microvms belongs to the
+# administrator and stays.
 remove_directory() {
   rm -rf "./$file.pulumi-microvm-new"
   cd -P ..
@@ -51,8 +53,8 @@ remove_directory() {
   rmdir "./${directory##*/}" 2>/dev/null || true
 }
 
-# The record was lost. What stays gets one again, else the next `up` could not know that it is ours; what
-# would go stays too: nothing on the host says whose it is.
+# The record was lost. With onDelete: retain it is written again, so that the next up recognises the
+# image. In the other cases the image stays too, because nothing on the host shows its owner.
 keep_unrecorded() {
   if [ "$p_known:$p_on_delete" = yes:retain ] && [ -f "$p_image" ]; then
     journal "keeping $what, whose record was lost"
@@ -61,7 +63,7 @@ keep_unrecorded() {
   fi
 }
 
-# The image stays where it is: its VM may go on using it.
+# The image stays at its path. Its VM may continue to use it.
 keep_volume() {
   release_vm
   [ "$(phase)" != retained ] || return 0
@@ -72,8 +74,8 @@ keep_volume() {
 require_unused() {
   image_is_in_use "$p_image" || return 0
   release_vm
-  fail operation "$what is in use: $p_vm was started with it, or another program has it open" \
-    "Restart $p_vm (restart: in the site), or stop microvm@$p_vm on the host, and run up again."
+  fail operation "$what is in use: $p_vm runs with it, or another program has it open" \
+    "Restart $p_vm (restart: in the site), or stop microvm@$p_vm on the host. Then run up again."
 }
 
 remove_volume() {
@@ -87,7 +89,7 @@ remove_volume() {
     keep_volume
     return 0
   fi
-  # A VM that was restarted without this disk runs on. Nothing starts a stopped one meanwhile.
+  # A stopped VM must not start meanwhile. A VM that runs without this disk keeps running.
   hold_vm || true
   require_unused
   case $p_on_delete in

@@ -41,20 +41,20 @@ working() {
   printf '%s working\n' "$p_nonce"
 }
 
-# abandon: what a failed operation takes back. Scripts that have something to take back redefine it.
-abandon() { :; }
+# cleanup: runs when an operation ends, also after an error. A script may redefine it.
+cleanup() { :; }
 
 # What no step foresaw, such as a full disk, is an error with the last line that the failed command
 # printed.
 conclude() {
   trap - EXIT
-  abandon || true
+  cleanup || true
   cat "$errors" >&3
   [ "$concluded" = no ] || return 0
   words=$(tail -n 1 "$errors")
   case $words in
     *'No space left'*) remedy="Free some space on the host, then run up again." ;;
-    *'Read-only file system'*) remedy="Find out why the host mounted it read-only, then run up again." ;;
+    *'Read-only file system'*) remedy="Find out why it is read-only, then run up again." ;;
     *) remedy= ;;
   esac
   fail operation "a step failed: ${words:-it printed nothing}" "$remedy"

@@ -1,29 +1,31 @@
 # shellcheck shell=sh
-# Writing below /var/lib/microvms, where root is not alone: the directories are user microvm's, and a guest's
-# root writes in its /etc share. A name there may be a link, or become one at any moment. So a script enters a
-# directory, looks where it got to, and works with plain names in it: what becomes of the path does not matter then.
+# Safe writes below /var/lib/microvms. Other users can write there: user microvm owns the
+# directories, and the root user of a guest writes to its /etc share. Any name can be a symbolic
+# link, or become one at any time. A script therefore enters a directory, verifies where it is, and
+# then uses only plain names. A later change of the path has no effect on it.
 
-# enter NAME: an entry of the current directory; a link is refused.
+# enter NAME: changes to a subdirectory of the current directory. Refuses a symbolic link.
 enter() {
   expected=$(readlink /proc/self/cwd)/$1
   if [ -L "./$1" ] || ! cd -P "./$1" || [ "$(readlink /proc/self/cwd)" != "$expected" ]; then
-    fail foreign "$expected is not a directory but a link, or was moved; nothing was written there" \
-      "Find out who made it. A directory that lies elsewhere on purpose needs a bind mount."
+    fail foreign "$expected is a symbolic link, or was moved; nothing was written there" \
+      "Find out who created the link. To keep the directory elsewhere, use a bind mount."
   fi
 }
 
-# make_entered NAME: enters a directory, and makes it where there is none.
+# make_entered NAME: enters a directory, and creates it if it does not exist.
 make_entered() {
   if [ ! -d "./$1" ]; then mkdir -m 0755 "./$1"; fi
   enter "$1"
 }
 
 require_own_directory() {
-  [ -O . ] || fail foreign "$(readlink /proc/self/cwd) belongs to another user than root; nothing was written there" \
-    "chown it to root, if it is what it should be."
+  [ -O . ] || fail foreign \
+    "$(readlink /proc/self/cwd) does not belong to root; nothing was written there" \
+    "Check its content. If it is correct, run: chown root on it."
 }
 
-# enter_vm NAME: the VM's directory, with microvm.nix's owner and mode.
+# enter_vm NAME: enters the VM's directory, and sets the owner and mode that microvm.nix uses.
 enter_vm() {
   [ -d "$MICROVMS" ] || mkdir -m 0755 "$MICROVMS"
   cd "$MICROVMS"
@@ -34,8 +36,8 @@ enter_vm() {
   fi
 }
 
-# enter_image_directory PATH: where an image is, or is to be. Elsewhere than in /var/lib/microvms it is the
-# administrator's who may link there.
+# enter_image_directory PATH: enters the directory of an image. Outside /var/lib/microvms symbolic
+# links are followed, because only the administrator can create them.
 enter_image_directory() {
   case $1 in
     "$MICROVMS"/*/*)
@@ -54,7 +56,8 @@ enter_image_directory() {
   esac
 }
 
-# put_new NAME: a file from stdin in the current directory; nothing that is there under a name is opened.
+# put_new NAME: writes stdin to a file in the current directory. Never opens an existing file or
+# follows a link.
 put_new() {
   rm -rf "./$1.new"
   dd of="./$1.new" conv=excl status=none

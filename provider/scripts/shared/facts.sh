@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # needs: lib
-# What every probe has: facts as `kind<TAB>field...` lines, and those that every machine has.
+# The base of every probe: prints facts as `kind<TAB>field...` lines, and the facts that every
+# machine has.
 fact() {
   printf '%s' "$1"
   shift
@@ -8,14 +9,15 @@ fact() {
   printf '\n'
 }
 
-# Into `first`, by the shell alone; fails where there is no such file, or none any more.
+# Sets `first` to the first line of a file without starting a process. Returns false if the file
+# does not exist.
 first_line() {
   first=
   [ -f "$1" ] || return 1
   { IFS= read -r first || true; } 2>/dev/null <"$1"
 }
 
-# The time since the boot comes first: probes overlap, and it tells which one is newer.
+# The uptime comes first: probes can overlap, and the uptime shows which result is newer.
 probe_identity() {
   read -r uptime _ </proc/uptime
   fact taken "${uptime%.*}${uptime#*.}"

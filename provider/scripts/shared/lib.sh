@@ -1,24 +1,27 @@
 # shellcheck shell=sh
-# What every script begins with: the parameters from stdin, markers on stdout, checks, records.
-# Parameters become variables p_NAME; they are data and never evaluated.
+# The base of every script: parameters from stdin, markers on stdout, checks, and records.
+# Each parameter becomes a variable p_NAME. Parameters are data and are never evaluated.
 set -eu
 umask 077
 export LC_ALL=C
-PATH="$PATH:/run/current-system/sw/bin:/run/wrappers/bin:/nix/var/nix/profiles/default/bin:/usr/local/sbin:/usr/sbin:/sbin"
+PATH="$PATH:/run/current-system/sw/bin:/run/wrappers/bin:/nix/var/nix/profiles/default/bin"
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 export PATH
 
 MICROVMS=/var/lib/microvms
 STATE=/var/lib/pulumi-microvm
 RUN=/run/pulumi-microvm
 GCROOTS=/nix/var/nix/gcroots
-# Where NixOS has the links to what runs and what was booted, and the profile of its generations.
+# NixOS keeps the links to the running and the booted system in $SYSTEMS, and the profile with the
+# generations in $PROFILES.
 SYSTEMS=/run
 PROFILES=/nix/var/nix/profiles
 TAB=$(printf '\t')
-# yes: the result was printed.
+# yes: the script has printed its result.
 concluded=no
 
-# read_parameters: `name=value` lines up to an empty one. Without that one they did not come whole.
+# read_parameters: reads `name=value` lines up to an empty line. If the empty line is missing, the
+# connection was lost before all parameters arrived.
 read_parameters() {
   while IFS= read -r parameter_line; do
     [ -n "$parameter_line" ] || return 0
@@ -29,12 +32,13 @@ read_parameters() {
     esac
     eval "p_$parameter_name=\$parameter_value"
   done
-  echo "the parameters did not come whole; nothing was done" >&2
+  echo "the parameters are incomplete; nothing was changed" >&2
   exit 1
 }
 
-# fail CAUSE WHAT [REMEDY]: ends the script with an error that the provider understands. The fields
-# are separated by tabs; what others wrote is part of WHAT, and can pose as no other field.
+# fail CAUSE WHAT [REMEDY]: ends the script with an error that the provider can parse. Tabs separate
+# the fields. WHAT may contain text from other programs: one_line removes its tabs, so that text
+# cannot forge another field.
 fail() {
   concluded=yes
   printf '%s fail %s\t%s\t%s\n' "$p_nonce" "$1" "$(one_line "$2")" "$(one_line "${3:-}")"
@@ -54,17 +58,17 @@ status() {
   printf '%s status %s\n' "$p_nonce" "$(one_line "$1")"
 }
 
-# The right key on the wrong machine: a clone, a restored image, a swapped disk.
+# The host key can be right although the machine is wrong: a clone, a restored image, a moved disk.
 require_machine() {
   machine=
   read -r machine </etc/machine-id || true
   [ "$machine" = "$p_machine_id" ] || fail wrong-machine \
-    "the machine-id is $machine, recorded is $p_machine_id: this is another machine; nothing was changed" \
+    "the machine-id is $machine, not $p_machine_id: this is another machine; nothing was changed" \
     "If the host was reinstalled on purpose, remove it from the site, run up, and add it again."
 }
 
-# write_file PATH MODE TEXT: whole or not at all, in a directory that only root writes in, also when the power
-# goes. `cat` can say why it could not write.
+# write_file PATH MODE TEXT: writes a file atomically, also across a power failure. Only root may be
+# able to write to the directory. `cat` writes the text because it reports why a write failed.
 write_file() {
   if ! { printf '%s\n' "$3" | cat >"$1.new" && chmod "$2" "$1.new" && sync "$1.new"; }; then
     rm -f "$1.new"
@@ -73,7 +77,8 @@ write_file() {
   mv -fT "$1.new" "$1"
 }
 
-# set_link PATH TARGET: by rename, so the link is never absent. Nothing that is there is followed.
+# set_link PATH TARGET: replaces the link by rename, so the link always exists. An existing link at
+# PATH is not followed.
 set_link() {
   [ "$(readlink "$1" || true)" = "$2" ] && return 0
   rm -rf "$1.new"
@@ -81,29 +86,31 @@ set_link() {
   mv -fT "$1.new" "$1"
 }
 
-# journal TEXT: one line in the host's journal for each mutation, before it: what was interrupted is
-# in the journal too.
+# journal TEXT: writes one line to the host's journal before each mutation, so that an interrupted
+# mutation is logged too.
 journal() {
   logger -t pulumi-microvm -- "$p_operation: $1"
 }
 
-# urn_of FILE: the owner in an ownership record.
+# urn_of FILE: prints the owner that an ownership record names.
 urn_of() {
   sed -n 's/.*"urn":"\([^"]*\)".*/\1/p' "$1"
 }
 
-# insist COMMAND...: again and again until it succeeds, for up to 5 s; into `said`, what it said last.
-insist() {
+# retry COMMAND...: repeats a command until it succeeds, for up to 5 s. Sets `printed` to the output
+# of the last attempt.
+retry() {
   attempts=0
-  until said=$("$@" 2>&1); do
+  until printed=$("$@" 2>&1); do
     [ "$attempts" -lt 50 ] || return 1
     sleep 0.1
     attempts=$((attempts + 1))
   done
 }
 
-# require_ours FILE WHAT [REMEDY]: refuses an object that another stack recorded as its own. p_owner is
-# `"urn":"...",` as the record has it: within a text of the record its quotes would be escaped.
+# require_ours FILE WHAT [REMEDY]: fails if another stack's record is in FILE. p_owner is
+# `"urn":"...",` as in the record. A string value in the record cannot contain p_owner, because JSON
+# escapes quotes in strings.
 require_ours() {
   [ -e "$1" ] || return 0
   content=$(cat "$1")
@@ -112,7 +119,7 @@ require_ours() {
   esac
   owner=$(urn_of "$1")
   [ -n "$owner" ] || fail foreign "$2 has a record that names no owner: $1" \
-    "Put the record right, or remove it if nobody needs the object."
+    "Repair the record, or remove it if nobody needs the object."
   fail owned "$2 belongs to $owner" \
-    "${3:-Remove it from that stack first, or give this one another name.}"
+    "${3:-Remove it from that stack first, or use another name here.}"
 }

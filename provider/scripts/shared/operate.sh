@@ -1,27 +1,30 @@
 # shellcheck shell=sh
 # needs: lib
-# Starts an operation as a unit of its own, which survives a lost link, waits for its result, and
-# probes. Sent again with the same operation id it only waits: nothing is run twice.
-# stdin behind the parameters: the length of the operation's script in bytes, the script, and the
-# operation's own parameters up to the end.
+# Starts an operation, waits for its result, and probes. The operation runs as a systemd unit, so it
+# survives a lost connection. A second call with the same operation id only waits for the result:
+# nothing runs twice.
+# stdin after the parameters: the length of the operation's script in bytes, the script, and the
+# parameters of the operation.
 
 start_operation() {
   mkdir -p "$RUN/operations"
-  # Another operation may start or clean up at the same time: what is gone meanwhile is no error.
+  # Another operation may clean up at the same time. A file that has disappeared is not an error.
   find "$RUN/operations" -mindepth 1 -maxdepth 1 -mmin +10080 -exec rm -rf {} + 2>/dev/null || true
   mkdir "$directory.new.$$"
   IFS= read -r length
   head -c "$length" >"$directory.new.$$/script"
   cat >"$directory.new.$$/parameters"
-  # The link may be lost in the middle. The operation checks its parameters itself.
+  # The connection may break in the middle of the script. The operation checks its parameters.
   [ "$(wc -c <"$directory.new.$$/script")" -eq "$length" ] ||
-    fail operation "the script did not come whole"
+    fail operation "the script is incomplete; nothing was changed"
   mv -T "$directory.new.$$" "$directory"
-  # $1 is for the inner shell. No time limit: a script limits the steps that may be cut.
+  # $1 is for the inner shell. The unit has no time limit: a script limits those of its steps that
+  # may be interrupted.
   # shellcheck disable=SC2016
   if ! systemd-run --quiet --collect --service-type=exec \
     --unit="pulumi-microvm-$p_operation" --property=SyslogIdentifier=pulumi-microvm \
-    /bin/sh -c 'exec 7>"$1/running"; flock 7; exec /bin/sh "$1/script" <"$1/parameters" >"$1/output"' \
+    /bin/sh -c 'exec 7>"$1/running"; flock 7
+      exec /bin/sh "$1/script" <"$1/parameters" >"$1/output"' \
     sh "$directory" 2>"$directory/start"; then
     fail operation "systemd did not start the operation: $(tail -n 1 "$directory/start")"
   fi
@@ -33,8 +36,8 @@ unit_ended() {
   esac
 }
 
-# The call that made the directory may have lost its link, and start the unit only now: no output
-# yet does not mean that the operation has ended.
+# The first call creates the directory and then starts the unit. If this is another call, the unit
+# may not exist yet: missing output does not mean that the operation has ended.
 await_start() {
   attempts=0
   while [ ! -e "$directory/output" ] && unit_ended && [ "$attempts" -lt 50 ]; do
@@ -44,8 +47,8 @@ await_start() {
   until [ -e "$directory/output" ] || unit_ended; do sleep 0.05; done
 }
 
-# Sleeps until the operation has ended, which holds the lock `running` as long as it runs. Its status
-# lines are passed on as they are written. Nothing polls.
+# Waits until the operation has ended and forwards its status lines. The operation holds the lock
+# `running` while it runs, so nothing has to poll.
 await_operation() {
   [ -e "$directory/output" ] || return 0
   tail -n +1 -f --pid=$$ "$directory/output" 2>/dev/null |
@@ -61,7 +64,7 @@ report_operation() {
     printf '%s fail %s\n' "$p_nonce" "$failure"
     exit 1
   fi
-  # An earlier call, which made the directory, may have failed at this.
+  # The first call may have failed to start the unit.
   if [ ! -e "$directory/output" ] && [ -s "$directory/start" ]; then
     fail operation "systemd did not start the operation: $(tail -n 1 "$directory/start")"
   fi

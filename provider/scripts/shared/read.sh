@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # needs: lib
-# The main script of a probe: everything there is to know, once.
+# The main script of a probe: prints all facts once.
 read_parameters
 probe
 finish

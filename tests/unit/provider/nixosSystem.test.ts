@@ -94,12 +94,12 @@ describe("a preview tells", () => {
     );
   };
   const system = `hv1: system ${A} -> ${B}`;
-  const reboots = "reboots: kernel or initrd changes; its VMs are stopped, and start again";
+  const reboots = "reboots: kernel or initrd changes; its VMs stop, and start again";
 
   test("the system, its packages, and a reboot with what it does to VMs", () => {
     expect(explain({})).toBe(`${system}; packages: hello 2.12 -> 2.13; ${reboots}`);
     expect(explain({ policy: "never" })).toMatch(
-      /kernel or initrd changes: needs a reboot that rebootPolicy never leaves to you$/,
+      /kernel or initrd changes: reboot the host yourself \(rebootPolicy: never\)$/,
     );
     expect(explain({ boot: "h1", packages: {} })).toBe(system);
   });

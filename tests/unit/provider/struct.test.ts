@@ -65,7 +65,7 @@ describe("the bytes of a Struct", () => {
   test("are rejected when they end too early", () => {
     const bytes = encodeStruct({ list: [1, "two", { three: true }] });
     for (let length = 1; length < bytes.length; length++) {
-      expect(() => decodeStruct(bytes.subarray(0, length))).toThrow("ends too early");
+      expect(() => decodeStruct(bytes.subarray(0, length))).toThrow("truncated");
     }
   });
 });

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds a runner of microvm.nix's layout for QEMU from the derivation's variables.
+# Builds a QEMU runner with microvm.nix's layout from the variables of the derivation.
 # shellcheck disable=SC2154 # the variables are the derivation's attributes
 set -eu
 

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
-# PID 1 of a QEMU guest behind lab/guest/init.sh, as NixOS' stage 2 and all that comes after it: network,
-# volumes, sshd with the key from the /etc share; it ends with Ctrl+Alt+Delete.
+# PID 1 of a QEMU guest after lab/guest/init.sh. Replaces stage 2 and systemd of NixOS: sets up the
+# network, mounts volumes, and runs sshd with the key from the /etc share. Ctrl+Alt+Delete ends it.
 system=${0%/*}
 tab=$(printf '\t')
 
@@ -14,7 +14,7 @@ set_up_network() {
   done <"$system/network"
 }
 
-# By label, as NixOS mounts them; there is no udev that would make the links.
+# Mounts by label, as NixOS does. Creates the links itself, because there is no udev.
 mount_volumes() {
   mkdir -p /dev/disk/by-label
   while IFS=$tab read -r label fs_type mount_point; do
@@ -41,7 +41,7 @@ start_sshd() {
     -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no -o UsePAM=no -f /dev/null
 }
 
-# -no-reboot makes QEMU end here.
+# With -no-reboot, a reboot ends QEMU.
 shut_down() {
   echo "$(hostname): powering off"
   killall sshd

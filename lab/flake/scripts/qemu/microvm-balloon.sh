@@ -1,5 +1,5 @@
 #!/bin/bash
-# As in microvm.nix: despite its usage text, what QEMU is told is the guest's memory, not the balloon's.
+# As in microvm.nix. Despite the usage text, the value is the guest's memory, not the balloon size.
 set -e
 if [ -z "${1:-}" ]; then
   echo "Usage: $0 <balloon-size-mb>"

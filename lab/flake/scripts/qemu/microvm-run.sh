@@ -1,7 +1,7 @@
 #!/bin/bash
-# Runs the guest in QEMU with the arguments of microvm.nix's QEMU runner (lib/runners/qemu.nix),
-# with microvm.qemu.machine = "q35" (the machine `microvm` has no clock that a kernel under TCG could
-# count by), except that TCG does where there is no KVM. Kernel and initramfs are the host's: lab/guest.
+# Runs the guest in QEMU with the arguments of microvm.nix's QEMU runner (lib/runners/qemu.nix) and
+# microvm.qemu.machine = "q35": the machine `microvm` has no usable clock under TCG. Uses TCG if
+# there is no KVM. Kernel and initramfs come from the host: lab/guest.
 set -eu
 share=$(dirname "$(dirname "$(readlink -f "$0")")")/share/microvm
 boot=/usr/local/lib/pulumi-microvm-lab/qemu
@@ -10,7 +10,7 @@ memory=$(cat "$share/memoryMiB")
 tap=$(cat "$share/tap-interfaces")
 system=$(readlink -f "$share/system")
 
-# Some machines have a /dev/kvm, but not the processor for it; such a guest stops at its first steps.
+# Some machines have /dev/kvm without hardware support. A guest with KVM would hang there.
 accel=tcg
 if [ -w /dev/kvm ] && grep -Eqw 'vmx|svm' /proc/cpuinfo; then accel=kvm; fi
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# As in microvm.nix, and puts the device on the bridge, which on NixOS systemd-networkd does.
+# As in microvm.nix. Also adds the device to the bridge, which systemd-networkd does on NixOS.
 set -euo pipefail
 share=$(dirname "$(dirname "$(readlink -f "$0")")")/share/microvm
 tap=$(cat "$share/tap-interfaces")

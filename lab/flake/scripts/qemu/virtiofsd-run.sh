@@ -1,11 +1,11 @@
 #!/bin/bash
-# One virtiofsd for each share, and word to systemd when all listen; microvm.nix has supervisord for it.
+# Runs one virtiofsd per share, and notifies systemd when all listen. microvm.nix uses supervisord.
 set -eu
 share=$(dirname "$(dirname "$(readlink -f "$0")")")/share/microvm
 for directory in "$share"/virtiofs/*/; do
   socket=$(cat "${directory}socket")
   rm -f "$socket"
-  # It ends when its guest does, and the next guest wants it again.
+  # virtiofsd ends with its guest. The loop restarts it for the next guest.
   while /usr/lib/qemu/virtiofsd --socket-path="$socket" --socket-group=kvm \
     -o "source=$(cat "${directory}source")" -o sandbox=chroot -o cache=auto -o xattr; do :; done &
 done
