@@ -9,6 +9,7 @@ export type Cause =
   | "owned" // the object belongs to another stack
   | "foreign" // the object exists and nobody recorded owning it
   | "data-loss" // doing it, or going on, would lose data
+  | "stale" // what was decided on has changed meanwhile; decide again
   | "checks" // the host is not fit for VMs
   | "maintenance" // the site says: leave this host alone
   | "input" // the inputs can't be right
@@ -48,6 +49,7 @@ const CAUSES: ReadonlySet<string> = new Set<Cause>([
   "owned",
   "foreign",
   "data-loss",
+  "stale",
   "input",
   "operation",
   "deadline",

@@ -90,12 +90,13 @@ export function bind<I extends HostBound, S extends object>(
     news: ValueMap,
     recorded: S | undefined,
     preview: boolean,
+    before?: I,
     explain?: (inputs: I, observed: S | undefined) => void,
   ): Promise<ValueMap> => {
     if (containsUnknown(news)) return predicted(news, undefined);
     const inputs = parse(news);
     const observed = await resource.observe(context, inputs, recorded);
-    await resource.refuse?.(context, inputs, observed, recorded);
+    await resource.refuse?.(context, inputs, observed, recorded, before);
     if (preview) {
       explain?.(inputs, observed);
       return predicted(news, observed);
@@ -194,10 +195,18 @@ export function bind<I extends HostBound, S extends object>(
 
     async update(context, before, news, preview) {
       if (inMaintenance(context, news)) return before.state;
-      return apply(context, news, parseState(before.state), preview, (inputs, observed) => {
-        const line = resource.explain?.(inputs, observed, parseEarlier(before.inputs));
-        if (line !== undefined) context.log.info(context.urn, line);
-      });
+      const earlier = parseEarlier(before.inputs);
+      return apply(
+        context,
+        news,
+        parseState(before.state),
+        preview,
+        earlier,
+        (inputs, observed) => {
+          const line = resource.explain?.(inputs, observed, earlier);
+          if (line !== undefined) context.log.info(context.urn, line);
+        },
+      );
     },
 
     async remove(context, inputs, state) {

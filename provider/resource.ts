@@ -64,12 +64,16 @@ export interface Resource<I extends HostBound, S extends object> {
   explain?(inputs: I, observed: S | undefined, before: I | undefined): string | undefined;
   /** What is there; undefined only on positive proof that there is nothing. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
-  /** Throws what stands in the way of converging, so that a preview says it too. Changes nothing. */
+  /**
+   * Throws what prevents converging, so that a preview reports it too. Changes nothing. `before`:
+   * the inputs of the last update, undefined if there are none or they cannot be read any more.
+   */
   refuse?(
     context: Context,
     inputs: I,
     observed: S | undefined,
     recorded: S | undefined,
+    before: I | undefined,
   ): Promise<void> | void;
   /** Makes it so. Can be run again at any point; throws PartialFailure when something was made. */
   converge(

@@ -30,7 +30,7 @@ function rebootOf({ rebootPolicy }: Inputs): string {
  * Whether the wanted system has another kernel, initrd or modules than those that were booted; undefined where that
  * can't be known before it is there.
  */
-function needsReboot(
+export function needsReboot(
   wanted: Inputs,
   state: State | undefined,
   before: Inputs | undefined,

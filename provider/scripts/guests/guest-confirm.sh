@@ -10,7 +10,8 @@ require_system() {
 }
 
 rollback_is_over() {
-  case $(systemctl is-active "$ROLLBACK.service" 2>/dev/null) in
+  ask systemctl is-active "$ROLLBACK.service" || return 1
+  case $answer in
     active | activating | deactivating | reloading) return 1 ;;
   esac
 }

@@ -95,7 +95,8 @@ begin_switch() {
 }
 
 unit_ended() {
-  case $(systemctl is-active "$unit" 2>/dev/null) in
+  ask systemctl is-active "$unit" || return 1
+  case $answer in
     active | activating | deactivating | reloading) return 1 ;;
   esac
 }

@@ -2,6 +2,7 @@
 # needs: begin system
 # One boot of a system, on trial: the system that was booted last stays the default, so whatever ends that boot
 # brings it back. In that boot, unit pulumi-microvm-boot-trial (boot-trial.sh) restarts the host unless it is confirmed.
+# p_stack: how the URNs of this stack begin.
 # p_toplevel p_stop_order (VMs, in the order in which they are stopped) p_boot_seconds p_switch_seconds. Behind system.sh.
 require_bootable() {
   bootctl is-installed >/dev/null 2>&1 || fail operation \
@@ -36,17 +37,38 @@ install_entries() {
     "boot.loader.systemd-boot.configurationLimit must be 2 or more."
 }
 
+# The host is not rebooted while VMs of other stacks run. Behind the host's lock nobody starts one.
+require_no_other_vms() {
+  require_answer systemctl list-units --plain --no-legend --all 'microvm@*.service'
+  others=$(printf '%s\n' "$answer" | while read -r vm _ active _; do
+    case $active in inactive | failed) continue ;; esac
+    vm=${vm#microvm@}
+    vm=${vm%.service}
+    [ -e "$STATE/vms/$vm.json" ] || continue
+    owner=$(urn_of "$STATE/vms/$vm.json")
+    case $owner in
+      "$p_stack"*) ;;
+      *) printf ' %s (%s)' "$vm" "$owner" ;;
+    esac
+  done)
+  [ -z "$others" ] || fail owned \
+    "$p_toplevel needs a reboot of the host, and VMs of other stacks run there:$others" \
+    "Stop them in their site first, or set rebootPolicy: never for this hypervisor."
+}
+
 # One after the other, in the order that was asked for, then those that nobody named.
 stop_vms() {
   # Names have no white space.
+  require_answer systemctl list-units --plain --no-legend --state=active 'microvm@*.service'
   # shellcheck disable=SC2046,SC2086
-  set -- $p_stop_order $(systemctl list-units --plain --no-legend --state=active 'microvm@*.service' |
+  set -- $p_stop_order $(printf '%s\n' "$answer" |
     sed -n 's/^microvm@\([a-z0-9-]*\)\.service .*/\1/p')
   for vm in "$@"; do
-    systemctl -q is-active "microvm@$vm.service" || continue
+    require_answer systemctl is-active "microvm@$vm.service"
+    [ "$answer_code" = 0 ] || continue
     status "stopping $vm"
     journal "stopping $vm for the reboot"
-    systemctl stop "microvm@$vm.service" || true
+    order systemctl stop "microvm@$vm.service" || true
   done
 }
 
@@ -66,6 +88,7 @@ reboot_once() {
 
 reboot_system() {
   require_ours "$record" "the NixOS system of this host"
+  require_no_other_vms
   new=$p_toplevel
   previous=$(readlink -f "$SYSTEMS/booted-system")
   trial_boot=$(this_boot)

@@ -30,12 +30,14 @@ release_vm() {
 }
 
 require_hold_condition() {
-  systemctl cat "microvm@$p_vm.service" 2>/dev/null | grep -Fq '/held/' || fail operation \
+  # It fails if there is no such unit: that has no condition either.
+  ask systemctl cat "microvm@$p_vm.service" || true
+  printf '%s\n' "$answer" | grep -Fq '/held/' || fail operation \
     "microvm@$p_vm.service has no condition that keeps it from starting while its images change" \
     "Import nixosModules.virtualization of this version on the host, and switch it (docs/host-units.md)."
 }
 
 vm_has_job() {
-  job=$(systemctl show --property=Job --value "microvm@$1.service")
-  [ "${job:-0}" != 0 ]
+  require_answer systemctl show --property=Job --value "microvm@$1.service"
+  [ "${answer:-0}" != 0 ]
 }
