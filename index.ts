@@ -3,15 +3,17 @@
  *
  * Configuration of the stack:
  * - `pulumi-microvm:site`: the site file, relative to the project. Default: `stacks/<stack>.yaml`.
- * - `pulumi-microvm:sshPrivateKey` (secret): a private key for the hosts, beside agent and key files.
+ * - `pulumi-microvm:sshPrivateKey` (secret): a private key for the hosts. Agent and key files are
+ *   used too.
  */
-import "./components/lean";
+import "./compileCache";
+import "./components/sdkDiagnostics";
 import { join, relative, resolve } from "node:path";
 import * as pulumi from "./components/pulumi";
 import { evaluateSite } from "./components/evaluation/evaluate";
 import { Site } from "./components/site";
 import { loadSite } from "./site/load";
-import { SiteError } from "./site/faults";
+import { SiteError } from "./site/issues";
 import type { SiteModel } from "./site/model";
 
 /** The project's directory: this file is compiled to bin/. */
@@ -26,18 +28,19 @@ function read(file: string): SiteModel {
   }
 }
 
-/** The stack's outputs. `vms`, per VM: address, hypervisor, running, runner, stale, guestHostKey. */
-async function main(): Promise<Pick<Site, "vms">> {
+/** The stack's outputs: `hypervisors` and `vms`, by name. */
+async function main(): Promise<Pick<Site, "hypervisors" | "vms">> {
   const config = new pulumi.Config();
   const stack = pulumi.getStack();
   const file = resolve(project, config.get("site") ?? join("stacks", `${stack}.yaml`));
   const inside = relative(process.cwd(), file);
 
   const model = read(inside.startsWith("..") ? file : inside);
-  // Before any resource is registered: what is wrong with the flake is one error.
+  // Before any resource is registered, so that a fault of the flake is one error.
   const built = await evaluateSite(model, join(project, ".site", stack));
-  const { vms } = new Site(stack, { model, built, privateKey: config.getSecret("sshPrivateKey") });
-  return { vms };
+  const privateKey = config.getSecret("sshPrivateKey");
+  const { hypervisors, vms } = new Site(stack, { model, built, privateKey });
+  return { hypervisors, vms };
 }
 
 export = main;

@@ -1,4 +1,15 @@
-/** Unit and gRPC tests need nothing but Node; tests/nix needs `nix`, tests/lab the lab, which installs it (lab/run). */
+/**
+ * Unit and gRPC tests need nothing but Node. tests/nix needs `nix`, and tests/lab the lab, which
+ * installs it (lab/run).
+ */
+const { env, stderr } = process;
+
+// tests/selection.ts chooses rows by it. Workers inherit it, so all files have the same.
+if (env.TEST_SEED === undefined && env.TEST_SOAK !== "1") {
+  env.TEST_SEED = String(Math.floor(Math.random() * 1_000_000));
+  stderr.write(`rows by TEST_SEED=${env.TEST_SEED}\n`);
+}
+
 const transform = {
   "^.+\\.ts$": [
     "@swc/jest",

@@ -1,7 +1,8 @@
-/** A hypervisor of the site: its system where that is ours, then its checks, with what all of its VMs want together. */
+/** A hypervisor of the site: its NixOS system if the site manages it, then its preflight checks. */
 import * as pulumi from "./pulumi";
 import type { HypervisorModel, SshEndpoint, SystemModel, VmModel } from "../site/model";
 import type { HypervisorSystem } from "./evaluation/evaluate";
+import { aliasesOf } from "./options";
 import { Hypervisor, NixosSystem } from "./resources";
 
 export interface HypervisorHostArgs {
@@ -10,39 +11,65 @@ export interface HypervisorHostArgs {
   vms: VmModel[];
   /** The derivations of their runners. */
   runners: string[];
-  /** What the flake builds for it, where its system is ours. */
+  /** What the flake builds for it, if the site manages its system. */
   system?: HypervisorSystem | undefined;
 }
 
+/** What the stack's output `hypervisors` has for each of them. */
+export interface HypervisorOutput {
+  machineId: string;
+  /**
+   * The booted kernel, initrd or kernel modules are not those of the system. Absent: not managed.
+   */
+  rebootRequired?: boolean;
+  /** Result of each preflight check. */
+  verdicts: Record<string, "ok" | "failed" | "off">;
+}
+
 export class HypervisorHost extends pulumi.ComponentResource {
-  /** Depends on the checks: nothing is made on a host that is not fit. */
+  /** Known after the checks, so that nothing is made on a host that fails them. */
   readonly machineId: pulumi.Output<string>;
   readonly checks: Hypervisor;
+  readonly output: pulumi.Output<HypervisorOutput>;
 
   constructor(name: string, args: HypervisorHostArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("pulumi-microvm:components:HypervisorHost", name, {}, opts);
-    const { hypervisor, vms } = args;
+    const { hypervisor } = args;
+    const aliases = aliasesOf(hypervisor.renamedFrom);
+    super("pulumi-microvm:components:HypervisorHost", name, {}, { ...opts, ...aliases });
     const system =
       args.system && hypervisor.system && this.system(args, args.system, hypervisor.system);
+    this.checks = this.hypervisor(args, system);
+    this.machineId = this.checks.machineId;
+    this.output = outputOf(this.checks, system);
+    this.registerOutputs({ output: this.output });
+  }
+
+  private hypervisor(
+    { hypervisor, vms, system }: HypervisorHostArgs,
+    dependsOn: NixosSystem | undefined,
+  ): Hypervisor {
     const volumes = vms.flatMap((vm) => vm.volumes);
-    this.checks = new Hypervisor(
-      name,
+    return new Hypervisor(
+      hypervisor.name,
       {
         host: hypervisor.name,
+        renamedFrom: hypervisor.renamedFrom,
         endpoint: describeEndpoint(hypervisor.endpoint),
         bridge: hypervisor.bridge,
         nic: hypervisor.nic,
         memoryMiB: sum(vms.map((vm) => vm.memoryMiB)),
         diskMiB: sum(volumes.map((volume) => volume.sizeMiB)),
         images: volumes.map((volume) => volume.image).sort(),
-        // What NixosSystem is given, and not what it answers: a preview knows that.
-        system: args.system?.toplevel.outPath,
+        // The input of NixosSystem, not its output, since a preview knows it.
+        system: system?.toplevel.outPath,
         checks: hypervisor.checks,
       },
-      { parent: this, ...(system && { dependsOn: system }) },
+      {
+        parent: this,
+        ...(dependsOn && { dependsOn }),
+        ...aliasesOf(hypervisor.renamedFrom),
+      },
     );
-    this.machineId = this.checks.machineId;
-    this.registerOutputs({ machineId: this.machineId });
   }
 
   private system(
@@ -54,28 +81,48 @@ export class HypervisorHost extends pulumi.ComponentResource {
       hypervisor.name,
       {
         host: hypervisor.name,
+        renamedFrom: hypervisor.renamedFrom,
         drvPath: toplevel.drvPath,
         toplevel: toplevel.outPath,
         build: hypervisor.build,
+        buildTimeoutSeconds: hypervisor.buildTimeoutSeconds,
         ...system,
         stopOrder: stopOrder(vms),
         vmDerivations: runners,
         packages,
         bootHash,
       },
-      { parent: this },
+      { parent: this, ...aliasesOf(hypervisor.renamedFrom) },
     );
   }
 }
 
-/** Workers first, then what is also or only a controller: what others need goes last. */
+function outputOf(
+  { machineId, verdicts }: Hypervisor,
+  system: NixosSystem | undefined,
+): pulumi.Output<HypervisorOutput> {
+  if (system === undefined) {
+    return pulumi
+      .all([machineId, verdicts])
+      .apply(([id, results]) => ({ machineId: id, verdicts: results }));
+  }
+  return pulumi
+    .all([machineId, verdicts, system.rebootRequired])
+    .apply(([id, results, rebootRequired]) => ({
+      machineId: id,
+      rebootRequired,
+      verdicts: results,
+    }));
+}
+
+/** Workers stop first and controllers last, since workers need controllers. */
 function stopOrder(vms: VmModel[]): string[] {
   const rank = ({ role }: VmModel): number =>
     role === "controller" ? 2 : role === "controller+worker" ? 1 : 0;
   return [...vms].sort((a, b) => rank(a) - rank(b)).map((vm) => vm.name);
 }
 
-/** `root@192.0.2.11:22 ssh-ed25519 AAAA...`, then the jump hosts: what a reviewer wants to see change. */
+/** `root@192.0.2.11:22 ssh-ed25519 AAAA...`, then the jump hosts: reviewers see it change. */
 function describeEndpoint({ user, address, port, hostKey, jump }: SshEndpoint): string {
   const here = `${user}@${address}:${port} ${hostKey}`;
   return jump === undefined ? here : `${here} via ${describeEndpoint(jump)}`;

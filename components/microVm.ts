@@ -3,6 +3,7 @@ import * as pulumi from "./pulumi";
 import type { HypervisorModel, VmModel, VolumeModel } from "../site/model";
 import type { Machine } from "./evaluation/evaluate";
 import type { HypervisorHost } from "./hypervisorHost";
+import { aliasesOf, importOptions, timeouts } from "./options";
 import { MicroVmResource, NixClosure, Volume } from "./resources";
 
 export interface MicroVmArgs {
@@ -10,18 +11,18 @@ export interface MicroVmArgs {
   hypervisor: HypervisorModel;
   host: HypervisorHost;
   machine: Machine;
-  /** When the VM itself may be touched. */
+  /** Resolves when the VM itself may be changed. */
   ready: Promise<void>;
 }
 
-/** What a stack tells about each VM. */
+/** What the stack's output `vms` has for each of them. */
 export interface VmOutput {
   address: string;
   hypervisor: string;
   running: boolean;
   /** Store path of the installed runner. */
   runner: string;
-  /** The VM runs another system, or other hardware, than what is installed for it. */
+  /** The running system or hardware is not the installed one. */
   stale: boolean;
   /** The guest's public SSH host key, for known_hosts. */
   guestHostKey: string;
@@ -32,8 +33,9 @@ export class MicroVm extends pulumi.ComponentResource {
   readonly closure: NixClosure;
 
   constructor(name: string, args: MicroVmArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("pulumi-microvm:components:MicroVm", name, {}, opts);
-    const volumes = this.volumes(args);
+    const aliases = aliasesOf(args.vm.renamedFrom);
+    super("pulumi-microvm:components:MicroVm", name, {}, { ...opts, ...aliases });
+    const volumes = args.vm.volumes.map((volume) => this.volume(args, volume));
     this.closure = this.makeClosure(args);
     const vm = this.vm(
       args,
@@ -52,29 +54,30 @@ export class MicroVm extends pulumi.ComponentResource {
     this.registerOutputs({ output: this.output });
   }
 
-  private volumes({ vm, host }: MicroVmArgs): Volume[] {
-    return vm.volumes.map(
-      (volume) =>
-        new Volume(
-          `${vm.name}-${volume.name}`,
-          {
-            host: vm.hypervisor,
-            machineId: host.machineId,
-            vm: vm.name,
-            name: volume.name,
-            image: volume.image,
-            sizeMiB: volume.sizeMiB,
-            fsType: volume.fsType,
-            label: volume.label,
-            onDelete: volume.onDelete,
-            address: vm.ip,
-          },
-          {
-            parent: this,
-            dependsOn: host.checks,
-            ...asItIs(vm, volumeId(vm, volume), ["sizeMiB", "label"]),
-          },
-        ),
+  private volume({ vm, host }: MicroVmArgs, volume: VolumeModel): Volume {
+    return new Volume(
+      `${vm.name}-${volume.name}`,
+      {
+        host: vm.hypervisor,
+        renamedFrom: vm.renamedFrom,
+        machineId: host.machineId,
+        vm: vm.name,
+        name: volume.name,
+        image: volume.image,
+        sizeMiB: volume.sizeMiB,
+        fsType: volume.fsType,
+        label: volume.label,
+        onDelete: volume.onDelete,
+        address: vm.ip,
+      },
+      {
+        parent: this,
+        dependsOn: host.checks,
+        protect: volume.protect,
+        ...timeouts(vm.volumeTimeoutSeconds, "create", "update", "delete"),
+        ...aliasesOf(vm.renamedFrom, `-${volume.name}`),
+        ...importOptions(vm.import, volumeId(vm, volume), ["sizeMiB", "label"]),
+      },
     );
   }
 
@@ -84,13 +87,19 @@ export class MicroVm extends pulumi.ComponentResource {
       vm.name,
       {
         host: vm.hypervisor,
+        renamedFrom: vm.renamedFrom,
         machineId: host.machineId,
         name: vm.name,
         roots: { runner, toplevel, closureInfo },
         build: hypervisor.build,
         packages,
       },
-      { parent: this, dependsOn: host.checks },
+      {
+        parent: this,
+        dependsOn: host.checks,
+        ...timeouts(hypervisor.buildTimeoutSeconds, "create", "update"),
+        ...aliasesOf(vm.renamedFrom),
+      },
     );
   }
 
@@ -98,11 +107,11 @@ export class MicroVm extends pulumi.ComponentResource {
     { vm, host, machine }: MicroVmArgs,
     dependsOn: Promise<pulumi.Resource[]>,
   ): MicroVmResource {
-    const timeout = `${vm.startTimeoutSeconds}s`;
     return new MicroVmResource(
       vm.name,
       {
         host: vm.hypervisor,
+        renamedFrom: vm.renamedFrom,
         machineId: host.machineId,
         name: vm.name,
         runner: machine.runner.outPath,
@@ -115,12 +124,15 @@ export class MicroVm extends pulumi.ComponentResource {
         closureInfo: machine.closureInfo.outPath,
         liveSwitch: machine.liveSwitch,
         updatePolicy: vm.updatePolicy,
+        switchTimeoutSeconds: vm.switchTimeoutSeconds,
       },
       {
         parent: this,
         dependsOn,
-        customTimeouts: { create: timeout, update: timeout },
-        ...asItIs(vm, `${vm.hypervisor}/${vm.name}`, [
+        protect: vm.protect,
+        ...timeouts(vm.startTimeoutSeconds, "create", "update", "delete"),
+        ...aliasesOf(vm.renamedFrom),
+        ...importOptions(vm.import, `${vm.hypervisor}/${vm.name}`, [
           "runner",
           "toplevel",
           "hardware",
@@ -133,7 +145,7 @@ export class MicroVm extends pulumi.ComponentResource {
   }
 }
 
-/** The id under which the provider knows a volume. */
+/** The id by which the provider knows a volume. */
 export function volumeId(
   vm: Pick<VmModel, "hypervisor" | "name">,
   volume: Pick<VolumeModel, "name" | "image">,
@@ -141,13 +153,4 @@ export function volumeId(
   const id = `${vm.hypervisor}/${vm.name}.${volume.name}`;
   const usual = `/var/lib/microvms/${vm.name}/${volume.name}.img`;
   return volume.image === usual ? id : `${id}=${volume.image}`;
-}
-
-/** `import: true`: what is there becomes ours, and nothing that would touch its VM is changed. */
-function asItIs(
-  vm: VmModel,
-  id: string,
-  ignoreChanges: string[],
-): Pick<pulumi.CustomResourceOptions, "import" | "ignoreChanges"> {
-  return vm.import ? { import: id, ignoreChanges } : {};
 }

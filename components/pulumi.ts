@@ -1,7 +1,7 @@
 /**
- * What the program uses of Pulumi's SDK, by the files that have it. The SDK's index also loads TypeScript, for functions that
- * become resources, and npm's arborist, for stacks that other programs run: a sixth of a small pass (docs/performance.md).
- * tests/grpc/loading.test.ts holds the program to it.
+ * The parts of Pulumi's SDK that the program uses, each from its own file. The SDK's index also
+ * loads TypeScript and npm's arborist, which take a sixth of a small pass (docs/performance.md).
+ * tests/grpc/loading.test.ts checks that nothing imports the index.
  */
 export { Config } from "@pulumi/pulumi/config";
 export { RunError } from "@pulumi/pulumi/errors";

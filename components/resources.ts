@@ -1,6 +1,9 @@
 /**
- * The program's side of package `microvm`: typed inputs and outputs for the tokens of the provider's
- * schema. No behaviour; `provider/resources` has that.
+ * The resource classes of package `microvm`: typed inputs and outputs for the tokens of the
+ * provider's schema. The behaviour is in `provider/resources`.
+ * tests/unit/components/resources.test.ts compares the classes with the schema.
+ *
+ * A class declares only the outputs that the program reads, since each one costs time in each pass.
  */
 import * as pulumi from "./pulumi";
 
@@ -31,73 +34,70 @@ export class Provider extends pulumi.ProviderResource {
 
 export interface HypervisorArgs {
   host: pulumi.Input<string>;
-  /** How it is reached, in words; the provider's `hosts` decide. A change is tried at once. */
+  /** The name that it had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
+  /** How it is reached, for reviewers. The provider uses its own `hosts`. */
   endpoint: pulumi.Input<string>;
   bridge: pulumi.Input<string>;
   nic: pulumi.Input<string>;
-  /** Memory that all VMs of the site want on this host, MiB. */
+  /** Memory of all VMs of the site on this host. */
   memoryMiB: pulumi.Input<number>;
-  /** Disk space that all volumes of the site want on this host, MiB. */
+  /** Size of all volumes of the site on this host. */
   diskMiB: pulumi.Input<number>;
   images: pulumi.Input<string[]>;
-  /** The system that is to run there; its checks count once it does. */
+  /** Store path of the system that the site deploys there, if it manages the system. */
   system?: pulumi.Input<string> | undefined;
   checks: pulumi.Input<Record<string, "require" | "warn" | "off">>;
 }
 
-/** A host that runs microVMs: checked, and claimed for this stack. */
+/** A host that runs microVMs: passed its preflight checks, claimed for this stack. */
 export class Hypervisor extends pulumi.CustomResource {
   declare readonly machineId: pulumi.Output<string>;
-  declare readonly hostname: pulumi.Output<string>;
   declare readonly verdicts: pulumi.Output<Record<string, "ok" | "failed" | "off">>;
 
   constructor(name: string, args: HypervisorArgs, opts?: pulumi.CustomResourceOptions) {
-    const outputs = { machineId: undefined, hostname: undefined, verdicts: undefined };
+    const outputs = { machineId: undefined, verdicts: undefined };
     super("microvm:index:Hypervisor", name, { ...args, ...outputs }, opts);
   }
 }
 
 export interface NixosSystemArgs {
   host: pulumi.Input<string>;
+  /** The name that it had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
   drvPath: pulumi.Input<string>;
   /** Store path of config.system.build.toplevel. */
   toplevel: pulumi.Input<string>;
   build: pulumi.Input<"operator" | "host">;
   rebootPolicy: pulumi.Input<"never" | "ifRequired">;
+  buildTimeoutSeconds: pulumi.Input<number>;
   switchTimeoutSeconds: pulumi.Input<number>;
   confirmTimeoutSeconds: pulumi.Input<number>;
   bootTimeoutSeconds: pulumi.Input<number>;
-  /** VMs in the order in which they are stopped before a reboot. */
+  /** The order in which VMs stop before a reboot. */
   stopOrder: pulumi.Input<string[]>;
-  /** Derivations of the runners of its VMs: they are built before the host is disturbed. */
+  /** Derivations of the runners of its VMs. They are built before the host changes. */
   vmDerivations: pulumi.Input<string[]>;
   /** Package -> version, for the preview. */
   packages: pulumi.Input<Record<string, string>>;
-  /** Hash of kernel, initrd and kernel modules, for the preview; empty where the flake does not tell it. */
+  /** Hash of kernel, initrd and kernel modules, for the preview. Empty: not known. */
   bootHash: pulumi.Input<string>;
 }
 
 /** The NixOS system of a hypervisor. */
 export class NixosSystem extends pulumi.CustomResource {
-  declare readonly machineId: pulumi.Output<string>;
   declare readonly rebootRequired: pulumi.Output<boolean>;
 
   constructor(name: string, args: NixosSystemArgs, opts?: pulumi.CustomResourceOptions) {
-    const outputs = {
-      machineId: undefined,
-      booted: undefined,
-      profile: undefined,
-      rebootRequired: undefined,
-      status: undefined,
-      rolledBack: undefined,
-      ownership: undefined,
-    };
+    const outputs = { rebootRequired: undefined };
     super("microvm:index:NixosSystem", name, { ...args, ...outputs }, opts);
   }
 }
 
 export interface VolumeArgs {
   host: pulumi.Input<string>;
+  /** The name that its VM had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
   machineId: pulumi.Input<string>;
   vm: pulumi.Input<string>;
   name: pulumi.Input<string>;
@@ -108,21 +108,21 @@ export interface VolumeArgs {
   fsType: pulumi.Input<"ext4" | "none">;
   label: pulumi.Input<string>;
   onDelete: pulumi.Input<"retain" | "trash" | "delete">;
-  /** The guest's IPv4 address: a volume in use is grown by logging in there. */
+  /** The guest's IPv4 address. Growing a volume in use takes a login there. */
   address: pulumi.Input<string>;
 }
 
 /** The image of a VM's disk. */
 export class Volume extends pulumi.CustomResource {
-  declare readonly status: pulumi.Output<string>;
-
   constructor(name: string, args: VolumeArgs, opts?: pulumi.CustomResourceOptions) {
-    super("microvm:index:Volume", name, { ...args, status: undefined }, opts);
+    super("microvm:index:Volume", name, { ...args }, opts);
   }
 }
 
 export interface NixClosureArgs {
   host: pulumi.Input<string>;
+  /** The name that it had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
   machineId: pulumi.Input<string>;
   name: pulumi.Input<string>;
   /** Name of the GC root -> derivation and output. */
@@ -132,22 +132,17 @@ export interface NixClosureArgs {
   packages?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
-/** Store paths on a host, kept by GC roots. */
+/** Store paths on a host, protected by GC roots. */
 export class NixClosure extends pulumi.CustomResource {
-  declare readonly paths: pulumi.Output<Record<string, string>>;
-
   constructor(name: string, args: NixClosureArgs, opts?: pulumi.CustomResourceOptions) {
-    super(
-      "microvm:index:NixClosure",
-      name,
-      { ...args, paths: undefined, ownership: undefined },
-      opts,
-    );
+    super("microvm:index:NixClosure", name, { ...args }, opts);
   }
 }
 
-export interface MicroVmArgs {
+export interface MicroVmResourceArgs {
   host: pulumi.Input<string>;
+  /** The name that it had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
   machineId: pulumi.Input<string>;
   name: pulumi.Input<string>;
   /** Store path of microvm.nix's declaredRunner. */
@@ -157,36 +152,30 @@ export interface MicroVmArgs {
   /** The guest's IPv4 address. */
   address: pulumi.Input<string>;
   running: pulumi.Input<boolean>;
-  /** Any text; a running VM restarts when it changes. */
+  /** Any text. A running VM restarts when it changes. */
   restart: pulumi.Input<string>;
-  /** What the balloon leaves to the guest; absent: all of its memory. */
+  /** Memory that the balloon leaves to the guest. Absent: all of it. */
   memoryTargetMiB?: pulumi.Input<number> | undefined;
-  /** Hash of what the VMM gets: a change of it takes a restart. */
+  /** Hash of the VMM's configuration. A change requires a restart. */
   hardware: pulumi.Input<string>;
   /** Store path of nixpkgs' closureInfo of the guest's system. */
   closureInfo: pulumi.Input<string>;
-  /** The guest can be switched to a new system while it runs. */
+  /** The guest supports switching to a new system while it runs. */
   liveSwitch: pulumi.Input<boolean>;
   updatePolicy: pulumi.Input<"live" | "restart" | "onNextBoot">;
+  /** Time limit for a live switch in the guest. */
+  switchTimeoutSeconds: pulumi.Input<number>;
 }
 
-/** A VM in microvm.nix's layout. */
+/** A VM in the directory layout of microvm.nix. */
 export class MicroVmResource extends pulumi.CustomResource {
   declare readonly runner: pulumi.Output<string>;
   declare readonly running: pulumi.Output<boolean>;
-  declare readonly booted: pulumi.Output<string>;
   declare readonly stale: pulumi.Output<boolean>;
   declare readonly guestHostKey: pulumi.Output<string>;
 
-  constructor(name: string, args: MicroVmArgs, opts?: pulumi.CustomResourceOptions) {
-    const outputs = {
-      booted: undefined,
-      system: undefined,
-      bootedHardware: undefined,
-      stale: undefined,
-      guestHostKey: undefined,
-      memoryPending: undefined,
-    };
+  constructor(name: string, args: MicroVmResourceArgs, opts?: pulumi.CustomResourceOptions) {
+    const outputs = { stale: undefined, guestHostKey: undefined };
     super("microvm:index:MicroVm", name, { ...args, ...outputs }, opts);
   }
 }

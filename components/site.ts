@@ -1,12 +1,13 @@
 /** A whole site: the provider with its hosts, every hypervisor, every VM. */
 import * as pulumi from "./pulumi";
-import type { HypervisorModel, SiteModel, SshEndpoint } from "../site/model";
-import { answered } from "./answered";
-import { named } from "./evaluation/evaluate";
+import type { HypervisorModel, SiteModel } from "../site/model";
+import { requireEntry } from "./evaluation/evaluate";
 import type { FlakeOutput } from "./evaluation/evaluate";
 import { HypervisorHost } from "./hypervisorHost";
+import type { HypervisorOutput } from "./hypervisorHost";
 import { MicroVm } from "./microVm";
 import type { VmOutput } from "./microVm";
+import { allRegistered } from "./registration";
 import { Provider } from "./resources";
 
 export interface SiteArgs {
@@ -18,7 +19,8 @@ export interface SiteArgs {
 }
 
 export class Site extends pulumi.ComponentResource {
-  /** VM name -> what a stack tells about it. */
+  /** Name -> stack output. */
+  readonly hypervisors: pulumi.Output<Record<string, HypervisorOutput>>;
   readonly vms: pulumi.Output<Record<string, VmOutput>>;
 
   constructor(name: string, args: SiteArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -27,27 +29,34 @@ export class Site extends pulumi.ComponentResource {
     const provider = this.provider(name, args);
     const options = { parent: this, providers: { microvm: provider } };
 
-    const made = new Map<string, MicroVm>();
-    // Everything is built and copied before the first VM is disturbed: docs/decisions/0007. The callback
-    // runs when this constructor is through, so all of them are made by then.
+    const hosts = new Map<string, HypervisorHost>();
+    const machines = new Map<string, MicroVm>();
+    // All closures are built and copied before the first VM changes: docs/decisions/0007. The
+    // callback runs after this constructor, so `machines` is complete by then.
     const ready = Promise.resolve().then(() =>
-      answered([...made.values()].map((vm) => vm.closure)),
+      allRegistered([...machines.values()].map((vm) => vm.closure)),
     );
     for (const hypervisor of model.hypervisors) {
       const vms = model.vms.filter((vm) => vm.hypervisor === hypervisor.name);
-      const system = hypervisor.system && named(built.hypervisors, hypervisor.name);
-      const runners = vms.map((vm) => named(built.machines, vm.name).runner.drvPath);
+      const system = hypervisor.system && requireEntry(built.hypervisors, hypervisor.name);
+      const runners = vms.map((vm) => requireEntry(built.machines, vm.name).runner.drvPath);
       const args = { hypervisor, vms, runners, system };
       const host = new HypervisorHost(hypervisor.name, args, options);
+      hosts.set(hypervisor.name, host);
       for (const vm of vms) {
-        const machine = named(built.machines, vm.name);
-        made.set(vm.name, new MicroVm(vm.name, { vm, hypervisor, host, machine, ready }, options));
+        const machine = requireEntry(built.machines, vm.name);
+        const args = { vm, hypervisor, host, machine, ready };
+        machines.set(vm.name, new MicroVm(vm.name, args, options));
       }
     }
 
-    const outputs = [...made].map(([vm, { output }]): [string, typeof output] => [vm, output]);
-    this.vms = pulumi.output(Object.fromEntries(outputs));
-    this.registerOutputs({ vms: this.vms });
+    this.hypervisors = pulumi.output(
+      Object.fromEntries([...hosts].map(([host, { output }]) => [host, output] as const)),
+    );
+    this.vms = pulumi.output(
+      Object.fromEntries([...machines].map(([vm, { output }]) => [vm, output] as const)),
+    );
+    this.registerOutputs({ hypervisors: this.hypervisors, vms: this.vms });
   }
 
   private provider(name: string, { model, privateKey }: SiteArgs): Provider {
@@ -64,11 +73,13 @@ export class Site extends pulumi.ComponentResource {
   }
 }
 
-/** The provider's `hosts`: the shape of provider/hosts/config.ts. */
+/** The provider's `hosts`, as provider/hosts/transport/config.ts reads it. */
 export function hostsJson(hypervisors: HypervisorModel[]): string {
-  const hosts = hypervisors.map((hypervisor): [string, SshEndpoint & { maintenance: boolean }] => [
-    hypervisor.name,
-    { ...hypervisor.endpoint, maintenance: hypervisor.maintenance },
-  ]);
+  const hosts = hypervisors.map((hypervisor): [string, object] => {
+    const { endpoint, renamedFrom, maintenance, shared, parallelism, waitTimeoutSeconds } =
+      hypervisor;
+    const limits = { parallelism, waitTimeoutSeconds };
+    return [hypervisor.name, { ...endpoint, renamedFrom, maintenance, shared, ...limits }];
+  });
   return JSON.stringify(Object.fromEntries(hosts));
 }

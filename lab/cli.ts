@@ -1,4 +1,5 @@
 /** `lab/run lab [COMMAND]`: the lab's commands. */
+import "../compileCache";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { CommandError, attempt, handOver, run } from "./command";
@@ -13,17 +14,17 @@ import { say, step } from "./progress";
 import { ensureAgent, sshCommand, sshTarget, writeSshConfig } from "./ssh";
 import { stopProcess } from "./state";
 import { statusText } from "./status";
-import { testAll } from "./suite";
+import { testAll, testQuick, testSoak } from "./suite";
 import { verify } from "./verify";
 
 const STACK = "lab";
-const USAGE = `usage: npm run lab                     everything, up to \`pulumi up\` of stack lab
-       npm run lab -- hosts-up         everything but the \`pulumi up\`
-       npm run lab -- status           what runs
+const USAGE = `usage: npm run lab                     starts it and runs \`pulumi up\` of stack lab
+       npm run lab -- hosts-up         the same without \`pulumi up\`
+       npm run lab -- status           lists hosts and VMs
        npm run --silent lab -- exec CMD...       a command in the lab's environment
        npm run --silent lab -- ssh HOST CMD...   a command on a host or guest, or a shell
-       npm run lab -- reboot [--hard] HOST       --hard: as when its power fails
-       npm run lab -- down             removes all of it, but caches and system packages`;
+       npm run lab -- reboot [--hard] HOST       --hard: as in a power failure
+       npm run lab -- down             removes everything except caches and system packages`;
 
 async function up(): Promise<number> {
   await hostsUp();
@@ -68,7 +69,7 @@ async function down(): Promise<void> {
   say(`  kept: system packages, the Nix store, and the cache ${cacheDirectory}`);
 }
 
-/** What Pulumi and the program wrote into the checkout for stack lab, unless it is in git. */
+/** Files in the checkout that Pulumi and the program wrote for stack lab, unless in git. */
 async function removeStackFiles(): Promise<void> {
   rmSync(join(checkout, ".site", STACK), { recursive: true, force: true });
   const settings = `Pulumi.${STACK}.yaml`;
@@ -106,7 +107,7 @@ function requireUp(): void {
   const stopped: LabHost[] = HOSTS.filter((host) => !isUp(host));
   if (stopped.length > 0) {
     const names = stopped.map((host) => host.name).join(" and ");
-    throw new Error(`the lab is not up (${names} does not run): npm run lab`);
+    throw new Error(`the lab is not up (${names} stopped). Start it: npm run lab`);
   }
 }
 
@@ -129,10 +130,12 @@ async function dispatch([command, ...rest]: string[]): Promise<number> {
       return down().then(() => 0);
     case "verify":
       return verify();
+    case "quick":
+      return testQuick();
     case "test":
-      await requireMachine();
-      await ensureSystemPackages();
       return testAll();
+    case "soak":
+      return testSoak();
     default:
       say(USAGE);
       return 2;

@@ -1,4 +1,4 @@
-/** Child processes: run one and keep its output, or hand it the terminal. */
+/** Child processes: run one and keep its output, or give it this terminal. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
@@ -7,9 +7,9 @@ import { delimiter, join } from "node:path";
 export interface CommandOptions {
   cwd?: string;
   env?: NodeJS.ProcessEnv;
-  /** Text for its standard input; without it the input is empty. */
+  /** Text for its standard input. Default: empty. */
   input?: string;
-  /** Seconds after which it is killed. Default 600. */
+  /** The command is killed after this time. Default: 600. */
   timeoutSeconds?: number;
 }
 
@@ -19,10 +19,10 @@ export interface CommandResult {
   stderr: string;
 }
 
-/** A command that did not do what was asked: its message ends with what the command said. */
+/** A command failed. The message ends with the command's output. */
 export class CommandError extends Error {}
 
-/** Runs a command and answers its exit code and output, whatever the code. */
+/** Runs a command. A failed one is a result too. */
 export function attempt(
   command: readonly string[],
   options: CommandOptions = {},
@@ -51,15 +51,15 @@ export function attempt(
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
     child.on("error", (error) => finish(127, error.message));
     child.on("close", (code, signal) =>
-      finish(exitCode(code, signal), late ? `\nstopped after ${timeoutSeconds} s` : ""),
+      finish(exitCode(code, signal), late ? `\nkilled after ${timeoutSeconds} s` : ""),
     );
-    // A command that does not read its input may be gone before it is written.
+    // A command that does not read its input may exit before all of it is written.
     child.stdin.on("error", () => undefined);
     child.stdin.end(options.input ?? "");
   });
 }
 
-/** Runs a command that has to succeed and answers its standard output. */
+/** Runs a command that must succeed, and returns its standard output. */
 export async function run(
   command: readonly string[],
   options: CommandOptions = {},
@@ -69,7 +69,7 @@ export async function run(
   return result.stdout;
 }
 
-/** Runs a command on this terminal and answers its exit code. */
+/** Runs a command on this terminal, and returns its exit code. */
 export function handOver(
   command: readonly string[],
   options: Pick<CommandOptions, "cwd" | "env"> = {},
@@ -82,7 +82,7 @@ export function handOver(
       env: options.env ?? process.env,
       stdio: "inherit",
     });
-    // A terminal signals the whole foreground group; what becomes of it is the child's to decide.
+    // A terminal signals the whole foreground group. The child decides whether to end.
     const ignore = (): void => undefined;
     const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
     process.on("SIGINT", ignore);
@@ -96,13 +96,13 @@ export function handOver(
   });
 }
 
-/** `COMMAND: exit code N: last lines of what it said`. */
+/** `COMMAND: exit code N: LAST LINES OF ITS OUTPUT`. */
 export function failure(command: readonly string[], result: CommandResult): string {
   const said = (result.stderr.trim() || result.stdout.trim()).split("\n").slice(-15).join("\n");
   return `${command.slice(0, 4).join(" ")}: exit code ${result.code}: ${said}`;
 }
 
-/** As a shell has it. */
+/** As in a shell: a signal is 128 and its number. */
 function exitCode(code: number | null, signal: NodeJS.Signals | null): number {
   return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 }

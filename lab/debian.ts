@@ -1,4 +1,4 @@
-/** The root file system that hosts and guests share: Debian with what a hypervisor needs. */
+/** The root file system of hosts and guests: Debian with the packages of a hypervisor. */
 import { join } from "node:path";
 import { run } from "./command";
 import { cacheDirectory, hashOf, hashOfFiles, labSource, madeOnce } from "./paths";
@@ -10,25 +10,26 @@ const PACKAGES = [
   ...["openssh-server", "openssh-client", "iproute2", "iputils-ping", "netbase", "procps", "kmod"],
   ...["libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils"],
   ...["nix-bin", "e2fsprogs", "util-linux", "ca-certificates", "sudo"],
-  // microvm.nix's runners bring the first two along, NixOS has the third; the last is for QEMU guests.
+  // On real hosts microvm.nix's runners contain the first two, and NixOS has the third. QEMU guests
+  // need the last one.
   ...["socat", "jq", "netcat-openbsd", "busybox-static"],
-  // Nothing of the product needs it: it is what Ansible, which the bench compares with, runs on.
+  // For Ansible, which the bench compares with. The product does not need it.
   "python3",
 ];
 
-/** What a QEMU guest boots is made of the root itself. */
+/** Makes the kernel and the initramfs of QEMU guests from the root. */
 const GUEST = join(labSource, "guest");
 
-/** Each copy gets an identity of its own. */
+/** Each copy gets its own identity. */
 const FORGET_IDENTITY =
-  'rm -f "$1"/etc/ssh/ssh_host_*; : >"$1"/etc/machine-id; rm -f "$1"/etc/resolv.conf "$1"/etc/hostname';
+  'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/resolv.conf "$1"/etc/hostname; : >"$1"/etc/machine-id';
 
-/** The cached root; the first call makes it, from the archive that mmdebstrap takes by default. */
+/** The cached root. The first call makes it, from mmdebstrap's default archive. */
 export function debianRoot(): Promise<string> {
   const version = hashOf(SUITE, FORGET_IDENTITY, hashOfFiles(GUEST), ...PACKAGES);
   const path = join(cacheDirectory, `debian-${version}`);
   return madeOnce(path, (partial) =>
-    step("making the hosts' Debian root with mmdebstrap", () =>
+    step("making the hosts' Debian root with mmdebstrap (takes 1 to 4 minutes)", () =>
       run([
         "mmdebstrap",
         ...["--quiet", "--variant=minbase", `--include=${PACKAGES.join(",")}`],

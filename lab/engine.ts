@@ -1,6 +1,7 @@
 /**
- * The Pulumi engine: the one on PATH, else by the official installer where it can be reached, else
- * built from its Go module. The language host alike: later ones are not published as Go modules.
+ * The Pulumi engine: the one on PATH; else the official installer's, where that can be reached;
+ * else built from its Go module. The same for the language host, which is older: later versions are
+ * not published as Go modules.
  */
 import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -19,28 +20,28 @@ const modules = {
     version: VERSION,
     package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     binary: "pulumi",
-    minutes: "5 minutes on 2 cores",
+    duration: "5 to 10 minutes on 2 cores",
   },
   "language-nodejs": {
     version: LANGUAGE_HOST_VERSION,
     package: "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs",
     binary: "pulumi-language-nodejs",
-    minutes: "half a minute",
+    duration: "1 to 2 minutes",
   },
 } as const;
 type ModuleName = keyof typeof modules;
 
 /**
- * This language host learns by a flag that a project's JavaScript is compiled already; today's engine says so in
- * its request, which this host does not read. Every project of the lab is compiled. Without it each pass loads a
- * compiler.
+ * This language host knows only from a flag that a project is compiled JavaScript. The engine says
+ * it in a request that this host is too old to read. Every project of the lab is compiled. Without
+ * the flag each run would load the TypeScript compiler.
  */
 const languageHost = (binary: string): string =>
   `#!/bin/sh\nexec '${binary}' -typescript=false "$@"\n`;
 
 const moduleDirectory = (name: ModuleName): string => join(labSource, "engine", name);
 
-/** Keyed by what it is built from. */
+/** Its name depends on everything that it is built from. */
 const builtDirectory = (name: ModuleName): string => {
   const sums = ["go.mod", "go.sum"].map((file) =>
     readFileSync(join(moduleDirectory(name), file), "utf8"),
@@ -50,11 +51,11 @@ const builtDirectory = (name: ModuleName): string => {
 };
 const installedDirectory = join(cacheDirectory, "engine", `installer-${VERSION}`);
 
-/** Both binaries in one directory: the engine warns of a language host that stands elsewhere. */
+/** Both binaries in one directory: the engine warns about a language host elsewhere. */
 const builtPair = (): string =>
   join(cacheDirectory, "engine", hashOf(builtDirectory("cli"), builtDirectory("language-nodejs")));
 
-/** The directories that hold what of the engine is not on PATH. */
+/** The directories of those parts of the engine that are not on PATH. */
 export function enginePath(): string[] {
   if (isOnPath("pulumi") && isOnPath("pulumi-language-nodejs")) return [];
   if (isOnPath("pulumi")) return [builtDirectory("language-nodejs")].filter(existsSync);
@@ -64,7 +65,7 @@ export function enginePath(): string[] {
 const has = (program: string): boolean =>
   isOnPath(program) || enginePath().some((directory) => existsSync(join(directory, program)));
 
-/** Whether there is an engine, or a way to get one. */
+/** Whether there is an engine, or a way to install one. */
 export async function engineIsPossible(): Promise<boolean> {
   return has("pulumi") || isOnPath("go") || (await installerScript()) !== undefined;
 }
@@ -89,7 +90,7 @@ export async function ensureEngine(): Promise<void> {
 async function install(): Promise<boolean> {
   const script = await installerScript();
   if (script === undefined) {
-    say(`  ${INSTALLER} can't be reached: Pulumi ${VERSION} is built from its Go module`);
+    say(`  ${INSTALLER} is unreachable: building Pulumi ${VERSION} from its Go module`);
     return false;
   }
   try {
@@ -106,7 +107,7 @@ async function install(): Promise<boolean> {
     );
     return true;
   } catch (error) {
-    say(`  the official installer did not work: ${String(error)}`);
+    say(`  the official installer failed: ${String(error)}`);
     if (isOnPath("go")) return false;
     throw error;
   }
@@ -123,10 +124,10 @@ async function installerScript(): Promise<string | undefined> {
 }
 
 async function build(name: ModuleName): Promise<void> {
-  const { version, package: source, binary, minutes } = modules[name];
-  if (!isOnPath("go")) throw new Error(`${binary} has to be built, and there is no Go on PATH`);
+  const { version, package: source, binary, duration } = modules[name];
+  if (!isOnPath("go")) throw new Error(`can't build ${binary}: there is no Go on PATH`);
   await madeOnce(builtDirectory(name), (partial) =>
-    step(`building ${binary} ${version} from its Go module (about ${minutes})`, async () => {
+    step(`building ${binary} ${version} from its Go module (takes ${duration})`, async () => {
       mkdirSync(partial, { recursive: true });
       const flags = `-s -w -X ${VERSION_VARIABLE}=${version}`;
       await run(
@@ -149,6 +150,6 @@ function wrapLanguageHost(partial: string): void {
   writeFileSync(join(partial, binary), languageHost(real), { mode: 0o755 });
 }
 
-/** PATH with the engine before the rest. */
+/** PATH with the engine first. */
 export const pathWithEngine = (): string =>
   [...enginePath(), process.env["PATH"] ?? ""].join(delimiter);

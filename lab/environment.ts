@@ -1,6 +1,7 @@
-/** The environment that the lab's commands run in: its own Pulumi home, backend, agent and nix. */
+/** The environment of the lab's commands: its own Pulumi home, backend, SSH agent and Nix. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { compileCacheDirectory } from "../compileCache";
 import { pathWithEngine } from "./engine";
 import { labSource, stateDirectory } from "./paths";
 import { agentSocket } from "./ssh";
@@ -15,17 +16,20 @@ export function ensureDirectories(): void {
 
 export function labEnvironment(): NodeJS.ProcessEnv {
   return {
+    // Pulumi's language host starts Node by itself, before any of our code.
+    NODE_COMPILE_CACHE: compileCacheDirectory(),
     ...process.env,
     PATH: pathWithEngine(),
     PULUMI_HOME: pulumiHome,
     PULUMI_BACKEND_URL: `file://${backend}`,
-    // The lab's stacks keep no secret that is worth one.
+    // The lab's stacks have no real secrets.
     PULUMI_CONFIG_PASSPHRASE: "lab",
     PULUMI_SKIP_UPDATE_CHECK: "true",
-    // What can be had is installed before (lab/plugins.ts): else each command looks for the rest anew.
+    // lab/plugins.ts has installed what is available. Otherwise each command would try to download
+    // the rest again.
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     SSH_AUTH_SOCK: agentSocket,
-    // The same settings as on the hosts, and nothing of the machine's own is changed.
+    // The same settings as on the hosts. The machine's own settings stay as they are.
     NIX_CONF_DIR: join(labSource, "flake", "etc", "nix"),
   };
 }

@@ -1,4 +1,4 @@
-/** The hypervisors: systemd-nspawn machines with a root of their own that outlives a reboot. */
+/** The hypervisors: systemd-nspawn machines, each with its own root, which survives a reboot. */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ import { recordProcess, runningProcess, stopProcess } from "./state";
 const POWER_OFF_SECONDS = 90;
 const READY_SECONDS = 90;
 
-/** The provider's scripts that a host's own units run. */
+/** The provider's scripts that units of the host run. */
 const UNIT_SCRIPTS = {
   "boot-trial": script("boot-trial"),
   "memory-at-start": script("memory-at-start"),
@@ -27,7 +27,7 @@ const UNIT_SCRIPTS = {
 const directoryOf = (host: LabHost): string => join(stateDirectory, "hosts", host.name);
 const processOf = (host: LabHost): string => `host ${host.name}`;
 
-/** Makes and boots the hosts that are missing, and waits until each one is up. */
+/** Makes and boots the missing hosts, and waits until each one is up. */
 export async function ensureHosts(): Promise<void> {
   const debian = await debianRoot();
   for (const host of HOSTS) await ensureRoot(host, debian);
@@ -39,7 +39,7 @@ export async function ensureHosts(): Promise<void> {
   );
 }
 
-/** With `hard` the host gets no time to stop anything, as when its power fails. */
+/** With `hard` the host cannot stop anything first, as in a power failure. */
 export async function rebootHost(host: LabHost, hard: boolean): Promise<void> {
   const debian = await debianRoot();
   await step(`stopping ${host.name}`, () => stop(host, hard ? 0 : POWER_OFF_SECONDS));
@@ -62,7 +62,7 @@ async function ensureRoot(host: LabHost, debian: string): Promise<void> {
   });
   if (readFileSync(join(directoryOf(host), "version"), "utf8") !== version) {
     say(
-      `  ${host.name} was made by another version of the lab; for a fresh one: npm run lab -- down`,
+      `  ${host.name} was made by another version of the lab; to make it anew: npm run lab -- down`,
     );
   }
 }
@@ -83,7 +83,8 @@ async function makeRoot(host: LabHost, debian: string, root: string): Promise<vo
   write("root/.ssh/authorized_keys", `${operatorKey.publicKey} operator\n`);
   write(
     "etc/systemd/network/10-br0.network",
-    `[Match]\nName=br0\n\n[Network]\nAddress=${host.address}/${host.prefixLength}\nLinkLocalAddressing=no\n`,
+    "[Match]\nName=br0\n\n" +
+      `[Network]\nAddress=${host.address}/${host.prefixLength}\nLinkLocalAddressing=no\n`,
   );
   for (const [name, text] of Object.entries(UNIT_SCRIPTS)) {
     write(`usr/local/lib/pulumi-microvm-lab/${name}`, text);
@@ -95,7 +96,7 @@ async function makeRoot(host: LabHost, debian: string, root: string): Promise<vo
   await run(["rm", join(root, "setup.sh")]);
 }
 
-/** systemd-nspawn's end by force is not its machine's: that ends with its cgroup. */
+/** Killing systemd-nspawn does not end its machine. Killing the machine's cgroup does. */
 async function stop(host: LabHost, politeSeconds: number): Promise<void> {
   await stopProcess(processOf(host), politeSeconds);
   await removeGroup(namespaceOf(host));
@@ -118,16 +119,17 @@ async function boot(host: LabHost, debian: string): Promise<void> {
   await awaitReady(host);
 }
 
-/** Up means: systemd has started everything, nothing has failed, and libvirtd answers. */
+/** Up: systemd has started every unit, none has failed, and libvirtd answers. */
 async function awaitReady(host: LabHost): Promise<void> {
   const ask =
-    'test "$(systemctl is-system-running --wait)" = running || { systemctl --failed --plain; exit 1; }\n' +
+    'test "$(systemctl is-system-running --wait)" = running ||\n' +
+    "{ systemctl --failed --plain; exit 1; }\n" +
     "virsh -c qemu:///system version >/dev/null\n";
   await waitFor(`${host.name} to be up`, READY_SECONDS, async () => {
     if (!isUp(host)) {
       const log = readFileSync(join(directoryOf(host), "console.log"), "utf8");
       throw new Error(
-        `${host.name} ended at boot: ${log.trim().split("\n").slice(-10).join("\n")}`,
+        `${host.name} failed to boot: ${log.trim().split("\n").slice(-10).join("\n")}`,
       );
     }
     const answer = await onHost(host, ask);

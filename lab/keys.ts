@@ -1,7 +1,7 @@
 /**
- * The lab's SSH keys. Each is derived from a public label, so that stacks/lab.yaml can pin host keys
- * before any host exists, with no private key in the repository. Anybody can derive them, so they
- * are worth nothing: what they open exists only in network namespaces of the machine the lab runs on.
+ * The lab's SSH keys. Each is derived from a public label, so stacks/lab.yaml can pin host keys
+ * before any host exists, and the repository contains no private key. Anyone can derive them. They
+ * protect nothing: they open only machines in network namespaces of the lab's own machine.
  */
 import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 
@@ -12,10 +12,10 @@ export interface KeyPair {
   privateKey: string;
 }
 
-/** PKCS #8 of an ed25519 key up to its 32 byte seed (RFC 8410). */
+/** PKCS #8 of an ed25519 key, up to the 32 bytes of its seed (RFC 8410). */
 const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
 
-/** The lab's key of that label, such as `hv1` or `operator`. */
+/** The lab's key for a label such as `hv1` or `operator`. */
 export function labKey(label: string): KeyPair {
   const seed = createHash("sha256").update(`pulumi-microvm lab ${label}`).digest();
   const key = createPrivateKey({
@@ -23,7 +23,7 @@ export function labKey(label: string): KeyPair {
     format: "der",
     type: "pkcs8",
   });
-  // The last 32 bytes of its SubjectPublicKeyInfo are the public key itself.
+  // The last 32 bytes of the SubjectPublicKeyInfo are the public key.
   const raw = createPublicKey(key).export({ format: "der", type: "spki" }).subarray(-32);
   const blob = Buffer.concat([sshString("ssh-ed25519"), sshString(raw)]);
   return {
@@ -32,7 +32,7 @@ export function labKey(label: string): KeyPair {
   };
 }
 
-/** The unencrypted form of openssh-key-v1 (OpenSSH's PROTOCOL.key). */
+/** openssh-key-v1, unencrypted (OpenSSH's PROTOCOL.key). */
 function privateKeyFile(blob: Buffer, raw: Buffer, seed: Buffer, comment: string): string {
   const check = seed.subarray(0, 4);
   const secret = Buffer.concat([

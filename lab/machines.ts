@@ -1,4 +1,4 @@
-/** What systemd-nspawn and the kernel keep of a machine, and how that is cleared away. */
+/** Removes what systemd-nspawn and the kernel keep of a machine that has ended. */
 import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { attempt } from "./command";
@@ -6,7 +6,7 @@ import { waitFor } from "./progress";
 
 const END_SECONDS = 20;
 
-/** Ends by force what is left in the cgroup of that name, and removes it. See lab/host/boot.sh. */
+/** Kills the processes of the cgroup with that name, and removes it. See lab/host/boot.sh. */
 export async function removeGroup(name: string): Promise<void> {
   if (existsSync("/run/systemd/system")) {
     await attempt(["systemctl", "kill", "--signal=KILL", `${name}.scope`]);
@@ -19,7 +19,7 @@ export async function removeGroup(name: string): Promise<void> {
   }
 }
 
-/** Kills what runs in a cgroup and below and removes it; answers why it is not gone yet. */
+/** Kills the processes of a cgroup and below, and removes it. Returns why it still exists. */
 function clear(group: string): string | undefined {
   if (!existsSync(group)) return undefined;
   const causes = readdirSync(group, { withFileTypes: true })
@@ -40,11 +40,11 @@ function end(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // Gone by itself in the meantime.
+    // It has ended in the meantime.
   }
 }
 
-/** What systemd-nspawn leaves in /run of a machine that was ended by force. */
+/** Removes what systemd-nspawn leaves in /run of a machine that was killed. */
 export function forgetMachine(name: string, root: string): void {
   const directory = "/run/systemd/nspawn";
   for (const kind of ["propagate", "unix-export"]) {

@@ -1,6 +1,6 @@
 /**
- * The lab's network: a namespace for the operator, whose bridge `fabric` joins the hosts, and one
- * for each host, whose network card is `eno1`. Nothing of it touches the machine's own network.
+ * The lab's network: a namespace for the operator, whose bridge `fabric` connects the hosts, and a
+ * namespace for each host, whose network card is `eno1`. The machine's own network is not changed.
  */
 import { attempt, run } from "./command";
 import { changeState, loadState } from "./state";
@@ -21,13 +21,13 @@ export const HOSTS: readonly LabHost[] = [
 
 export const namespaceOf = (host: LabHost): string => `pmvlab-${host.name}`;
 
-/** A command as it runs in the operator's namespace. */
+/** The same command in the operator's namespace. */
 export const inOperator = (command: readonly string[]): string[] => [
   ...["ip", "netns", "exec", OPERATOR_NAMESPACE],
   ...command,
 ];
 
-/** Makes what is missing of the network. */
+/** Makes the missing parts of the network. */
 export async function ensureNetwork(): Promise<void> {
   await ensureNamespace(OPERATOR_NAMESPACE);
   if (!(await hasLink(OPERATOR_NAMESPACE, "fabric"))) {
@@ -47,7 +47,7 @@ export async function ensureNetwork(): Promise<void> {
   }
 }
 
-/** A reboot loses the bridge and the guests' ports that a host's system made. */
+/** As a reboot does: the bridge goes, with the guests' ports that the host's system made. */
 export async function forgetHostLinks(host: LabHost): Promise<void> {
   if (await hasLink(namespaceOf(host), "br0")) await inside(namespaceOf(host), "link delete br0");
 }
@@ -65,8 +65,8 @@ async function ensureNamespace(name: string): Promise<void> {
   if (exists && recorded) return;
   if (exists) {
     throw new Error(
-      `the network namespace ${name} exists, and this lab did not make it. Is a lab running with ` +
-        `another PULUMI_MICROVM_LAB_DIR? Else remove it: ip netns delete ${name}`,
+      `the network namespace ${name} exists, and this lab did not make it. Stop the lab with ` +
+        `another PULUMI_MICROVM_LAB_DIR, or remove the namespace: ip netns delete ${name}`,
     );
   }
   changeState((state) => {
@@ -74,7 +74,8 @@ async function ensureNamespace(name: string): Promise<void> {
   });
   await run(["ip", "netns", "add", name]);
   await inside(name, "link set lo up");
-  // Frames between ports of a bridge are not to pass iptables, nor be dropped for their way back.
+  // Frames between ports of a bridge must not go through iptables, nor be dropped by the reverse
+  // path filter.
   const settings = [
     ...["iptables", "ip6tables", "arptables"].map((table) => `net/bridge/bridge-nf-call-${table}`),
     ...["all", "default"].map((link) => `net/ipv4/conf/${link}/rp_filter`),

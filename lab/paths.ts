@@ -1,10 +1,10 @@
-/** Where the lab keeps what. */
+/** The lab's directories. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
-/** The checkout; this file is compiled to bin/lab/. */
+/** The checkout. This file is compiled to bin/lab/. */
 export const checkout = resolve(__dirname, "..", "..");
 export const labSource = join(checkout, "lab");
 
@@ -13,23 +13,23 @@ function base(variable: string, fallback: string): string {
   return value === undefined || value === "" ? join(homedir(), fallback) : value;
 }
 
-/** Kept by `down`, shared by all checkouts. */
+/** Shared by all checkouts. `down` keeps it. */
 export const cacheDirectory = join(base("XDG_CACHE_HOME", ".cache"), "pulumi-microvm");
 
-/** All of the running lab; `down` removes it. */
+/** The running lab. `down` removes it. */
 export const stateDirectory = resolve(
   process.env["PULUMI_MICROVM_LAB_DIR"] ??
     join(base("XDG_STATE_HOME", ".local/state"), "pulumi-microvm", "lab"),
 );
 
-/** A short hash of texts, in their order. */
+/** A short hash of texts in their order. */
 export function hashOf(...texts: string[]): string {
   const hash = createHash("sha256");
   for (const text of texts) hash.update(`${text.length}:${text}`);
   return hash.digest("hex").slice(0, 16);
 }
 
-/** A hash over the names and contents of the files below a directory. */
+/** A hash of the names and contents of all files below a directory. */
 export function hashOfFiles(directory: string): string {
   const names = readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -40,7 +40,7 @@ export function hashOfFiles(directory: string): string {
   );
 }
 
-/** A directory made by `make` in a temporary place, once; a half-made one never gets the name. */
+/** Makes a directory once. `make` works in another place, so an unfinished one never counts. */
 export async function madeOnce(
   path: string,
   make: (partial: string) => Promise<void>,

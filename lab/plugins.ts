@@ -1,5 +1,5 @@
 /**
- * The provider plugins that the program's packages need: the official ones where they can be
+ * The provider plugins of the packages that the program uses: the official ones where they can be
  * downloaded, else the stand-ins of lab/plugins.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ type Plugin = (typeof PLUGINS)[number];
 
 const DOWNLOAD_SECONDS = 90;
 const A_DAY_MS = 24 * 3600 * 1000;
-/** In a cached plugin's directory: it could not be downloaded. */
+/** A file in a cached plugin's directory: the download failed. */
 const ABSENT = "not-downloaded";
 
 export async function ensurePlugins(): Promise<void> {
@@ -39,13 +39,13 @@ async function ensurePlugin(plugin: Plugin): Promise<void> {
   });
 }
 
-/** A failed download is tried again on another day. */
+/** A failed download is retried after a day. */
 function isOld(mark: string): boolean {
   const status = statSync(mark, { throwIfNoEntry: false });
   return status !== undefined && Date.now() - status.mtimeMs > A_DAY_MS;
 }
 
-/** Into a Pulumi home of its own, so that nothing half-made gets into the lab's. */
+/** Into a separate Pulumi home: an unfinished download never gets into the lab's. */
 async function download(plugin: Plugin, directory: string, partial: string): Promise<void> {
   const home = `${partial}-home`;
   const answer = await attempt(
@@ -56,7 +56,7 @@ async function download(plugin: Plugin, directory: string, partial: string): Pro
   if (answer.code === 0 && existsSync(downloaded)) {
     cpSync(downloaded, partial, { recursive: true });
   } else {
-    say(`  it can't be downloaded here: the lab uses its stand-in, lab/plugins/${plugin.name}`);
+    say(`  the download failed: using the lab's stand-in, lab/plugins/${plugin.name}`);
     mkdirSync(partial, { recursive: true });
     writeFileSync(join(partial, ABSENT), answer.stderr);
   }

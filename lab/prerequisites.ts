@@ -1,4 +1,4 @@
-/** What the machine itself has to bring, and the system packages. */
+/** Requirements on the machine, and the system packages. */
 import { arch, platform } from "node:os";
 import { attempt, failure, isOnPath, run } from "./command";
 import { engineIsPossible } from "./engine";
@@ -11,17 +11,17 @@ const PACKAGES = [
 
 const APT = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3", "-q"];
 
-/** Everything that is missing and that the lab can't bring itself, at once. */
+/** Reports all requirements at once that the machine does not meet and the lab cannot install. */
 export async function requireMachine(): Promise<void> {
   const faults: string[] = [];
-  if (platform() !== "linux") faults.push("the lab needs Linux: a virtual machine will do");
+  if (platform() !== "linux") faults.push("the lab needs Linux: use a virtual machine");
   if (arch() !== "x64") faults.push(`the lab needs an x86_64 machine; this one is ${arch()}`);
   if (process.getuid?.() !== 0) faults.push("the lab needs root: run it with sudo");
   if (!isOnPath("apt-get")) faults.push("the lab needs Debian or Ubuntu: there is no apt-get");
   if (!(await engineIsPossible())) {
     faults.push(
-      "there is no pulumi on PATH, its installer can't be reached, and there is no Go to build it " +
-        "with: install either, https://www.pulumi.com/docs/install/ or https://go.dev/doc/install",
+      "there is no pulumi on PATH, its installer is unreachable, and there is no Go to build it: " +
+        "install one of them, https://www.pulumi.com/docs/install/ or https://go.dev/doc/install",
     );
   }
   if (faults.length > 0) {
@@ -29,7 +29,7 @@ export async function requireMachine(): Promise<void> {
   }
 }
 
-/** Installs the system packages that are missing, by their names. */
+/** Installs the missing system packages. */
 export async function ensureSystemPackages(): Promise<void> {
   const missing = await missingPackages();
   if (missing.length === 0) return;
@@ -38,7 +38,7 @@ export async function ensureSystemPackages(): Promise<void> {
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     const install = [...APT, "install", "-y", "--no-install-recommends", ...missing];
     if ((await attempt(install, { env })).code === 0) return;
-    // A fresh machine has no package lists yet, an old one has old ones.
+    // A fresh machine has no package lists, and another one may have stale lists.
     await run([...APT, "update"], { env });
     await run(install, { env });
   });
@@ -47,7 +47,7 @@ export async function ensureSystemPackages(): Promise<void> {
 async function missingPackages(): Promise<string[]> {
   const query = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n", ...PACKAGES];
   const result = await attempt(query);
-  // 1: some of them are unknown to dpkg.
+  // 1: dpkg does not know some of them.
   if (result.code > 1) throw new Error(failure(query, result));
   const installed = new Set(result.stdout.split("\n"));
   return PACKAGES.filter((name) => !installed.has(`installed ${name}`));

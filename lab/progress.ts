@@ -1,4 +1,4 @@
-/** What takes a while says so: a line at its start and at its end, and its seconds in between. */
+/** Progress of what takes long: a line at the start and at the end, and the seconds in between. */
 import { setTimeout as pause } from "node:timers/promises";
 
 const STILL_SECONDS = 15;
@@ -7,7 +7,7 @@ export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** Runs a step with its elapsed time on standard error. */
+/** Runs a step, with its elapsed time on standard error. */
 export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
   const start = Date.now();
   const seconds = (): number => Math.round((Date.now() - start) / 1000);
@@ -31,7 +31,7 @@ export async function step<T>(title: string, action: () => Promise<T>): Promise<
   }
 }
 
-/** Asks until the answer is undefined, which means yes; any other answer is why it was no. */
+/** Asks until the answer is undefined: done. Any other answer says what is still missing. */
 export async function waitFor(
   what: string,
   timeoutSeconds: number,
@@ -42,7 +42,7 @@ export async function waitFor(
     const cause = await ask();
     if (cause === undefined) return;
     if (Date.now() > deadline) {
-      throw new Error(`${what}: not within ${timeoutSeconds} s: ${cause}`);
+      throw new Error(`timed out after ${timeoutSeconds} s waiting for ${what}: ${cause}`);
     }
     await pause(200);
   }

@@ -1,4 +1,4 @@
-/** OpenSSH as the lab uses it: pinned host keys, the lab's agent, nothing of the user's own. */
+/** OpenSSH for the lab: pinned host keys, the lab's own agent, no settings or keys of the user. */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,13 +13,13 @@ import { recordProcess, runningProcess, stopProcess } from "./state";
 export const agentSocket = join(stateDirectory, "agent.sock");
 export const sshConfigFile = join(stateDirectory, "ssh_config");
 const knownHosts = join(stateDirectory, "known_hosts");
-/** A guest's own file: several commands write and read at the same time. */
+/** One file per guest: commands that run at once write and read them. */
 const guestKnownHosts = (name: string): string => join(stateDirectory, `known_hosts.${name}`);
 
 export const operatorKey = labKey("operator");
 export const hostKey = (host: LabHost): string => labKey(host.name).publicKey;
 
-/** Starts the agent that holds the operator's key, unless it runs. */
+/** Starts the agent with the operator's key, unless it is running. */
 export async function ensureAgent(): Promise<void> {
   if (runningProcess("ssh-agent") !== undefined && existsSync(agentSocket)) return;
   await stopProcess("ssh-agent", 5);
@@ -38,7 +38,7 @@ export async function ensureAgent(): Promise<void> {
   });
 }
 
-/** Written anew each time: it holds nothing that is not derived. */
+/** Written each time: everything in it is derived. */
 export function writeSshConfig(): void {
   const pins = HOSTS.map((host) => `${host.name} ${hostKey(host)}\n`).join("");
   writeFileSync(knownHosts, pins);
@@ -62,7 +62,7 @@ export function writeSshConfig(): void {
   writeFileSync(sshConfigFile, names.join("") + everywhere.join("\n"));
 }
 
-/** An ssh command to a host, or with more options to a guest, from the operator's namespace. */
+/** An ssh command from the operator's namespace to a host, or with more options to a guest. */
 export const sshCommand = (...words: string[]): string[] =>
   inOperator(["ssh", "-F", sshConfigFile, ...words]);
 
@@ -73,7 +73,7 @@ export function onHost(host: LabHost, script: string, timeoutSeconds = 60): Prom
 export interface Guest {
   name: string;
   host: LabHost;
-  /** As systemd has it: active, inactive, activating, failed. */
+  /** Of its unit in systemd: active, inactive, activating, failed. */
   unit: string;
   address: string;
   hostKey: string;
@@ -81,7 +81,7 @@ export interface Guest {
 
 const machine = z.object({ network: z.object({ ip: z.string() }) });
 
-/** The VMs of a host, from its own files: the lab need not know who made them. */
+/** The VMs of a host, read from the host's files, whoever made them. */
 export async function guestsOf(host: LabHost): Promise<Guest[]> {
   const script = readFileSync(join(labSource, "host", "guests.sh"), "utf8");
   const list = await run(sshCommand(host.name, "sh", "-s"), { input: script, timeoutSeconds: 30 });
@@ -96,7 +96,7 @@ export async function guestsOf(host: LabHost): Promise<Guest[]> {
     });
 }
 
-/** The words that reach a host or a guest of that name by ssh, with `more` ssh options. */
+/** The arguments of ssh that reach a host or a guest by its name. */
 export async function sshTarget(name: string): Promise<string[]> {
   if (HOSTS.some((host) => host.name === name)) return [name];
   const asked = await Promise.allSettled(HOSTS.map(guestsOf));

@@ -1,6 +1,6 @@
 /**
- * What the lab has made on this machine, by ids that nothing else can have, so that `down` removes
- * that and only that, also after a crash: an id is recorded before, or at once after, it is made.
+ * What the lab has made on this machine, by unique ids. `down` removes exactly that, also after a
+ * crash: each id is recorded before the thing is made, or immediately after.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,13 +8,13 @@ import { z } from "zod";
 import { stateDirectory } from "./paths";
 import { waitFor } from "./progress";
 
-/** A process: its number is used again some day, its number and start time are not. */
+/** A process. Its number can be reused; its number and start time together cannot. */
 const processId = z.object({ pid: z.number(), startTime: z.string() });
 export type ProcessId = z.infer<typeof processId>;
 
 const stateSchema = z.object({
   version: z.literal(1),
-  /** Of the kernel that all of this belongs to; after a reboot of the machine it is gone. */
+  /** Of the running kernel: after a reboot of the machine nothing in this state exists. */
   bootId: z.string(),
   processes: z.record(z.string(), processId),
   namespaces: z.array(z.string()),
@@ -45,7 +45,7 @@ export function changeState(change: (state: State) => void): void {
   renameSync(`${file}.new`, file);
 }
 
-/** Records a process that was just started, under a name of the lab's. */
+/** Records a process that was just started, under a name that the lab chose. */
 export function recordProcess(name: string, pid: number | undefined): void {
   const startTime = pid === undefined ? undefined : startTimeOf(pid);
   if (pid === undefined || startTime === undefined) throw new Error(`${name} did not start`);
@@ -54,18 +54,18 @@ export function recordProcess(name: string, pid: number | undefined): void {
   });
 }
 
-/** The recorded process of that name, if it still runs. */
+/** The recorded process of that name, if it is still running. */
 export function runningProcess(name: string): ProcessId | undefined {
   const recorded = loadState().processes[name];
   return recorded !== undefined && isRunning(recorded) ? recorded : undefined;
 }
 
-/** Ends a recorded process: politely, and after the time given by force. */
+/** Stops a recorded process: with SIGTERM, and after `politeSeconds` with SIGKILL. */
 export async function stopProcess(name: string, politeSeconds: number): Promise<void> {
   const recorded = runningProcess(name);
   if (recorded === undefined) return;
   const gone = (): Promise<string | undefined> =>
-    Promise.resolve(isRunning(recorded) ? `process ${recorded.pid} still runs` : undefined);
+    Promise.resolve(isRunning(recorded) ? `process ${recorded.pid} is still running` : undefined);
   if (politeSeconds > 0) {
     process.kill(recorded.pid, "SIGTERM");
     await waitFor(`${name} to stop`, politeSeconds, gone).catch(() => undefined);
@@ -78,7 +78,7 @@ function isRunning({ pid, startTime }: ProcessId): boolean {
   return startTimeOf(pid) === startTime;
 }
 
-/** Field 22 of /proc/PID/stat; undefined for a process that is gone or only waits to be reaped. */
+/** Field 22 of /proc/PID/stat. Undefined for a process that has ended, also if it is a zombie. */
 function startTimeOf(pid: number): string | undefined {
   let text: string;
   try {
@@ -86,7 +86,7 @@ function startTimeOf(pid: number): string | undefined {
   } catch {
     return undefined;
   }
-  // The second field, the command's name, may hold spaces and parentheses.
+  // The second field, the command's name, may contain spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return fields[0] === "Z" ? undefined : fields[19];
 }

@@ -1,4 +1,4 @@
-/** What runs: hosts, and the VMs on them. */
+/** What runs: the hosts, and the VMs on them. */
 import { HOSTS } from "./network";
 import { isUp } from "./hosts";
 import { guestsOf } from "./ssh";
@@ -13,14 +13,19 @@ export async function statusText(): Promise<string> {
       return [head, ...guests.map((guest) => [`  ${guest.name}`, "VM", guest.address, guest.unit])];
     }),
   );
+  return columns(rows.flat());
+}
+
+/** Lines whose cells start at the same columns, however long a name is. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, cell.length);
+    });
+  }
   return rows
-    .flat()
-    .map((row) =>
-      row
-        .map((cell) => cell.padEnd(14))
-        .join("")
-        .trimEnd(),
-    )
-    .join("\n")
-    .concat("\n");
+    .map((row) => row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  "))
+    .map((line) => `${line.trimEnd()}\n`)
+    .join("");
 }

@@ -1,4 +1,4 @@
-/** `lab/run verify`: what CI checks without running anything of the product. */
+/** `lab/run verify`: the checks that do not run the product. */
 import { closeSync, openSync, readSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { attempt, handOver, isOnPath } from "./command";
@@ -7,7 +7,7 @@ import { say } from "./progress";
 
 const SKIPPED = new Set(["node_modules", "bin", ".git", ".site", "coverage"]);
 
-/** Runs all checks, also after one has failed. */
+/** Runs all checks, also after one failed. */
 export async function verify(): Promise<number> {
   const files = filesBelow("");
   const shell = files.filter(isShellScript);
@@ -23,7 +23,7 @@ export async function verify(): Promise<number> {
   for (const check of checks) {
     const [program] = check;
     if (program === "nix-instantiate" && !isOnPath(program)) {
-      say("verify: there is no nix here: *.nix files are not checked");
+      say("verify: nix is not installed: skipping *.nix files");
     } else if (!isOnPath(program)) {
       say(`verify: ${program} is not installed: apt-get install ${program}`);
       failed.push(program);
@@ -35,7 +35,7 @@ export async function verify(): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
-/** nix prints what it has parsed: only what it says on failure is of use. */
+/** nix-instantiate prints what it parsed. Only its errors are of use. */
 async function passes(check: [string, ...string[]]): Promise<boolean> {
   if (check[0] !== "nix-instantiate") return (await handOver(check, { cwd: checkout })) === 0;
   const result = await attempt(check, { cwd: checkout });
@@ -43,7 +43,7 @@ async function passes(check: [string, ...string[]]): Promise<boolean> {
   return result.code === 0;
 }
 
-/** By its name, or by what the kernel runs it with. */
+/** By its name, or by its first line. */
 function isShellScript(file: string): boolean {
   if (file.endsWith(".sh")) return true;
   const start = Buffer.alloc(32);

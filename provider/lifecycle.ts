@@ -3,8 +3,9 @@ import { z } from "zod";
 import { changesBetween, isIgnored } from "./diff";
 import type { Changes } from "./diff";
 import { PartialFailure, ProviderError, messageOf } from "./errors";
+import { RecordedInputs } from "./recordedInputs";
 import type { Context, HostBound, InputFault, Resource } from "./resource";
-import { UNKNOWN, containsUnknown, equal, markLike, reveal, toMap, toValue } from "./wire";
+import { Secret, UNKNOWN, containsUnknown, equal, markLike, reveal, toMap, toValue } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
 
 /** Something is there, but not as it should be: becomes ErrorResourceInitFailed. */
@@ -37,6 +38,8 @@ export interface BoundResource {
   description: string;
   inputs: z.ZodObject;
   outputs: z.ZodObject;
+  /** Outputs that are always secret. */
+  secretOutputs: readonly string[];
   timeoutSeconds: number;
   check(news: ValueMap, olds: ValueMap | undefined): Checked;
   diff(state: ValueMap, oldInputs: ValueMap, news: ValueMap, ignored: string[]): Changes;
@@ -57,32 +60,37 @@ export function bind<I extends HostBound, S extends object>(
   resource: Resource<I, S>,
 ): BoundResource {
   const parse = (map: ValueMap): I => resource.inputs.parse(reveal(map));
-  /** Inputs of an earlier run, which may be of an older schema. */
-  const parseEarlier = (map: ValueMap): I | undefined => {
-    const parsed = resource.inputs.safeParse(reveal(map));
-    return parsed.success ? parsed.data : undefined;
-  };
+  const recorded = new RecordedInputs(resource.type, resource.inputs);
+  const outputNames = Object.keys(resource.outputs.shape);
   const parseState = (map: ValueMap): S | undefined => {
-    const parsed = resource.outputs.safeParse(known(reveal(map)));
-    return parsed.success ? parsed.data : undefined;
+    const state = reveal(pick(map, outputNames));
+    const parsed = resource.outputs.safeParse(state);
+    if (parsed.success) return parsed.data;
+    // An interrupted run may have recorded unknown values.
+    return resource.outputs.safeParse(known(state)).data;
+  };
+  const secretOutputs = resource.secretOutputs ?? [];
+  const markSecrets = (state: ValueMap): ValueMap => {
+    const secrets = Object.entries(pick(state, secretOutputs)).map(
+      ([key, value]): [string, Value] => [key, value instanceof Secret ? value : new Secret(value)],
+    );
+    return { ...state, ...Object.fromEntries(secrets) };
   };
   /** Outputs are the inputs overlaid by what is observed; secrets stay secret. */
   const outputs = (inputs: ValueMap, state: object): ValueMap => {
-    const merged: ValueMap = { ...inputs, ...toMap(state) };
-    return Object.fromEntries(
-      Object.entries(merged).map(([key, value]) => [key, markLike(value, inputs[key])]),
-    );
+    const merged: ValueMap = { ...inputs };
+    for (const [key, value] of Object.entries(toMap(state))) {
+      merged[key] = markLike(value, inputs[key]);
+    }
+    return markSecrets(merged);
   };
   const idOf = (inputs: ValueMap): string => resource.id(parse(inputs));
 
   /** The outputs after an update that would change something; only a preview asks. */
   const predicted = (news: ValueMap, state: S | undefined): ValueMap => {
     if (!containsUnknown(news)) return outputs(news, resource.predict(parse(news), state));
-    const observed = Object.keys(resource.outputs.shape).map((key): [string, Value] => [
-      key,
-      UNKNOWN,
-    ]);
-    return { ...Object.fromEntries(observed), ...(state && toMap(state)), ...news };
+    const unknown = Object.fromEntries(outputNames.map((key) => [key, UNKNOWN]));
+    return markSecrets({ ...unknown, ...(state && toMap(state)), ...news });
   };
 
   const apply = async (
@@ -138,6 +146,7 @@ export function bind<I extends HostBound, S extends object>(
     description: resource.description,
     inputs: resource.inputs,
     outputs: resource.outputs,
+    secretOutputs,
     timeoutSeconds: resource.timeoutSeconds,
 
     check(news, olds) {
@@ -147,14 +156,18 @@ export function bind<I extends HostBound, S extends object>(
         ...immutableFaults(resource.immutable, checked.inputs, olds),
       ];
       if (faults.length === 0 && !containsUnknown(checked.inputs)) {
-        const before = olds === undefined ? undefined : parseEarlier(olds);
+        const before = olds === undefined ? undefined : recorded.parseIfValid(olds);
         faults.push(...(resource.check?.(parse(checked.inputs), before) ?? []));
       }
       return { inputs: checked.inputs, faults };
     },
 
     diff(state, oldInputs, news, ignored) {
-      const changes = changesBetween(oldInputs, news, true);
+      let changes = changesBetween(oldInputs, news, true);
+      if (changes.size > 0) {
+        const names = [...Object.keys(oldInputs), ...Object.keys(news)];
+        changes = changesBetween(pick(recorded.upgrade(oldInputs), names), news, true);
+      }
       const observed = pick(state, resource.mirrored);
       const wanted = pick(news, resource.mirrored);
       for (const [path, change] of changesBetween(observed, wanted, false)) {
@@ -181,37 +194,33 @@ export function bind<I extends HostBound, S extends object>(
 
     async read(context, id, inputs, state) {
       if (Object.keys(inputs).length === 0) return imported(context, id);
-      if (inMaintenance(context, inputs)) return { id, inputs, properties: state };
+      const unchanged = markSecrets(state);
+      if (inMaintenance(context, inputs)) return { id, inputs, properties: unchanged };
       try {
-        const observed = await resource.observe(context, parse(inputs), parseState(state));
+        const wanted = recorded.parse(context.urn, inputs);
+        const observed = await resource.observe(context, wanted, parseState(state));
         if (observed === undefined) return undefined;
         return { id, inputs, properties: outputs(inputs, observed) };
       } catch (error) {
         // What can't be read is not gone: the recorded state stays, and the engine warns.
         const reason = error instanceof Error ? error.message : String(error);
-        throw new InitFailed(id, state, inputs, [reason]);
+        throw new InitFailed(id, unchanged, inputs, [reason]);
       }
     },
 
     async update(context, before, news, preview) {
-      if (inMaintenance(context, news)) return before.state;
-      const earlier = parseEarlier(before.inputs);
-      return apply(
-        context,
-        news,
-        parseState(before.state),
-        preview,
-        earlier,
-        (inputs, observed) => {
-          const line = resource.explain?.(inputs, observed, earlier);
-          if (line !== undefined) context.log.info(context.urn, line);
-        },
-      );
+      if (inMaintenance(context, news)) return markSecrets(before.state);
+      const state = parseState(before.state);
+      const earlier = recorded.parseIfValid(before.inputs);
+      return apply(context, news, state, preview, earlier, (inputs, observed) => {
+        const line = resource.explain?.(inputs, observed, earlier);
+        if (line !== undefined) context.log.info(context.urn, line);
+      });
     },
 
     async remove(context, inputs, state) {
       refuseInMaintenance(context, inputs, "removed");
-      await resource.remove(context, parse(inputs), parseState(state));
+      await resource.remove(context, recorded.parse(context.urn, inputs), parseState(state));
     },
   };
 }

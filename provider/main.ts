@@ -1,11 +1,12 @@
 /** Entry of the plugin: serves on a free port of loopback, prints it, and ends when the engine does. */
+import "../compileCache";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
-import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import { z } from "zod";
 import { engineLog, silentLog } from "./log";
+import { SERVICE } from "./messages";
 import { Provider } from "./server";
 
 const WATCH_INTERVAL_MS = 1_000;
@@ -22,7 +23,7 @@ function main(): void {
     // Statistics of every call that nobody can ask for.
     "grpc.enable_channelz": 0,
   });
-  server.addService(ResourceProviderService, provider.service());
+  server.addService(SERVICE, provider.service());
   server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
     if (error) {
       process.stderr.write(`pulumi-resource-microvm: ${error.message}\n`);

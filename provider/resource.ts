@@ -37,6 +37,8 @@ export interface Resource<I extends HostBound, S extends object> {
   inputs: z.ZodObject & z.ZodType<I>;
   /** What is observed: verdicts and identities, never measurements. */
   outputs: z.ZodObject & z.ZodType<S>;
+  /** Outputs that are always secret: Pulumi encrypts them in the state and hides them in diffs. */
+  secretOutputs?: readonly (keyof S & string)[];
   /** Limit of the own work of create, update and delete where customTimeouts say nothing. */
   timeoutSeconds: number;
   id(inputs: I): string;

@@ -1,6 +1,7 @@
 /** The package schema that GetSchema answers, made from the resources' own zod schemas. */
 import { z } from "zod";
 import { configSchema } from "./hosts/transport/config";
+import type { BoundResource } from "./lifecycle";
 import { PACKAGE, RESOURCES } from "./resources";
 
 const property = z.looseObject({
@@ -66,25 +67,36 @@ function describe(schema: z.ZodObject, io: "input" | "output"): Described {
   return { properties: Object.fromEntries(entries), required: json.required };
 }
 
+export function resourceSchema(resource: BoundResource): Loose {
+  const inputs = describe(resource.inputs, "input");
+  const outputs = describe(resource.inputs.extend(resource.outputs.shape), "output");
+  const secrets = resource.secretOutputs.map((name): [string, Loose] => [
+    name,
+    secret(outputs.properties[name]),
+  ]);
+  return {
+    description: resource.description,
+    inputProperties: inputs.properties,
+    requiredInputs: inputs.required,
+    properties: { ...outputs.properties, ...Object.fromEntries(secrets) },
+    required: outputs.required,
+  };
+}
+
+/** Of a secret property. */
+function secret(property: unknown): Loose {
+  return { ...z.looseObject({}).parse(property), secret: true };
+}
+
 /** The schema as JSON, for `pulumi package get-schema` and SDK generators. */
 export function packageSchema(version: string): string {
   const config = describe(configSchema, "input");
-  const secret = { ...z.looseObject({}).parse(config.properties["privateKey"]), secret: true };
-  const provider = { ...config.properties, privateKey: secret };
-  const resources = [...RESOURCES].map(([token, resource]): [string, Loose] => {
-    const inputs = describe(resource.inputs, "input");
-    const outputs = describe(resource.inputs.extend(resource.outputs.shape), "output");
-    return [
-      token,
-      {
-        description: resource.description,
-        inputProperties: inputs.properties,
-        requiredInputs: inputs.required,
-        properties: outputs.properties,
-        required: outputs.required,
-      },
-    ];
-  });
+  const privateKey = secret(config.properties["privateKey"]);
+  const provider = { ...config.properties, privateKey };
+  const resources = [...RESOURCES].map(([token, resource]): [string, Loose] => [
+    token,
+    resourceSchema(resource),
+  ]);
   return JSON.stringify({
     name: PACKAGE,
     version,

@@ -15,10 +15,11 @@ import { sweepPrivateDirectories } from "./hosts/nix/privateDirectory";
 import { InitFailed } from "./lifecycle";
 import type { BoundResource, Checked } from "./lifecycle";
 import type { Log } from "./log";
+import * as messages from "./messages";
 import type { Context } from "./resource";
 import { RESOURCES } from "./resources";
 import { packageSchema } from "./schema";
-import { decode, encode } from "./wire";
+import type { ValueMap } from "./wire";
 
 type Handler<Request, Response> = (request: Request) => Response | Promise<Response>;
 
@@ -59,15 +60,15 @@ export class Provider {
         response.setSchema(packageSchema(this.version));
         return response;
       }),
-      checkConfig: unary<pb.CheckRequest, pb.CheckResponse>((request) =>
-        checkResponse(checkConfig(decode(request.getNews()), oldsOf(request))),
+      checkConfig: unary<messages.CheckRequest, Buffer>((request) =>
+        checkResponse(checkConfig(newsOf(request), oldsOf(request))),
       ),
-      diffConfig: unary<pb.DiffRequest, pb.DiffResponse>((request) =>
-        diffResponse(diffConfig(oldInputsOf(request), decode(request.getNews()))),
+      diffConfig: unary<messages.DiffRequest, pb.DiffResponse>((request) =>
+        diffResponse(diffConfig(oldInputsOf(request), newsOf(request))),
       ),
-      configure: unary<pb.ConfigureRequest, pb.ConfigureResponse>((request) => {
+      configure: unary<messages.ConfigureRequest, pb.ConfigureResponse>((request) => {
         sweepPrivateDirectories();
-        this.pool = new HostPool(parseConfig(decode(request.getArgs())));
+        this.pool = new HostPool(parseConfig(request.properties("args") ?? {}));
         const response = new pb.ConfigureResponse();
         response.setAcceptsecrets(true);
         response.setSupportspreview(true);
@@ -75,25 +76,23 @@ export class Provider {
         response.setAcceptresources(false);
         return response;
       }),
-      check: unary<pb.CheckRequest, pb.CheckResponse>((request) =>
-        checkResponse(
-          resourceOf(request.getUrn()).check(decode(request.getNews()), oldsOf(request)),
-        ),
+      check: unary<messages.CheckRequest, Buffer>((request) =>
+        checkResponse(resourceOf(request.message.getUrn()).check(newsOf(request), oldsOf(request))),
       ),
-      diff: unary<pb.DiffRequest, pb.DiffResponse>((request) =>
+      diff: unary<messages.DiffRequest, pb.DiffResponse>((request) =>
         diffResponse(
-          resourceOf(request.getUrn()).diff(
-            decode(request.getOlds()),
+          resourceOf(request.message.getUrn()).diff(
+            request.properties("olds") ?? {},
             oldInputsOf(request),
-            decode(request.getNews()),
-            request.getIgnorechangesList(),
+            newsOf(request),
+            request.message.getIgnorechangesList(),
           ),
         ),
       ),
-      create: unary<pb.CreateRequest, pb.CreateResponse>((request) => this.create(request)),
-      read: unary<pb.ReadRequest, pb.ReadResponse>((request) => this.read(request)),
-      update: unary<pb.UpdateRequest, pb.UpdateResponse>((request) => this.update(request)),
-      delete: unary<pb.DeleteRequest, Empty>((request) => this.remove(request)),
+      create: unary<messages.CreateRequest, Buffer>((request) => this.create(request)),
+      read: unary<messages.ReadRequest, Buffer>((request) => this.read(request)),
+      update: unary<messages.UpdateRequest, Buffer>((request) => this.update(request)),
+      delete: unary<messages.DeleteRequest, Empty>((request) => this.remove(request)),
       cancel: unary<Empty, Empty>(() => {
         this.cancelled.abort();
         return new Empty();
@@ -108,53 +107,48 @@ export class Provider {
     this.pool?.close();
   }
 
-  private async create(request: pb.CreateRequest): Promise<pb.CreateResponse> {
-    const resource = resourceOf(request.getUrn());
-    const preview = request.getPreview();
-    const context = this.context(request, resource, preview);
-    const made = await resource.create(context, decode(request.getProperties()), preview);
+  private async create({ message, properties }: messages.CreateRequest): Promise<Buffer> {
+    const resource = resourceOf(message.getUrn());
+    const context = this.context(message, resource, message.getPreview());
+    const news = properties("properties") ?? {};
+    const made = await resource.create(context, news, message.getPreview());
     const response = new pb.CreateResponse();
     response.setId(made.id);
-    response.setProperties(encode(made.properties));
-    return response;
+    return messages.createResponse(response, made.properties);
   }
 
-  private async read(request: pb.ReadRequest): Promise<pb.ReadResponse> {
-    const inputs = decode(request.getInputs());
-    const resource = resourceOf(request.getUrn());
-    const context = this.context(request, resource, true);
-    const state = decode(request.getProperties());
-    const found = await resource.read(context, request.getId(), inputs, state);
+  private async read({ message, properties }: messages.ReadRequest): Promise<Buffer> {
+    const resource = resourceOf(message.getUrn());
+    const context = this.context(message, resource, true);
+    const inputs = properties("inputs") ?? {};
+    const state = properties("properties") ?? {};
+    const found = await resource.read(context, message.getId(), inputs, state);
     const response = new pb.ReadResponse();
-    if (found === undefined) return response;
+    if (found === undefined) return messages.readResponse(response);
     response.setId(found.id);
-    response.setProperties(encode(found.properties));
-    response.setInputs(encode(found.inputs));
-    return response;
+    return messages.readResponse(response, found);
   }
 
-  private async update(request: pb.UpdateRequest): Promise<pb.UpdateResponse> {
-    const resource = resourceOf(request.getUrn());
-    const context = this.context(request, resource, request.getPreview());
-    const before = { state: decode(request.getOlds()), inputs: oldInputsOf(request) };
-    const news = decode(request.getNews());
-    const response = new pb.UpdateResponse();
+  private async update(request: messages.UpdateRequest): Promise<Buffer> {
+    const { message } = request;
+    const resource = resourceOf(message.getUrn());
+    const context = this.context(message, resource, message.getPreview());
+    const before = { state: request.properties("olds") ?? {}, inputs: oldInputsOf(request) };
     try {
-      const properties = await resource.update(context, before, news, request.getPreview());
-      response.setProperties(encode(properties));
-      return response;
+      return messages.updateResponse(
+        await resource.update(context, before, newsOf(request), message.getPreview()),
+      );
     } catch (error) {
       if (!(error instanceof InitFailed)) throw error;
-      throw new InitFailed(request.getId(), error.properties, error.inputs, error.reasons);
+      throw new InitFailed(message.getId(), error.properties, error.inputs, error.reasons);
     }
   }
 
-  private async remove(request: pb.DeleteRequest): Promise<Empty> {
-    const resource = resourceOf(request.getUrn());
-    const context = this.context(request, resource, false);
-    const state = decode(request.getProperties());
-    const inputs = decode(request.getOldInputs());
-    await resource.remove(context, inputs, state);
+  private async remove({ message, properties }: messages.DeleteRequest): Promise<Empty> {
+    const resource = resourceOf(message.getUrn());
+    const context = this.context(message, resource, false);
+    const state = properties("properties") ?? {};
+    await resource.remove(context, properties("oldInputs") ?? {}, state);
     return new Empty();
   }
 
@@ -186,25 +180,31 @@ function resourceOf(urn: string): BoundResource {
   return resource;
 }
 
-function oldsOf(request: pb.CheckRequest): ReturnType<typeof decode> | undefined {
-  const olds = request.getOlds();
-  return olds === undefined || olds.getFieldsMap().getLength() === 0 ? undefined : decode(olds);
+type WithNews = messages.CheckRequest | messages.DiffRequest | messages.UpdateRequest;
+
+function newsOf(request: WithNews): ValueMap {
+  return request.properties("news") ?? {};
 }
 
-function oldInputsOf(request: pb.DiffRequest | pb.UpdateRequest): ReturnType<typeof decode> {
-  return decode(request.getOldInputs() ?? request.getOlds());
+/** The inputs of the last update; undefined for a resource that is new. */
+function oldsOf(request: messages.CheckRequest): ValueMap | undefined {
+  const olds = request.properties("olds");
+  return olds === undefined || Object.keys(olds).length === 0 ? undefined : olds;
 }
 
-function checkResponse(checked: Checked): pb.CheckResponse {
+function oldInputsOf(request: messages.DiffRequest | messages.UpdateRequest): ValueMap {
+  return request.properties("oldInputs") ?? request.properties("olds") ?? {};
+}
+
+function checkResponse(checked: Checked): Buffer {
   const response = new pb.CheckResponse();
-  response.setInputs(encode(checked.inputs));
   for (const { property, reason } of checked.faults) {
     const failure = new pb.CheckFailure();
     failure.setProperty(property);
     failure.setReason(reason);
     response.addFailures(failure);
   }
-  return response;
+  return messages.checkResponse(response, checked.inputs);
 }
 
 const KINDS: Record<ChangeKind, pb.PropertyDiff.Kind> = {
@@ -257,11 +257,10 @@ function statusOf(error: unknown): grpc.ServiceError {
 function addInitFailed(metadata: grpc.Metadata, code: number, error: InitFailed): void {
   const detail = new ErrorResourceInitFailed();
   detail.setId(error.id);
-  detail.setProperties(encode(error.properties));
-  detail.setInputs(encode(error.inputs));
   detail.setReasonsList(error.reasons);
   const any = new Any();
-  any.pack(detail.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
+  const bytes = messages.initFailed(detail, error.properties, error.inputs);
+  any.pack(bytes, "pulumirpc.ErrorResourceInitFailed");
   const status = new Status();
   status.setCode(code);
   status.setMessage(error.message);

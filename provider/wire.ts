@@ -1,10 +1,7 @@
 /**
- * Protobuf Struct <-> typed values: the only file that knows how Pulumi marks secrets and unknowns.
+ * Typed property values: the only file that knows how Pulumi marks secrets and unknowns.
  * Source of the markers: pulumi/pulumi sdk/go/common/resource/{sig,plugin/rpc}.go.
  */
-import { Struct } from "google-protobuf/google/protobuf/struct_pb";
-import type { JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb";
-
 const SIGNATURE_KEY = "4dabf18193072939515e22adb298388d";
 const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
 const OUTPUT_SIGNATURE = "d0e6a833031e9bbcd3f4e8bde6ca49a4";
@@ -17,7 +14,7 @@ const UNKNOWN_STRINGS = new Set([
   "e48ece36-62e2-4504-bad9-02848725956a", // archive
   "dd056dcd-154b-4c76-9bd3-c8f88648b5ff", // object
 ]);
-const UNKNOWN_STRING = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+export const UNKNOWN_STRING = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** A value that Pulumi encrypts in its state and hides in what it shows. */
 export class Secret {
@@ -52,43 +49,23 @@ export function isMap(value: Value | undefined): value is ValueMap {
   );
 }
 
-/** The typed form of a Struct as the engine sends it; an absent Struct is an empty map. */
-export function decode(struct: Struct | undefined): ValueMap {
-  const value = struct === undefined ? {} : decodeValue(struct.toJavaScript());
-  return isMap(value) ? value : {};
-}
-
-function decodeValue(raw: unknown): Value {
-  if (typeof raw === "string") return UNKNOWN_STRINGS.has(raw) ? UNKNOWN : raw;
-  if (typeof raw === "number" || typeof raw === "boolean") return raw;
-  if (Array.isArray(raw)) return raw.map(decodeValue);
-  if (typeof raw !== "object" || raw === null) return null;
-  const map = raw as Record<string, unknown>;
-  if (map[SIGNATURE_KEY] === SECRET_SIGNATURE) return new Secret(decodeValue(map["value"]));
-  if (map[SIGNATURE_KEY] === OUTPUT_SIGNATURE) return decodeOutput(map);
-  return fromEntries(Object.entries(map).map(([key, item]) => [key, decodeValue(item)]));
-}
-
-function decodeOutput(map: Record<string, unknown>): Value {
-  const value = "value" in map ? decodeValue(map["value"]) : UNKNOWN;
+/** The value that a decoded map stands for, where Pulumi marks it as a secret or an output. */
+export function marked(map: ValueMap): Value {
+  const signature = map[SIGNATURE_KEY];
+  if (signature === SECRET_SIGNATURE) return new Secret(map["value"] ?? null);
+  if (signature !== OUTPUT_SIGNATURE) return map;
+  const value = map["value"] ?? UNKNOWN;
   return map["secret"] === true ? new Secret(value) : value;
 }
 
-/** The Struct for the engine. Secrets keep their mark; `undefined` properties are left out. */
-export function encode(map: ValueMap): Struct {
-  return Struct.fromJavaScript(encodeValue(map) as Record<string, JavaScriptValue>);
+/** A decoded string, or the unknown value that it stands for. */
+export function unknownOr(text: string): Value {
+  return text.length === UNKNOWN_STRING.length && UNKNOWN_STRINGS.has(text) ? UNKNOWN : text;
 }
 
-function encodeValue(value: Value): JavaScriptValue {
-  if (value instanceof Secret) {
-    return { [SIGNATURE_KEY]: SECRET_SIGNATURE, value: encodeValue(value.value) };
-  }
-  if (value instanceof Unknown) return UNKNOWN_STRING;
-  if (Array.isArray(value)) return value.map(encodeValue);
-  if (isMap(value)) {
-    return fromEntries(Object.entries(value).map(([key, item]) => [key, encodeValue(item)]));
-  }
-  return value;
+/** A secret as the map that Pulumi reads as one. */
+export function secretMarks({ value }: Secret): ValueMap {
+  return { [SIGNATURE_KEY]: SECRET_SIGNATURE, value };
 }
 
 /** Opens every secret, at any depth. The result must not leave the provider unmarked. */
@@ -104,6 +81,7 @@ function revealValue(value: Value): Plain {
 
 /** Marks in `value` what is secret in `template`, path by path; outputs inherit it from inputs. */
 export function markLike(value: Value, template: Value | undefined): Value {
+  if (value === template || template === undefined) return value;
   if (template instanceof Secret) return value instanceof Secret ? value : new Secret(value);
   if (Array.isArray(value) && Array.isArray(template)) {
     return value.map((item, index) => markLike(item, template[index]));
@@ -141,6 +119,7 @@ export function containsUnknown(value: Value | Plain | undefined): boolean {
 
 /** Equality by content; a secret equals its open value, an unknown equals nothing. */
 export function equal(a: Value | undefined, b: Value | undefined): boolean {
+  if (typeof a !== "object" && typeof b !== "object") return a === b;
   if (a instanceof Secret) return equal(a.value, b);
   if (b instanceof Secret) return equal(a, b.value);
   if (a instanceof Unknown || b instanceof Unknown) return false;

@@ -1,22 +1,45 @@
-/** YAML text -> value, and the position of each path in it. */
-import { LineCounter, isMap, isPair, isScalar, isSeq, parseAllDocuments, visit } from "yaml";
+/** YAML text -> value, and the position of each path in it. Pure. */
+import {
+  LineCounter,
+  Scalar,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  parseAllDocuments,
+  visit,
+} from "yaml";
 import type { Document, Node } from "yaml";
-import type { Fault, Position } from "./faults";
+import type { Issue, Path, Position } from "./issues";
 
-/** An alias may stand for this many nodes in all; more is an alias bomb. */
+/** Limit for the nodes that aliases expand to in all: more is an alias bomb. */
 const MAX_ALIAS_COUNT = 100;
 
 export interface SiteDocument {
-  /** Without what the faults are about; undefined where nothing could be read. */
+  /** Without the keys and aliases that have issues. Undefined if nothing could be read. */
   value: unknown;
-  faults: Fault[];
-  /** Where the value at a path stands, or the nearest thing around it. */
-  positionOf: (path: readonly (string | number)[], ofKey?: boolean) => Position;
+  issues: Issue[];
+  /** Position of the value at a path or of its key, or of the nearest thing around it. */
+  positionOf: (path: Path, ofKey?: boolean) => Position;
 }
+
+type At = (offset: number) => Position;
+
+const EMPTY: Issue = {
+  path: [],
+  code: "empty",
+  what: "the file is empty",
+  remedy: "state flake, hypervisors and vms",
+};
 
 export function parseSiteDocument(text: string): SiteDocument {
   const lineCounter = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false, version: "1.2" });
+  const documents = parseAllDocuments(text, {
+    lineCounter,
+    prettyErrors: false,
+    uniqueKeys: false,
+    version: "1.2",
+  });
   const at: At = (offset) => {
     const { line, col } = lineCounter.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
@@ -24,43 +47,32 @@ export function parseSiteDocument(text: string): SiteDocument {
   const list = Array.isArray(documents) ? documents : [];
   const document = list[0];
   if (document === undefined) {
-    const remedy = "state flake, hypervisors and vms";
-    return {
-      value: undefined,
-      faults: [{ path: [], what: "the file is empty", remedy }],
-      positionOf: () => ({ line: 1, column: 1 }),
-    };
+    return { value: undefined, issues: [EMPTY], positionOf: () => ({ line: 1, column: 1 }) };
   }
-  const faults: Fault[] = document.errors.map((error) => ({
-    path: [],
-    position: at(error.pos[0]),
-    what: (error.message.split(/ at line |\n/)[0] ?? "").replace(/;/g, ","),
-    remedy: "mend the YAML here",
-  }));
-  const readable = faults.length === 0;
-  const second = list[1];
-  if (second !== undefined) {
-    const position = at(second.range[0]);
-    faults.push({
-      path: [],
-      position,
-      what: "there is a second YAML document",
-      remedy: "keep one document in the file",
-    });
-  }
-  faults.push(...removeFaultyKeys(document, at));
+  const syntax = document.errors.map((error): Issue => {
+    const position = at(error.pos[0]);
+    const remedy = "correct the YAML here";
+    return { path: [], code: "syntax", position, what: error.message, remedy };
+  });
+  const issues = [...syntax, ...secondDocument(list[1], at), ...removeFaultyKeys(document, at)];
+  issues.push(...removeOpenAliases(document, at));
   return {
-    value: readable ? toPlain(document, faults, at) : undefined,
-    faults,
+    value: syntax.length === 0 ? toPlain(document, issues, at) : undefined,
+    issues,
     positionOf: (path, ofKey) => at(offsetOf(document, path, ofKey ?? false)),
   };
 }
 
-type At = (offset: number) => Position;
+function secondDocument(second: Document.Parsed | undefined, at: At): Issue[] {
+  if (second === undefined) return [];
+  const position = at(second.range[0]);
+  const what = "there is a second YAML document";
+  return [{ path: [], code: "documents", position, what, remedy: "keep one document in the file" }];
+}
 
-/** Keys that stand twice, or that mean something to JavaScript or to YAML 1.1 and would be lost on the way. */
-function removeFaultyKeys(document: Document.Parsed, at: At): Fault[] {
-  const faults: Fault[] = [];
+/** Keys that occur twice, and keys that JavaScript or YAML 1.1 would treat specially. */
+function removeFaultyKeys(document: Document.Parsed, at: At): Issue[] {
+  const issues: Issue[] = [];
   visit(document, {
     Map(_, map, ancestors) {
       const around = pathOf([...ancestors, map]);
@@ -69,78 +81,76 @@ function removeFaultyKeys(document: Document.Parsed, at: At): Fault[] {
         if (!isScalar(pair.key)) return true;
         const key = String(pair.key.value);
         const position = at(startOf(pair.key) ?? 0);
-        const fault = faultOfKey(key, first.get(key));
+        const issue = issueOfKey(key, first.get(key));
         first.set(key, first.get(key) ?? position);
-        if (fault !== undefined) faults.push({ path: [...around, key], position, ...fault });
-        return fault === undefined;
+        if (issue !== undefined) issues.push({ path: [...around, key], position, ...issue });
+        return issue === undefined;
       });
     },
   });
-  return faults;
+  return issues;
 }
 
-function faultOfKey(
+function issueOfKey(
   key: string,
   first: Position | undefined,
-): Pick<Fault, "what" | "remedy"> | undefined {
-  if (key === "__proto__") return { what: "is not allowed as a key", remedy: "use another name" };
+): Pick<Issue, "code" | "what" | "remedy"> | undefined {
+  const forbidden = { code: "forbidden-key", what: "is not allowed as a key" } as const;
+  if (key === "__proto__") return { ...forbidden, remedy: "use another name" };
   if (key === "<<") {
-    const remedy = "use a profile, or an alias for a whole value";
-    return { what: "is not allowed as a key", remedy };
+    return { ...forbidden, remedy: "use a profile, or an alias for a whole value" };
   }
   if (first === undefined) return undefined;
-  return { what: `is a key of line ${first.line} already`, remedy: "keep one of the two" };
+  const what = `is a duplicate of the key in line ${first.line}`;
+  return { code: "duplicate-key", what, remedy: "keep one of the two" };
 }
 
 /** Keys and indexes on the way through nodes, each of which holds the next. */
-function pathOf(nodes: readonly unknown[]): (string | number)[] {
-  return nodes.flatMap((node, index): (string | number)[] => {
+function pathOf(nodes: readonly unknown[]): Path {
+  return nodes.flatMap((node, index): Path => {
     if (isPair(node)) return isScalar(node.key) ? [String(node.key.value)] : [];
     return isSeq(node) ? [node.items.indexOf(nodes[index + 1])] : [];
   });
 }
 
-/** The value, or undefined with the fault that it has. */
-function toPlain(document: Document.Parsed, faults: Fault[], at: At): unknown {
-  const open = unresolvedAliases(document, at);
-  if (open.length > 0) {
-    faults.push(...open);
-    return undefined;
-  }
+/** Aliases without anchor become null, so that the rest of the file can be checked. */
+function removeOpenAliases(document: Document.Parsed, at: At): Issue[] {
+  const issues: Issue[] = [];
+  visit(document, {
+    Alias(_, alias, ancestors) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      issues.push({
+        path: pathOf([...ancestors, alias]),
+        code: "alias",
+        position: at(startOf(alias) ?? 0),
+        what: `the alias *${alias.source} has no anchor`,
+        remedy: `write the value out, or set the anchor &${alias.source} before it`,
+      });
+      const nothing = new Scalar(null);
+      if (alias.range) nothing.range = alias.range;
+      return nothing;
+    },
+  });
+  return issues;
+}
+
+/** The value, or undefined and one issue more. */
+function toPlain(document: Document.Parsed, issues: Issue[], at: At): unknown {
   try {
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIAS_COUNT });
     if (value !== null) return value;
-    faults.push({
-      path: [],
-      what: "the file is empty",
-      remedy: "state flake, hypervisors and vms",
-    });
+    issues.push(EMPTY);
   } catch (error) {
     const isBomb = error instanceof ReferenceError;
-    faults.push({
+    issues.push({
       path: [],
-      what: isBomb ? "aliases stand for too much" : "the YAML can't be read",
+      code: "alias",
+      what: isBomb ? "aliases expand to too many nodes" : "the YAML cannot be read",
       remedy: `write it out; at most ${MAX_ALIAS_COUNT} nodes may come from aliases`,
       ...(isBomb && { position: at(firstAlias(document)) }),
     });
   }
   return undefined;
-}
-
-function unresolvedAliases(document: Document.Parsed, at: At): Fault[] {
-  const faults: Fault[] = [];
-  visit(document, {
-    Alias(_, alias, ancestors) {
-      if (alias.resolve(document) !== undefined) return;
-      faults.push({
-        path: pathOf([...ancestors, alias]),
-        position: at(startOf(alias) ?? 0),
-        what: `the alias *${alias.source} stands for nothing`,
-        remedy: `write the value out, or set its anchor &${alias.source} before it`,
-      });
-    },
-  });
-  return faults;
 }
 
 function firstAlias(document: Document.Parsed): number {
@@ -153,12 +163,8 @@ function firstAlias(document: Document.Parsed): number {
   return offset ?? 0;
 }
 
-/** Follows the path as far as it goes; the offset of the value, or of its key. */
-function offsetOf(
-  document: Document.Parsed,
-  path: readonly (string | number)[],
-  ofKey: boolean,
-): number {
+/** Offset of the value at the path, or of its key; follows the path as far as it exists. */
+function offsetOf(document: Document.Parsed, path: Path, ofKey: boolean): number {
   let node: unknown = document.contents;
   let offset = document.contents?.range[0] ?? 0;
   for (const [index, part] of path.entries()) {

@@ -3,7 +3,9 @@
  * Every default is filled in, every reference resolved, every size in MiB. Pure data.
  */
 
-/** How one preflight check of a hypervisor counts: stops the run, only warns, or is not made. */
+/**
+ * What a failed preflight check of a hypervisor does: stops the run or warns. `off`: not checked.
+ */
 export type CheckMode = "require" | "warn" | "off";
 
 /** The preflight checks of a hypervisor, in the order in which they are reported. */
@@ -30,21 +32,23 @@ export interface SshEndpoint {
   jump?: SshEndpoint;
 }
 
-/** Where the operator's private keys come from. Read anew at each run, never stored. */
+/**
+ * Where the operator's private keys come from. Each run reads them again; they are never stored.
+ */
 export interface SshCredentials {
   /** Use the agent at SSH_AUTH_SOCK. */
   agent: boolean;
-  /** Private key files: absolute paths, or such below `~`. */
+  /** Private key files: absolute paths, or paths that start with `~/`. */
   identityFiles: string[];
 }
 
 /** How the host's own NixOS system is switched. */
 export interface SystemModel {
-  /** When the system has another kernel, initrd or kernel modules: only told, or the host is rebooted. */
+  /** Whether the host reboots when the system has another kernel, initrd or kernel modules. */
   rebootPolicy: "never" | "ifRequired";
   /** How long switch-to-configuration may run. */
   switchTimeoutSeconds: number;
-  /** How long the host waits for a new login before it goes back. */
+  /** How long the host waits for a new login before it rolls back. */
   confirmTimeoutSeconds: number;
   /** How long a reboot may take. */
   bootTimeoutSeconds: number;
@@ -52,26 +56,36 @@ export interface SystemModel {
 
 export interface HypervisorModel {
   name: string;
+  /** Its previous name, as long as the site states it. */
+  renamedFrom?: string;
   endpoint: SshEndpoint;
-  /** Physical network card that is enslaved to the bridge. */
+  /** Physical network card that is a port of the bridge. */
   nic: string;
   bridge: string;
   /** The host's own address on the bridge, with its prefix: `192.0.2.11/24`. */
   hostIp: string;
-  /** Memory set aside for VMs. */
+  /** Limit for the memory of its VMs. Absent: none. */
   memoryMiB?: number;
-  /** Disk space set aside for volumes. */
+  /** Limit for the size of its volumes. Absent: none. */
   diskMiB?: number;
   checks: Checks;
-  /** The host is left alone: its resources are carried over unchanged. */
+  /** The host is not touched: its resources stay as they are recorded. */
   maintenance: boolean;
+  /** Other stacks may use this hypervisor too. */
+  shared: boolean;
+  /** How many VMs start, stop or restart at the same time. */
+  parallelism: number;
   /** Where closures for this host are built. */
   build: "operator" | "host";
-  /** Absent: the host's system is not ours. */
+  /** How long building and copying one closure may take. */
+  buildTimeoutSeconds: number;
+  /** How long an operation may wait for a lock, a slot or a turn. */
+  waitTimeoutSeconds: number;
+  /** Absent: the site does not manage the host's system. */
   system?: SystemModel;
 }
 
-/** What becomes of a volume's image when the volume is removed from the site. */
+/** What happens to a volume's image when the volume is removed from the site. */
 export type OnDelete = "retain" | "trash" | "delete";
 
 export interface VolumeModel {
@@ -85,6 +99,8 @@ export interface VolumeModel {
   /** Mount point in the guest; absent for raw devices. */
   mountPoint?: string;
   onDelete: OnDelete;
+  /** Pulumi refuses to delete it. */
+  protect: boolean;
 }
 
 export interface ShareModel {
@@ -104,6 +120,8 @@ export type UpdatePolicy = "live" | "restart" | "onNextBoot";
 
 export interface VmModel {
   name: string;
+  /** Its previous name, as long as the site states it. */
+  renamedFrom?: string;
   hostName: string;
   hypervisor: string;
   profile?: string;
@@ -119,14 +137,20 @@ export interface VmModel {
   vsockCid?: number;
   volumes: VolumeModel[];
   shares: ShareModel[];
-  /** How long the VM may take to start and to answer SSH. */
+  /** How long a start may take, from the start of the unit until SSH answers. */
   startTimeoutSeconds: number;
+  /** How long a live switch in the guest may take. */
+  switchTimeoutSeconds: number;
+  /** How long work on the image of one volume may take. */
+  volumeTimeoutSeconds: number;
   updatePolicy: UpdatePolicy;
   running: boolean;
   /** Any text; the VM restarts when it changes. */
   restart: string;
-  /** Take over what is there, and leave it as it is. */
+  /** Take over what exists on the hypervisor, without changing it. */
   import: boolean;
+  /** Pulumi refuses to delete it. */
+  protect: boolean;
 }
 
 export interface SiteModel {

@@ -8,7 +8,7 @@ export interface Cidr {
   prefixLength: number;
 }
 
-/** `192.0.2.1` -> number; undefined where it is no dotted quad in its canonical form. */
+/** `192.0.2.1` -> number. Undefined if it is no dotted quad in its canonical form. */
 export function parseIp(text: string): number | undefined {
   const parts = text.split(".");
   if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part)))
@@ -18,7 +18,7 @@ export function parseIp(text: string): number | undefined {
   return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
 }
 
-/** `192.0.2.7/24` -> its network; undefined where it is none. */
+/** `192.0.2.7/24` -> its network. Undefined if it is none. */
 export function parseCidr(text: string): Cidr | undefined {
   const [address = "", prefix = "", ...rest] = text.split("/");
   const ip = parseIp(address);
@@ -30,7 +30,9 @@ export function parseCidr(text: string): Cidr | undefined {
   return { network, broadcast: network + size - 1, prefixLength };
 }
 
-/** An address that a machine of the network can have: inside, neither network nor broadcast. */
+/**
+ * Whether a machine can have the address: in the network, neither network nor broadcast address.
+ */
 export function isHostOf(cidr: Cidr, ip: number): boolean {
   return ip > cidr.network && ip < cidr.broadcast;
 }

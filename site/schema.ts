@@ -1,207 +1,304 @@
-/** What users write, in zod. The editors' JSON schema is made from it. */
+/**
+ * What users write, in zod. The editors' JSON schema is made from it.
+ *
+ * Every key is optional for zod, so that a file without its faulty values still has this type.
+ * `demand` tells editors which keys are required; `rules/required.ts` checks them.
+ */
 import { z } from "zod";
 import { CHECK_NAMES } from "./model";
-import {
-  address,
-  cidr,
-  duration,
-  fault,
-  interfaceName,
-  ip,
-  mac,
-  name,
-  path,
-  port,
-  publicKey,
-  size,
-  text,
-  user,
-} from "./scalars";
+import * as scalar from "./scalars";
+
+const { duration, name, size } = scalar;
+
+/** For editors: these keys are required. */
+function demand<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape, z.core.$strict>,
+  ...keys: (keyof Shape & string)[]
+) {
+  return schema.meta({ required: keys });
+}
+
+const flag = z.boolean().optional();
+const choice = <const Words extends readonly string[]>(...words: Words) => z.enum(words).optional();
 
 const volume = z
   .strictObject({
-    size: size.optional().describe("Grows, while the VM runs if it runs in QEMU; never shrinks."),
-    fsType: z
-      .enum(["ext4", "none"])
+    size: size
       .optional()
-      .describe("Default: ext4. none: a raw device (Ceph)."),
-    mountPoint: path.optional().describe("Where the guest mounts it; none for a raw device."),
-    label: z
-      .string()
-      .regex(
-        /^[A-Za-z0-9._-]{1,16}$/,
-        fault("is not a label", "use 1 to 16 letters, digits, '.', '_' or '-'"),
-      )
+      .describe("Required, here or in the profile. Can grow, never shrink. Grows live in QEMU."),
+    fsType: choice("ext4", "none").describe("Default: ext4. none: a raw device (Ceph)."),
+    mountPoint: scalar.path
+      .optional()
+      .describe("Where the guest mounts it. Default: not mounted. Not for a raw device."),
+    label: scalar.label
       .optional()
       .describe(
-        "File system label. Default: <vm>-<volume>, where that has 16 characters or fewer.",
+        "Label of the file system. Default: <vm>-<volume> if that has at most 16 characters, " +
+          "else the first 16 of <volume>. While the VM has renamedFrom, <vm> is the old name. " +
+          "Cannot change.",
       ),
-    image: path
-      .regex(/\.(img|raw)$/, fault("does not end in .img or .raw", "name the image file"))
-      .optional()
-      .describe("The image on the hypervisor. Default: /var/lib/microvms/<vm>/<volume>.img."),
-    onDelete: z
-      .enum(["retain", "trash", "delete"])
+    image: scalar.imagePath
       .optional()
       .describe(
-        "When it leaves the site: retain (default) keeps the image, trash moves it, delete deletes it.",
+        "Path of the image on the hypervisor. Default: /var/lib/microvms/<vm>/<volume>.img. " +
+          "A volume with a new name gets a new, empty disk; to keep the data, state the path of " +
+          "the old image here.",
       ),
+    onDelete: choice("retain", "trash", "delete").describe(
+      "What happens to the image when the volume is removed from the site. retain (default) " +
+        "keeps it, trash moves it to the trash directory, delete deletes it.",
+    ),
+    protect: flag.describe(
+      "true: Pulumi refuses to delete this volume until protect is false. Default: false.",
+    ),
   })
   .describe("A disk of the VM.");
 
-const share = z
-  .strictObject({
-    source: path.describe("Directory on the hypervisor."),
-    mountPoint: path.describe("Where the guest mounts it."),
-    readOnly: z.boolean().optional().describe("Default: false."),
-  })
-  .describe("A directory of the hypervisor, by virtiofs.");
+const share = demand(
+  z.strictObject({
+    source: scalar.path.optional().describe("Directory on the hypervisor."),
+    mountPoint: scalar.path.optional().describe("Where the guest mounts it."),
+    readOnly: flag.describe("Default: false."),
+  }),
+  "source",
+  "mountPoint",
+).describe("A directory of the hypervisor, shared by virtiofs.");
 
 const network = z
   .strictObject({
-    cidr: cidr.optional().describe("The VMs' network. Default: that of the hypervisor's hostIp."),
-    gateway: ip.optional(),
-    nameservers: z.array(ip).optional(),
+    cidr: scalar.cidr
+      .optional()
+      .describe("Network of the VMs. Default: the network of the hypervisor's hostIp."),
+    gateway: scalar.ip.optional().describe("Default: none."),
+    nameservers: z.array(scalar.ip).optional().describe("Default: none."),
   })
-  .describe("Network defaults.");
+  .describe("Network settings. A VM's override its profile's, which override the site's.");
 
 const machine = {
   vcpu: z.int().min(1).max(512).optional().describe("Number of virtual CPUs."),
-  memory: size.optional().describe("Memory of the guest."),
+  memory: size.optional().describe("Memory of the guest. Not exactly 2GiB: QEMU hangs with it."),
   memoryTarget: size
     .optional()
-    .describe("What the balloon leaves to the guest; at most memory. Changed without a restart."),
+    .describe(
+      "Memory that the balloon leaves to the guest; at most memory. A change needs no restart. " +
+        "Default: all of it.",
+    ),
   startTimeout: duration
     .optional()
-    .describe("How long the VM may take to start and answer SSH. Default: 10m."),
-  updatePolicy: z
-    .enum(["live", "restart", "onNextBoot"])
-    .optional()
     .describe(
-      "How a running VM gets a new system: live (default) switches it where that is enough and restarts it otherwise, " +
-        "restart always restarts it, onNextBoot leaves it to its next start.",
+      "Time limit for a start, from the start of the unit until SSH answers. Default: 10m.",
     ),
+  switchTimeout: duration
+    .optional()
+    .describe("Time limit for a live switch to a new system in the guest. Default: 10m."),
+  volumeTimeout: duration
+    .optional()
+    .describe("Time limit for work on the image of one volume. Default: 24h."),
+  updatePolicy: choice("live", "restart", "onNextBoot").describe(
+    "How a running VM gets a new system. live (default) switches it without a restart if that " +
+      "is possible and restarts it otherwise, restart always restarts it, onNextBoot waits for " +
+      "its next start.",
+  ),
   volumes: z
     .record(name, volume.nullable())
     .optional()
-    .describe("By name; null takes one of the profile away."),
+    .describe("By name. null removes a volume of the profile."),
   shares: z
     .record(name, share.nullable())
     .optional()
-    .describe("By virtiofs tag; null takes one away."),
+    .describe("By virtiofs tag. null removes a share of the profile."),
   network: network.optional(),
 };
 
 const profile = z.strictObject(machine).describe("Defaults for VMs.");
 
-const mode = z.enum(["require", "warn", "off"]);
+const mode = choice("require", "warn", "off");
 const checks = z
   .strictObject({
-    kvm: mode.optional(),
-    libvirtd: mode.optional(),
-    bridge: mode.optional(),
-    units: mode.optional(),
-    nix: mode.optional(),
-    clock: mode.optional(),
-    memory: mode.optional(),
-    disk: mode.optional(),
-  } satisfies Record<(typeof CHECK_NAMES)[number], z.ZodOptional<typeof mode>>)
-  .describe("Per check: require (default) stops, warn only tells, off does not look.");
+    kvm: mode,
+    libvirtd: mode,
+    bridge: mode,
+    units: mode,
+    nix: mode,
+    clock: mode,
+    memory: mode,
+    disk: mode,
+  } satisfies Record<(typeof CHECK_NAMES)[number], typeof mode>)
+  .describe(
+    "Preflight checks. require (default): a failure stops the run; warn: only a warning; " +
+      "off: not checked.",
+  );
 
-const jumpHost = z
-  .strictObject({
-    address,
-    port: port.optional(),
-    user: user.optional(),
-    hostKey: publicKey.describe("The pinned host key."),
+const endpoint = {
+  port: scalar.port.optional().describe("Default: ssh.port of the site, else 22."),
+  user: scalar.user.optional().describe("Default: ssh.user of the site, else root."),
+  hostKey: scalar.publicKey.optional().describe("The pinned host key."),
+};
+
+const jumpHost = demand(
+  z.strictObject({
+    address: scalar.address.optional().describe("Where SSH reaches it."),
+    ...endpoint,
     jumpHost: name.optional().describe("The jump host before this one."),
-  })
-  .describe("A host to go through.");
+  }),
+  "address",
+  "hostKey",
+).describe("A host through which SSH connects to hypervisors.");
 
 const system = z
   .strictObject({
-    rebootPolicy: z
-      .enum(["never", "ifRequired"])
-      .optional()
-      .describe(
-        "For a system with another kernel, initrd or kernel modules. never (default): it is told; ifRequired: the host is rebooted.",
-      ),
+    rebootPolicy: choice("never", "ifRequired").describe(
+      "When the new system has another kernel, initrd or kernel modules. never (default) only " +
+        "reports that a reboot is required, ifRequired reboots the host.",
+    ),
     confirmTimeout: duration
       .optional()
-      .describe("How long the host waits for a new login before it goes back. Default: 90s."),
-    switchTimeout: duration.optional().describe("How long a switch may run. Default: 5m."),
-    bootTimeout: duration.optional().describe("How long a reboot may take. Default: 10m."),
+      .describe(
+        "How long the host waits for a new login after a switch before it rolls back. " +
+          "Default: 90s.",
+      ),
+    switchTimeout: duration.optional().describe("Time limit for a switch. Default: 5m."),
+    bootTimeout: duration.optional().describe("Time limit for a reboot. Default: 10m."),
   })
-  .describe("The host's own NixOS system is the flake's: switched, confirmed, else rolled back.");
+  .describe(
+    "With this key, the flake's NixOS system is deployed to the host: switched, confirmed by a " +
+      "new login, else rolled back.",
+  );
 
-const hypervisor = z
-  .strictObject({
-    address: address.describe("Where SSH reaches it."),
-    ssh: z.strictObject({
-      hostKey: publicKey.describe("The pinned host key."),
-      port: port.optional(),
-      user: user.optional(),
-      jumpHost: name.optional().describe("By its name in ssh.jumpHosts."),
-    }),
-    nic: interfaceName.describe("The physical card that is enslaved to the bridge."),
-    bridge: interfaceName.optional().describe("Default: br0."),
-    hostIp: cidr.describe("Its own address on the bridge, with prefix: 192.0.2.11/24."),
-    memory: size.optional().describe("Memory set aside for VMs; their sum must fit."),
-    disk: size.optional().describe("Disk set aside for volumes; their sum must fit."),
-    build: z
-      .enum(["operator", "host"])
+const hypervisor = demand(
+  z.strictObject({
+    address: scalar.address.optional().describe("Where SSH reaches it."),
+    ssh: demand(
+      z.strictObject({
+        ...endpoint,
+        jumpHost: name.optional().describe("A name of ssh.jumpHosts. Default: none."),
+      }),
+      "hostKey",
+    ).optional(),
+    nic: scalar.interfaceName
       .optional()
-      .describe("Where closures are built. Default: operator."),
-    checks: checks.optional(),
-    maintenance: z.boolean().optional().describe("true: leave it alone. Default: false."),
-    system: system.optional(),
-  })
-  .describe("A NixOS host that runs VMs.");
-
-const vm = z
-  .strictObject({
-    hypervisor: name,
-    profile: name.optional(),
-    ip,
-    mac,
-    vsockCid: z.int().min(3).max(0xfffffffe).optional(),
-    hostName: name.optional().describe("Default: the VM's name."),
-    role: z.enum(["controller", "worker", "controller+worker"]).optional().describe("k0s role."),
-    running: z.boolean().optional().describe("Default: true."),
-    restart: text.optional().describe("Any text; the VM restarts when it changes."),
-    import: z
-      .boolean()
+      .describe("The physical network card that is a port of the bridge."),
+    bridge: scalar.interfaceName.optional().describe("Default: br0."),
+    hostIp: scalar.cidr
+      .optional()
+      .describe("The host's own address on the bridge, with prefix: 192.0.2.11/24."),
+    memory: size
+      .optional()
+      .describe("Memory for VMs. The site is rejected if its VMs need more. Default: no limit."),
+    disk: size
       .optional()
       .describe(
-        "true: take over the VM and the volumes that are on the hypervisor, as they are. Default: false.",
+        "Disk space for volumes. The site is rejected if its volumes need more. " +
+          "Default: no limit.",
+      ),
+    build: choice("operator", "host").describe(
+      "Where closures are built: on the operator's machine (operator, default) or on the host.",
+    ),
+    parallelism: z
+      .int()
+      .min(1)
+      .max(32)
+      .optional()
+      .describe("How many VMs start, stop or restart at the same time, 1 to 32. Default: 4."),
+    shared: flag.describe(
+      "true: other stacks may use this hypervisor too. Each of them must set it. Default: false.",
+    ),
+    buildTimeout: duration
+      .optional()
+      .describe("Time limit for building and copying one closure. Default: 4h."),
+    waitTimeout: duration
+      .optional()
+      .describe("Time limit for waiting for a lock, a slot or a turn. Default: 6h."),
+    checks: checks.optional(),
+    maintenance: flag.describe(
+      "true: the host is not touched; its resources stay as they are recorded. Default: false.",
+    ),
+    renamedFrom: name
+      .optional()
+      .describe(
+        "The previous name of this hypervisor. Its resources and its VMs are kept, and no VM is " +
+          "disturbed. Remove the key after the next up. The old name must not be in the site.",
+      ),
+    system: system.optional(),
+  }),
+  "address",
+  "ssh",
+  "nic",
+  "hostIp",
+).describe("A NixOS host that runs VMs.");
+
+const vm = demand(
+  z.strictObject({
+    hypervisor: name.optional().describe("The hypervisor that it runs on."),
+    profile: name.optional().describe("A name of profiles. Default: none."),
+    ip: scalar.ip.optional().describe("IPv4 address of the guest."),
+    mac: scalar.mac.optional().describe("MAC address of the guest."),
+    vsockCid: z.int().min(3).max(0xfffffffe).optional().describe("Default: no vsock."),
+    hostName: name.optional().describe("Default: the VM's name."),
+    role: choice("controller", "worker", "controller+worker").describe("k0s role. Default: none."),
+    running: flag.describe("false stops the VM. Default: true."),
+    restart: scalar.line.optional().describe("Any text. The VM restarts when it changes."),
+    import: flag.describe(
+      "true: take over the VM and the volumes that exist on the hypervisor, without changing " +
+        "them. Default: false.",
+    ),
+    protect: flag.describe(
+      "true: Pulumi refuses to delete this VM until protect is false. It does not cover its " +
+        "volumes: set protect on each. Default: false.",
+    ),
+    renamedFrom: name
+      .optional()
+      .describe(
+        "The previous name of this VM. The VM stops and starts once; its directory and its " +
+          "volumes move to the new name. The default labels of its volumes keep the old name. " +
+          "Keep this key for as long as a volume has a default label; before you remove or " +
+          "change it, state that label as the volume's `label`, since a label cannot change. " +
+          "The old name must not be in the site.",
       ),
     ...machine,
-  })
-  .describe("A virtual machine.");
+  }),
+  "hypervisor",
+  "ip",
+  "mac",
+).describe("A virtual machine.");
 
 const ssh = z.strictObject({
-  user: user.optional().describe("Default: root."),
-  port: port.optional().describe("Default: 22."),
-  agent: z.boolean().optional().describe("Use the SSH agent. Default: true."),
-  identityFiles: z.array(text).optional().describe("Private key files; ~ is the home directory."),
-  operatorKeys: z.array(publicKey).optional().describe("Public keys that may log in to guests."),
-  jumpHosts: z.record(name, jumpHost).optional(),
+  user: scalar.user.optional().describe("Default: root."),
+  port: scalar.port.optional().describe("Default: 22."),
+  agent: flag.describe("Use the SSH agent. Default: true."),
+  identityFiles: z
+    .array(scalar.line)
+    .optional()
+    .describe("Private key files; ~ is the home directory."),
+  operatorKeys: z
+    .array(scalar.publicKey)
+    .optional()
+    .describe("Public keys that may log in to guests."),
+  jumpHosts: z.record(name, jumpHost).optional().describe("By name."),
 });
 
-export const siteSchema = z.strictObject({
-  flake: text
-    .min(1)
-    .describe(
-      "Flake reference with the output pulumiMicrovm; ./ and ../ are relative to this file.",
-    ),
-  ssh: ssh.optional(),
-  network: network.optional(),
-  profiles: z.record(name, profile).nullable().optional(),
-  hypervisors: z.record(name, hypervisor),
-  vms: z.record(name, vm).nullable().optional(),
-});
+export const siteSchema = demand(
+  z.strictObject({
+    flake: scalar.flakeReference
+      .optional()
+      .describe(
+        "Flake reference with the output pulumiMicrovm. ./ and ../ are relative to this file.",
+      ),
+    ssh: ssh.optional(),
+    network: network.optional(),
+    profiles: z.record(name, profile).nullable().optional(),
+    hypervisors: z.record(name, hypervisor).optional(),
+    vms: z.record(name, vm).nullable().optional(),
+  }),
+  "flake",
+  "hypervisors",
+);
 
+/** A file that passed the schema, or what is left of it without its faulty values. */
 export type SiteFile = z.infer<typeof siteSchema>;
 export type VolumeFile = z.infer<typeof volume>;
+export type ShareFile = z.infer<typeof share>;
+export type NetworkFile = z.infer<typeof network>;
+export type ProfileFile = z.infer<typeof profile>;
 export type VmFile = z.infer<typeof vm>;
 export type HypervisorFile = z.infer<typeof hypervisor>;

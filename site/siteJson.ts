@@ -1,10 +1,11 @@
-/** What Nix is given of the site: `site.json`, an input of the user's flake. Pure, and stable. */
+/** The part of the site that Nix gets: `site.json`, an input of the user's flake. Pure. */
 import type { SiteModel, VmModel } from "./model";
 
 /**
- * The site as JSON with sorted keys. Each machine's slice stands alone and holds only what makes its closure: no
- * `running`, `restart`, `memoryTarget` or `onDelete`, nothing of how hosts are reached. So an edit for one VM leaves the slices of
- * the others as they were. `profile` is just a name, by which Nix picks the user's modules: it is in no closure.
+ * The site as JSON with sorted keys. Each machine has its own slice with only what its closure
+ * depends on: no `running`, `restart`, `memoryTarget`, `onDelete` or time limits, and nothing about
+ * how hosts are reached. So an edit for one VM does not change the slices of the others. `profile`
+ * is only a name, by which Nix selects the user's modules; no closure contains it.
  */
 export function siteJson(site: SiteModel): string {
   const machines = site.vms.map((vm): [string, object] => [vm.name, machineSlice(site, vm)]);

@@ -1,125 +1,139 @@
-/** What has to be one's own in a site: addresses, names, images. Pure. */
-import type { Fault } from "./faults";
+/** What must be unique in a site or in a VM: addresses, names, images, mount points. Pure. */
+import type { SiteDraft, VmDraft } from "./draft";
+import type { Issue, Path } from "./issues";
 import { parseIp } from "./network";
-import { entries, imageOf, networkOf, volumesOf } from "./normalise";
-import type { SiteFile, VmFile } from "./schema";
+import type { Value } from "./value";
 
-type Path = readonly (string | number)[];
+/** virtio-blk passes on 20 characters of a serial number. A guest finds its raw disks by it. */
+const MAX_SERIAL = 20;
 
 export interface Claim {
   path: Path;
+  /** Equal values are a conflict. */
   value: string;
   what: string;
 }
 
-/** The first to claim a value has it; each later one is a fault that names the first. */
-export function duplicates(claims: Claim[], remedy: string): Fault[] {
+/** The first claim of a value wins. Each later one is an issue that names the first. */
+export function duplicates(claims: readonly Claim[], remedy: string): Issue[] {
   const owners = new Map<string, Claim>();
-  return claims.flatMap((claim) => {
-    const owner = owners.get(claim.value);
+  return claims.flatMap(({ path, value, what }): Issue[] => {
+    const owner = owners.get(value);
     if (owner === undefined) {
-      owners.set(claim.value, claim);
+      owners.set(value, { path, value, what });
       return [];
     }
-    return [
-      {
-        path: claim.path,
-        what: `${claim.what} is already that of ${nameOf(owner.path, claim.path)}`,
-        remedy,
-      },
-    ];
+    const used = `${what} is already used by ${ownerName(owner.path, path)}`;
+    return [{ path, code: "not-unique", what: used, remedy }];
   });
 }
 
-/** The entry of a top map, or within the same one the part of it: `volumes.var`. */
-function nameOf(owner: Path, claim: Path): string {
+/** The entry of a top-level map; within the same entry, the part of it: `volumes.var`. */
+function ownerName(owner: Path, claim: Path): string {
   const isSame = owner[0] === claim[0] && owner[1] === claim[1];
   return owner.slice(isSame ? 2 : 0, isSame ? 4 : 2).join(".");
 }
 
-export function checkUniqueness(site: SiteFile): Fault[] {
-  const hypervisors = entries(site.hypervisors);
-  const hostIps = hypervisors.map(([name, { hostIp }]) => {
-    const value = hostIp.split("/")[0] ?? "";
-    return { path: ["hypervisors", name, "hostIp"], value, what: `address ${value}` };
-  });
-  // By SSH it may be reached at another address of its own.
-  const addresses = hypervisors.flatMap(([name, { address, hostIp }]) =>
-    parseIp(address) === undefined || hostIp.startsWith(`${address}/`)
-      ? []
-      : [{ path: ["hypervisors", name, "address"], value: address, what: `address ${address}` }],
-  );
-  const names = hypervisors.map(([value]) => ({
-    path: ["hypervisors", value],
-    value,
-    what: `host name ${value}`,
+function claim({ path, value }: Value<string | number>, what: string, scope = ""): Claim[] {
+  if (value === undefined) return [];
+  return [{ path, value: `${scope}${value}`, what: `${what} ${value}` }];
+}
+
+export function checkUniqueness(site: SiteDraft): Issue[] {
+  const { hypervisors, vms } = site;
+  const onHost = (vm: VmDraft): string => `${vm.hypervisor.value ?? ""} `;
+  const hasHost = vms.filter((vm) => vm.hypervisor.value !== undefined);
+  const hostNames = hypervisors.map(({ path, name }) => ({
+    path,
+    value: name,
+    what: `host name ${name}`,
   }));
-  const gateways = [
-    ...new Set(entries(site.vms).flatMap(([, vm]) => networkOf(site, vm).gateway ?? [])),
-  ].map((value) => ({
-    path: ["network", "gateway"],
-    value,
-    what: `address ${value}`,
-  }));
-  const endpoints = hypervisors.map(([name, { address, ssh }]) => {
-    const value = `${address}:${ssh.port ?? site.ssh?.port ?? 22} ${ssh.jumpHost ?? ""}`;
-    return { path: ["hypervisors", name, "address"], value, what: `SSH address ${value.trim()}` };
-  });
-  const of = (
-    key: string,
-    value: (vm: VmFile, name: string) => string | undefined,
-    label: string,
-  ): Claim[] =>
-    entries(site.vms).flatMap(([name, vm]) => {
-      const claimed = value(vm, name);
-      if (claimed === undefined) return [];
-      return [
-        {
-          path: ["vms", name, key],
-          value: claimed,
-          what: `${label} ${claimed.split(" ").pop() ?? ""}`,
-        },
-      ];
-    });
-  const images = entries(site.vms).flatMap(([name, vm]) =>
-    volumesOf(site, vm).map(([volume, file]) => {
-      const image = imageOf(name, volume, file);
-      const path = ["vms", name, "volumes", volume, "image"];
-      return { path, value: `${vm.hypervisor} ${image}`, what: `image ${image}` };
-    }),
-  );
   return [
-    ...duplicates(endpoints, "give each hypervisor its own"),
+    ...duplicates(endpoints(site), "give each hypervisor its own address"),
+    ...duplicates(addresses(site), "give each its own address"),
     ...duplicates(
-      [
-        ...hostIps,
-        ...addresses.filter(({ value }) => isVmAddress(site, value)),
-        ...gateways.filter(({ value }) => hostIps.every((host) => host.value !== value)),
-        ...of("ip", (vm) => vm.ip, "address"),
-      ],
-      "give each its own address",
-    ),
-    ...duplicates(
-      of("mac", (vm) => vm.mac.toLowerCase(), "MAC"),
+      vms.flatMap((vm) => claim(vm.mac, "MAC")),
       "give each VM its own MAC",
     ),
     ...duplicates(
-      of(
-        "vsockCid",
-        (vm) => (vm.vsockCid === undefined ? undefined : `${vm.hypervisor} ${vm.vsockCid}`),
-        "vsock CID",
-      ),
-      "give each VM of a hypervisor its own",
+      hasHost.flatMap((vm) => claim(vm.vsockCid, "vsock CID", onHost(vm))),
+      "give each VM of a hypervisor its own vsock CID",
     ),
     ...duplicates(
-      [...names, ...of("hostName", (vm, name) => vm.hostName ?? name, "host name")],
+      [...hostNames, ...vms.flatMap((vm) => claim(vm.hostName, "host name"))],
       "give each machine its own host name",
     ),
-    ...duplicates(images, "give each volume its own image"),
+    ...duplicates(
+      hasHost.flatMap((vm) => vm.volumes.flatMap(({ image }) => claim(image, "image", onHost(vm)))),
+      "give each volume its own image",
+    ),
+    ...duplicates(resourceNames(vms), "rename the volume"),
+    ...vms.flatMap(checkGuest),
   ];
 }
 
-/** Hypervisors behind different jump hosts may share an address; none may with a VM. */
-function isVmAddress(site: SiteFile, address: string): boolean {
-  return entries(site.vms).some(([, vm]) => vm.ip === address);
+function endpoints({ hypervisors }: SiteDraft): Claim[] {
+  return hypervisors.flatMap(({ endpoint: { address, port, jumpHost } }) => {
+    if (address.value === undefined || port.value === undefined || jumpHost.isFaulty) return [];
+    const at = `${address.value}:${port.value}`;
+    const value = `${at} ${jumpHost.value ?? ""}`.trim();
+    return [{ path: address.path, value, what: `SSH address ${value}` }];
+  });
+}
+
+/** IP addresses of hypervisors, gateways and VMs, as the VMs' networks see them. */
+function addresses({ hypervisors, vms }: SiteDraft): Claim[] {
+  const hostIps = hypervisors.flatMap(({ hostIp }) =>
+    hostIp.value === undefined
+      ? []
+      : claim({ ...hostIp, value: hostIp.value.split("/")[0] ?? "" }, "address"),
+  );
+  const isHostIp = (value: string | undefined): boolean =>
+    hostIps.some((host) => host.value === value);
+  // Hypervisors behind different jump hosts may share an SSH address. No VM may have it.
+  const reached = hypervisors.flatMap(({ endpoint: { address } }) => {
+    const isVm = vms.some(({ ip }) => ip.value !== undefined && ip.value === address.value);
+    const isIp = parseIp(address.value ?? "") !== undefined;
+    return isVm && isIp && !isHostIp(address.value) ? claim(address, "address") : [];
+  });
+  const gateways = [...new Set(vms.flatMap(({ gateway }) => gateway.value ?? []))]
+    .filter((value) => !isHostIp(value))
+    .map((value) => ({ path: ["network", "gateway"], value, what: `address ${value}` }));
+  return [...hostIps, ...reached, ...gateways, ...vms.flatMap(({ ip }) => claim(ip, "address"))];
+}
+
+/** Pulumi knows a volume as `<vm>-<volume>`. */
+function resourceNames(vms: readonly VmDraft[]): Claim[] {
+  return vms.flatMap(({ volumes }) =>
+    volumes.flatMap(({ path, resourceNames: names }) =>
+      names.map((value) => ({
+        path,
+        value,
+        what: `the resource name ${value} of the volume`,
+      })),
+    ),
+  );
+}
+
+/** Within one guest: how it finds its disks, and where it mounts them. */
+function checkGuest({ volumes, shares }: VmDraft): Issue[] {
+  const formatted = volumes.filter(({ fsType }) => fsType !== "none");
+  const serials = volumes.map(({ path, name }) => {
+    const serial = name.slice(0, MAX_SERIAL);
+    return { path, value: serial, what: `serial number ${serial}` };
+  });
+  return [
+    ...duplicates(
+      formatted.flatMap(({ label }) => claim(label, "label")),
+      "state another label, of at most 16 characters",
+    ),
+    ...duplicates(
+      serials,
+      `give the volume a name that differs in its first ${MAX_SERIAL} letters`,
+    ),
+    ...duplicates(
+      [...volumes, ...shares].flatMap(({ mountPoint }) => claim(mountPoint, "mount point")),
+      "mount each at its own path",
+    ),
+  ];
 }

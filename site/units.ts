@@ -6,7 +6,7 @@ const DURATION_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 360
 export const SIZE_PATTERN = /^[0-9]+(\.[0-9]+)? ?(MiB|GiB|TiB)$/;
 export const DURATION_PATTERN = /^[0-9]+ ?(s|m|h)$/;
 
-/** `20GiB`, `1.5GiB`, `512MiB` -> MiB; undefined where it is no size or not whole MiB. */
+/** `20GiB`, `1.5GiB`, `512MiB` -> MiB. Undefined if it is no size or not a whole number of MiB. */
 export function parseSize(text: string): number | undefined {
   if (!SIZE_PATTERN.test(text)) return undefined;
   const unit = text.slice(-3);
@@ -23,7 +23,7 @@ export function formatSize(sizeMiB: number): string {
   return `${sizeMiB}MiB`;
 }
 
-/** `90s`, `5m`, `2h` -> seconds; undefined where it is no duration. */
+/** `90s`, `5m`, `2h` -> seconds. Undefined if it is no duration. */
 export function parseDuration(text: string): number | undefined {
   if (!DURATION_PATTERN.test(text)) return undefined;
   const seconds = Number(text.slice(0, -1)) * (DURATION_SECONDS[text.slice(-1)] ?? Number.NaN);

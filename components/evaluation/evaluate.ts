@@ -1,9 +1,9 @@
 /**
- * One evaluation of the site's flake for all machines, kept for as long as nothing that it depends on
- * changes.
+ * One evaluation of the site's flake for all machines. It is cached until something that it depends
+ * on changes.
  *
- * The flake has the output `pulumiMicrovm` (documented in docs/flake-output.md) and the input `site`, which
- * is overridden by a directory with site.json, so whatever the YAML states is stated nowhere else.
+ * The flake has the output `pulumiMicrovm` (docs/flake-output.md) and the input `site`. That input
+ * is overridden by a directory with site.json, so that the flake repeats nothing of the YAML.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,8 +12,8 @@ import type { SiteModel } from "../../site/model";
 import { siteJson } from "../../site/siteJson";
 import { identityOf } from "./identity";
 import type { Identity } from "./identity";
-import { keep, keptDirectory, readKept } from "./kept";
-import { EVAL_JOBS, evaluateJobs, hasJobs, outputOfJobs } from "./jobs";
+import { cacheDirectory, readCache, writeCache } from "./cache";
+import { EVAL_JOBS, parseEvalJobs, runEvalJobs, supportsEvalJobs } from "./evalJobs";
 import { evaluateOutput, findProgram, metadata, nixMessage, runDirectly, runLocally } from "./nix";
 import type { Program, References, Run } from "./nix";
 import { OUTPUT, parseOutput } from "./output";
@@ -22,8 +22,9 @@ import type { FlakeOutput } from "./output";
 export type { FlakeOutput, HypervisorSystem, Machine } from "./output";
 
 /**
- * What the flake builds for the site, from what is kept or else from Nix. Rejects with a RunError that holds Nix's own
- * words, or names what the output lacks. `run` evaluates; `inspect` asks what would be evaluated.
+ * What the flake builds for the site, from the cache or else from Nix. Rejects with a RunError that
+ * has Nix's own message, or that names what the output lacks. `run` evaluates; `inspect` reads the
+ * metadata of what would be evaluated.
  */
 export async function evaluateSite(
   model: SiteModel,
@@ -35,7 +36,7 @@ export async function evaluateSite(
   writeSite(directory, site);
   const evaluators = requireEvaluators();
   const identity = await identify(inspect, model.flake, directory, site, evaluators);
-  const output = kept(identity) ?? (await evaluateAnew(run, model, directory, identity));
+  const output = cached(identity) ?? (await evaluate(run, model, directory, identity));
   requireAll(output, model);
   return output;
 }
@@ -45,16 +46,20 @@ export function parseEvaluation(text: string, flake: string): FlakeOutput {
   return required(parseOutput(text), flake);
 }
 
-/** Nix, and what it is asked through where that is there too. */
+/** The programs that take part in an evaluation: nix, and nix-eval-jobs if it is installed. */
 function requireEvaluators(): Program[] {
   const nix = findProgram("nix");
   if (nix !== undefined) return [nix, findProgram(EVAL_JOBS) ?? []].flat();
   throw new pulumi.RunError(
-    "nix is not on the PATH of this machine: install Nix, it evaluates the site's flake and builds what the hosts run",
+    "nix is not on the PATH of this machine; install Nix, which evaluates the site's flake and " +
+      "builds what the hosts run",
   );
 }
 
-/** Undefined where nothing can be kept; what is wrong with the flake is for the evaluation to say. */
+/**
+ * Undefined if the evaluation cannot be cached. The evaluation reports what is wrong with the
+ * flake.
+ */
 async function identify(
   inspect: Run,
   flake: string,
@@ -70,11 +75,11 @@ async function identify(
   }
 }
 
-function kept(identity: Identity | undefined): FlakeOutput | undefined {
-  return identity === undefined ? undefined : readKept(keptDirectory(), identity.key);
+function cached(identity: Identity | undefined): FlakeOutput | undefined {
+  return identity === undefined ? undefined : readCache(cacheDirectory(), identity.key);
 }
 
-async function evaluateAnew(
+async function evaluate(
   run: Run,
   model: SiteModel,
   directory: string,
@@ -86,21 +91,21 @@ async function evaluateAnew(
     throw new pulumi.RunError(`${flake} could not be evaluated:\n${nixMessage(error)}`);
   });
   const output = parseEvaluation(text, flake);
-  if (identity !== undefined) tryToKeep(identity, text);
+  if (identity !== undefined) tryToCache(identity, text);
   return output;
 }
 
-/** The output's JSON: by nix-eval-jobs where that can be had, machine by machine; else in one piece by nix. */
+/** The output's JSON: machine by machine from nix-eval-jobs if possible, else at once from nix. */
 async function evaluatedText(
   run: Run,
   references: References,
   { vms, hypervisors }: SiteModel,
 ): Promise<string> {
-  if (findProgram(EVAL_JOBS) === undefined || !(await hasJobs(run))) {
+  if (findProgram(EVAL_JOBS) === undefined || !(await supportsEvalJobs(run))) {
     return evaluateOutput(run, references);
   }
   const machines = vms.length + hypervisors.length;
-  const jobs = outputOfJobs(await evaluateJobs(run, references, machines));
+  const jobs = parseEvalJobs(await runEvalJobs(run, references, machines));
   if ("json" in jobs) return jobs.json;
   throw new Error(jobs.faults.join("\n"));
 }
@@ -110,18 +115,18 @@ function required(output: FlakeOutput | { fault: string }, flake: string): Flake
   throw new pulumi.RunError(`${flake}: ${output.fault}`);
 }
 
-/** A home that can't be written to makes passes slower, and fails none. */
-function tryToKeep({ key }: Identity, text: string): void {
+/** Without a writable cache, passes are slower but do not fail. */
+function tryToCache({ key }: Identity, text: string): void {
   try {
-    keep(keptDirectory(), key, text);
+    writeCache(cacheDirectory(), key, text);
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
     void pulumi.log.info(`the evaluation is not kept for the next pass: ${cause}`);
   }
 }
 
-/** Of an evaluated site, which has all of its names. */
-export function named<T>(all: Record<string, T>, name: string): T {
+/** For names that `evaluateSite` has checked. */
+export function requireEntry<T>(all: Record<string, T>, name: string): T {
   const found = all[name];
   if (found === undefined) throw new Error(`${name} is not in this site`);
   return found;
@@ -130,7 +135,7 @@ export function named<T>(all: Record<string, T>, name: string): T {
 function requireAll({ machines, hypervisors }: FlakeOutput, model: SiteModel): void {
   const systems = model.hypervisors.filter(({ system }) => system !== undefined);
   const remedy =
-    "; give mkSite modules.hypervisors for it, or take `system` from the hypervisor in the site";
+    "; give mkSite modules.hypervisors for it, or remove `system` from the hypervisor in the site";
   requireNames("machines", machines, model.vms, model.flake);
   requireNames("hypervisors", hypervisors, systems, model.flake, remedy);
 }
@@ -150,18 +155,18 @@ function requireNames(
   );
 }
 
-/** Written only when it differs, whole or not at all. */
+/** Writes only if the text differs, and atomically. */
 function writeSite(directory: string, text: string): void {
   mkdirSync(directory, { recursive: true });
   const file = join(directory, "site.json");
-  if (readIfThere(file) === text) return;
-  // Beside the directory: Nix hashes whatever is in it.
+  if (readIfExists(file) === text) return;
+  // Beside the directory, since Nix hashes everything in it.
   const unfinished = `${directory}.${process.pid}`;
   writeFileSync(unfinished, text);
   renameSync(unfinished, file);
 }
 
-function readIfThere(file: string): string | undefined {
+function readIfExists(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch {

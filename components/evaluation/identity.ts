@@ -1,6 +1,7 @@
 /**
- * What an evaluation is a function of: the flake's tree, its inputs, site.json and the programs that evaluate. docs/decisions/0008
- * says why nothing else counts. Pure but for the flake's lock file, which is read from the store.
+ * The identity of an evaluation: the flake's tree, its inputs, site.json and the programs that
+ * evaluate. docs/decisions/0008 says why nothing else matters. Pure, except that it reads the
+ * flake's lock file from the store.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -10,14 +11,14 @@ import { z } from "zod";
 import type { Program } from "./nix";
 import { OUTPUT } from "./output";
 
-/** Of what is kept; another one does not find what was kept before it. */
+/** Version of the cached files. A new version does not find the files of an older one. */
 const FORMAT = 1;
 
-/** An evaluation that can be kept, and the references by which Nix evaluates exactly that. */
+/** An evaluation that can be cached, and the references with which Nix evaluates exactly that. */
 export interface Identity {
   /** 64 hexadecimal digits. */
   key: string;
-  /** The flake and the input `site`, each with the hash of its content. */
+  /** References of the flake and of the input `site`, each with the hash of its content. */
   flake: string;
   site: string;
 }
@@ -40,7 +41,7 @@ const lockFile = z.object({
   ),
 });
 type LockGraph = z.infer<typeof lockFile>;
-/** `nix flake metadata --json`: the fields that all versions have since 2.4. */
+/** The fields of `nix flake metadata --json` that all versions since 2.4 have. */
 const metadata = z.looseObject({
   url: z.string(),
   path: z.string().optional(),
@@ -49,9 +50,9 @@ const metadata = z.looseObject({
 });
 
 /**
- * The identity of evaluating the flake that `text`, the JSON of `nix flake metadata`, is about with a
- * site directory that holds `siteJson`. Undefined where the tree has changes that are not committed, an
- * input is not in the flake's lock file, or the metadata is not as expected: then nothing is kept.
+ * The identity of an evaluation with a site directory that holds `siteJson`. `text` is the JSON of
+ * `nix flake metadata`. Undefined, so nothing is cached, if the tree has uncommitted changes, if an
+ * input is not in the flake's lock file, or if the metadata is not as expected.
  */
 export function identityOf(
   text: string,
@@ -71,7 +72,7 @@ export function identityOf(
     evaluators,
     flake: found.locked,
     locks: others,
-    // Neither the directory's path nor its times: an evaluation reads what is in it.
+    // Not the directory's path or times, since an evaluation reads only what is in it.
     site: { narHash: site.narHash, siteJson },
   };
   return {
@@ -89,7 +90,7 @@ function parse(text: string): z.infer<typeof metadata> | undefined {
   }
 }
 
-/** A copied tree is what its hash says; a tree of a version control is locked by its revision too. */
+/** A copied tree is locked by its hash. A tree of a version control needs its revision too. */
 function isLocked({ type, narHash, rev, ...rest }: Locked): boolean {
   if (narHash === undefined || "dirtyRev" in rest) return false;
   return ["path", "tarball", "file"].includes(type) || rev !== undefined;
@@ -108,7 +109,7 @@ function withoutSite(locks: LockGraph, site: string): LockGraph["nodes"] {
   return Object.fromEntries(Object.entries(locks.nodes).filter(([name]) => name !== site));
 }
 
-/** An input that the lock file leaves open may be another one when Nix evaluates. */
+/** An input that is not in the lock file may resolve to another one when Nix evaluates. */
 function isInLockFile(
   nodes: LockGraph["nodes"],
   source: string | undefined,

@@ -1,23 +1,23 @@
-/** The two commands of Nix that the program has run, and the program `nix` itself. */
+/** The two Nix commands that the program runs, and how it finds programs. */
 import { execFile } from "node:child_process";
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { OUTPUT } from "./output";
 
-/** Runs a shell command on this machine and answers its standard output; rejects when it fails. */
+/** Runs a shell command on this machine and returns its standard output. Rejects if it fails. */
 export type Run = (command: string, environment: Record<string, string>) => Promise<string>;
 
-/** By plugin `command`, whose errors hold all that was printed. It is loaded only for this. */
+/** By the plugin `command`, whose errors contain all output. Loaded only when it is needed. */
 export const runLocally: Run = async (command, environment) => {
   const { local } = await import("@pulumi/command");
   return (await local.run({ command, environment, logging: "none" })).stdout;
 };
 
-/** Metadata of a flake with hundreds of inputs is below a megabyte. */
+/** The metadata of a flake with hundreds of inputs is less than a megabyte. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
-/** By the program itself: a pass whose evaluation is kept starts no plugin for it. */
+/** Without a plugin, so that a pass with a cached evaluation does not start one. */
 export const runDirectly: Run = async (command, environment) => {
   const { stdout } = await promisify(execFile)("/bin/sh", ["-c", command], {
     env: { ...withoutConfiguration(process.env), ...environment },
@@ -26,21 +26,21 @@ export const runDirectly: Run = async (command, environment) => {
   return stdout;
 };
 
-/** The engine hands the stack's configuration to the program by its environment, secrets opened. */
+/** The engine passes the stack's configuration in the environment, with secrets decrypted. */
 function withoutConfiguration(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(environment).filter(([name]) => !name.startsWith("PULUMI_CONFIG"));
   return Object.fromEntries(kept);
 }
 
-/** The file that is run under a name. Asking it for its version would take a process for each pass. */
+/** An executable. Its version would take a process in each pass, so size and time identify it. */
 export interface Program {
-  /** Without symbolic links: on NixOS a store path. */
+  /** With symbolic links resolved: on NixOS a store path. */
   file: string;
   size: number;
   modifiedMs: number;
 }
 
-/** The program of that name that a shell would find. */
+/** The program that a shell would find by this name. */
 export function findProgram(name: string, path = process.env["PATH"] ?? ""): Program | undefined {
   for (const directory of path.split(delimiter)) {
     try {
@@ -56,7 +56,7 @@ export function findProgram(name: string, path = process.env["PATH"] ?? ""): Pro
   return undefined;
 }
 
-/** What both commands get by their environment; nothing of the site is in their text. */
+/** Passed to both commands in the environment, so that no text of the site is in a command. */
 export interface References {
   flake: string;
   site: string;
@@ -74,12 +74,13 @@ export function metadata(run: Run, references: References): Promise<string> {
 }
 
 /**
- * The JSON of the flake's output. Nix prints the machines as it comes to them, so what it printed before
- * it failed is held back. Its whole trace is wanted: the machine's name may stand at the end of it.
+ * The JSON of the flake's output. Nix prints machines while it evaluates, so the output is held
+ * back until it has succeeded. The whole trace is needed: the machine's name may be at its end.
  */
 export function evaluateOutput(run: Run, references: References): Promise<string> {
   return run(
-    `json=$(${NIX} eval --json --show-trace ${WITH_SITE} "$MICROVM_FLAKE#${OUTPUT}") && printf '%s' "$json"`,
+    `json=$(${NIX} eval --json --show-trace ${WITH_SITE} "$MICROVM_FLAKE#${OUTPUT}") && ` +
+      `printf '%s' "$json"`,
     environmentOf(references),
   );
 }
@@ -92,8 +93,8 @@ const FIRST_LINES = 60;
 const LAST_LINES = 140;
 
 /**
- * Nix's own words without the command in front of them. A long trace loses its middle: the error is at one
- * end of it and the machine's name at the other, which is which depends on Nix's version.
+ * Nix's own message without the command before it. A long trace is cut in the middle, since the
+ * error is at one end and the machine's name at the other; which one depends on Nix's version.
  */
 export function nixMessage(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);

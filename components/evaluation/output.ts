@@ -1,13 +1,13 @@
-/** The flake's output `pulumiMicrovm`, version 1, as docs/flake-output.md has it. Pure. */
+/** The flake's output `pulumiMicrovm`, version 1: docs/flake-output.md. Pure. */
 import { z } from "zod";
 
 export const OUTPUT = "pulumiMicrovm";
 
-/** As `nix build --json` names it: a set with `outPath` is not to be had in JSON. */
+/** As in `nix build --json`, since JSON cannot have a set with `outPath`. */
 const derivation = z
   .object({ drvPath: z.string(), outputs: z.object({ out: z.string() }) })
   .transform(({ drvPath, outputs }) => ({ drvPath, outPath: outputs.out }));
-/** Names with versions; several versions of one name come in one text. */
+/** Package -> version. Several versions of one package are in one text. */
 const packages = z.record(z.string(), z.string()).default({});
 const machine = z
   .object({
@@ -46,7 +46,7 @@ export type Machine = z.infer<typeof machine>;
 export type HypervisorSystem = z.infer<typeof hypervisor>;
 export type FlakeOutput = z.infer<typeof output>;
 
-/** The output from its JSON; else what is wrong with it, in words. */
+/** The output from its JSON, or what is wrong with it. */
 export function parseOutput(text: string): FlakeOutput | { fault: string } {
   let json: unknown;
   try {
@@ -58,7 +58,9 @@ export function parseOutput(text: string): FlakeOutput | { fault: string } {
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
   return {
-    fault: `its output ${OUTPUT} is not as documented in docs/flake-output.md:\n  ${faults.join("\n  ")}`,
+    fault:
+      `its output ${OUTPUT} is not as documented in docs/flake-output.md:\n  ` +
+      faults.join("\n  "),
   };
 }
 

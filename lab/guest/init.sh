@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
-# The first process of a QEMU guest, as NixOS' stage 1: loads the drivers, mounts the store that the
-# hypervisor shares, and hands over to the system that the kernel's command line names (init=...).
+# The first process of a QEMU guest, like stage 1 of NixOS: loads the drivers, mounts the store that
+# the hypervisor shares, and executes the system of the kernel parameter init=.
 /bin/busybox --install -s /usr/bin
 export PATH=/usr/bin:/usr/sbin:/bin:/sbin
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# A hook of mmdebstrap: puts what a QEMU guest boots into a Debian root: Debian's cloud kernel, and an
-# initramfs of the root's own programs, which is all that the guest ever has. make-boot-files.sh ROOT
+# A hook of mmdebstrap. It adds to a Debian root what a QEMU guest boots: Debian's cloud kernel, and
+# an initramfs with programs of the root, which stays the guest's root file system.
+# make-boot-files.sh ROOT
 set -eu
 root=$1
 source=$(dirname "$(readlink -f "$0")")
@@ -9,13 +10,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/tree
 
-# busybox has most. Its `head -c` takes more from a pipe than it passes on, and its shell knows no other.
+# busybox has most programs. Its `head -c` reads more from a pipe than it prints, and its shell
+# always uses that one.
 PROGRAMS="/bin/busybox /bin/dash /usr/bin/head /usr/sbin/sshd /usr/sbin/resize2fs /usr/sbin/blkid"
 # In the order in which they are loaded.
-MODULES="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk failover \
-  net_failover virtio_net virtio_balloon virtio-rng fuse virtiofs"
+MODULES="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk \
+  failover net_failover virtio_net virtio_balloon virtio-rng fuse virtiofs"
 
-# Unpacked, not installed: its scripts would make an initramfs of another kind.
+# Unpacked, not installed: the package's scripts would make another initramfs.
 fetch_kernel() {
   export APT_CONFIG="${MMDEBSTRAP_APT_CONFIG:-}"
   package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p' | head -n 1)
@@ -23,7 +25,7 @@ fetch_kernel() {
   dpkg-deb -x "$work"/*.deb "$work/kernel"
 }
 
-# A program, its loader and its libraries, at their own paths.
+# A program, its loader and its libraries, at the same paths.
 add_program() {
   install -D -m 0755 "$root$1" "$tree$1"
   for library in $(chroot "$root" ldd "$1" 2>/dev/null | grep -o '/[^ ]*'); do
@@ -54,7 +56,8 @@ pack() {
   mkdir -p "$target"
   cp "$work"/kernel/boot/vmlinuz-* "$target/vmlinuz"
   cp -a "$tree" "$root/initramfs.partial"
-  chroot "$root" sh -c 'cd /initramfs.partial && find . | busybox cpio -o -H newc 2>/dev/null' | gzip -1 >"$target/initrd"
+  chroot "$root" sh -c 'cd /initramfs.partial && find . | busybox cpio -o -H newc 2>/dev/null' |
+    gzip -1 >"$target/initrd"
   rm -rf "$root/initramfs.partial"
 }
 

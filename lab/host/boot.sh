@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs a hypervisor as a systemd-nspawn machine until it is powered off. Stands in for its firmware and systemd-boot too: it
-# boots what `bootctl set-oneshot` named, once, or else the default; a kernel panic is PID 1's failure, behind
-# which the machine restarts (`panic=` among the kernel's parameters). It leaves out kernel and initrd.
+# Runs a hypervisor as a systemd-nspawn machine until it is powered off. boot.sh also stands in for
+# firmware and systemd-boot: it boots the entry of `bootctl set-oneshot` once, and otherwise the
+# default. PID 1 that fails stands for a kernel panic, after which the machine restarts, as with the
+# kernel parameter `panic=`. Left out: kernel and initrd.
 # boot.sh NAME NETWORK_NAMESPACE ROOT GUEST_ROOT
 set -eu
 name=$1
@@ -20,7 +21,7 @@ for device in /dev/kvm /dev/net/tun /dev/loop-control; do
   fi
 done
 
-# Runs the machine in a cgroup of its own; this script stays outside of it.
+# Runs the machine in its own cgroup. This script stays outside of it.
 start() (
   if [ -d /run/systemd/system ]; then
     exec systemd-run --quiet --scope --collect --property=Delegate=yes --unit="$namespace" "$@"
@@ -28,14 +29,14 @@ start() (
   for hierarchy in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
     if [ -e "$hierarchy/cgroup.procs" ]; then
       mkdir -p "$hierarchy/$namespace"
-      # The subshell's own number: $$ is the script's.
+      # The PID of the subshell: $$ is that of the script.
       sh -c 'echo $PPID' >"$hierarchy/$namespace/cgroup.procs"
     fi
   done
   exec "$@"
 )
 
-# Into `init`: the kernel's parameter of the entry that is booted now.
+# Sets `init`: the kernel parameter of the entry to boot.
 choose_entry() {
   oneshot=$root/boot/efivars/LoaderEntryOneShot
   once=no
@@ -52,12 +53,12 @@ choose_entry() {
 machine=
 trap 'if [ -n "$machine" ]; then kill -TERM "$machine"; fi' TERM
 
-# 133: the machine's own `reboot`, which --keep-unit leaves to the service manager.
+# 133: the machine rebooted itself. With --keep-unit the service manager has to restart it.
 code=133
 once=no
 while [ "$code" -eq 133 ] || { [ "$once" = yes ] && [ "$code" -ne 0 ]; }; do
   choose_entry
-  # What a machine made of links is lost when it is restarted.
+  # Links that the machine made do not survive a restart.
   ip -n "$namespace" link delete br0 2>/dev/null || true
   start "$@" "$init" &
   machine=$!

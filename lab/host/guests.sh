@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lists a hypervisor's VMs, one a line: name, unit state, host key, machine.json of the system.
+# Lists the VMs of a hypervisor, one per line: name, unit state, host key, machine.json.
 for directory in /var/lib/microvms/*/; do
   [ -L "${directory}current" ] || continue
   name=$(basename "$directory")

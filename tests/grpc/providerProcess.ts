@@ -6,13 +6,19 @@ import { createInterface } from "node:readline";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
+import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import { EngineService } from "@pulumi/pulumi/proto/engine_grpc_pb";
 import type { LogRequest } from "@pulumi/pulumi/proto/engine_pb";
 import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import * as pb from "@pulumi/pulumi/proto/provider_pb";
 import { Status } from "@pulumi/pulumi/proto/status_pb";
-import { decode, encode } from "../../provider/wire";
+import { decodeStruct, encodeStruct } from "../../provider/struct";
 import type { ValueMap } from "../../provider/wire";
+
+/** Through the SDK's message class: it must accept what the provider encodes and decodes. */
+const encode = (map: ValueMap): Struct => Struct.deserializeBinary(encodeStruct(map));
+const decode = (struct: Struct | undefined): ValueMap =>
+  decodeStruct(struct?.serializeBinary() ?? new Uint8Array());
 
 const EXECUTABLE = join(__dirname, "..", "..", "provider", "pulumi-resource-microvm");
 

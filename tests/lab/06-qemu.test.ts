@@ -16,6 +16,7 @@ import {
   up,
 } from "./lab";
 import { Gate, killedAt } from "./kill";
+import { SELECTION, sampled } from "../selection";
 
 const site = new SiteCopy();
 const HOST = "hv2";
@@ -173,16 +174,17 @@ describe("memoryTarget", () => {
   });
 });
 
-describe("the provider is killed, and the next up goes on", () => {
+describe(`the provider is killed, and the next up goes on (${SELECTION})`, () => {
   const gate = new Gate(HOST);
   beforeAll(() => gate.install());
   afterAll(() => gate.remove());
 
-  test.each([
+  const KILLED: [string, Wanted, string][] = [
     ["while the VMM is told its target", { memoryTarget: "192MiB" }, "setting the memory target"],
     ["while a volume in use grows", { size: "68MiB" }, "growing volume kq1.var"],
     ["when the guest has grown it", { size: "72MiB" }, "the guest grew the file system"],
-  ])("%s", async (_, wanted, text) => {
+  ];
+  test.each(sampled("qemu", KILLED, 1))("%s", async (_, wanted, text) => {
     const before = await bootId("kq1");
     await site.set(kq1({ restart: "1", size: "64MiB", ...wanted }));
     await killedAt(gate, text);

@@ -1,4 +1,7 @@
-/** The provider is killed at each step of a hypervisor's own system. The next `up` goes on, and nothing is done twice. */
+/**
+ * The provider is killed at the steps of a hypervisor's own system: at each one in a soak, else at
+ * some of them. The next `up` goes on, and nothing is done twice.
+ */
 import { expectNoChanges, journalEnd, on, state, until, up } from "./lab";
 import { Gate, expectOnce, killAt, killedAt } from "./kill";
 import {
@@ -11,6 +14,7 @@ import {
   current,
   guests,
 } from "./ownSystem";
+import { SELECTION, sampled } from "../selection";
 
 const { site, flake, want, setKernel, use, release } = new OwnSystem();
 const gate = new Gate("hv1");
@@ -24,14 +28,22 @@ afterAll(async () => {
   await release();
 });
 
-describe("of a switch", () => {
-  test.each([
-    // The first one is a create.
-    "switching from",
-    "a fresh login reached it",
-    "setting the system profile",
-    "the default of the next boot",
-  ])("%s", async (text) => {
+const SWITCH = [
+  "switching from",
+  "a fresh login reached it",
+  "setting the system profile",
+  "the default of the next boot",
+];
+const TRIAL = [
+  "stays the default",
+  "stopping kw1 for the reboot",
+  "asking for one boot",
+  "rebooting into",
+];
+
+// The first test is of a create.
+describe(`of a switch (${SELECTION})`, () => {
+  test.each(sampled("switch", SWITCH, 2))("%s", async (text) => {
     const before = await guests();
     const system = await current();
     await want(`# killed at: ${text}\n${GOOD}`, { confirmTimeout: "90s" });
@@ -51,13 +63,8 @@ describe("of a switch", () => {
   });
 });
 
-describe("of a boot on trial", () => {
-  test.each([
-    "stays the default",
-    "stopping kw1 for the reboot",
-    "asking for one boot",
-    "rebooting into",
-  ])("%s", async (text) => {
+describe(`of a boot on trial (${SELECTION})`, () => {
+  test.each(sampled("trial", TRIAL, 2))("%s", async (text) => {
     const boot = await bootOf();
     const end = await journalEnd("hv1");
     setKernel(`lab kernel, killed at: ${text}`);

@@ -1,4 +1,4 @@
-/** An engine run that is stopped in the middle: its processes are found by descent, not by name alone. */
+/** Stops an engine run in the middle. Its processes are found by descent, not by name alone. */
 import { execFileSync } from "node:child_process";
 import { journalEnd, mutations, on, pulumi, start, until } from "./lab";
 import type { Started } from "./lab";
@@ -68,9 +68,12 @@ export async function cutLinks(host: string, before = "true"): Promise<void> {
   await expect(on(host, `${cut}; sleep infinity`)).rejects.toThrow(/exit 255/);
 }
 
+/** A step that no run has: the gate only counts. */
+export const NEVER = 1_000_000;
+
 /**
- * Makes a host stop at one of its mutations: each one is a line in the journal, written by `logger`, and a
- * wrapper behind it waits there.
+ * Makes a host stop at one of its mutations. Each mutation writes a line to the journal with
+ * `logger`; a wrapper around it waits there.
  */
 export class Gate {
   constructor(readonly host: string) {}
@@ -93,12 +96,18 @@ chmod 0755 /usr/local/bin/logger; rm -rf /run/gate`,
     );
   }
 
-  /** At the n-th mutation from now on whose line has `text`. */
+  /** At the n-th mutation from now on whose line has `text`; see also NEVER. */
   async stopAt(step: number, text = ""): Promise<void> {
     await on(
       this.host,
-      `rm -rf /run/gate; mkdir /run/gate; echo '${text}' > /run/gate/text; echo ${step} > /run/gate/stop-at`,
+      "rm -rf /run/gate; mkdir /run/gate; " +
+        `echo '${text}' > /run/gate/text; echo ${step} > /run/gate/stop-at`,
     );
+  }
+
+  /** How many mutations came by since `stopAt`. */
+  async passed(): Promise<number> {
+    return Number(await on(this.host, "cat /run/gate/passed 2>/dev/null | wc -l"));
   }
 
   /** Is the host waiting at the gate? False when the run ended without coming so far. */
@@ -134,7 +143,7 @@ export async function killAt(
   expect((await running.ended).code).not.toBe(0);
 }
 
-/** The same, and the next run converges; that mutation stands once in the journal. */
+/** The same, and the next run converges. The journal has that mutation once. */
 export async function killedAt(
   gate: Gate,
   text: string,

@@ -276,7 +276,7 @@ describe("an error", () => {
     );
     expect(error).toHaveProperty(
       "message",
-      `${model.flake}: pulumiMicrovm.hypervisors has no hv1, hv2; it has none; give mkSite modules.hypervisors for it, or take \`system\` from the hypervisor in the site`,
+      `${model.flake}: pulumiMicrovm.hypervisors has no hv1, hv2; it has none; give mkSite modules.hypervisors for it, or remove \`system\` from the hypervisor in the site`,
     );
   });
 
@@ -289,7 +289,7 @@ describe("an error", () => {
 
   test("reports a missing nix and starts no process", async () => {
     process.env["PATH"] = at.directory;
-    expect(await failure()).toMatch(/^nix is not on the PATH of this machine: install Nix/);
+    expect(await failure()).toMatch(/^nix is not on the PATH of this machine; install Nix/);
     expect(at.nix.processes()).toEqual([]);
   });
 

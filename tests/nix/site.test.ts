@@ -89,10 +89,7 @@ describe("the machines of stacks/example-production.yaml", () => {
 
   test("an edit of one VM changes no other VM", () => {
     const more = edited("example-production", (text) =>
-      text.replace(
-        "{ hypervisor: rack1-hv1, profile: worker,",
-        "{ hypervisor: rack1-hv1, memory: 60GiB, profile: worker,",
-      ),
+      text.replace("  kw1:\n", "  kw1:\n    memory: 60GiB\n"),
     );
     const systems = "(t.systems site { }).machines";
     const withoutKw1 = (machines: unknown) =>
@@ -139,8 +136,8 @@ describe("the machines of stacks/lab.yaml", () => {
 describe("the user's own modules", () => {
   const site = edited("example-production", (text) =>
     text.replace(
-      "profile: controller, role: controller, ip: 192.0.2.21",
-      "profile: controller, role: controller+worker, ip: 192.0.2.21",
+      "role: controller\n    ip: 192.0.2.21",
+      "role: controller+worker\n    ip: 192.0.2.21",
     ),
   );
   const mark = (name: string) => `{ boot.kernelModules = [ "${name}" ]; }`;

@@ -66,9 +66,22 @@ let
     };
     mkDefault = lib.mkOverride 1000;
     mkForce = lib.mkOverride 50;
-    # The order of definitions is not supported.
+    # The order of definitions is not supported, nor are texts that a regular expression escapes.
     mkAfter = content: content;
-    inherit concatStringsSep;
+    inherit concatMap concatStringsSep unique;
+    concatMapStringsSep = separator: f: values: concatStringsSep separator (map f values);
+    splitString =
+      separator: text: builtins.filter isString (builtins.split (lib.escapeRegex separator) text);
+    escapeRegex = text: text;
+    removePrefix =
+      prefix: text: substring (stringLength prefix) (stringLength text - stringLength prefix) text;
+    hasSuffix =
+      suffix: text:
+      let
+        start = stringLength text - stringLength suffix;
+      in
+      start >= 0 && substring start (stringLength suffix) text == suffix;
+    removeSuffix = suffix: text: substring 0 (stringLength text - stringLength suffix) text;
     hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
     optional = condition: value: if condition then [ value ] else [ ];
     optionals = condition: values: if condition then values else [ ];

@@ -1,4 +1,7 @@
-/** Each script is killed before every command that may change something, and then run again. */
+/**
+ * Each script is killed before a command that may change something, and then run again: before
+ * every such command in a soak, else before some of them.
+ */
 import {
   closeSync,
   existsSync,
@@ -11,6 +14,10 @@ import {
 } from "node:fs";
 import { closure, host, storePath, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
+import { SELECTION, sampledSteps } from "../selection";
+
+/** Steps of each script that a sample has, beside the first and the last. */
+const BETWEEN = 6;
 
 jest.setTimeout(180_000);
 
@@ -163,14 +170,16 @@ function whole(box: Sandbox, step: Step): number {
   return steps;
 }
 
-test.each(Object.entries(SCENARIOS))("%s, killed at any point", (_, { before, run }) => {
+const KILLED = `%s, killed at any point (${SELECTION})`;
+
+test.each(Object.entries(SCENARIOS))(KILLED, (scenario, { before, run }) => {
   inSandbox((box) => {
     for (const step of before) whole(box, step);
     box.save();
     const steps = whole(box, run);
     const wanted = { contents: box.contents(), journal: box.journal() };
     expect(steps).toBeGreaterThan(3);
-    for (let killAt = 1; killAt <= steps; killAt++) {
+    for (const killAt of sampledSteps(scenario, steps, BETWEEN)) {
       box.restore();
       expect(perform(box, run, killAt)).toMatchObject({ killed: true, steps: killAt });
       whole(box, run);
@@ -219,7 +228,9 @@ test("the VMM of what grows, or gets a memory target, was told", () => {
   }
 });
 
-describe("a volume that is wanted again after a removal that was killed at any point", () => {
+const AGAIN = "a volume that is wanted again after a removal that was killed at any point";
+
+describe(`${AGAIN} (${SELECTION})`, () => {
   const withData = (box: Sandbox): string => {
     const path = box.path("microvms", "kc1", "var.img");
     whole(box, applyVolume);
@@ -237,7 +248,7 @@ describe("a volume that is wanted again after a removal that was killed at any p
       const path = withData(box);
       const { run } = removeVolume(how);
       const steps = whole(box, run);
-      for (let killAt = 1; killAt <= steps; killAt++) {
+      for (const killAt of sampledSteps(`${AGAIN}: ${how}`, steps, BETWEEN)) {
         box.restore();
         perform(box, run, killAt);
         // Removed to its end: as if it had never been.

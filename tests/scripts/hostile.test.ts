@@ -7,6 +7,10 @@ import { join } from "node:path";
 import { storePath, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 import type { Ran } from "./sandbox";
+import { SELECTION, sampledSteps } from "../selection";
+
+/** Points of an operation that a sample has, beside the first and the last. */
+const BETWEEN = 6;
 
 jest.setTimeout(240_000);
 
@@ -106,13 +110,15 @@ const CASES = Object.entries(OPERATIONS).flatMap(([operation, steps]) =>
   steps.names.map((name) => [operation, name, steps, ATTACKS[name] ?? ""] as const),
 );
 
-test.each(CASES)("%s while %s becomes a link, at any point", (_, __, { before, run }, text) => {
+const AT_ANY_POINT = `%s while %s becomes a link, at any point (${SELECTION})`;
+
+test.each(CASES)(AT_ANY_POINT, (operation, name, { before, run }, text) => {
   const box = prepared(before);
   try {
     const untouched = outside(box);
     box.save();
     const { steps } = perform(box, run);
-    for (let point = 1; point <= steps; point++) {
+    for (const point of sampledSteps(`${operation}: ${name}`, steps, BETWEEN)) {
       box.restore();
       box.write("attack", `[ "$count" != ${point} ] || ${attack(text)}`);
       const ran = perform(box, run);

@@ -2,13 +2,14 @@
  * The probe has no lock, and a lost link's other end may still be at work: what happens at the same time. The moment
  * is made, not hoped for.
  */
-import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import { encodeParameters, script } from "../../provider/hosts/transport/script";
+import { script } from "../../provider/hosts/transport/script";
 import { parseFacts } from "../../provider/hosts/facts/hostFacts";
 import type { HostFacts } from "../../provider/hosts/facts/hostFacts";
 import { host, storePath, volume } from "./operations";
-import { MACHINE, NONCE, Sandbox } from "./sandbox";
+import { appears, operate, replace as replaceIn, runText } from "./background";
+import type { Ended } from "./background";
+import { NONCE, Sandbox } from "./sandbox";
 
 jest.setTimeout(60_000);
 
@@ -16,29 +17,8 @@ let box: Sandbox;
 beforeEach(() => (box = new Sandbox()));
 afterEach(() => box.remove());
 
-let runs = 0;
-
-/** A script and its parameters, run beside others. */
-function run(
-  text: string,
-  parameters: Record<string, string>,
-): Promise<{ code: number | null; output: string }> {
-  fs.writeFileSync(box.path("count"), "0");
-  const file = box.path(`script-${(runs += 1)}`);
-  fs.writeFileSync(file, box.moved(text));
-  return new Promise((resolve, reject) => {
-    const child = spawn("/bin/sh", [file], {
-      cwd: box.root,
-      env: box.environment(0),
-    });
-    let output = "";
-    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, output }));
-    child.stdin.end(encodeParameters({ nonce: NONCE, ...parameters }));
-  });
-}
+const run = (text: string, parameters: Record<string, string>): Promise<Ended> =>
+  runText(box, text, parameters);
 
 /** What the probe finds; `change`: its text with a step of somebody else's in it. */
 async function probed(change: (text: string) => string = (text) => text): Promise<HostFacts> {
@@ -48,11 +28,7 @@ async function probed(change: (text: string) => string = (text) => text): Promis
   return parseFacts("hv1", lines, 0);
 }
 
-/** In the place of a command: `$REAL` is the real one. */
-function replace(name: string, text: string): void {
-  const real = `REAL=$(PATH=$REAL_PATH command -v ${name})`;
-  fs.writeFileSync(box.path("bin", name), `#!/bin/sh\n${real}\n${text}\n`, { mode: 0o755 });
-}
+const replace = (name: string, text: string): void => replaceIn(box, name, text);
 
 /** find has read all names, and waits for room in its pipe: then those that it has not looked at yet go. */
 const VANISHING = (directory: string): string => `
@@ -116,7 +92,7 @@ describe("what goes while the probe looks is no error, and the rest is told of",
 
 describe("an operation whose directory is there and whose unit is not yet", () => {
   const operation = "0-1";
-  const attach = (): ReturnType<typeof run> =>
+  const attach = (): Promise<Ended> =>
     run(script("probe", "operate"), { operation, nonce_inner: "inner" });
   const directory = (): string => box.path("run", "operations", operation);
   beforeEach(() => fs.mkdirSync(directory(), { recursive: true }));
@@ -162,37 +138,25 @@ test("a record is on the disk before it takes the place of the one of before", (
 });
 
 describe("two stacks that claim a host at the same moment", () => {
-  const claim = (stack: string, seconds: number): ReturnType<typeof run> =>
-    run(script("host-claim"), {
-      ...host(box, {}, stack),
-      operation: stack,
-      machine_id: MACHINE,
-      doing: "host-claim",
-      wait_seconds: String(seconds),
-    });
-  const appears = async (file: string): Promise<void> => {
-    for (let looks = 0; !fs.existsSync(box.path(file)); looks++) {
-      if (looks > 1000) throw new Error(`no ${file}`);
-      await new Promise((wake) => setTimeout(wake, 20));
-    }
-  };
+  const claim = (stack: string, seconds: number): Promise<Ended> =>
+    operate(box, "host-claim", { ...host(box, {}, stack), operation: stack }, seconds);
 
   /** The first has seen that the host is nobody's, and writes its record until `go-on` is there. */
-  async function inTheMiddle(): Promise<{ first: ReturnType<typeof run> }> {
+  async function inTheMiddle(): Promise<{ first: Promise<Ended> }> {
     replace(
       "sync",
       ': >"$BOX/writing"; while [ -d "$BOX" ] && [ ! -e "$BOX/go-on" ]; do /bin/sleep 0.02; done',
     );
     replace("flock", 'case " $* " in *" -w "*) : >"$BOX/waiting" ;; esac; exec "$REAL" "$@"');
     const first = claim("lab", 30);
-    await appears("writing");
+    await appears(box, "writing");
     return { first };
   }
 
   test("the second waits, and is told whose it is", async () => {
     const { first } = await inTheMiddle();
     const second = claim("prod", 30);
-    await appears("waiting");
+    await appears(box, "waiting");
     box.write("go-on", "");
     expect(await first).toMatchObject({ code: 0 });
     const { code, output } = await second;

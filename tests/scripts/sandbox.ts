@@ -3,7 +3,7 @@
  * The directories of lib.sh, /etc/machine-id and a VMM's /proc/PID are moved there by a change of their text. Stubs stand
  * first in PATH: stubs.ts.
  */
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -281,13 +281,12 @@ exit ${code}
 
   /** Keeps the state as it is now, for `restore`. */
   save(): void {
-    fs.cpSync(this.root, `${this.root}.saved`, { recursive: true, verbatimSymlinks: true });
+    copy(this.root, `${this.root}.saved`);
   }
 
   restore(): void {
     fs.rmSync(this.root, { recursive: true });
-    const options = { recursive: true, verbatimSymlinks: true, preserveTimestamps: true };
-    fs.cpSync(`${this.root}.saved`, this.root, options);
+    copy(`${this.root}.saved`, this.root);
   }
 
   remove(): void {
@@ -295,4 +294,9 @@ exit ${code}
       fs.rmSync(path, { recursive: true, force: true });
     }
   }
+}
+
+/** Node's own cpSync does not keep the modes of directories. */
+function copy(from: string, to: string): void {
+  execFileSync("cp", ["-aT", from, to]);
 }

@@ -10,6 +10,10 @@ import {
 } from "node:fs";
 import { system } from "./operations";
 import { Sandbox } from "./sandbox";
+import { SELECTION, sampledSteps } from "../selection";
+
+/** Steps of a script that a sample has, beside the first and the last. */
+const BETWEEN = 6;
 
 jest.setTimeout(180_000);
 
@@ -23,23 +27,23 @@ const armed = (): boolean =>
     /^pulumi-microvm-(rollback|unconfirmed)\.timer$/.test(unit),
   );
 
-/** Runs the switch, killed before each of its steps in turn, and looks at what is left each time. */
-function killedAnywhere(look: (killAt: number) => void): void {
+/** Runs the switch, killed before one of its steps each time, and looks at what is left. */
+function killedAnywhere(test: string, look: (killAt: number) => void): void {
   system(box);
   box.save();
   const { code, steps } = box.run("system-switch", system(box));
   expect(code).toBe(0);
   expect(steps).toBeGreaterThan(8);
-  for (let killAt = 1; killAt <= steps; killAt++) {
+  for (const killAt of sampledSteps(test, steps, BETWEEN)) {
     box.restore();
     expect(box.run("system-switch", system(box), killAt)).toMatchObject({ killed: true });
     look(killAt);
   }
 }
 
-test("nothing else runs without a timer for the way back", () => {
+test(`nothing else runs without a timer for the way back (${SELECTION})`, () => {
   let switched = 0;
-  killedAnywhere((killAt) => {
+  killedAnywhere("timer", (killAt) => {
     if (box.running().current === "a") return;
     switched += 1;
     expect({ killAt, armed: armed() }).toEqual({ killAt, armed: true });
@@ -47,15 +51,15 @@ test("nothing else runs without a timer for the way back", () => {
   expect(switched).toBeGreaterThan(0);
 });
 
-test("killed anywhere, the timer's script brings the system before back", () => {
-  killedAnywhere((killAt) => {
+test(`killed anywhere, the timer's script brings the system before back (${SELECTION})`, () => {
+  killedAnywhere("roll back", (killAt) => {
     expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);
     expect({ killAt, ...box.running() }).toEqual({ killAt, current: "a", phase: "none" });
   });
 });
 
-test("killed anywhere, the next run tries it anew", () => {
-  killedAnywhere((killAt) => {
+test(`killed anywhere, the next run tries it anew (${SELECTION})`, () => {
+  killedAnywhere("next run", (killAt) => {
     expect(box.run("system-switch", system(box)).code).toBe(0);
     expect({ killAt, ...box.running() }).toEqual({ killAt, current: "b", phase: "switching" });
   });
@@ -64,12 +68,12 @@ test("killed anywhere, the next run tries it anew", () => {
 const switches = (): number =>
   readFileSync(box.path("journal"), "utf8").split("switching from").length - 1;
 
-test("what waits for a login is not switched to again, and always has a timer", () => {
+test(`what waits for a login is not switched to again, and always has a timer (${SELECTION})`, () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   box.save();
   const { steps } = box.run("system-switch", system(box));
   expect(steps).toBeGreaterThan(2);
-  for (let killAt = 1; killAt <= steps; killAt++) {
+  for (const killAt of sampledSteps("waits for a login", steps, BETWEEN)) {
     box.restore();
     expect(box.run("system-switch", system(box), killAt).killed).toBe(true);
     expect(armed()).toBe(true);
@@ -108,12 +112,12 @@ test("what ran already becomes the default: killed behind the profile, there is 
   expect(between).toBeGreaterThan(0);
 });
 
-test("the way back, killed anywhere, is gone to its end by the next one", () => {
+test(`the way back, killed anywhere, is gone to its end by the next one (${SELECTION})`, () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   box.save();
   const { steps } = box.run("system-switch", system(box, ROLL_BACK));
   expect(steps).toBeGreaterThan(3);
-  for (let killAt = 1; killAt <= steps; killAt++) {
+  for (const killAt of sampledSteps("the way back", steps, BETWEEN)) {
     box.restore();
     expect(box.run("system-switch", system(box, ROLL_BACK), killAt).killed).toBe(true);
     expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);

@@ -1,10 +1,10 @@
 /**
- * Stands in for the official plugin `command` 1.2.1 where that can't be downloaded. Never used
+ * Stand-in for the official plugin `command` 1.2.1 where that cannot be downloaded. Never used
  * outside the lab. It has `command:local:run` and `command:local:Command` with the official inputs,
- * outputs and errors: stdout and stderr without their last line end, PULUMI_COMMAND_STDOUT and
- * PULUMI_COMMAND_STDERR of the run before, replacement when `triggers` change, secret outputs when
- * an input is secret. Left out: assets and archives (refused), `logging` (the output is captured as
- * ever, but not shown while it runs), remote commands, cancellation, Windows.
+ * outputs and errors: stdout and stderr without their last newline, PULUMI_COMMAND_STDOUT and
+ * PULUMI_COMMAND_STDERR of the previous run, replacement when `triggers` change, secret outputs
+ * when an input is secret. Left out: assets and archives (rejected), `logging` (output is captured,
+ * but not shown while the command runs), remote commands, cancellation, Windows.
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -12,7 +12,7 @@ import { isDeepStrictEqual } from "node:util";
 import * as provider from "@pulumi/pulumi/provider";
 import { z } from "zod";
 
-/** How the wire marks a secret (Pulumi's resource property signatures). */
+/** The mark of a secret in properties (Pulumi's resource property signatures). */
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
 
@@ -27,7 +27,7 @@ const common = z.object({
   addPreviousOutputInEnv: z.boolean().optional(),
   assetPaths: z.undefined({ error: "the lab's stand-in has no assetPaths" }).optional(),
   archivePaths: z.undefined({ error: "the lab's stand-in has no archivePaths" }).optional(),
-  /** Of the run before. */
+  /** Of the previous run. */
   stdout: z.string().optional(),
   stderr: z.string().optional(),
 });
@@ -93,7 +93,7 @@ class CommandProvider implements provider.Provider {
   }
 }
 
-/** The inputs and the command's output; that of the run before where there is no command. */
+/** The inputs and the command's output. Without a command: the output of the previous run. */
 async function withOutput(
   given: Properties,
   command: string | undefined,
@@ -128,7 +128,7 @@ function execute(command: string, options: Common): Promise<{ stdout: string; st
       if (code !== 0) fail(code === null ? `signal: ${signal ?? "?"}` : `exit status ${code}`);
       else resolve({ stdout: withoutLineEnd(text.stdout), stderr: withoutLineEnd(text.stderr) });
     });
-    // A command that does not read its input may be gone before it is written.
+    // A command that does not read its input may exit before all of it is written.
     child.stdin.on("error", () => undefined);
     child.stdin.end(options.stdin ?? "");
   });

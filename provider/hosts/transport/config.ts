@@ -36,6 +36,8 @@ const hostSchema = z.object({
   parallelism: z.int().min(1).max(64).default(4),
   /** How long an operation may wait for locks, slots and turns, seconds. Default: 6 hours. */
   waitTimeoutSeconds: z.int().min(1).default(21_600),
+  /** The name that the host had before: what is recorded under that name is reached here. */
+  renamedFrom: z.string().optional(),
   /** Other stacks may use this host too. */
   shared: z.boolean().default(false),
 });

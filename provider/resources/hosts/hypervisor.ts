@@ -9,6 +9,7 @@ import {
   importable,
   interfaceName,
   notAnId,
+  renamedFrom,
   requireMachine,
   storePath,
 } from "../shared/fields";
@@ -47,6 +48,7 @@ const replacedInputs = {
 
 const inputs = z.object({
   host,
+  renamedFrom,
   endpoint: z
     .string()
     .default("")
@@ -55,11 +57,11 @@ const inputs = z.object({
   nic: interfaceName.describe("The physical card that must be enslaved to the bridge."),
   shared: z
     .boolean()
-    .optional()
+    .default(false)
     .describe("Other stacks may use this host too, if all of them say so. Default: false."),
   wants: z
     .array(vmWants)
-    .optional()
+    .default([])
     .describe("The VMs of this site on this host, for the checks and the claim. Default: none."),
   ...replacedInputs,
   system: storePath
@@ -96,8 +98,8 @@ interface Wishes extends Inputs {
 
 function findings(facts: HostFacts, wanted: Wishes, check: CheckName): Finding[] {
   if (wanted.checks[check] === "off") return [];
-  const { bridge, nic, wants: own = [] } = wanted;
-  const others = wanted.shared === true ? otherStacks(wanted.host, facts, wanted.urn) : [];
+  const { bridge, nic, wants: own } = wanted;
+  const others = wanted.shared ? otherStacks(wanted.host, facts, wanted.urn) : [];
   return CHECK[check](facts, { bridge, nic, own, others });
 }
 
@@ -186,6 +188,7 @@ export const hypervisor: Resource<Inputs, State> = {
   outputs,
   timeoutSeconds: 120,
   immutable: { host: "A host keeps its name; add the new one and move VMs." },
+  incidental: ["renamedFrom"],
   mirrored: [],
   id: (wanted) => wanted.host,
 

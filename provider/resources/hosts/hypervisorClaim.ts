@@ -36,16 +36,14 @@ type ClaimState = z.infer<z.ZodObject<typeof claimOutputs>>;
 /** How a stack wants the host. */
 export interface Claim {
   host: string;
-  shared?: boolean | undefined;
-  wants?: readonly VmWants[] | undefined;
+  shared: boolean;
+  wants: readonly VmWants[];
 }
-
-const isShared = ({ shared }: Claim): boolean => shared === true;
 
 /** The name of the record that the stack should have, and of the one that it should not have. */
 function names(wanted: Claim, urn: string): { name: string; outdated: string } {
   const shared = sharedName(urn);
-  return isShared(wanted)
+  return wanted.shared
     ? { name: shared, outdated: EXCLUSIVE }
     : { name: EXCLUSIVE, outdated: shared };
 }
@@ -53,10 +51,10 @@ function names(wanted: Claim, urn: string): { name: string; outdated: string } {
 function claimOf(facts: HostFacts, urn: string, wanted: Claim): string {
   const { name, outdated } = names(wanted, urn);
   const found = ownership(hostRecord(facts, name), urn);
-  if (isShared(wanted)) {
+  if (wanted.shared) {
     const exclusive = ownership(hostRecord(facts, EXCLUSIVE), urn);
     if (exclusive.startsWith("owned by ")) return exclusive;
-    if (found === "owned" && !states(facts, urn, wanted.wants ?? [])) return "altered";
+    if (found === "owned" && !states(facts, urn, wanted.wants)) return "altered";
   }
   // Both are there if a run was killed while it replaced one of them.
   const isHalfDone = found === "owned" && hostRecord(facts, outdated) !== undefined;
@@ -89,7 +87,7 @@ export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts)
       "Leave one of them in the site. Machines that were cloned each need a machine-id of their own.",
     );
   }
-  const exclusive = isShared(wanted)
+  const exclusive = wanted.shared
     ? "Set shared: true for the hypervisor in the site of that stack, and run up there first."
     : "Take the host from one of the two sites, and run up there first. Or set shared: true for it in both.";
   refuseOthers(
@@ -98,7 +96,7 @@ export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts)
     `${exclusive} Only if that stack is gone for good: remove /var/lib/pulumi-microvm/hosts/host.json on the host.`,
   );
   const others = otherStacks(host, facts, context.urn);
-  if (isShared(wanted)) refuseConflicts(host, conflicts(wanted.wants ?? [], others));
+  if (wanted.shared) refuseConflicts(host, conflicts(wanted.wants, others));
   else if (others.length > 0) {
     throw new ProviderError(
       "owned",
@@ -127,7 +125,7 @@ export function refuseEmptied(
   recorded: ClaimState | undefined,
 ): void {
   const held = recorded !== undefined && recorded.ownership !== UNCLAIMED;
-  const hasVolumes = (wanted.wants ?? []).some(({ volumes }) => volumes.length > 0);
+  const hasVolumes = wanted.wants.some(({ volumes }) => volumes.length > 0);
   if (!held || !hasVolumes || facts.records.size > 0) return;
   throw new ProviderError(
     "data-loss",
@@ -162,9 +160,7 @@ export async function claim(
 function claimOperation(context: Context, wanted: Claim, facts: HostFacts) {
   const { urn, workSeconds: seconds } = context;
   const { name, outdated } = names(wanted, urn);
-  const record = isShared(wanted)
-    ? sharedRecord(facts, urn, wanted.wants ?? [])
-    : makeRecord(urn, {});
+  const record = wanted.shared ? sharedRecord(facts, urn, wanted.wants) : makeRecord(urn, {});
   const parameters = { record, name, outdated, seen: claimsDigest(facts) };
   return { script: "host-claim", machineId: facts.machineId, parameters, seconds };
 }

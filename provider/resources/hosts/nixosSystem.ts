@@ -94,6 +94,7 @@ export const nixosSystem: Resource<Inputs, State> = {
   timeoutSeconds: 3600,
   immutable: { host: "A host keeps its name; add the new one." },
   incidental: [
+    "renamedFrom",
     "drvPath",
     "build",
     "switchTimeoutSeconds",

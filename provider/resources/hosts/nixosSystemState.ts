@@ -2,10 +2,11 @@
 import { z } from "zod";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { ownership } from "../../ownership";
-import { host, name, storePath } from "../shared/fields";
+import { host, name, renamedFrom, storePath } from "../shared/fields";
 
 export const inputs = z.object({
   host,
+  renamedFrom,
   drvPath: storePath.describe("The derivation of the system."),
   toplevel: storePath.describe("The system: its output, config.system.build.toplevel."),
   build: z

@@ -135,7 +135,14 @@ export const microVm: Resource<Inputs, State> = {
     name: "Make a new VM, and remove this one.",
   },
   mirrored: ["runner", "toplevel", "running", "restart"],
-  incidental: ["hardware", "closureInfo", "liveSwitch", "updatePolicy", "switchTimeoutSeconds"],
+  incidental: [
+    "renamedFrom",
+    "hardware",
+    "closureInfo",
+    "liveSwitch",
+    "updatePolicy",
+    "switchTimeoutSeconds",
+  ],
   id: (wanted) => `${wanted.host}/${wanted.name}`,
 
   drift(state, wanted) {

@@ -4,11 +4,12 @@ import { z } from "zod";
 import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
 import { parseRecord } from "../../hosts/facts/record";
 import { ownership } from "../../ownership";
-import { host, machineId, name, storePath } from "../shared/fields";
+import { host, machineId, name, renamedFrom, storePath } from "../shared/fields";
 import { memoryOutputs, memoryState, memoryTargetMiB } from "./memory";
 
 export const inputs = z.object({
   host,
+  renamedFrom,
   machineId,
   name: name.describe("Name of the VM: /var/lib/microvms/NAME and microvm@NAME.service."),
   runner: storePath.describe("microvm.nix's declaredRunner, valid on the host."),

@@ -7,7 +7,7 @@ import { knownChanges } from "../../packages";
 import type { Resource } from "../../resource";
 import { bring } from "../shared/closures";
 import { inTurn } from "../shared/turn";
-import { host, machineId, name, requireMachine, storePath } from "../shared/fields";
+import { host, machineId, name, renamedFrom, requireMachine, storePath } from "../shared/fields";
 
 const root = z.object({
   drvPath: storePath.describe("The derivation."),
@@ -16,6 +16,7 @@ const root = z.object({
 
 const inputs = z.object({
   host,
+  renamedFrom,
   machineId,
   name: name.describe("Directory of the GC roots: /nix/var/nix/gcroots/pulumi-microvm/NAME."),
   roots: z
@@ -98,7 +99,7 @@ export const nixClosure: Resource<Inputs, State> = {
   outputs,
   timeoutSeconds: 14_400,
   immutable: { host: "A VM does not move.", machineId: "This is another machine." },
-  incidental: ["packages"],
+  incidental: ["renamedFrom", "packages"],
   mirrored: [],
   id: (wanted) => `${wanted.host}/${wanted.name}`,
 

@@ -155,7 +155,7 @@ export const volume: Resource<Inputs, State> = {
     image: NEVER,
     fsType: NEVER,
   },
-  incidental: ["address"],
+  incidental: ["renamedFrom", "address"],
   mirrored: ["sizeMiB"],
   id: (wanted) =>
     wanted.image === defaultImage(wanted.vm, wanted.name)
@@ -170,7 +170,8 @@ export const volume: Resource<Inputs, State> = {
       faults.push({ property: "sizeMiB", reason });
     }
     if (previous.label !== "" && wanted.label !== previous.label) {
-      faults.push({ property: "label", reason: `can't be changed. ${NEVER}` });
+      const keep = `To keep it as it is, state its label in the site: label: ${previous.label}`;
+      faults.push({ property: "label", reason: `can't be changed. ${NEVER} ${keep}` });
     }
     return faults;
   },

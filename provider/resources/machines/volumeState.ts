@@ -5,12 +5,13 @@ import { parseRecord } from "../../hosts/facts/record";
 import type { HostFacts, ImageFact } from "../../hosts/facts/hostFacts";
 import { printable } from "../../hosts/transport/printable";
 import { ownership } from "../../ownership";
-import { absolutePath, host, machineId, name } from "../shared/fields";
+import { absolutePath, host, machineId, name, renamedFrom } from "../shared/fields";
 
 export const BYTES_PER_MIB = 1024 * 1024;
 
 export const inputs = z.object({
   host,
+  renamedFrom,
   machineId,
   vm: name.describe("The VM that uses the volume."),
   name,

@@ -9,6 +9,10 @@ export const name = z
 
 export const host = name.describe("The hypervisor, by its name in the provider's configuration.");
 
+export const renamedFrom = name
+  .optional()
+  .describe("The former name, while the site states it: what is recorded under it is ours.");
+
 export const machineId = z
   .string()
   .regex(/^[0-9a-f]{32}$/, "must be a machine-id: 32 hexadecimal digits")

@@ -26,7 +26,7 @@ await_boot() {
   timeout --foreground "$p_switch_seconds" systemctl is-system-running --wait >/dev/null 2>&1 || true
 }
 
-lock 4 host
+lock 5 system
 working
 confirm
 finish

@@ -30,7 +30,7 @@ make_default() {
   rm -f "$roots/previous"
 }
 
-lock 4 host
+lock 5 system
 working
 make_default
 finish

@@ -102,7 +102,9 @@ reboot_system() {
   reboot_once
 }
 
+# Nothing that must not be cut runs on while the host goes down.
 lock 4 host
+lock 5 system
 working
 reboot_system
 finish

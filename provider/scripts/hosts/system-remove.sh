@@ -16,7 +16,7 @@ forget_system() {
   rm -f "$record"
 }
 
-lock 4 host
+lock 5 system
 working
 forget_system
 finish

@@ -12,7 +12,7 @@ settle() {
   give_up
 }
 
-lock 4 host
+lock 5 system
 working
 settle
 finish

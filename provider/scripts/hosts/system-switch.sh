@@ -135,7 +135,7 @@ roll_back_unconfirmed() {
   esac
 }
 
-lock 4 host
+lock 5 system
 working
 case $p_step in
   switch) switch_system ;;

@@ -204,6 +204,6 @@ set_autostart
 record_memory_target "$p_name" "$p_memory_target"
 converge_unit
 put_record "$phase"
-if [ "$phase" = ready ]; then release_slot "$p_name"; fi
+if [ "$phase" != ready ]; then awaits_guest=yes; fi
 if is_active; then apply_memory_target "$p_name"; fi
 finish

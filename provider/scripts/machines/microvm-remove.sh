@@ -6,10 +6,6 @@ directory=$MICROVMS/$p_name
 record=$STATE/vms/$p_name.json
 unit=microvm@$p_name.service
 
-abandon() {
-  release_slot "$p_name"
-}
-
 remove_links() {
   enter_vm "$p_name"
   for link in current old booted toplevel; do rm -f "./$link"; done
@@ -50,5 +46,4 @@ lock 4 host shared
 lock 5 "vm.$p_name"
 working
 remove_vm
-release_slot "$p_name"
 finish

@@ -38,5 +38,4 @@ lock 4 host shared
 lock 5 "vm.$p_name"
 working
 settle
-release_slot "$p_name"
 finish

@@ -38,11 +38,6 @@ last_lines() {
   journalctl -q -o cat -n 5 -u "$unit" 2>/dev/null || true
 }
 
-# A failed operation waits for no guest: its slot is free at once.
-abandon() {
-  release_slot "$p_name"
-}
-
 # The guest's key is there before its first boot, so the guest is pinned without trust on first use. It is made
 # where only root gets to, and put into the share, in which the guest writes too.
 make_host_key() {

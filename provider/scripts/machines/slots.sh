@@ -46,3 +46,10 @@ try_slot() {
 release_slot() {
   rm -f "$SLOTS/$1"
 }
+
+# At the end of every operation, whatever its result: only a start whose guest is awaited keeps its
+# slot.
+awaits_guest=no
+abandon() {
+  [ "$awaits_guest" = yes ] || release_slot "$p_name"
+}

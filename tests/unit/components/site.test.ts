@@ -2,71 +2,20 @@
 import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
-import { getMonitor } from "@pulumi/pulumi/runtime/settings";
-import { answered } from "../../../components/answered";
-import { Site } from "../../../components/site";
+import { allRegistered } from "../../../components/registration";
 import { loadSite } from "../../../site/load";
+import { registerSite, until } from "./registrations";
+import type { Answer } from "./registrations";
 
 const model = loadSite(resolve(__dirname, "../../../stacks/lab.yaml"));
 const NAMES = model.vms.map(({ name }) => name);
 const VM = "microvm:index:MicroVm";
 const CLOSURE = "microvm:index:NixClosure";
 
-/** What a test does with a registration: answer at once, or wait. */
-type Answer = (type: string, name: string) => void | Promise<void>;
-
-const derivation = { drvPath: "/nix/store/x.drv", outPath: "/nix/store/x" };
-const machine = {
-  runner: derivation,
-  toplevel: derivation,
-  closureInfo: derivation,
-  hardware: "",
-  liveSwitch: false,
-  packages: {},
-};
-const built = {
-  version: 1 as const,
-  machines: Object.fromEntries(NAMES.map((name) => [name, machine])),
-  hypervisors: {},
-};
-
-/** Registers the site; the requests in their order, as they come. */
-async function register(answer: Answer, preview = false): Promise<RegisterResourceRequest[]> {
-  await pulumi.runtime.setMocks(
-    {
-      newResource: async ({ type, name, inputs }) => {
-        await answer(type, name);
-        return { id: name, state: pulumi.output(inputs) };
-      },
-      call: () => ({}),
-    },
-    "pulumi-microvm",
-    "lab",
-    preview,
-  );
-  const requests: RegisterResourceRequest[] = [];
-  const monitor: object = getMonitor() ?? {};
-  const real: unknown = Reflect.get(monitor, "registerResource");
-  if (typeof real !== "function") throw new Error("the SDK's mocks have changed");
-  Object.assign(monitor, {
-    registerResource: (request: RegisterResourceRequest, ...rest: unknown[]) => {
-      requests.push(request);
-      Reflect.apply(real, monitor, [request, ...rest]);
-    },
-  });
-  new Site("lab", { model, built });
-  return requests;
-}
+const register = (answer?: Answer, preview?: boolean) => registerSite(model, answer, preview);
 
 const namesOf = (requests: RegisterResourceRequest[], type: string): string[] =>
   requests.filter((one) => one.getType() === type).map((one) => one.getName());
-
-async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 5000; Date.now() < deadline && !condition();) {
-    await new Promise((wake) => setTimeout(wake, 10));
-  }
-  expect(condition()).toBe(true);
-}
 
 /** Long enough for what could happen to happen. */
 const settle = (): Promise<void> => new Promise((wake) => setTimeout(wake, 200));
@@ -77,7 +26,7 @@ test.each([false, true])(
     let release: () => void = () => undefined;
     const held = new Promise<void>((open) => (release = open));
     const hold: Answer = (type, name) => (type === CLOSURE && name === "kw2" ? held : undefined);
-    const requests = await register(hold, preview);
+    const { requests } = await register(hold, preview);
     await until(() => namesOf(requests, CLOSURE).length === NAMES.length);
     await settle();
     expect(namesOf(requests, VM)).toEqual([]);
@@ -86,8 +35,8 @@ test.each([false, true])(
   },
 );
 
-test("a VM depends on its own volumes and its own closure, and on no other's", async () => {
-  const requests = await register(() => undefined);
+test("a VM depends on its host, its own volumes and its own closure, and on no other's", async () => {
+  const { requests } = await register();
   await until(() => namesOf(requests, VM).length === NAMES.length);
   for (const request of requests.filter((one) => one.getType() === VM)) {
     const vm = model.vms.find(({ name }) => name === request.getName());
@@ -95,7 +44,9 @@ test("a VM depends on its own volumes and its own closure, and on no other's", a
       .getDependenciesList()
       .map((urn) => urn.replace(/.*[:$]microvm:/, ""));
     const volumes = (vm?.volumes ?? []).map(({ name }) => `index:Volume::${vm?.name}-${name}`);
-    expect(dependencies.sort()).toEqual([`index:NixClosure::${vm?.name}`, ...volumes].sort());
+    const host = `index:Hypervisor::${vm?.hypervisor}`;
+    const own = [host, `index:NixClosure::${vm?.name}`, ...volumes];
+    expect(dependencies.sort()).toEqual(own.sort());
   }
 });
 
@@ -116,5 +67,5 @@ test.each([false, true])("what fails has answered too (preview: %s)", async (pre
     call: () => ({}),
   };
   await pulumi.runtime.setMocks(failing, "project", "stack", preview);
-  await answered([new Thing("good"), new Thing("bad")]);
+  await allRegistered([new Thing("good"), new Thing("bad")]);
 });

@@ -143,6 +143,14 @@ describe("Volume", () => {
     );
   });
 
+  test("a default label that is another one after a rename is refused with the label to state", () => {
+    const checked = volume.check(
+      toMap({ ...base, sizeMiB: 1, label: "kw7-var" }),
+      toMap({ ...base, sizeMiB: 1, label: "kw1-var" }),
+    );
+    expect(JSON.stringify(checked.faults)).toContain("in the site: label: kw1-var");
+  });
+
   test("a size passes if and only if it does not shrink", () => {
     const size = fc.integer({ min: 1, max: 2 ** 30 });
     fc.assert(

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { SiteError } from "../../../site/faults";
-import { parseSite } from "../../../site/load";
+import { SiteError, formatIssue } from "../../../site/issues";
+import type { LocatedIssue } from "../../../site/issues";
+import { loadSite, parseSite } from "../../../site/load";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
 const SITE = `flake: ../lab/flake
@@ -39,28 +40,33 @@ vms:
     vsockCid: 32
 `;
 
-/** The faults of a text; none where it is right. */
-function faultsOf(text: string): readonly string[] {
+/** The issues of a text; none if it is right. */
+function issuesOf(text: string): readonly LocatedIssue[] {
   try {
     parseSite(text, "stacks/x.yaml");
     return [];
   } catch (error) {
-    if (error instanceof SiteError) return error.faults;
+    if (error instanceof SiteError) return error.issues;
     throw error;
   }
 }
 
-/** One edit of the right site -> the one fault that it makes. */
-const CASES: [string, (site: string) => string, string][] = [
+/** The same as people read them. */
+const faultsOf = (text: string): string[] => issuesOf(text).map(formatIssue);
+
+type Case = [string, (site: string) => string, string];
+
+/** One edit of the right site -> the fault that it makes. */
+const CASES: Case[] = [
   [
     "unknown key",
     (s) => s.replace("nic:", "nik:").replace("    hostIp", "    nic: eno1\n    hostIp"),
-    "16:5 hypervisors.hv1.nik: unknown key; did you mean nic? known: address, ssh, nic, bridge, hostIp, memory, disk, build, checks, maintenance, system",
+    "16:5 hypervisors.hv1.nik: unknown key; did you mean nic? known: address, ssh, nic, bridge, hostIp, memory, disk, build, parallelism, shared, buildTimeout, waitTimeout, checks, maintenance, renamedFrom, system",
   ],
   [
     "duplicate key",
     (s) => s.replace("    nic: eno1", "    nic: eno1\n    nic: eno2"),
-    "17:5 hypervisors.hv1.nic: is a key of line 16 already; keep one of the two",
+    "17:5 hypervisors.hv1.nic: is a duplicate of the key in line 16; keep one of the two",
   ],
   [
     "missing key",
@@ -70,7 +76,7 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "wrong type",
     (s) => s.replace("vcpu: 1", "vcpu: many"),
-    "7:11 profiles.worker.vcpu: must be a number; correct the value; quote it where it is text",
+    "7:11 profiles.worker.vcpu: must be a number; correct the value; quote it if it is text",
   ],
   [
     "unknown hypervisor",
@@ -90,27 +96,27 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "jump hosts in a circle",
     (s) => s.replace(`${KEY} }\nprofiles`, `${KEY}, jumpHost: bastion }\nprofiles`),
-    "ssh.jumpHosts.bastion.jumpHost: the jump hosts go in a circle",
+    "ssh.jumpHosts.bastion.jumpHost: the jump hosts form a loop",
   ],
   [
     "duplicate IP",
     (s) => s.replace("192.0.2.32", "192.0.2.31"),
-    "30:9 vms.kw2.ip: address 192.0.2.31 is already that of vms.kw1; give each its own address",
+    "30:9 vms.kw2.ip: address 192.0.2.31 is already used by vms.kw1; give each its own address",
   ],
   [
     "IP of a hypervisor",
     (s) => s.replace("192.0.2.31", "192.0.2.11"),
-    "24:9 vms.kw1.ip: address 192.0.2.11 is already that of hypervisors.hv1",
+    "24:9 vms.kw1.ip: address 192.0.2.11 is already used by hypervisors.hv1",
   ],
   [
     "duplicate MAC, whatever its case",
     (s) => s.replace("00:31", "0a:31").replace("02:00:00:00:00:32", "02:00:00:00:0A:31"),
-    "31:10 vms.kw2.mac: MAC 02:00:00:00:0a:31 is already that of vms.kw1",
+    "31:10 vms.kw2.mac: MAC 02:00:00:00:0a:31 is already used by vms.kw1",
   ],
   [
     "duplicate vsock CID",
     (s) => s.replace("vsockCid: 32", "vsockCid: 31"),
-    "32:15 vms.kw2.vsockCid: vsock CID 31 is already that of vms.kw1",
+    "32:15 vms.kw2.vsockCid: vsock CID 31 is already used by vms.kw1",
   ],
   [
     "reserved vsock CID",
@@ -120,17 +126,17 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "duplicate host name",
     (s) => s.replace("vsockCid: 32", "hostName: kw1"),
-    "32:15 vms.kw2.hostName: host name kw1 is already that of vms.kw1",
+    "32:15 vms.kw2.hostName: host name kw1 is already used by vms.kw1",
   ],
   [
     "address outside its network",
     (s) => s.replace("192.0.2.31", "192.0.3.31"),
-    "24:9 vms.kw1.ip: 192.0.3.31 is not a host's address in 192.0.2.11/24",
+    "24:9 vms.kw1.ip: 192.0.3.31 is not a host address of the network 192.0.2.11/24",
   ],
   [
     "broadcast address",
     (s) => s.replace("192.0.2.31", "192.0.2.255"),
-    "24:9 vms.kw1.ip: 192.0.2.255 is not a host's address",
+    "24:9 vms.kw1.ip: 192.0.2.255 is not a host address",
   ],
   [
     "gateway outside the network",
@@ -150,7 +156,7 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "two VMs on one image",
     (s) => s.replace("vsockCid: 32", "volumes: { var: { image: /var/lib/microvms/kw1/var.img } }"),
-    "vms.kw2.volumes.var.image: image /var/lib/microvms/kw1/var.img is already that of vms.kw1",
+    "vms.kw2.volumes.var.image: image /var/lib/microvms/kw1/var.img is already used by vms.kw1",
   ],
   [
     "path with a part that says nothing",
@@ -160,12 +166,12 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "an address by which a hypervisor is reached",
     (s) => s.replace("address: 10.0.0.1", "address: 192.0.2.31"),
-    "vms.kw1.ip: address 192.0.2.31 is already that of hypervisors.hv1",
+    "vms.kw1.ip: address 192.0.2.31 is already used by hypervisors.hv1",
   ],
   [
     "host name of a hypervisor",
     (s) => s.replace("vsockCid: 32", "hostName: hv1"),
-    "vms.kw2.hostName: host name hv1 is already that of hypervisors.hv1",
+    "vms.kw2.hostName: host name hv1 is already used by hypervisors.hv1",
   ],
   [
     "one name for two volumes",
@@ -174,7 +180,7 @@ const CASES: [string, (site: string) => string, string][] = [
         .replace("  kw2:", "  kw1-a:")
         .replace("vsockCid: 32", "volumes: { b: { size: 1GiB } }")
         .replace("vsockCid: 31", "volumes: { a-b: { size: 1GiB } }"),
-    "vms.kw1-a.volumes.b: the name kw1-a-b, under which Pulumi knows a volume, is already that of vms.kw1",
+    "vms.kw1-a.volumes.b: the resource name kw1-a-b of the volume is already used by vms.kw1",
   ],
   [
     "one label for two volumes of a VM",
@@ -183,12 +189,12 @@ const CASES: [string, (site: string) => string, string][] = [
         "vsockCid: 32",
         "volumes: { postgres-data-primary: { size: 1GiB }, postgres-data-premium: { size: 1GiB } }",
       ),
-    "vms.kw2.volumes.postgres-data-primary.label: label postgres-data-pr is already that of volumes.postgres-data-premium",
+    "vms.kw2.volumes.postgres-data-primary.label: label postgres-data-pr is already used by volumes.postgres-data-premium",
   ],
   [
     "two volumes at one place",
     (s) => s.replace("vsockCid: 32", "volumes: { v: { size: 1GiB, mountPoint: /var } }"),
-    "vms.kw2.volumes.var.mountPoint: mount point /var is already that of volumes.v",
+    "vms.kw2.volumes.var.mountPoint: mount point /var is already used by volumes.v",
   ],
   [
     "one serial number for two raw disks",
@@ -197,24 +203,24 @@ const CASES: [string, (site: string) => string, string][] = [
         "vsockCid: 32",
         "volumes: { object-storage-daemon-1: { size: 1GiB, fsType: none }, object-storage-daemon-2: { size: 1GiB, fsType: none } }",
       ),
-    "serial number object-storage-daemo is already that of volumes.object-storage-daemon-1",
+    "serial number object-storage-daemo is already used by volumes.object-storage-daemon-1",
   ],
   [
     "an alias without anchor",
     (s) => s.replace("vsockCid: 32", "restart: *gone"),
-    "32:14 vms.kw2.restart: the alias *gone stands for nothing; write the value out",
+    "32:14 vms.kw2.restart: the alias *gone has no anchor; write the value out",
   ],
   [
     "path with '..'",
     (s) => s.replace("mountPoint: /var", "mountPoint: /var/../etc"),
-    "profiles.worker.volumes.var.mountPoint: has '..' in it",
+    "profiles.worker.volumes.var.mountPoint: contains '..'",
   ],
   [
     "path for a shell",
     (s) => s.replace("mountPoint: /var", 'mountPoint: "/var/$(id)"'),
     "profiles.worker.volumes.var.mountPoint: is not a plain absolute path",
   ],
-  ["unsafe name", (s) => s.replace("  kw2:", '  "../kw2":'), 'vms."../kw2": is not a safe name'],
+  ["unsafe name", (s) => s.replace("  kw2:", '  "../kw2":'), 'vms."../kw2": is not a valid name'],
   [
     "volume without size",
     (s) => s.replace("size: 10GiB, ", ""),
@@ -233,7 +239,7 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "no duration",
     (s) => s.replace("vcpu: 1", "vcpu: 1\n    startTimeout: 90"),
-    "8:19 profiles.worker.startTimeout: must be text; correct the value; quote it where it is text",
+    "8:19 profiles.worker.startTimeout: must be text; correct the value; quote it if it is text",
   ],
   [
     "a duration of nothing",
@@ -243,12 +249,12 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "too much memory",
     (s) => s.replace("memory: 4GiB", "memory: 1GiB"),
-    "18:13 hypervisors.hv1.memory: its VMs want 2GiB, stated are 1GiB (kw1 1GiB, kw2 1GiB); move a VM, make it smaller, or state more",
+    "18:13 hypervisors.hv1.memory: its VMs need 2GiB, but memory is 1GiB (kw1 1GiB, kw2 1GiB); move a VM, make it smaller, or raise memory",
   ],
   [
     "too much disk",
     (s) => s.replace("disk: 40GiB", "disk: 15GiB"),
-    "19:11 hypervisors.hv1.disk: its VMs want 20GiB, stated are 15GiB (kw1 10GiB, kw2 10GiB)",
+    "19:11 hypervisors.hv1.disk: its VMs need 20GiB, but disk is 15GiB (kw1 10GiB, kw2 10GiB)",
   ],
   [
     "memoryTarget above memory",
@@ -274,13 +280,13 @@ const CASES: [string, (site: string) => string, string][] = [
   [
     "interface name",
     (s) => s.replace("nic: eno1", 'nic: "eno1;id"'),
-    "hypervisors.hv1.nic: is not a network interface's name",
+    "hypervisors.hv1.nic: is not the name of a network interface",
   ],
   [
     "alias bomb",
     (s) =>
       `${s}x1: &a [1,1,1,1,1,1,1,1,1,1]\nx2: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nx3: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nx4: [*c,*c,*c,*c,*c,*c]\n`,
-    "aliases stand for too much",
+    "aliases expand to too many nodes",
   ],
   ["second document", (s) => `${s}---\nflake: x\n`, "there is a second YAML document"],
   [
@@ -294,11 +300,101 @@ const CASES: [string, (site: string) => string, string][] = [
     '32:5 vms.kw2."<<": is not allowed as a key',
   ],
   [
+    "image of another kind",
+    (s) => s.replace("vsockCid: 32", "volumes: { var: { image: /srv/var.qcow2 } }"),
+    "vms.kw2.volumes.var.image: does not end in .img or .raw; name the image file",
+  ],
+  ["no flake", (s) => s.replace("flake: ../lab/flake\n", ""), "flake: is missing; state it (text)"],
+  ["an empty flake", (s) => s.replace("../lab/flake", '""'), "1:8 flake: is empty"],
+  [
+    "no hypervisors, which is not said again for each VM",
+    (s) => s.replace(/hypervisors:[^]*?\nvms:/, "vms:"),
+    "1:1 hypervisors: is missing; state it (a map)",
+  ],
+  [
+    "an unknown jump host of a jump host",
+    (s) => s.replace(`${KEY} }\nprofiles`, `${KEY}, jumpHost: moon }\nprofiles`),
+    "ssh.jumpHosts.bastion.jumpHost: there is no jump host moon; known: bastion",
+  ],
+  [
+    "a share without source",
+    (s) => s.replace("vsockCid: 32", "shares: { models: { mountPoint: /models } }"),
+    "vms.kw2.shares.models.source: is missing; state it (text)",
+  ],
+  [
+    "memory with which QEMU hangs",
+    (s) => s.replace("vsockCid: 32", "memory: 2GiB"),
+    "32:13 vms.kw2.memory: QEMU hangs with exactly 2GiB of memory; state another size",
+  ],
+  [
+    "the same memory in MiB",
+    (s) => s.replace("vsockCid: 32", "memory: 2048MiB"),
+    "32:13 vms.kw2.memory: QEMU hangs with exactly 2GiB of memory",
+  ],
+  ...["/", "/etc", "/etc/ssh", "/nix", "/nix/store", "/nix/.ro-store", "/proc", "/sys", "/dev"].map(
+    (place): Case => [
+      `a volume at ${place}`,
+      (s) => s.replace("vsockCid: 32", `volumes: { v: { size: 1GiB, mountPoint: ${place} } }`),
+      `32:45 vms.kw2.volumes.v.mountPoint: nothing can be mounted at ${place}: `,
+    ],
+  ),
+  ...["/run", "/nix/store/x", "/nix/.ro-store/x", "/proc/x", "/sys/fs/bpf", "/dev/shm"].map(
+    (place): Case => [
+      `a share at ${place}`,
+      (s) => s.replace("vsockCid: 32", `shares: { v: { source: /srv, mountPoint: ${place} } }`),
+      `vms.kw2.shares.v.mountPoint: nothing can be mounted at ${place}: `,
+    ],
+  ),
+  [
+    "a reserved mount point of the profile",
+    (s) => s.replace("mountPoint: /var", "mountPoint: /etc"),
+    "vms.kw1.volumes.var.mountPoint: nothing can be mounted at /etc: the guest's own /etc with",
+  ],
+  ...["etc", "ro-store"].map((tag): Case => [
+    `a share with the tag ${tag}`,
+    (s) => s.replace("vsockCid: 32", `shares: { ${tag}: { source: /a, mountPoint: /b } }`),
+    `vms.kw2.shares.${tag}: the tag ${tag} is reserved for the share of the`,
+  ]),
+  [
+    "more VMs at the same time than a host can have",
+    (s) => s.replace("nic: eno1", "nic: eno1\n    parallelism: 33"),
+    "17:18 hypervisors.hv1.parallelism: is out of range; write a number of at most 32",
+  ],
+  [
+    "a VM renamed from one that is still there",
+    (s) => s.replace("vsockCid: 32", "renamedFrom: kw1"),
+    "32:18 vms.kw2.renamedFrom: the VM kw1 is still in the site; remove kw1 if kw2 replaces it",
+  ],
+  [
+    "a VM renamed from itself",
+    (s) => s.replace("vsockCid: 32", "renamedFrom: kw2"),
+    "32:18 vms.kw2.renamedFrom: is the present name; state the previous name, or remove it",
+  ],
+  [
+    "two VMs renamed from one",
+    (s) => s.replace("vsockCid: 31", "renamedFrom: a").replace("vsockCid: 32", "renamedFrom: a"),
+    "32:18 vms.kw2.renamedFrom: the old name a is already used by vms.kw1; keep one of the two",
+  ],
+  [
+    "a hypervisor renamed from itself",
+    (s) => s.replace("nic: eno1", "nic: eno1\n    renamedFrom: hv1"),
+    "17:18 hypervisors.hv1.renamedFrom: is the present name",
+  ],
+  [
+    "a volume with the resource name that a renamed one had",
+    (s) =>
+      s
+        .replace("vsockCid: 32", "renamedFrom: old\n    volumes: { a-b: { size: 1GiB } }")
+        .replace("  kw1:", "  old-a:")
+        .replace("vsockCid: 31", "volumes: { b: { size: 1GiB } }"),
+    "vms.old-a.volumes.b: the resource name old-a-b of the volume is already used by vms.kw2",
+  ],
+  [
     "control characters",
     (s) => s.replace("vsockCid: 32", 'restart: "a\\nb"'),
-    "vms.kw2.restart: has control characters",
+    "vms.kw2.restart: contains control characters",
   ],
-  ["syntax", (s) => s.replace("flake:", "flake: ["), "mend the YAML here"],
+  ["syntax", (s) => s.replace("flake:", "flake: ["), "correct the YAML here"],
 ];
 
 test("the site that the cases edit is right", () => {
@@ -347,6 +443,14 @@ describe("one fault hides no other", () => {
       (s) => s.replace("    nic:", "    nic: x\n    nic:"),
       "hypervisors.hv1.nic",
     ],
+    ["an alias without anchor", (s) => s.replace("nic: eno1", "nic: *gone"), "hypervisors.hv1.nic"],
+    [
+      "an alias without anchor in a list",
+      (s) => s.replace("ssh:\n", "ssh:\n  identityFiles: [*gone, x]\n"),
+      "ssh.identityFiles[0]",
+    ],
+    ["a missing flake", (s) => s.replace("flake: ../lab/flake\n", ""), "flake"],
+    ["a whole entry", (s) => `${s}  kw3: 5\n`, "vms.kw3"],
     ["a merge key", (s) => s.replace("    nic:", "    <<: {}\n    nic:"), 'hypervisors.hv1."<<"'],
     ["a second document", (s) => `${s}---\n{}\n`, "stacks/x.yaml"],
   ])("%s", (_, edit, path) => {
@@ -376,6 +480,33 @@ describe("one fault hides no other", () => {
     expect(paths(text)).toEqual(["ssh.port", "hypervisors.hv1.ssh.jumpHost"]);
   });
 
+  test("and none follows from a value that is faulty where it is inherited", () => {
+    const port = SITE.replace("ssh:\n", "ssh:\n  port: none\n").replace(
+      "vms:\n",
+      `  hv2:\n    address: 10.0.0.1\n    ssh: { hostKey: ${KEY}, jumpHost: bastion }\n    nic: eno1\n    hostIp: 192.0.2.12/24\nvms:\n`,
+    );
+    expect(paths(port)).toEqual(["ssh.port"]);
+    expect(paths(SITE.replace("hostIp: 192.0.2.11/24", "hostIp: here"))).toEqual([
+      "hypervisors.hv1.hostIp",
+    ]);
+    expect(paths(SITE.replace("  hv1:\n", "  hv1: &x\n").replace("    nic: eno1\n", ""))).toEqual([
+      "hypervisors.hv1.nic",
+    ]);
+  });
+
+  test("and none follows from a merge key, whatever it would have stated", () => {
+    const text = SITE.replace('    mac: "02:00:00:00:00:32"\n', "    <<: {}\n");
+    expect(paths(text)).toEqual(['vms.kw2."<<"']);
+  });
+
+  test("an own value counts although the profile's is faulty", () => {
+    const text = SITE.replace("memory: 1GiB", "memory: lots").replace(
+      "vsockCid: 31",
+      "memory: 256MiB",
+    );
+    expect(paths(text)).toEqual(["profiles.worker.memory", "vms.kw1.memoryTarget"]);
+  });
+
   test("and none follows from a profile that is set aside", () => {
     const text = SITE.replace("vcpu: 1", "vcpu: x").replace(
       "vsockCid: 31",
@@ -384,6 +515,36 @@ describe("one fault hides no other", () => {
     expect(paths(text)).toEqual(["profiles.worker.vcpu"]);
   });
 });
+
+test("issues are data: a closed set of codes, no text to take apart", () => {
+  const text = `${SITE.replace("vcpu: 1", 'vcpu: 1\n    "a; b": 1')}---\n`;
+  expect(issuesOf(text)).toEqual([
+    expect.objectContaining({
+      path: ["profiles", "worker", "a; b"],
+      code: "unknown-key",
+      position: { line: 8, column: 5 },
+      what: "unknown key",
+    }),
+    expect.objectContaining({ path: [], code: "documents" }),
+  ]);
+});
+
+test("a file that cannot be read", () => {
+  expect(() => loadSite("/nowhere/x.yaml")).toThrow(/^\/nowhere\/x\.yaml: .*ENOENT.*; correct its/);
+});
+
+test("names of JavaScript's own are names", () => {
+  const text = SITE.replace("profile: worker", "profile: constructor");
+  expect(faultsOf(text).join("\n")).toContain("vms.kw1.profile: there is no profile constructor");
+});
+
+test.each(["/etc/kubernetes", "/run/secrets", "/nix/.rw-store", "/var/lib/etc", "/devices"])(
+  "a volume may be mounted at %s",
+  (place) => {
+    const volumes = `volumes: { v: { size: 1GiB, mountPoint: ${place} } }`;
+    expect(faultsOf(SITE.replace("vsockCid: 32", volumes))).toEqual([]);
+  },
+);
 
 test("maps that are there and empty are as good as none", () => {
   expect(

@@ -62,6 +62,10 @@ describe("the normalised site", () => {
       bridge: "br0",
       build: "operator",
       maintenance: false,
+      shared: false,
+      parallelism: 4,
+      buildTimeoutSeconds: 4 * 3600,
+      waitTimeoutSeconds: 6 * 3600,
       endpoint: { address: "198.18.0.11", port: 22, user: "root" },
       checks: { kvm: "warn", disk: "require" },
     });
@@ -72,6 +76,9 @@ describe("the normalised site", () => {
       prefixLength: 24,
       updatePolicy: "live",
       startTimeoutSeconds: 600,
+      switchTimeoutSeconds: 600,
+      volumeTimeoutSeconds: 24 * 3600,
+      protect: false,
       running: true,
       restart: "",
       volumes: [
@@ -82,9 +89,52 @@ describe("the normalised site", () => {
           fsType: "ext4",
           label: "kw1-var",
           onDelete: "retain",
+          protect: false,
         },
       ],
     });
+  });
+
+  test("takes time limits from the VM, else from its profile", () => {
+    const text = LAB.replace("    vcpu: 1\n", "    vcpu: 1\n    switchTimeout: 1m\n")
+      .replace(
+        "    vcpu: 1\n    memory: 192MiB",
+        "    vcpu: 1\n    volumeTimeout: 2h\n    memory: 192MiB",
+      )
+      .replace("    nic: eno1", "    nic: eno1\n    buildTimeout: 10m\n    waitTimeout: 90s");
+    const [kc1, kw1] = parseSite(
+      text.replace("    role: controller", "    role: controller\n    switchTimeout: 3m"),
+      "x",
+    ).vms;
+    expect(kc1).toMatchObject({ switchTimeoutSeconds: 180, volumeTimeoutSeconds: 24 * 3600 });
+    expect(kw1).toMatchObject({ switchTimeoutSeconds: 600, volumeTimeoutSeconds: 7200 });
+    expect(parseSite(text, "x").hypervisors[0]).toMatchObject({
+      buildTimeoutSeconds: 600,
+      waitTimeoutSeconds: 90,
+    });
+  });
+
+  test("has protection of VMs and, also by the profile, of volumes", () => {
+    const text = LAB.replace(
+      "    role: controller",
+      "    role: controller\n    protect: true",
+    ).replace("var: { size: 64MiB,", "var: { protect: true, size: 64MiB,");
+    const [kc1, kw1] = parseSite(text, "x").vms;
+    expect(kc1).toMatchObject({ protect: true, volumes: [{ protect: true }] });
+    expect(kw1).toMatchObject({ protect: false, volumes: [{ protect: false }] });
+  });
+
+  test("a renamed VM keeps the default labels of its volumes, and gets new images' paths", () => {
+    const text = LAB.replace("  kw1:\n", "  kw7:\n    renamedFrom: kw1\n");
+    expect(parseSite(text, "x").vms.find(({ name }) => name === "kw7")).toMatchObject({
+      renamedFrom: "kw1",
+      hostName: "kw7",
+      volumes: [{ label: "kw1-var", image: "/var/lib/microvms/kw7/var.img" }],
+    });
+    const stated = text.replace("renamedFrom: kw1", "volumes: { var: { label: kw1-var } }");
+    expect(parseSite(stated, "x").vms.find(({ name }) => name === "kw7")?.volumes).toMatchObject([
+      { label: "kw1-var" },
+    ]);
   });
 
   test("a VM overrides its profile's volume field by field, null takes it away", () => {

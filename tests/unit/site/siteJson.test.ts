@@ -25,7 +25,13 @@ test("a slice names its profile; renaming it changes that name and nothing else"
 
 test("what makes no closure is in no slice", () => {
   const edited = yaml
-    .replace('"02:00:00:00:00:31"', '"02:00:00:00:00:31", running: false, restart: again')
-    .replace("nic: eno1", "maintenance: true, build: host, nic: eno1");
+    .replace(
+      '"02:00:00:00:00:31"',
+      '"02:00:00:00:00:31", running: false, restart: again, protect: true, switchTimeout: 1m, volumeTimeout: 1h',
+    )
+    .replace(
+      "nic: eno1",
+      "maintenance: true, build: host, nic: eno1, parallelism: 8, shared: true, renamedFrom: old, buildTimeout: 1h, waitTimeout: 1h",
+    );
   expect(jsonOf(edited)).toBe(jsonOf(yaml));
 });

@@ -1,5 +1,5 @@
-/** How many workers evaluate, and what becomes of the lines of nix-eval-jobs. */
-import { outputOfJobs, workers } from "../../../components/evaluation/jobs";
+/** How many workers evaluate, and how the output of nix-eval-jobs is read. */
+import { parseEvalJobs, workerCount } from "../../../components/evaluation/evalJobs";
 
 test.each([
   ["one machine", [1, 64, 256 * 1024], 1],
@@ -8,7 +8,7 @@ test.each([
   ["a small machine has one all the same", [100, 2, 2048], 1],
   ["no machine", [0, 2, 8192], 1],
 ])("workers: %s", (_, [machines = 0, cores = 0, memoryMiB = 0], expected) => {
-  expect(workers(machines, cores, memoryMiB)).toBe(expected);
+  expect(workerCount(machines, cores, memoryMiB)).toBe(expected);
 });
 
 const job = (kind: string, name: string, rest: object): string =>
@@ -22,7 +22,7 @@ test("lines come in any order, with more in them than is looked at", () => {
   const text = [job("hypervisors", "hv1", value("h")), job("machines", "kw1", value("m")), ""].join(
     "\n",
   );
-  expect(outputOfJobs(text)).toEqual({
+  expect(parseEvalJobs(text)).toEqual({
     json: JSON.stringify({
       version: 1,
       machines: { kw1: { name: "m" } },
@@ -35,7 +35,7 @@ test("what is wrong above the machines has the path that it has", () => {
   const error = (attrPath: string[], error: string): string =>
     JSON.stringify({ attr: attrPath.join("."), attrPath, error });
   const text = [error(["machines"], "a"), error([], "b"), error(["machines", "kw1"], "c")];
-  expect(outputOfJobs(text.join("\n"))).toEqual({
+  expect(parseEvalJobs(text.join("\n"))).toEqual({
     faults: ["machines: a", "pulumiMicrovm: b", "machines.kw1: c"],
   });
 });
@@ -46,7 +46,7 @@ test.each([
   '{"attrPath":["others","x"],"extraValue":{"version":1,"value":{}}}',
   '{"attrPath":["machines","x"],"drvPath":"y"}',
 ])("%s is no line of it", (text) => {
-  expect(outputOfJobs(text)).toEqual({
+  expect(parseEvalJobs(text)).toEqual({
     faults: ["nix-eval-jobs printed what it does not document"],
   });
 });

@@ -1,11 +1,11 @@
 /**
- * The evaluation by nix-eval-jobs: one job for each machine, several at a time, each worker started anew when it takes
- * too much memory. So a site of a hundred NixOS systems takes the time of the processor's cores and not the memory of a
- * hundred systems; and what is wrong with several machines is told for all of them.
+ * The evaluation by nix-eval-jobs: one job for each machine, several at a time. A worker that uses
+ * too much memory is restarted. A site of a hundred NixOS systems is evaluated by all cores without
+ * the memory of a hundred systems, and the errors of all machines are reported together.
  *
- * Source: README.md, src/worker.cc and src/drv.cc of nix-community/nix-eval-jobs at 59fa344 (after v2.33.0). The flake's
- * output holds no derivations, only their names, so `--select` (since v2.31) makes one job of each machine, which
- * `--apply` (since v2.25) turns back into what the output says of it.
+ * Source: README.md, src/worker.cc and src/drv.cc of nix-community/nix-eval-jobs at 59fa344 (after
+ * v2.33.0). The flake's output holds no derivations, only their names. So `--select` (since v2.31)
+ * makes a job of each machine, and `--apply` (since v2.25) turns it back into the machine's output.
  */
 import { availableParallelism, totalmem } from "node:os";
 import { z } from "zod";
@@ -19,7 +19,7 @@ const UNDOCUMENTED = `${EVAL_JOBS} printed what it does not document`;
 /** Its own default of --max-memory-size. */
 const WORKER_MIB = 4096;
 
-/** What getDerivation takes for a derivation: `value` is the machine, looked at in the worker alone. */
+/** Jobs look like derivations. `value` is the machine, which only the worker evaluates. */
 const SELECT = `output: let
   job = value: {
     type = "derivation"; name = "job"; system = "none"; outputName = "out";
@@ -30,8 +30,10 @@ const SELECT = `output: let
 in { machines = jobs output.machines; hypervisors = jobs (output.hypervisors or { }); }`;
 const APPLY = "job: job.value";
 
-/** Whether it knows the options that are needed here. It is asked for only where something is evaluated anew. */
-export function hasJobs(run: Run): Promise<boolean> {
+/**
+ * Whether the installed version has the options that are needed. Runs only before an evaluation.
+ */
+export function supportsEvalJobs(run: Run): Promise<boolean> {
   return run(`${EVAL_JOBS} --help`, {}).then(
     (help) => /--select\b/.test(help) && /--apply\b/.test(help),
     () => false,
@@ -39,10 +41,10 @@ export function hasJobs(run: Run): Promise<boolean> {
 }
 
 /**
- * The lines of nix-eval-jobs, one a machine. A machine that does not evaluate is a line too, and so is a set of
- * machines; what keeps a worker from beginning, such as a flake with a syntax error, rejects.
+ * The output of nix-eval-jobs, one line for each machine. A machine or a set of machines that does
+ * not evaluate is a line too. Rejects if no worker can start, as with a syntax error in the flake.
  */
-export function evaluateJobs(run: Run, references: References, machines: number): Promise<string> {
+export function runEvalJobs(run: Run, references: References, machines: number): Promise<string> {
   return run(
     `${EVAL_JOBS} --option extra-experimental-features "nix-command flakes" --show-trace ` +
       '--workers "$MICROVM_WORKERS" --override-input site "$MICROVM_SITE" ' +
@@ -51,13 +53,13 @@ export function evaluateJobs(run: Run, references: References, machines: number)
       ...environmentOf(references),
       MICROVM_SELECT: SELECT,
       MICROVM_APPLY: APPLY,
-      MICROVM_WORKERS: String(workers(machines)),
+      MICROVM_WORKERS: String(workerCount(machines)),
     },
   );
 }
 
-/** As many as there are machines, cores, and room in memory for. */
-export function workers(
+/** Limited by machines, cores and memory. */
+export function workerCount(
   machines: number,
   cores = availableParallelism(),
   memoryMiB = totalmem() / 1024 ** 2,
@@ -66,15 +68,15 @@ export function workers(
 }
 
 const line = z.looseObject({
-  /** A machine's; shorter where what it is in does not evaluate: ["machines"], or [] for all of it. */
+  /** Path of a machine. Shorter if a set of machines does not evaluate: ["machines"], or []. */
   attrPath: z.array(z.string()),
   error: z.string().optional(),
   extraValue: z.object({ version: z.unknown(), value: z.unknown() }).optional(),
 });
 const machinePath = z.tuple([z.enum(["machines", "hypervisors"]), z.string()]);
 
-/** The output as `nix eval --json` would print it; else what is wrong, machine by machine. */
-export function outputOfJobs(text: string): { json: string } | { faults: string[] } {
+/** The output as `nix eval --json` would print it, or the errors of each machine. */
+export function parseEvalJobs(text: string): { json: string } | { faults: string[] } {
   let version: unknown = 1;
   const output = { machines: {}, hypervisors: {} };
   const faults: string[] = [];

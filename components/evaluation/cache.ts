@@ -1,6 +1,6 @@
 /**
- * Evaluations that are kept on the operator's machine: a directory of files, each what `nix eval` printed,
- * under the key of its identity. Whatever is wrong with one, the answer is to evaluate anew.
+ * The cache of evaluations on the operator's machine. Each file is the output of `nix eval`, named
+ * by the key of its identity. A file that cannot be used counts as absent.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { statSync, utimesSync, writeFileSync } from "node:fs";
@@ -9,23 +9,23 @@ import { isAbsolute, join } from "node:path";
 import { derivationsOf, parseOutput } from "./output";
 import type { FlakeOutput } from "./output";
 
-/** As many as stay, the last used ones. */
-const MOST_KEPT = 32;
+/** The least recently used files beyond this number are removed. */
+const MAX_FILES = 32;
 
-/** `$XDG_CACHE_HOME/pulumi-microvm/evaluations`; without that variable below ~/.cache. */
-export function keptDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+/** `$XDG_CACHE_HOME/pulumi-microvm/evaluations`; by default below ~/.cache. */
+export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   const base = environment["XDG_CACHE_HOME"] ?? "";
   const cache = isAbsolute(base) ? base : join(homedir(), ".cache");
   return join(cache, "pulumi-microvm", "evaluations");
 }
 
 /**
- * What is kept under `key`, as long as every derivation that it names is still in the local store: a garbage
- * collection takes them, and only an evaluation makes them again.
+ * The evaluation with this key. Undefined if a derivation that it names is no longer in the local
+ * store: after a garbage collection only an evaluation makes it again.
  */
-export function readKept(directory: string, key: string): FlakeOutput | undefined {
+export function readCache(directory: string, key: string): FlakeOutput | undefined {
   const file = fileOf(directory, key);
-  const output = parseOutput(readIfThere(file) ?? "");
+  const output = parseOutput(readIfExists(file) ?? "");
   if ("fault" in output || !derivationsOf(output).every((path) => existsSync(path))) {
     return undefined;
   }
@@ -33,8 +33,8 @@ export function readKept(directory: string, key: string): FlakeOutput | undefine
   return output;
 }
 
-/** Keeps the JSON of an evaluation, whole or not at all, readable for its owner alone. Throws. */
-export function keep(directory: string, key: string, json: string): void {
+/** Writes the JSON of an evaluation atomically, readable for its owner alone. Throws. */
+export function writeCache(directory: string, key: string, json: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = fileOf(directory, key);
   const unfinished = `${file}.${process.pid}`;
@@ -47,7 +47,7 @@ function fileOf(directory: string, key: string): string {
   return join(directory, `${key}.json`);
 }
 
-/** Also what a killed run left unfinished gets old. */
+/** This also removes unfinished files of killed runs, in time. */
 function removeOldest(directory: string): void {
   readdirSync(directory)
     .map((name) => join(directory, name))
@@ -56,7 +56,7 @@ function removeOldest(directory: string): void {
       return status === undefined ? [] : [{ file, usedMs: status.mtimeMs }];
     })
     .sort((a, b) => b.usedMs - a.usedMs)
-    .slice(MOST_KEPT)
+    .slice(MAX_FILES)
     .forEach(({ file }) => rmSync(file, { force: true }));
 }
 
@@ -65,11 +65,11 @@ function touch(file: string): void {
   try {
     utimesSync(file, now, now);
   } catch {
-    // It was read; that it counts as used a while ago does no harm.
+    // Only the order of removal depends on it.
   }
 }
 
-function readIfThere(file: string): string | undefined {
+function readIfExists(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch {

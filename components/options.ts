@@ -1,0 +1,35 @@
+/** Options of resources that several components use. Pure. */
+import type { CustomResourceOptions, ResourceOptions } from "./pulumi";
+
+/**
+ * Pulumi adopts the state of the resource with the old name. A URN contains the types of the parents
+ * but not their names, so a component and each of its children need an alias.
+ */
+export function aliasesOf(
+  renamedFrom: string | undefined,
+  suffix = "",
+): Pick<ResourceOptions, "aliases"> {
+  return renamedFrom === undefined ? {} : { aliases: [{ name: `${renamedFrom}${suffix}` }] };
+}
+
+/**
+ * `import: true` in the site: the resource takes over what exists. What would disturb a running VM
+ * is not changed.
+ */
+export function importOptions(
+  isImport: boolean,
+  id: string,
+  ignoreChanges: string[],
+): Pick<CustomResourceOptions, "import" | "ignoreChanges"> {
+  return isImport ? { import: id, ignoreChanges } : {};
+}
+
+/** The same time limit for each kind of change that is listed. */
+export function timeouts(
+  seconds: number,
+  ...changes: ("create" | "update" | "delete")[]
+): Pick<CustomResourceOptions, "customTimeouts"> {
+  return {
+    customTimeouts: Object.fromEntries(changes.map((change) => [change, `${seconds}s`])),
+  };
+}

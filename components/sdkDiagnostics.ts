@@ -1,0 +1,65 @@
+/**
+ * Repairs and shortens the diagnostics of Pulumi's SDK. Imported for its effect, before any
+ * resource is created. The stack traces of other code, their source maps and
+ * `Error.stackTraceLimit` stay as they are. docs/performance.md has the measurements.
+ */
+import * as log from "@pulumi/pulumi/log";
+import * as debuggable from "@pulumi/pulumi/runtime/debuggable";
+
+/** The SDK's type declarations leave these out as internal. */
+declare module "@pulumi/pulumi/runtime/debuggable" {
+  /** PULUMI_DEBUG_PROMISE_LEAKS is set. */
+  export const debugPromiseLeaks: boolean;
+  export function debuggablePromise<T>(promise: Promise<T>, context?: unknown): Promise<T>;
+}
+
+/** `@pulumi/resource.ts:1`, which is a file of `@pulumi/pulumi`. */
+const PATH_WITHOUT_PACKAGE = /@pulumi([/\\])(?=[^/\\:\s]+\.ts:)/g;
+
+/**
+ * The SDK has stack traces mapped to its TypeScript sources. Its source maps lack one directory:
+ * they name `node_modules/@pulumi/resource.ts` instead of
+ * `node_modules/@pulumi/pulumi/resource.ts`. The SDK reports errors with util.inspect and colors,
+ * which does not terminate for such a path (Node 20 and 22): the program of a user that threw an
+ * error ran for a minute more, until a string reached its maximum length. So the missing
+ * directory is inserted.
+ */
+function correctPathsOfSdk(): void {
+  const prepare: unknown = Reflect.get(Error, "prepareStackTrace");
+  if (typeof prepare !== "function") return;
+  Error.prepareStackTrace = (error, frames) => {
+    const stack: unknown = Reflect.apply(prepare, Error, [error, frames]);
+    if (typeof stack !== "string") return stack;
+    return stack.replace(PATH_WITHOUT_PACKAGE, "@pulumi$1pulumi$1");
+  };
+}
+
+/**
+ * The SDK takes a stack trace for each promise: several for each property of each resource. It
+ * prints them only if PULUMI_DEBUG_PROMISE_LEAKS is set.
+ */
+function takeNoStackTracesOfPromises(): void {
+  const { debuggablePromise } = debuggable;
+  const withoutStackTrace: typeof debuggablePromise = (promise, context) => {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    try {
+      return debuggablePromise(promise, context);
+    } finally {
+      Error.stackTraceLimit = limit;
+    }
+  };
+  Object.assign(debuggable, { debuggablePromise: withoutStackTrace });
+}
+
+/**
+ * The SDK sends several debug messages to the engine for each resource, one call at a time. The
+ * engine discards them unless it runs with --debug, and does not tell the program which.
+ */
+function sendNoDebugMessages(): void {
+  Object.assign(log, { debug: () => Promise.resolve() });
+}
+
+correctPathsOfSdk();
+if (!debuggable.debugPromiseLeaks) takeNoStackTracesOfPromises();
+if (process.env["PULUMI_MICROVM_DEBUG"] !== "true") sendNoDebugMessages();

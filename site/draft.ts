@@ -1,0 +1,80 @@
+/**
+ * The site model while it is checked: references and defaults are resolved, and each value that a
+ * rule needs knows its path. A value that the file lacks, or that is faulty there, is undefined.
+ */
+import type { Path } from "./issues";
+import type {
+  HypervisorModel,
+  ShareModel,
+  SiteModel,
+  SshEndpoint,
+  VmModel,
+  VolumeModel,
+} from "./model";
+import type { Value } from "./value";
+
+/** A model of which some values are not certain. */
+type Draft<Model, Key extends keyof Model> = Omit<Model, Key> & {
+  path: Path;
+} & { [K in Key]-?: Value<NonNullable<Model[K]>> };
+
+export type VolumeDraft = Draft<VolumeModel, "image" | "sizeMiB" | "label" | "mountPoint"> & {
+  /** Under which Pulumi knows it: also that of before its VM was renamed. */
+  resourceNames: string[];
+};
+
+export type ShareDraft = Draft<ShareModel, "source" | "mountPoint">;
+
+export type VmDraft = Draft<
+  Omit<VmModel, "prefixLength" | "volumes" | "shares">,
+  | "renamedFrom"
+  | "hostName"
+  | "hypervisor"
+  | "profile"
+  | "vcpu"
+  | "memoryMiB"
+  | "memoryTargetMiB"
+  | "ip"
+  | "gateway"
+  | "mac"
+  | "vsockCid"
+> & {
+  /** The network that `ip` is in. */
+  cidr: Value<string>;
+  volumes: VolumeDraft[];
+  shares: ShareDraft[];
+};
+
+/** One hop of SSH; `jumpHost` is a name of the site's jump hosts. */
+export interface HopDraft extends Omit<SshEndpoint, "address" | "port" | "hostKey" | "jump"> {
+  address: Value<string>;
+  port: Value<number>;
+  hostKey: Value<string>;
+  jumpHost: Value<string>;
+}
+
+export interface JumpHostDraft extends HopDraft {
+  name: string;
+}
+
+export type HypervisorDraft = Draft<
+  Omit<HypervisorModel, "endpoint">,
+  "renamedFrom" | "nic" | "hostIp" | "memoryMiB" | "diskMiB"
+> & { endpoint: HopDraft };
+
+/** Named things that other parts of the file refer to. */
+export interface Declared {
+  names: string[];
+  /** It has this name, or may have it: its own entry is faulty. */
+  has: (name: string) => boolean;
+}
+
+export interface SiteDraft extends Omit<SiteModel, "flake" | "hypervisors" | "vms"> {
+  flake: Value<string>;
+  /** The map `hypervisors` itself. */
+  hypervisorMap: Value<object>;
+  jumpHosts: JumpHostDraft[];
+  hypervisors: HypervisorDraft[];
+  vms: VmDraft[];
+  declared: { hypervisors: Declared; profiles: Declared; jumpHosts: Declared };
+}

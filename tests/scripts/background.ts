@@ -1,0 +1,71 @@
+/** Runs scripts of hosts beside each other, in one sandbox. */
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { encodeParameters, script } from "../../provider/hosts/transport/script";
+import { MACHINE, NONCE } from "./sandbox";
+import type { Sandbox } from "./sandbox";
+
+export interface Ended {
+  code: number | null;
+  output: string;
+}
+
+let runs = 0;
+
+/** A text and its parameters, run in the background. */
+export function runText(
+  box: Sandbox,
+  text: string,
+  parameters: Record<string, string>,
+): Promise<Ended> {
+  fs.writeFileSync(box.path("count"), "0");
+  const file = box.path(`script-${(runs += 1)}`);
+  fs.writeFileSync(file, box.moved(text));
+  return new Promise((resolve, reject) => {
+    const child = spawn("/bin/sh", [file], { cwd: box.root, env: box.environment(0) });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, output }));
+    child.stdin.end(encodeParameters({ nonce: NONCE, ...parameters }));
+  });
+}
+
+/** An operation, as the provider sends it; `waitSeconds`: how long it may wait for locks and slots. */
+export function operate(
+  box: Sandbox,
+  name: string,
+  parameters: Record<string, string>,
+  waitSeconds = 30,
+): Promise<Ended> {
+  return runText(box, script(name), {
+    operation: `op-${runs + 1}`,
+    doing: name,
+    machine_id: MACHINE,
+    wait_seconds: String(waitSeconds),
+    ...parameters,
+  });
+}
+
+/** In the place of a command: `$REAL` is the real one. */
+export function replace(box: Sandbox, name: string, text: string): void {
+  const real = `REAL=$(PATH=$REAL_PATH command -v ${name})`;
+  fs.writeFileSync(box.path("bin", name), `#!/bin/sh\n${real}\n${text}\n`, { mode: 0o755 });
+}
+
+/** Wraps the sandbox's own stub of a command: `$STUB` is the stub. */
+export function wrap(box: Sandbox, name: string, text: string): void {
+  const stub = box.path("bin", `${name}.stub`);
+  if (!fs.existsSync(stub)) fs.renameSync(box.path("bin", name), stub);
+  const head = `#!/bin/sh\nSTUB=${stub}\n`;
+  fs.writeFileSync(box.path("bin", name), `${head}${text}\n`, { mode: 0o755 });
+}
+
+/** Waits until a file of the sandbox is there. */
+export async function appears(box: Sandbox, file: string): Promise<void> {
+  for (let looks = 0; !fs.existsSync(box.path(file)); looks++) {
+    if (looks > 1000) throw new Error(`no ${file}`);
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
+}

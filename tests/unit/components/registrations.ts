@@ -1,0 +1,90 @@
+/** What a site registers with the engine, which the SDK's mocks stand in for. */
+import * as pulumi from "@pulumi/pulumi";
+import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
+import { getMonitor } from "@pulumi/pulumi/runtime/settings";
+import { z } from "zod";
+import { Site } from "../../../components/site";
+import type { SiteModel } from "../../../site/model";
+
+/** What a test does with a registration: answer at once, or wait. */
+export type Answer = (type: string, name: string) => void | Promise<void>;
+
+const derivation = { drvPath: "/nix/store/x.drv", outPath: "/nix/store/x" };
+const machine = {
+  runner: derivation,
+  toplevel: derivation,
+  closureInfo: derivation,
+  hardware: "h",
+  liveSwitch: false,
+  packages: {},
+};
+const system = { toplevel: derivation, packages: {}, bootHash: "b" };
+
+/** Outputs that a provider would add to the inputs. */
+const OUTPUTS: Readonly<Record<string, object>> = {
+  "microvm:index:Hypervisor": { machineId: "m", verdicts: { kvm: "ok" } },
+  "microvm:index:NixosSystem": { rebootRequired: true },
+  "microvm:index:MicroVm": { stale: false, guestHostKey: "ssh-ed25519 k" },
+};
+
+/** The SDK gives inputs as `any`. */
+export function propertiesOf(inputs: unknown): Record<string, unknown> {
+  return z.record(z.string(), z.unknown()).parse(inputs);
+}
+
+/** Registers the site; the requests in their order, as they come. */
+export async function registerSite(
+  model: SiteModel,
+  answer: Answer = () => undefined,
+  preview = false,
+): Promise<{ requests: RegisterResourceRequest[]; site: Site }> {
+  await pulumi.runtime.setMocks(
+    {
+      newResource: async ({ type, name, inputs }) => {
+        await answer(type, name);
+        const state = { ...propertiesOf(inputs), ...OUTPUTS[type] };
+        return { id: name, state };
+      },
+      call: () => ({}),
+    },
+    "pulumi-microvm",
+    "lab",
+    preview,
+  );
+  const requests: RegisterResourceRequest[] = [];
+  const monitor: object = getMonitor() ?? {};
+  const real: unknown = Reflect.get(monitor, "registerResource");
+  if (typeof real !== "function") throw new Error("the SDK's mocks have changed");
+  Object.assign(monitor, {
+    registerResource: (request: RegisterResourceRequest, ...rest: unknown[]) => {
+      requests.push(request);
+      Reflect.apply(real, monitor, [request, ...rest]);
+    },
+  });
+  const built = {
+    version: 1 as const,
+    machines: Object.fromEntries(model.vms.map(({ name }) => [name, machine])),
+    hypervisors: Object.fromEntries(model.hypervisors.map(({ name }) => [name, system])),
+  };
+  const privateKey = pulumi.secret("key");
+  return { requests, site: new Site("lab", { model, built, privateKey }) };
+}
+
+/** The requests when the whole site is registered, and its outputs. */
+export async function registerAll(model: SiteModel) {
+  const { requests, site } = await registerSite(model);
+  const outputs = await new Promise((resolve) => {
+    pulumi
+      .all([site.hypervisors, site.vms])
+      .apply(([hypervisors, vms]) => resolve({ hypervisors, vms }));
+  });
+  await pulumi.runtime.disconnect();
+  return { requests, outputs };
+}
+
+export async function until(condition: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 5000; Date.now() < deadline && !condition();) {
+    await new Promise((wake) => setTimeout(wake, 10));
+  }
+  expect(condition()).toBe(true);
+}

@@ -1,0 +1,177 @@
+/** The resource classes of the program beside the schema of the provider. */
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import * as resources from "../../../components/resources";
+import { packageSchema } from "../../../provider/schema";
+import { parseSite } from "../../../site/load";
+import { propertiesOf, registerAll } from "./registrations";
+
+const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK1BP2FxcZgl/MDbgbNVrmHOgZKU28m9OepzjxrxIP6q";
+/** With everything that becomes an input. */
+const YAML = `
+flake: path:/flake
+hypervisors:
+  hv1:
+    address: 192.0.2.11
+    ssh: { hostKey: ${KEY} }
+    nic: eno1
+    hostIp: 192.0.2.11/24
+    system: {}
+    renamedFrom: hv0
+vms:
+  kw1:
+    hypervisor: hv1
+    vcpu: 1
+    memory: 1GiB
+    memoryTarget: 512MiB
+    ip: 192.0.2.31
+    mac: "02:00:00:00:00:31"
+    renamedFrom: kw0
+    volumes: { var: { size: 1GiB, mountPoint: /var } }
+`;
+
+const named = z.record(z.string(), z.unknown());
+const resourceSpec = z.object({
+  inputProperties: named,
+  requiredInputs: z.array(z.string()),
+  properties: named,
+});
+const schema = z
+  .object({
+    provider: z.object({ inputProperties: named }),
+    resources: z.record(z.string(), resourceSpec),
+  })
+  .parse(JSON.parse(packageSchema("0.0.0")));
+
+const TOKENS = Object.keys(schema.resources);
+
+/** Token -> the inputs of its resources in a whole site. */
+let inputs = new Map<string, string[]>();
+
+beforeAll(async () => {
+  const { requests } = await registerAll(parseSite(YAML, "/site.yaml"));
+  inputs = new Map(
+    requests.map((one) => [one.getType(), Object.keys(one.getObject()?.toJavaScript() ?? {})]),
+  );
+});
+
+test("a site registers every resource of the schema, and no other of the package", () => {
+  const tokens = [...inputs.keys()].filter((token) => token.startsWith("microvm:"));
+  expect(tokens.sort()).toEqual(TOKENS.sort());
+});
+
+test.each(TOKENS)("%s gets each required input, and none that the schema lacks", (token) => {
+  const passed = inputs.get(token) ?? [];
+  const spec = schema.resources[token];
+  expect(Object.keys(spec?.inputProperties ?? {})).toEqual(expect.arrayContaining(passed));
+  expect(passed).toEqual(expect.arrayContaining(spec?.requiredInputs ?? []));
+});
+
+test("the provider gets each input of the schema, and no other", () => {
+  const passed = (inputs.get("pulumi:providers:microvm") ?? []).filter((key) => key !== "version");
+  expect(passed.sort()).toEqual(Object.keys(schema.provider.inputProperties).sort());
+});
+
+const text = "x";
+const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
+  "microvm:index:Hypervisor": () => {
+    const args: Required<resources.HypervisorArgs> = {
+      host: text,
+      renamedFrom: text,
+      endpoint: text,
+      bridge: text,
+      nic: text,
+      memoryMiB: 1,
+      diskMiB: 1,
+      images: [],
+      system: text,
+      checks: {},
+    };
+    return new resources.Hypervisor("x", args);
+  },
+  "microvm:index:NixosSystem": () => {
+    const args: Required<resources.NixosSystemArgs> = {
+      host: text,
+      renamedFrom: text,
+      drvPath: text,
+      toplevel: text,
+      build: "host",
+      buildTimeoutSeconds: 1,
+      rebootPolicy: "never",
+      switchTimeoutSeconds: 1,
+      confirmTimeoutSeconds: 1,
+      bootTimeoutSeconds: 1,
+      stopOrder: [],
+      vmDerivations: [],
+      packages: {},
+      bootHash: text,
+    };
+    return new resources.NixosSystem("x", args);
+  },
+  "microvm:index:Volume": () => {
+    const args: Required<resources.VolumeArgs> = {
+      host: text,
+      renamedFrom: text,
+      machineId: text,
+      vm: text,
+      name: text,
+      image: text,
+      sizeMiB: 1,
+      fsType: "ext4",
+      label: text,
+      onDelete: "retain",
+      address: text,
+    };
+    return new resources.Volume("x", args);
+  },
+  "microvm:index:NixClosure": () => {
+    const args: Required<resources.NixClosureArgs> = {
+      host: text,
+      renamedFrom: text,
+      machineId: text,
+      name: text,
+      roots: {},
+      build: "host",
+      packages: {},
+    };
+    return new resources.NixClosure("x", args);
+  },
+  "microvm:index:MicroVm": () => {
+    const args: Required<resources.MicroVmResourceArgs> = {
+      host: text,
+      renamedFrom: text,
+      machineId: text,
+      name: text,
+      runner: text,
+      toplevel: text,
+      address: text,
+      running: true,
+      restart: text,
+      memoryTargetMiB: 1,
+      hardware: text,
+      closureInfo: text,
+      liveSwitch: true,
+      updatePolicy: "live",
+      switchTimeoutSeconds: 1,
+    };
+    return new resources.MicroVmResource("x", args);
+  },
+};
+
+test.each(TOKENS)(
+  "%s: the class passes each input, and reads outputs of the schema",
+  async (token) => {
+    await pulumi.runtime.setMocks({
+      newResource: ({ inputs }) => ({ id: "x", state: propertiesOf(inputs) }),
+      call: () => ({}),
+    });
+    const made = make[token]?.();
+    const properties = Object.entries(made ?? {})
+      .filter(([name, value]) => pulumi.Output.isInstance(value) && !["urn", "id"].includes(name))
+      .map(([name]) => name);
+    await pulumi.runtime.disconnect();
+    const spec = schema.resources[token];
+    expect(Object.keys(spec?.properties ?? {})).toEqual(expect.arrayContaining(properties));
+    expect(properties).toEqual(expect.arrayContaining(Object.keys(spec?.inputProperties ?? {})));
+  },
+);
