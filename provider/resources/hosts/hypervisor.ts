@@ -39,13 +39,6 @@ const checkModes = z.object({
   disk: mode.default("require"),
 });
 
-/** What states recorded before `wants`. Accepted, and ignored. */
-const replacedInputs = {
-  memoryMiB: z.int().optional().describe("Replaced by wants; ignored."),
-  diskMiB: z.int().optional().describe("Replaced by wants; ignored."),
-  images: z.array(z.string()).optional().describe("Replaced by wants; ignored."),
-};
-
 const inputs = z.object({
   host,
   renamedFrom,
@@ -63,7 +56,6 @@ const inputs = z.object({
     .array(vmWants)
     .default([])
     .describe("The VMs of this site on this host, for the checks and the claim. Default: none."),
-  ...replacedInputs,
   system: storePath
     .optional()
     .describe("The NixOS system that is to run here: what the checks are about once it does."),
