@@ -33,13 +33,13 @@ make_directories() {
   enter_own_directory
 }
 
-# The runner to go back to, should the new one not come up: the last one that was seen to, else what
+# Into `previous`, the runner to go back to, should the new one not come up: the last one that was seen to, else what
 # runs now, else what was installed.
-previous_runner() {
+find_previous() {
   case $phase in
-    switching | activating) readlink "$directory/old" || true ;;
+    switching | activating) previous=$(readlink "$directory/old" || true) ;;
     *)
-      if is_active; then running_runner; else readlink "$directory/current" || true; fi ;;
+      if is_active; then previous=$(running_runner); else previous=$(readlink "$directory/current" || true); fi ;;
   esac
 }
 
@@ -81,7 +81,7 @@ install_runner() {
   set_link "$GCROOTS/microvm/booted-$p_name" "$MICROVMS/$p_name/booted"
   set_link "$GCROOTS/microvm/old-$p_name" "$MICROVMS/$p_name/old"
   record_hardware
-  previous=$(previous_runner)
+  find_previous
   if [ -n "$previous" ] && [ "$previous" != "$p_runner" ]; then
     set_link "$directory/old" "$previous"
   else
