@@ -107,7 +107,9 @@ export function sharedHost(box: Sandbox, more: Parameters = {}, stack = "lab"): 
 export function claimsOf(box: Sandbox): string {
   const directory = box.path("state", "hosts");
   const files = existsSync(directory) ? readdirSync(directory) : [];
-  const records = files.map((file): [string, string] => [
+  // A run that was killed may have left `host.json.new`.
+  const claims = files.filter((file) => file.endsWith(".json"));
+  const records = claims.map((file): [string, string] => [
     `hosts/${file.replace(".json", "")}`,
     readFileSync(join(directory, file), "utf8").trimEnd(),
   ]);
