@@ -4,6 +4,7 @@ import type { HypervisorModel, SshEndpoint, SystemModel, VmModel } from "../site
 import type { HypervisorSystem } from "./evaluation/evaluate";
 import { aliasesOf } from "./options";
 import { Hypervisor, NixosSystem } from "./resources";
+import type { VmWants } from "./resources";
 
 export interface HypervisorHostArgs {
   hypervisor: HypervisorModel;
@@ -48,7 +49,6 @@ export class HypervisorHost extends pulumi.ComponentResource {
     { hypervisor, vms, system }: HypervisorHostArgs,
     dependsOn: NixosSystem | undefined,
   ): Hypervisor {
-    const volumes = vms.flatMap((vm) => vm.volumes);
     return new Hypervisor(
       hypervisor.name,
       {
@@ -57,9 +57,8 @@ export class HypervisorHost extends pulumi.ComponentResource {
         endpoint: describeEndpoint(hypervisor.endpoint),
         bridge: hypervisor.bridge,
         nic: hypervisor.nic,
-        memoryMiB: sum(vms.map((vm) => vm.memoryMiB)),
-        diskMiB: sum(volumes.map((volume) => volume.sizeMiB)),
-        images: volumes.map((volume) => volume.image).sort(),
+        shared: hypervisor.shared,
+        wants: vms.map(wantsOf),
         // The input of NixosSystem, not its output, since a preview knows it.
         system: system?.toplevel.outPath,
         checks: hypervisor.checks,
@@ -97,6 +96,12 @@ export class HypervisorHost extends pulumi.ComponentResource {
   }
 }
 
+/** What a VM needs of its host. Other stacks compare it with their own VMs if the host is shared. */
+function wantsOf({ name, memoryMiB, ip, mac, vsockCid, volumes }: VmModel): VmWants {
+  const images = volumes.map(({ image, sizeMiB }) => ({ image, sizeMiB }));
+  return { name, memoryMiB, ip, mac, ...(vsockCid !== undefined && { vsockCid }), volumes: images };
+}
+
 function outputOf(
   { machineId, verdicts }: Hypervisor,
   system: NixosSystem | undefined,
@@ -126,8 +131,4 @@ function stopOrder(vms: VmModel[]): string[] {
 function describeEndpoint({ user, address, port, hostKey, jump }: SshEndpoint): string {
   const here = `${user}@${address}:${port} ${hostKey}`;
   return jump === undefined ? here : `${here} via ${describeEndpoint(jump)}`;
-}
-
-function sum(numbers: number[]): number {
-  return numbers.reduce((total, one) => total + one, 0);
 }

@@ -32,6 +32,16 @@ export class Provider extends pulumi.ProviderResource {
   }
 }
 
+/** What a VM needs of its host. */
+export interface VmWants {
+  name: string;
+  memoryMiB: number;
+  ip: string;
+  mac: string;
+  vsockCid?: number;
+  volumes: { image: string; sizeMiB: number }[];
+}
+
 export interface HypervisorArgs {
   host: pulumi.Input<string>;
   /** The name that it had before, while the site states it. */
@@ -40,11 +50,10 @@ export interface HypervisorArgs {
   endpoint: pulumi.Input<string>;
   bridge: pulumi.Input<string>;
   nic: pulumi.Input<string>;
-  /** Memory of all VMs of the site on this host. */
-  memoryMiB: pulumi.Input<number>;
-  /** Size of all volumes of the site on this host. */
-  diskMiB: pulumi.Input<number>;
-  images: pulumi.Input<string[]>;
+  /** Other stacks may use this host too. */
+  shared: pulumi.Input<boolean>;
+  /** The VMs of the site on this host. */
+  wants: pulumi.Input<pulumi.Input<VmWants>[]>;
   /** Store path of the system that the site deploys there, if it manages the system. */
   system?: pulumi.Input<string> | undefined;
   checks: pulumi.Input<Record<string, "require" | "warn" | "off">>;

@@ -9,6 +9,7 @@ export type Cause =
   | "owned" // the object belongs to another stack
   | "foreign" // the object exists, and no stack has recorded that it owns it
   | "data-loss" // the change would lose data, or data is missing already
+  | "stale" // what was decided on has changed meanwhile; decide again
   | "checks" // the host does not meet the requirements of VMs
   | "maintenance" // the host is in maintenance: the provider does not contact it
   | "input" // the inputs are invalid
@@ -48,6 +49,7 @@ const CAUSES: ReadonlySet<string> = new Set<Cause>([
   "owned",
   "foreign",
   "data-loss",
+  "stale",
   "input",
   "operation",
   "deadline",

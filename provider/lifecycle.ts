@@ -100,6 +100,7 @@ export function bind<I extends HostBound, S extends object>(
     news: ValueMap,
     recorded: S | undefined,
     preview: boolean,
+    before?: I,
     explain?: (inputs: I, observed: S | undefined) => void,
   ): Promise<ValueMap> => {
     if (containsUnknown(news)) return predicted(news, undefined);
@@ -107,7 +108,7 @@ export function bind<I extends HostBound, S extends object>(
     // Nothing is waited for but the host itself.
     const looking = within(context, Math.min(context.workSeconds, LOOK_SECONDS));
     const observed = await resource.observe(looking, inputs, recorded);
-    await resource.refuse?.(looking, inputs, observed, recorded);
+    await resource.refuse?.(looking, inputs, observed, recorded, before);
     if (preview) {
       explain?.(inputs, observed);
       return predicted(news, observed);
@@ -213,8 +214,10 @@ export function bind<I extends HostBound, S extends object>(
 
     async update(context, before, news, preview) {
       if (inMaintenance(context, news)) return markSecrets(before.state);
-      return apply(context, news, parseState(before.state), preview, (inputs, observed) => {
-        const line = resource.explain?.(inputs, observed, recorded.parseIfValid(before.inputs));
+      const state = parseState(before.state);
+      const earlier = recorded.parseIfValid(before.inputs);
+      return apply(context, news, state, preview, earlier, (inputs, observed) => {
+        const line = resource.explain?.(inputs, observed, earlier);
         if (line !== undefined) context.log.info(context.urn, line);
       });
     },

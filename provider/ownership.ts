@@ -9,7 +9,7 @@ import { parseRecord } from "./hosts/facts/record";
  */
 export function makeRecord(
   urn: string,
-  fields: Readonly<Record<string, string | boolean>>,
+  fields: Readonly<Record<string, string | boolean | object>>,
 ): string {
   const body = { version: 1, urn, ...fields };
   return JSON.stringify({ ...body, digest: digestOf(body) });

@@ -67,12 +67,16 @@ export interface Resource<I extends HostBound, S extends object> {
   explain?(inputs: I, observed: S | undefined, before: I | undefined): string | undefined;
   /** The current state; undefined only if the object certainly does not exist. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
-  /** Throws if `converge` would fail, so that the preview reports blockers. Changes nothing. */
+  /**
+   * Throws if `converge` would fail, so that the preview reports blockers. Changes nothing. `before`:
+   * the inputs of the last update, undefined if there are none or they cannot be read any more.
+   */
   refuse?(
     context: Context,
     inputs: I,
     observed: S | undefined,
     recorded: S | undefined,
+    before: I | undefined,
   ): Promise<void> | void;
   /** Applies the inputs. Can be repeated at any point. PartialFailure: something was created. */
   converge(

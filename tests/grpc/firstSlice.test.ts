@@ -5,6 +5,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { makeRecord } from "../../provider/ownership";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
 import { Sandbox } from "../scripts/sandbox";
@@ -27,6 +28,13 @@ const fixture = z.object({
 const recorded = fixture.parse(
   JSON.parse(readFileSync(join(__dirname, "..", "fixtures", "first-slice.json"), "utf8")),
 );
+
+/** What it stated and today's program does not: `wants` of a hypervisor took its place. */
+const REPLACED = new Set(["memoryMiB", "diskMiB", "images"]);
+const stillStated = (type: string, map: ValueMap): ValueMap =>
+  type !== "Hypervisor"
+    ? map
+    : Object.fromEntries(Object.entries(map).filter(([key]) => !REPLACED.has(key)));
 
 /** What today's program states beside that. */
 const MORE: Record<string, ValueMap> = {
@@ -86,14 +94,18 @@ describe.each(Object.entries(recorded.resources))(
     });
 
     test("the same program is the same inputs, and no change", async () => {
-      const checked = await provider.check(type, program, inputs);
+      const checked = await provider.check(type, stillStated(type, program), inputs);
       // What came later has its default.
-      expect(checked).toMatchObject({ inputs, failures: [] });
+      expect(checked).toMatchObject({ inputs: stillStated(type, inputs), failures: [] });
       expect(await provider.diff(type, outputs, inputs, checked.inputs)).toEqual(nothing);
     });
 
     test("today's program is no change either", async () => {
-      const checked = await provider.check(type, { ...program, ...MORE[type] }, inputs);
+      const checked = await provider.check(
+        type,
+        { ...stillStated(type, program), ...MORE[type] },
+        inputs,
+      );
       expect(checked.failures).toEqual([]);
       expect(await provider.diff(type, outputs, inputs, checked.inputs)).toEqual(nothing);
     });
@@ -105,3 +117,28 @@ describe.each(Object.entries(recorded.resources))(
     });
   },
 );
+
+test("what a hypervisor's VMs want is recorded once, and changes nothing on the host", async () => {
+  const recordedHost = recorded.resources["Hypervisor"];
+  if (recordedHost === undefined) throw new Error("there is no Hypervisor in the fixture");
+  const { id, program, inputs, outputs } = recordedHost;
+  const privateKey = new Secret(operator.privateKey);
+  const claimed = makeRecord(provider.urn("Hypervisor"), {});
+  healthy.facts.splice(-1, 0, `record\thosts\thost\t${claimed}`);
+  await provider.configure({ hosts: hosts(healthy), agent: "false", privateKey });
+  const vm = { name: "kc1", memoryMiB: 256, ip: "198.18.0.21", mac: "02:00:00:00:00:01" };
+  const wants = [{ ...vm, volumes: [{ image: "/var/lib/microvms/kc1/var.img", sizeMiB: 64 }] }];
+  const news = await provider.check(
+    "Hypervisor",
+    { ...stillStated("Hypervisor", program), wants },
+    inputs,
+  );
+  const { changes } = await provider.diff("Hypervisor", outputs, inputs, news.inputs);
+  expect(Object.keys(changes)).toEqual(["wants"]);
+  const options = { oldInputs: inputs };
+  const updated = await provider.update("Hypervisor", id, outputs, news.inputs, 0, options);
+  expect(updated).toMatchObject({ ownership: "owned", wants });
+  expect(healthy.operations).toEqual([]);
+  await provider.remove("Hypervisor", id, inputs);
+  expect(healthy.operations).toHaveLength(1);
+});

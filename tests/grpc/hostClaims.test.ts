@@ -108,7 +108,7 @@ test("a state from before there were claims is no drift until its next change", 
     });
     const updated = await fresh.update("Hypervisor", "hv1", read.properties, {
       ...inputs,
-      memoryMiB: 1,
+      wants: [{ name: "kc1", memoryMiB: 1 }],
     });
     expect(updated).toMatchObject({ ownership: "owned" });
     rmSync(box.path("state/hosts/host.json"));

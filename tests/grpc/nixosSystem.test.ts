@@ -83,6 +83,65 @@ test("a preview shows the system that is to run, and asks for nothing", async ()
   expect(host.operations).toEqual([]);
 });
 
+describe("a reboot while VMs of another stack run", () => {
+  const others = (active: string): string[] => [
+    "link\tkw1/current\t/nix/store/r",
+    `active\tmicrovm@kw1.service\t${active}`,
+    `record\tvms\tkw1\t${makeRecord("urn:pulumi:prod::site::microvm:index:MicroVm::kw1", {})}`,
+  ];
+  const ours = (active: string): string[] => [
+    "link\tkc1/current\t/nix/store/r",
+    `active\tmicrovm@kc1.service\t${active}`,
+    `record\tvms\tkc1\t${makeRecord(urn("MicroVm"), {})}`,
+  ];
+  const NEW_KERNEL = [`system\tcurrent-kernel\t${path("k2")}`, `system\tbooted-kernel\t${A}/k`];
+  const NAMED = "VMs of other stacks run there: VM kw1 of stack prod of project site";
+  const policy = { rebootPolicy: "ifRequired" };
+
+  /** What the preview of an update from system A to B says; it is known which kernels both have. */
+  async function previewed(facts: string[], more: ValueMap = policy, newHash = "h2") {
+    host.facts = hostWith(A, A, OURS, ...facts);
+    const before = await wanted({ ...more, toplevel: A, bootHash: "h1" });
+    const { properties } = await provider.read("NixosSystem", "hv1", before, {});
+    const inputs = await wanted({ ...more, bootHash: newHash });
+    const options = { preview: true, oldInputs: before };
+    return provider.update("NixosSystem", "hv1", properties, inputs, 0, options);
+  }
+
+  test("is refused in the preview, which names them", async () => {
+    const { message } = await failure(previewed([...ours("active"), ...others("active")]));
+    expect(message).toContain(NAMED);
+    expect(message).not.toContain("kc1");
+    expect(host.operations).toEqual([]);
+  });
+
+  test.each<[string, () => Promise<ValueMap>]>([
+    ["if no VM of another stack runs", () => previewed([...ours("active"), ...others("inactive")])],
+    ["if the kernel stays", () => previewed(others("active"), policy, "h1")],
+    ["with rebootPolicy never", () => previewed(others("active"), { rebootPolicy: "never" })],
+  ])("is not refused %s", async (_, preview) => {
+    expect(await preview()).toMatchObject({ toplevel: B });
+  });
+
+  test("is refused before it begins if it becomes due behind the switch", async () => {
+    host.facts = hostWith(B, A, ...others("active"));
+    becomes(
+      hostWith(B, A, OURS, `trial\tswitching ${B} ${A} ${BOOT}`, ...others("active")),
+      hostWith(
+        B,
+        A,
+        OURS,
+        `trial\tconfirmed ${B} ${A} ${BOOT}`,
+        ...NEW_KERNEL,
+        ...others("active"),
+      ),
+    );
+    const failed = await failure(provider.create("NixosSystem", await wanted(policy)));
+    expect(failed.initFailed?.reasons.join()).toContain(NAMED);
+    expect(host.operations).toHaveLength(2);
+  });
+});
+
 describe("a hypervisor's checks", () => {
   const hypervisor = { host: "hv1", bridge: "br0", nic: "eno1", system: B };
   const unfit = (lines: string[]): string[] => lines.filter((line) => !line.startsWith("kvm"));

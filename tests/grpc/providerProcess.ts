@@ -175,13 +175,16 @@ export class ProviderProcess {
     state: ValueMap,
     news: ValueMap,
     timeoutSeconds = 0,
+    { preview = false, oldInputs }: { preview?: boolean; oldInputs?: ValueMap } = {},
   ): Promise<ValueMap> {
     const request = new pb.UpdateRequest();
     request.setUrn(this.urn(type));
     request.setId(id);
     request.setOlds(encode(state));
+    if (oldInputs !== undefined) request.setOldInputs(encode(oldInputs));
     request.setNews(encode(news));
     request.setTimeout(timeoutSeconds);
+    request.setPreview(preview);
     const response = await call<pb.UpdateResponse>((done) => this.client.update(request, done));
     return decode(response.getProperties());
   }

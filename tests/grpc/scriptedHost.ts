@@ -63,7 +63,7 @@ export function healthyFacts(): string[] {
     "hostname\thv1",
     `clock\t${Math.round(Date.now() / 1000)}`,
     "memory-kib\t8388608",
-    "disk-free-kib\t10485760",
+    "file-system\t/dev/sda1\t/\t10485760",
     "kvm\tdevice",
     "kvm\tflags",
     "kvm\tmodule",

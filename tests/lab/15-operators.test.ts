@@ -2,9 +2,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Gate, startUp } from "./kill";
+import { GOOD, bootOf, guests } from "./ownSystem";
 import {
+  FlakeCopy,
   PROJECT,
   SiteCopy,
+  bootId,
   expectNoChanges,
   journalEnd,
   mutations,
@@ -28,20 +31,25 @@ afterAll(async () => {
   await site.release();
 });
 
-describe("a second stack that claims the same hosts and VMs", () => {
-  beforeAll(async () => {
-    await run("stack", "init", "--no-select", "other");
-    await run("config", "set", "site", site.file, OTHER);
-  });
-  afterAll(async () => {
-    await run("stack", "rm", "--yes", "--force", "other");
-    rmSync(join(PROJECT, ".site", "other"), { recursive: true, force: true });
-  });
+async function run(...words: string[]): Promise<string> {
+  const { code, text } = await pulumi(...words);
+  if (code !== 0) throw new Error(text);
+  return text;
+}
 
-  async function run(...words: string[]): Promise<void> {
-    const { code, text } = await pulumi(...words);
-    if (code !== 0) throw new Error(text);
-  }
+async function makeOther(file: string): Promise<void> {
+  await run("stack", "init", "--no-select", "other");
+  await run("config", "set", "site", file, OTHER);
+}
+
+async function removeOther(): Promise<void> {
+  await run("stack", "rm", "--yes", "--force", "other");
+  rmSync(join(PROJECT, ".site", "other"), { recursive: true, force: true });
+}
+
+describe("a second stack that claims the same hosts and VMs", () => {
+  beforeAll(() => makeOther(site.file));
+  afterAll(removeOther);
 
   test.each([
     ["preview", ["preview"]],
@@ -53,6 +61,109 @@ describe("a second stack that claims the same hosts and VMs", () => {
     expect(text).toMatch(/this host belongs to urn:pulumi:lab::\S+::hv[12]/);
     expect(await mutations("hv1", ends[0] ?? "")).toEqual([]);
     expect(await mutations("hv2", ends[1] ?? "")).toEqual([]);
+    await expectNoChanges();
+  });
+});
+
+describe("two stacks that share hv1", () => {
+  const theirs = new SiteCopy();
+  const flake = new FlakeCopy();
+  const SHARED = { "hypervisors.hv1.shared": true };
+  const UP = ["up", "--yes", "--skip-preview", OTHER];
+  const kx1 = {
+    hypervisor: "hv1",
+    profile: "worker",
+    role: "worker",
+    ip: "198.18.0.41",
+    mac: "02:00:00:00:00:41",
+  };
+  const claims = (): Promise<string> => on("hv1", "ls /var/lib/pulumi-microvm/hosts");
+  const systemOf = (rebootPolicy: string): Record<string, unknown> => ({
+    ...SHARED,
+    flake: flake.reference,
+    "hypervisors.hv1.system": { rebootPolicy, confirmTimeout: "15s", switchTimeout: "10s" },
+  });
+
+  function setTheirs(changes: Record<string, unknown>): Promise<void> {
+    return theirs.set({ "hypervisors.hv2": undefined, vms: { kx1 }, ...SHARED, ...changes });
+  }
+
+  async function previewOfOther(changes: Record<string, unknown>): Promise<string> {
+    await setTheirs(changes);
+    const { code, text } = await pulumi("preview", OTHER);
+    await setTheirs({});
+    expect(code).not.toBe(0);
+    return text;
+  }
+
+  beforeAll(async () => {
+    await setTheirs({});
+    await makeOther(theirs.file);
+    await site.set(SHARED);
+    await up();
+  });
+  afterAll(async () => {
+    await pulumi("destroy", "--yes", "--skip-preview", OTHER);
+    await removeOther();
+    // The host keeps the kernel that it was booted with.
+    flake.reset();
+    flake.write("hypervisor/start.sh", GOOD);
+    await site.set(systemOf("ifRequired"));
+    await up();
+    await site.reset();
+    await up();
+    expect(await claims()).toBe("host.json");
+    flake.remove();
+  });
+
+  test("both converge, and neither sees a change of the other", async () => {
+    const before = await guests();
+    await run(...UP);
+    expect(await on("hv1", "systemctl is-active microvm@kx1")).toBe("active");
+    expect((await claims()).split("\n")).toHaveLength(2);
+    await run("preview", "--expect-no-changes", OTHER);
+    await expectNoChanges();
+    expect(await guests()).toEqual(before);
+  });
+
+  test("what both want is refused in the preview, with the name of stack and VM", async () => {
+    expect(await previewOfOther({ "vms.kx1.ip": site.get("vms.kc1.ip") })).toMatch(
+      /VM kx1: its address 198\.18\.0\.21 is used by VM kc1 of stack lab of project /,
+    );
+    const large = { "hypervisors.hv1.memory": undefined, "vms.kx1.memory": "9000GiB" };
+    expect(await previewOfOther(large)).toMatch(
+      /memory: the VMs want \d+ MiB of memory \(9216000 for this stack; 448 for stack lab of project \S+: kc1 256, kw1 192\)/,
+    );
+    expect(await previewOfOther({ "hypervisors.hv1.shared": false })).toContain(
+      "this host is shared by stack lab",
+    );
+  });
+
+  test("the host is switched, and not rebooted, while a VM of the other stack runs", async () => {
+    const boot = await bootOf();
+    const before = [...(await guests()), await bootId("kx1")];
+    flake.write("hypervisor/start.sh", GOOD);
+    flake.write("hypervisor/kernel", "lab kernel of a shared host\n");
+    await site.set(systemOf("ifRequired"));
+    const refusal = /VMs of other stacks run there: VM kx1 of stack other of project /;
+    const first = await pulumi("up", "--yes", "--skip-preview", "--stack=lab");
+    expect(first.code).not.toBe(0);
+    expect(first.text).toMatch(refusal);
+    const second = await pulumi("preview", "--stack=lab");
+    expect(second.code).not.toBe(0);
+    expect(second.text).toMatch(refusal);
+    await site.set(systemOf("never"));
+    expect(await up()).toMatch(/warning: hv1: reboot required/);
+    expect(await bootOf()).toBe(boot);
+    expect([...(await guests()), await bootId("kx1")]).toEqual(before);
+  });
+
+  test("a destroy leaves the VMs and the claim of the other", async () => {
+    const before = await guests();
+    await run("destroy", "--yes", "--skip-preview", OTHER);
+    expect(await on("hv1", "systemctl is-active microvm@kx1 || true")).toBe("inactive");
+    expect((await claims()).split("\n")).toHaveLength(1);
+    expect(await guests()).toEqual(before);
     await expectNoChanges();
   });
 });
@@ -83,14 +194,14 @@ test("two operators of one stack at once: one converges, the other is told who h
 test("two that work on one host: the second waits for the host's lock, and says so", async () => {
   await on(
     "hv2",
-    "systemd-run --quiet --unit=another-operator flock /run/pulumi-microvm/lock sleep infinity",
+    "systemd-run --quiet --unit=another-operator flock /run/pulumi-microvm/locks/host sleep infinity",
   );
   await site.set({ "vms.kw2.restart": "behind another" });
   const running = startUp();
   let ended = false;
   void running.ended.finally(() => (ended = true));
   try {
-    await running.printed(/kw2 .*waiting for another operation on this host/);
+    await running.printed(/kw2 .*waiting for the lock of host/);
     expect(ended).toBe(false);
   } finally {
     await on("hv2", "systemctl stop another-operator");

@@ -1,6 +1,6 @@
 /** Two stacks that claim one thing, and values that would like to be commands. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { closure, guestSystem, host, ours, system, vm, volume } from "./operations";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { closure, guestSystem, host, ours, sharedHost, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
 jest.setTimeout(120_000);
@@ -15,7 +15,7 @@ const THINGS: [string, string, string, Make][] = [
   ["volume", "volume-apply", "volume-remove", volume],
   ["VM", "microvm-apply", "microvm-remove", (_, more, stack) => vm(more, stack)],
   ["closure", "closure-apply", "closure-remove", (_, more, stack) => closure(more, stack)],
-  ["host", "host-claim", "host-release", (_, more, stack) => host(more, stack)],
+  ["host", "host-claim", "host-release", host],
 ];
 
 describe.each(THINGS)("a %s that another stack claims", (_, apply, remove, make) => {
@@ -48,6 +48,72 @@ describe.each(THINGS)("a %s that another stack claims", (_, apply, remove, make)
       const gone = { ...record("lab"), on_delete: "delete" };
       expect(box.run(remove, make(box, gone, "lab"))).toMatchObject({ code: 0 });
     }
+  });
+});
+
+describe("a shared host", () => {
+  const file = (stack: string): string => `state/hosts/${sharedHost(box, {}, stack)["name"]}.json`;
+  const claimed = (): string[] => readdirSync(box.path("state/hosts")).sort();
+
+  test("has one claim per stack, and each stack removes only its own", () => {
+    for (const stack of ["lab", "prod"]) {
+      expect(box.run("host-claim", sharedHost(box, {}, stack))).toMatchObject({ code: 0 });
+    }
+    expect(claimed()).toHaveLength(2);
+    expect(box.run("host-release", sharedHost(box, {}, "lab"))).toMatchObject({ code: 0 });
+    expect(existsSync(box.path(file("lab")))).toBe(false);
+    expect(existsSync(box.path(file("prod")))).toBe(true);
+  });
+
+  test("is decided anew if another stack came first", () => {
+    const prod = sharedHost(box, {}, "prod");
+    expect(box.run("host-claim", sharedHost(box, {}, "lab"))).toMatchObject({ code: 0 });
+    const before = { contents: box.contents(), journal: box.journal() };
+    const { code, output } = box.run("host-claim", prod);
+    expect(code).toBe(1);
+    expect(output).toMatch(/^n0nce fail stale\tanother stack changed its claim/);
+    expect({ contents: box.contents(), journal: box.journal() }).toEqual(before);
+  });
+
+  test.each([
+    ["becomes shared", host, sharedHost],
+    ["becomes exclusive", sharedHost, host],
+  ])("%s: the stack replaces its own claim", (_, first, second) => {
+    expect(box.run("host-claim", first(box))).toMatchObject({ code: 0 });
+    expect(box.run("host-claim", second(box))).toMatchObject({ code: 0 });
+    expect(claimed()).toEqual([`${second(box)["name"]}.json`]);
+  });
+
+  test("is refused by a stack that has the host for itself", () => {
+    expect(box.run("host-claim", host(box, {}, "lab"))).toMatchObject({ code: 0 });
+    const { output } = box.run("host-claim", sharedHost(box, {}, "prod"));
+    expect(output).toMatch(/^n0nce fail owned\tthis host belongs to urn:pulumi:lab::/);
+    expect(claimed()).toEqual(["host.json"]);
+  });
+});
+
+describe("a reboot of a host", () => {
+  const rebootOf = (stack: string): string => {
+    expect(box.run("system-switch", system(box)).code).toBe(0);
+    expect(box.run("system-confirm", system(box)).code).toBe(0);
+    expect(box.run("microvm-apply", vm({}, stack)).code).toBe(0);
+    const before = box.contents();
+    const { code, output } = box.run("system-reboot", system(box));
+    if (code === 0) return "rebooted";
+    expect(box.contents()).toEqual(before);
+    return output;
+  };
+
+  test("does not come while a VM of another stack runs", () => {
+    expect(rebootOf("prod")).toMatch(
+      /^n0nce fail owned\t.*VMs of other stacks run there: kc1 \(urn:pulumi:prod::/,
+    );
+    box.run("microvm-apply", vm({ running: "no", known: "yes" }, "prod"));
+    expect(box.run("system-reboot", system(box)).code).toBe(0);
+  });
+
+  test("stops the VMs of its own stack", () => {
+    expect(rebootOf("lab")).toBe("rebooted");
   });
 });
 

@@ -144,10 +144,10 @@ const SCENARIOS = {
   "a system is asked for one boot": { before: confirmed, run: step("reboot") },
   "a system whose boot failed is settled": { before: [...confirmed, step("reboot")], run: settled },
   "a system is left to itself": { before: [...confirmed, step("default")], run: step("remove") },
-  "a host is claimed": { before: [], run: ["host-claim", () => host()] },
+  "a host is claimed": { before: [], run: ["host-claim", host] },
   "a host is released": {
-    before: [["host-claim", () => host()]],
-    run: ["host-release", () => host()],
+    before: [["host-claim", host]],
+    run: ["host-release", host],
   },
 } satisfies Record<string, Scenario>;
 

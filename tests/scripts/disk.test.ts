@@ -45,7 +45,7 @@ const SCENARIOS: Record<string, Scenario> = {
   },
   "a system is switched to": { before: [], run: step("switch") },
   "a system is confirmed": { before: [step("switch")], run: step("confirm") },
-  "a host is claimed": { before: [], run: ["host-claim", () => host()] },
+  "a host is claimed": { before: [], run: ["host-claim", host] },
 };
 const EACH = Object.entries(SCENARIOS);
 

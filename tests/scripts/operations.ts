@@ -1,7 +1,8 @@
 /** Parameters of operations as the resources send them, for a sandbox. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeRecord, openRecord } from "../../provider/ownership";
+import { claimsDigest, sharedName } from "../../provider/resources/hosts/hostRecords";
 import type { Sandbox } from "./sandbox";
 
 export const urn = (stack: string, name: string): string =>
@@ -81,13 +82,38 @@ export function system(box: Sandbox, more: Parameters = {}, stack = "lab", code 
     confirm_seconds: "15",
     boot_seconds: "60",
     stop_order: "kw1 kc1",
+    stack: `urn:pulumi:${stack}::pulumi-microvm::`,
     ...more,
   };
 }
 
-export function host(more: Parameters = {}, stack = "lab"): Parameters {
+/** An exclusive claim, decided on the claims that are on the host now. */
+export function host(box: Sandbox, more: Parameters = {}, stack = "lab"): Parameters {
   const owner = urn(stack, "hv1");
-  return { owner: ours(owner), record: makeRecord(owner, {}), ...more };
+  const record = makeRecord(owner, {});
+  const shared = sharedName(owner);
+  const seen = claimsOf(box);
+  return { owner: ours(owner), record, name: "host", outdated: shared, shared, seen, ...more };
+}
+
+/** A shared claim of a stack that wants nothing yet. */
+export function sharedHost(box: Sandbox, more: Parameters = {}, stack = "lab"): Parameters {
+  const owner = urn(stack, "hv1");
+  const record = makeRecord(owner, { shared: true, wants: [], leaving: [] });
+  return host(box, { record, name: sharedName(owner), outdated: "host", ...more }, stack);
+}
+
+/** Digest of the claims on a host. */
+export function claimsOf(box: Sandbox): string {
+  const directory = box.path("state", "hosts");
+  const files = existsSync(directory) ? readdirSync(directory) : [];
+  // A run that was killed may have left `host.json.new`.
+  const claims = files.filter((file) => file.endsWith(".json"));
+  const records = claims.map((file): [string, string] => [
+    `hosts/${file.replace(".json", "")}`,
+    readFileSync(join(directory, file), "utf8").trimEnd(),
+  ]);
+  return claimsDigest({ records: new Map(records) });
 }
 
 /** A system of a guest: scripts compare host names with this machine's. */

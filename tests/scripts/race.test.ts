@@ -116,18 +116,18 @@ describe("an operation whose directory is there and whose unit is not yet", () =
 
 test("a record is on the disk before it takes the place of the one of before", () => {
   replace("sync", `echo "$1" >>"$BOX/synced"; [ ! -e "$BOX/broken" ] || exit 1`);
-  expect(box.run("host-claim", host())).toMatchObject({ code: 0 });
+  expect(box.run("host-claim", host(box))).toMatchObject({ code: 0 });
   const record = box.path("state/hosts/host.json");
   expect(fs.readFileSync(box.path("synced"), "utf8")).toBe(`${record}.new\n`);
   const before = box.contents();
   box.write("broken", "");
-  expect(box.run("host-claim", { ...host(), record: "{}" }).code).not.toBe(0);
+  expect(box.run("host-claim", { ...host(box), record: "{}" }).code).not.toBe(0);
   expect(box.contents()).toEqual(before);
 });
 
 describe("two stacks that claim a host at the same moment", () => {
   const claim = (stack: string, seconds: number): Promise<Ended> =>
-    operate(box, "host-claim", { ...host({}, stack), operation: stack }, seconds);
+    operate(box, "host-claim", { ...host(box, {}, stack), operation: stack }, seconds);
 
   /** The first has seen that the host is nobody's, and writes its record until `go-on` is there. */
   async function inTheMiddle(): Promise<{ first: Promise<Ended> }> {

@@ -10,6 +10,14 @@ export interface BridgeFact {
   ports: string[];
 }
 
+/** A local file system, at one of the places where it is mounted. */
+export interface FileSystemFact {
+  /** A path, or what the kernel calls a file system without a device. */
+  device: string;
+  mountPoint: string;
+  freeKiB: number;
+}
+
 export interface ImageFact {
   sizeBytes: number;
   allocatedBytes: number;
@@ -55,13 +63,15 @@ export interface HostFacts extends Taken {
   /** When the provider had the answer, seconds since the epoch by its own clock. */
   readAtSeconds: number;
   memoryKiB: number;
-  diskFreeKiB: number;
+  /** Empty if df did not answer. */
+  fileSystems: readonly FileSystemFact[];
   kvm: ReadonlySet<string>;
-  libvirtdActive: string;
+  /** What systemctl is-active says. Undefined, here and below: the host did not answer. */
+  libvirtdActive: string | undefined;
   libvirtdAnswers: boolean;
-  bridges: ReadonlyMap<string, BridgeFact>;
+  bridges: ReadonlyMap<string, BridgeFact> | undefined;
   /** Unit name -> `installed`, or what is-enabled says. */
-  units: ReadonlyMap<string, string>;
+  units: ReadonlyMap<string, string> | undefined;
   nixVersion: string;
   nixFlakes: boolean;
   vms: ReadonlyMap<string, VmFact>;
@@ -87,7 +97,8 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["clock", [NUMBER]],
   ["taken", [NUMBER]],
   ["memory-kib", [NUMBER]],
-  ["disk-free-kib", [NUMBER]],
+  ["file-system", [ANY, /^\//, NUMBER]],
+  ["silent", [/^(libvirtd|bridges|units)$/]],
   ["kvm", [/^(device|flags|module)$/]],
   ["libvirtd", [/^(active|answers)$/, ANY]],
   ["bridge", [PLAIN, /^(up|down)$/, ANY]],
@@ -115,7 +126,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["probed", []],
 ]);
 /** Facts that every host has, exactly once. */
-const ONCE = ["machine-id", "hostname", "clock", "memory-kib", "disk-free-kib", "probed"];
+const ONCE = ["machine-id", "hostname", "clock", "memory-kib", "probed"];
 
 function hasShape(row: readonly string[], shape: readonly RegExp[]): boolean {
   return row.length === shape.length + 1 && shape.every((field, i) => field.test(row[i + 1] ?? ""));
@@ -145,6 +156,9 @@ export function parseFacts(host: string, lines: string[], readAtSeconds: number)
   if (ONCE.some((kind) => of(kind).length !== 1)) {
     throw new ProviderError("operation", `${host}: the probe's answer is not whole`);
   }
+  const silent = new Set(of("silent").map((row) => row[0]));
+  const unlessSilent = <T>(what: string, read: () => T): T | undefined =>
+    silent.has(what) ? undefined : read();
   return {
     machineId: one("machine-id"),
     bootId: one("boot-id"),
@@ -154,12 +168,16 @@ export function parseFacts(host: string, lines: string[], readAtSeconds: number)
     clockSeconds: Number(one("clock")),
     readAtSeconds,
     memoryKiB: Number(one("memory-kib")),
-    diskFreeKiB: Number(one("disk-free-kib")),
+    fileSystems: of("file-system").map(([device = "", mountPoint = "", free]) => ({
+      device,
+      mountPoint,
+      freeKiB: Number(free),
+    })),
     kvm: new Set(of("kvm").map((row) => row[0] ?? "")),
-    libvirtdActive: one("libvirtd", "active"),
+    libvirtdActive: unlessSilent("libvirtd", () => one("libvirtd", "active")),
     libvirtdAnswers: one("libvirtd", "answers") === "yes",
-    bridges: new Map(of("bridge").map(([name = "", up, ports]) => [name, bridge(up, ports)])),
-    units: new Map(of("unit").map(([name = "", state = ""]) => [name, state])),
+    bridges: unlessSilent("bridges", () => parseBridges(of)),
+    units: unlessSilent("units", () => parseUnits(of)),
     nixVersion: one("nix", "version"),
     nixFlakes: one("nix", "flakes") === "yes",
     vms: parseVms(of),
@@ -172,8 +190,18 @@ export function parseFacts(host: string, lines: string[], readAtSeconds: number)
 
 type Rows = (kind: string) => string[][];
 
-function bridge(up: string | undefined, ports = ""): BridgeFact {
-  return { up: up === "up", ports: ports.split(" ").filter((port) => port !== "") };
+function parseBridges(of: Rows): Map<string, BridgeFact> {
+  const portsOf = (text: string): string[] => text.split(" ").filter((port) => port !== "");
+  return new Map(
+    of("bridge").map(([name = "", up, ports = ""]) => [
+      name,
+      { up: up === "up", ports: portsOf(ports) },
+    ]),
+  );
+}
+
+function parseUnits(of: Rows): Map<string, string> {
+  return new Map(of("unit").map(([name = "", state = ""]) => [name, state]));
 }
 
 function parseVms(of: Rows): Map<string, VmFact> {

@@ -1,11 +1,10 @@
-/** `Hypervisor`: checks that a host is fit for VMs, and records whose it is. It changes nothing else there. */
+/** `Hypervisor`: checks that a host is fit for VMs, and claims it. It changes nothing else there. */
 import { z } from "zod";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
-import type { Resource } from "../../resource";
+import type { Context, Resource } from "../../resource";
 import { UNKNOWN, toMap } from "../../wire";
 import {
-  absolutePath,
   host,
   importable,
   interfaceName,
@@ -14,6 +13,7 @@ import {
   requireMachine,
   storePath,
 } from "../shared/fields";
+import { otherStacks } from "./hostRecords";
 import { CHECK, CHECKS } from "./hypervisorChecks";
 import {
   claim,
@@ -25,6 +25,7 @@ import {
   release,
 } from "./hypervisorClaim";
 import type { CheckMode, CheckName, Finding, Verdict } from "./hypervisorChecks";
+import { vmWants } from "./hypervisorWants";
 
 const mode = z.enum(["require", "warn", "off"]);
 const checkModes = z.object({
@@ -47,9 +48,14 @@ const inputs = z.object({
     .describe("How the host is reached, for people and the diff; a change is tried at once."),
   bridge: interfaceName.describe("The bridge that VMs are attached to."),
   nic: interfaceName.describe("The physical card that must be enslaved to the bridge."),
-  memoryMiB: z.int().min(0).default(0).describe("Memory that all VMs of the site want here."),
-  diskMiB: z.int().min(0).default(0).describe("Disk space that all volumes of the site want here."),
-  images: z.array(absolutePath).default([]).describe("Their images."),
+  shared: z
+    .boolean()
+    .default(false)
+    .describe("Other stacks may use this host too, if all of them say so. Default: false."),
+  wants: z
+    .array(vmWants)
+    .default([])
+    .describe("The VMs of this site on this host, for the checks and the claim. Default: none."),
   system: storePath
     .optional()
     .describe("The NixOS system that is to run here: what the checks are about once it does."),
@@ -77,8 +83,16 @@ const outputs = z.object({
 });
 type State = z.infer<typeof outputs>;
 
-function findings(facts: HostFacts, wanted: Inputs, check: CheckName): Finding[] {
-  return wanted.checks[check] === "off" ? [] : CHECK[check](facts, wanted);
+/** What the checks are about: of a shared host also what other stacks want there. */
+interface Wishes extends Inputs {
+  urn: string;
+}
+
+function findings(facts: HostFacts, wanted: Wishes, check: CheckName): Finding[] {
+  if (wanted.checks[check] === "off") return [];
+  const { bridge, nic, wants: own } = wanted;
+  const others = wanted.shared ? otherStacks(wanted.host, facts, wanted.urn) : [];
+  return CHECK[check](facts, { bridge, nic, own, others });
 }
 
 function stateOf(
@@ -89,18 +103,18 @@ function stateOf(
 ): State {
   const verdictOf = (check: CheckName): Verdict => {
     if (wanted.checks[check] === "off") return "off";
-    return findings(facts, wanted, check).length === 0 ? "ok" : "failed";
+    return findings(facts, { ...wanted, urn }, check).length === 0 ? "ok" : "failed";
   };
   return {
     machineId: facts.machineId,
     hostname: facts.hostname,
     verdicts: Object.fromEntries(CHECKS.map((check) => [check, verdictOf(check)])),
-    ...claimState(facts, urn, recorded),
+    ...claimState(facts, urn, wanted, recorded),
   };
 }
 
 /** All findings of one mode, as lines: `bridge: br0 is down. Remedy: ip link set br0 up`. */
-function report(facts: HostFacts, wanted: Inputs, which: CheckMode): string[] {
+function report(facts: HostFacts, wanted: Wishes, which: CheckMode): string[] {
   return CHECKS.filter((check) => wanted.checks[check] === which).flatMap((check) =>
     findings(facts, wanted, check).map(
       ({ what, remedy }) => `${check}: ${what}. Remedy: ${remedy}`,
@@ -111,6 +125,24 @@ function report(facts: HostFacts, wanted: Inputs, which: CheckMode): string[] {
 /** Before its system runs, a host need not be fit: that system may bring what is missing. */
 function isDue(facts: HostFacts, wanted: Inputs): boolean {
   return wanted.system === undefined || facts.system.current === wanted.system;
+}
+
+/** Throws everything that prevents VMs on this host. Of a shared host also conflicts of stacks. */
+function refuse(
+  context: Context,
+  wanted: Inputs,
+  facts: HostFacts,
+  recorded: State | undefined,
+): void {
+  refuseClaimed(context, wanted, facts);
+  refuseEmptied(wanted, facts, recorded);
+  if (!isDue(facts, wanted)) return;
+  const failing = report(facts, { ...wanted, urn: context.urn }, "require");
+  if (failing.length === 0) return;
+  throw new ProviderError(
+    "checks",
+    `${wanted.host} is not ready for VMs; nothing was changed:\n  - ${failing.join("\n  - ")}`,
+  );
 }
 
 function requireDue(facts: HostFacts, wanted: Inputs): void {
@@ -127,7 +159,7 @@ const CARD = /^(en|eth|ib|bond|team)/;
 
 /** The bridge that leads out of the host: beside it there are those of libvirt and of containers. */
 function requireUplink(facts: HostFacts, id: string): Pick<Inputs, "bridge" | "nic"> {
-  const all = [...facts.bridges].flatMap(([bridge, { ports }]) =>
+  const all = [...(facts.bridges ?? [])].flatMap(([bridge, { ports }]) =>
     ports.map((nic) => ({ bridge, nic })),
   );
   const uplink = all.find(({ nic }) => CARD.test(nic)) ?? all[0];
@@ -143,7 +175,7 @@ export const hypervisor: Resource<Inputs, State> = {
   type: "Hypervisor",
   description:
     "A host that runs microVMs. Checks KVM, libvirtd, the bridge, units, Nix, clock, memory and disk; all " +
-    "failing checks come in one error. Records on the host whose it is, and changes nothing else.",
+    "failing checks come in one error. Records on the host which stacks use it, and changes nothing else.",
   inputs,
   outputs,
   timeoutSeconds: 120,
@@ -172,31 +204,23 @@ export const hypervisor: Resource<Inputs, State> = {
     const facts = await context.pool.get(wanted.host).read(context);
     if (recorded !== undefined) requireMachine(facts, wanted.host, recorded.machineId);
     context.pool.sameMachine(wanted.host, facts.machineId);
-    for (const line of report(facts, wanted, "warn")) {
+    for (const line of report(facts, { ...wanted, urn: context.urn }, "warn")) {
       context.log.warning(context.urn, `${wanted.host}: ${line}`);
     }
     return stateOf(facts, wanted, context.urn, recorded);
   },
 
   async refuse(context, wanted, _observed, recorded) {
-    const facts = await context.pool.get(wanted.host).read(context);
-    refuseClaimed(context, wanted.host, facts);
-    refuseEmptied(wanted.host, facts, wanted.images, recorded);
-    if (!isDue(facts, wanted)) return;
-    const failing = report(facts, wanted, "require");
-    if (failing.length === 0) return;
-    throw new ProviderError(
-      "checks",
-      `${wanted.host} is not ready for VMs; nothing was changed:\n  - ${failing.join("\n  - ")}`,
-    );
+    refuse(context, wanted, await context.pool.get(wanted.host).read(context), recorded);
   },
 
   owned: (state) => state.ownership === "owned",
 
   async converge(context, wanted, _observed, recorded) {
-    const facts = await context.pool.get(wanted.host).read(context);
-    requireDue(facts, wanted);
-    const claimed = await claim(context, wanted.host, facts);
+    const claimed = await claim(context, wanted, (facts) => {
+      refuse(context, wanted, facts, recorded);
+      requireDue(facts, wanted);
+    });
     return stateOf(claimed, wanted, context.urn, recorded);
   },
 

@@ -1,5 +1,7 @@
 /** Is a host fit for what the site wants of it? Pure: facts and wishes in, verdicts out. */
 import type { HostFacts } from "../../hosts/facts/hostFacts";
+import { diskShortages, memoryShortage } from "./hypervisorCapacity";
+import type { Demand } from "./hypervisorCapacity";
 
 export const CHECKS = [
   "kvm",
@@ -15,13 +17,9 @@ export type CheckName = (typeof CHECKS)[number];
 export type CheckMode = "require" | "warn" | "off";
 export type Verdict = "ok" | "failed" | "off";
 
-export interface Wishes {
+export interface Wishes extends Demand {
   bridge: string;
   nic: string;
-  memoryMiB: number;
-  diskMiB: number;
-  /** Images whose allocation already counts towards diskMiB. */
-  images: readonly string[];
 }
 
 export interface Finding {
@@ -47,10 +45,11 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
     ...unless(facts.kvm.has("device"), "/dev/kvm is missing", "Load kvm_intel or kvm_amd."),
   ],
   libvirtd: (facts) => {
+    if (facts.libvirtdActive === undefined) return noAnswer("systemctl is-active libvirtd");
     if (facts.libvirtdActive !== "active") {
       return [
         {
-          what: `libvirtd is ${facts.libvirtdActive || "not installed"}`,
+          what: `libvirtd is ${facts.libvirtdActive || "not known to systemd"}`,
           remedy: "systemctl start libvirtd",
         },
       ];
@@ -62,6 +61,7 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
     );
   },
   bridge: (facts, wishes) => {
+    if (facts.bridges === undefined) return noAnswer("ip link");
     const bridge = facts.bridges.get(wishes.bridge);
     if (bridge === undefined) {
       return [
@@ -80,24 +80,27 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
       ),
     ];
   },
-  units: (facts) => [
-    ...[
-      "microvm@.service",
-      "microvm-tap-interfaces@.service",
-      "microvm-virtiofsd@.service",
-    ].flatMap((unit) =>
-      unless(
-        facts.units.get(unit) === "installed",
-        `${unit} is not installed`,
-        "Import microvm.nixosModules.host.",
+  units: ({ units }) => {
+    if (units === undefined) return noAnswer("systemctl list-unit-files");
+    return [
+      ...[
+        "microvm@.service",
+        "microvm-tap-interfaces@.service",
+        "microvm-virtiofsd@.service",
+      ].flatMap((unit) =>
+        unless(
+          units.get(unit) === "installed",
+          `${unit} is not installed`,
+          "Import microvm.nixosModules.host.",
+        ),
       ),
-    ),
-    ...unless(
-      (facts.units.get("pulumi-microvm-autostart.service") ?? "").startsWith("enabled"),
-      "pulumi-microvm-autostart.service is not enabled: VMs would not return after a reboot",
-      "Import nixosModules.virtualization.",
-    ),
-  ],
+      ...unless(
+        (units.get("pulumi-microvm-autostart.service") ?? "").startsWith("enabled"),
+        "pulumi-microvm-autostart.service is not enabled: VMs would not return after a reboot",
+        "Import nixosModules.virtualization.",
+      ),
+    ];
+  },
   nix: (facts) => {
     if (facts.nixVersion === "") return [{ what: "nix can't be run", remedy: "Install Nix." }];
     return unless(
@@ -115,26 +118,26 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
     );
   },
   memory: (facts, wishes) => {
-    const has = Math.floor(facts.memoryKiB / 1024);
-    return unless(
-      has >= wishes.memoryMiB,
-      `the VMs want ${wishes.memoryMiB} MiB of memory, the host has ${has} MiB`,
-      "Move VMs to another hypervisor or give them less.",
-    );
+    const what = memoryShortage(facts, wishes);
+    if (what === undefined) return [];
+    return [{ what, remedy: "Move VMs to another hypervisor or give them less." }];
   },
   disk: (facts, wishes) => {
-    const allocated = wishes.images.reduce(
-      (sum, image) => sum + (facts.images.get(image)?.allocatedBytes ?? 0),
-      0,
-    );
-    const has = Math.floor(facts.diskFreeKiB / 1024 + allocated / 1048576);
-    return unless(
-      has >= wishes.diskMiB,
-      `the volumes want ${wishes.diskMiB} MiB, /var/lib/microvms has room for ${has} MiB`,
-      "Make room, or take volumes from this host.",
-    );
+    if (facts.fileSystems.length === 0) return noAnswer("df");
+    const remedy = "Make room, or take volumes from this host.";
+    return diskShortages(facts, wishes).map((what) => ({ what, remedy }));
   },
 };
+
+/** Silence is no fact: systemd, for one, does not answer while it re-executes itself. */
+function noAnswer(question: string): Finding[] {
+  return [
+    {
+      what: `${question} did not answer`,
+      remedy: "Run up again. If it persists, run that command on the host.",
+    },
+  ];
+}
 
 function unless(right: boolean, what: string, remedy: string): Finding[] {
   return right ? [] : [{ what, remedy }];

@@ -1,15 +1,29 @@
 /**
- * The part of `Hypervisor` that is about whose host it is: one stack's, by a record on the host
- * (scripts/host-claim.sh). docs/decisions/0009 says why.
+ * The part of `Hypervisor` that is about whose host it is: one stack's, or shared by stacks that
+ * all say so. The records are on the host (hostRecords.ts, scripts/hosts/host-claim.sh);
+ * docs/decisions/0009 says why.
  */
 import { z } from "zod";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { makeRecord, ownership, refuseOthers } from "../../ownership";
 import type { Context } from "../../resource";
+import {
+  EXCLUSIVE,
+  claimsDigest,
+  hostRecord,
+  otherStacks,
+  sharedName,
+  sharedRecord,
+  states,
+} from "./hostRecords";
+import { conflicts, describeStack } from "./hypervisorWants";
+import type { VmWants } from "./hypervisorWants";
 
 /** In a state from before hosts were claimed, as long as the host has no record. */
 const UNCLAIMED = "unclaimed";
+/** How often the claims of a host may change while this stack decides. */
+const CLAIM_ATTEMPTS = 5;
 
 export const claimOutputs = {
   ownership: z
@@ -19,16 +33,41 @@ export const claimOutputs = {
 };
 type ClaimState = z.infer<z.ZodObject<typeof claimOutputs>>;
 
-function claimOf(facts: HostFacts, urn: string): string {
-  return ownership(facts.records.get("hosts/host"), urn);
+/** How a stack wants the host. */
+export interface Claim {
+  host: string;
+  shared: boolean;
+  wants: readonly VmWants[];
+}
+
+/** The name of the record that the stack should have, and of the one that it should not have. */
+function names(wanted: Claim, urn: string): { name: string; outdated: string } {
+  const shared = sharedName(urn);
+  return wanted.shared
+    ? { name: shared, outdated: EXCLUSIVE }
+    : { name: EXCLUSIVE, outdated: shared };
+}
+
+function claimOf(facts: HostFacts, urn: string, wanted: Claim): string {
+  const { name, outdated } = names(wanted, urn);
+  const found = ownership(hostRecord(facts, name), urn);
+  if (wanted.shared) {
+    const exclusive = ownership(hostRecord(facts, EXCLUSIVE), urn);
+    if (exclusive.startsWith("owned by ")) return exclusive;
+    if (found === "owned" && !states(facts, urn, wanted.wants)) return "altered";
+  }
+  // Both are there if a run was killed while it replaced one of them.
+  const isHalfDone = found === "owned" && hostRecord(facts, outdated) !== undefined;
+  return isHalfDone ? "altered" : found;
 }
 
 export function claimState(
   facts: HostFacts,
   urn: string,
+  wanted: Claim,
   recorded: ClaimState | undefined,
 ): ClaimState {
-  const claim = claimOf(facts, urn);
+  const claim = claimOf(facts, urn, wanted);
   const asBefore = claim === "missing" && recorded?.ownership === UNCLAIMED;
   return { ownership: asBefore ? UNCLAIMED : claim };
 }
@@ -37,62 +76,105 @@ export function claimDrift(state: ClaimState): string[] {
   return ["owned", UNCLAIMED].includes(state.ownership) ? [] : ["ownership"];
 }
 
-/** Refuses a host of another stack, and one that stands in the site under two names. */
-export function refuseClaimed(context: Context, hostName: string, facts: HostFacts): void {
-  const twin = context.pool.sameMachine(hostName, facts.machineId);
+/** Refuses a machine that is in the site under two names, and a host that others do not share. */
+export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts): void {
+  const { host } = wanted;
+  const twin = context.pool.sameMachine(host, facts.machineId);
   if (twin !== undefined) {
     throw new ProviderError(
       "owned",
-      `${hostName} is the same machine as ${twin}: both have the machine-id ${facts.machineId}`,
+      `${host} is the same machine as ${twin}: both have the machine-id ${facts.machineId}`,
       "Leave one of them in the site. Machines that were cloned each need a machine-id of their own.",
     );
   }
+  const exclusive = wanted.shared
+    ? "Set shared: true for the hypervisor in the site of that stack, and run up there first."
+    : "Take the host from one of the two sites, and run up there first. Or set shared: true for it in both.";
   refuseOthers(
-    claimOf(facts, context.urn),
-    `${hostName}: this host`,
-    "Take the host from one of the two sites, and run up there first. Only if that stack is gone for good: remove /var/lib/pulumi-microvm/hosts/host.json on the host.",
+    claimOf(facts, context.urn, wanted),
+    `${host}: this host`,
+    `${exclusive} Only if that stack is gone for good: remove /var/lib/pulumi-microvm/hosts/host.json on the host.`,
+  );
+  const others = otherStacks(host, facts, context.urn);
+  if (wanted.shared) refuseConflicts(host, conflicts(wanted.wants, others));
+  else if (others.length > 0) {
+    throw new ProviderError(
+      "owned",
+      `${host}: this host is shared by ${others.map(({ urn }) => describeStack(urn)).join(", ")}`,
+      "Set shared: true for the hypervisor in this site too, or take the host from the sites of the others.",
+    );
+  }
+}
+
+function refuseConflicts(host: string, lines: readonly string[]): void {
+  if (lines.length === 0) return;
+  throw new ProviderError(
+    "owned",
+    `${host}: other stacks use what this site wants; nothing was changed:\n  - ${lines.join("\n  - ")}`,
+    "Change it in one of the sites. If it is free in the other site already, run up there first.",
   );
 }
 
 /**
- * A host that held records of ours and has none at all: where /var/lib is a disk that was not mounted, up would make
- * empty volumes.
+ * A host that held our records and has none at all: if /var/lib is a disk that is not mounted, `up`
+ * would make empty volumes.
  */
 export function refuseEmptied(
-  hostName: string,
+  wanted: Claim,
   facts: HostFacts,
-  images: readonly string[],
   recorded: ClaimState | undefined,
 ): void {
   const held = recorded !== undefined && recorded.ownership !== UNCLAIMED;
-  if (!held || images.length === 0 || facts.records.size > 0) return;
+  const hasVolumes = wanted.wants.some(({ volumes }) => volumes.length > 0);
+  if (!held || !hasVolumes || facts.records.size > 0) return;
   throw new ProviderError(
     "data-loss",
-    `${hostName}: nothing of what was recorded on it is there: /var/lib/pulumi-microvm is empty; nothing was changed`,
+    `${wanted.host}: nothing of what was recorded on it is there: /var/lib/pulumi-microvm is empty; nothing was changed`,
     "Is the disk of /var/lib mounted? If the host was reinstalled on purpose, remove it from the site, run up, and add it again.",
   );
 }
 
+/**
+ * Records the claim. `decide` throws if the facts do not allow it. Under the lock the host compares
+ * the claims with those that were decided on; if another stack was faster, all is decided again.
+ */
 export async function claim(
   context: Context,
-  hostName: string,
-  facts: HostFacts,
+  wanted: Claim,
+  decide: (facts: HostFacts) => void,
 ): Promise<HostFacts> {
-  if (claimOf(facts, context.urn) === "owned") return facts;
-  return context.pool.get(hostName).operate(context, {
-    script: "host-claim",
-    machineId: facts.machineId,
-    parameters: { record: makeRecord(context.urn, {}) },
-    seconds: context.workSeconds,
-  });
+  const host = context.pool.get(wanted.host);
+  for (let attempt = 1; ; attempt++) {
+    const facts = await host.read(context);
+    decide(facts);
+    if (claimOf(facts, context.urn, wanted) === "owned") return facts;
+    try {
+      return await host.operate(context, claimOperation(context, wanted, facts));
+    } catch (error) {
+      const isStale = error instanceof ProviderError && error.reason === "stale";
+      if (!isStale || attempt === CLAIM_ATTEMPTS) throw error;
+    }
+  }
 }
 
-/** Where there is no claim of ours, also on a machine that was installed anew, there is nothing to do. */
+function claimOperation(context: Context, wanted: Claim, facts: HostFacts) {
+  const { urn, workSeconds: seconds } = context;
+  const { name, outdated } = names(wanted, urn);
+  const record = wanted.shared ? sharedRecord(facts, urn, wanted.wants) : makeRecord(urn, {});
+  const parameters = { record, name, outdated, seen: claimsDigest(facts) };
+  return { script: "host-claim", machineId: facts.machineId, parameters, seconds };
+}
+
+/** Also on a machine that was reinstalled: if there is no claim of ours, nothing is left to do. */
 export async function release(context: Context, hostName: string): Promise<void> {
   const host = context.pool.get(hostName);
   const facts = await host.read(context);
-  if (!["owned", "altered"].includes(claimOf(facts, context.urn))) return;
+  const shared = sharedName(context.urn);
+  const isOurs = (name: string): boolean =>
+    ["owned", "altered"].includes(ownership(hostRecord(facts, name), context.urn));
+  if (![EXCLUSIVE, shared].some(isOurs)) return;
   const { machineId } = facts;
   const seconds = context.workSeconds;
-  await host.operate(context, { script: "host-release", machineId, parameters: {}, seconds });
+  const parameters = { shared };
+  await host.operate(context, { script: "host-release", machineId, parameters, seconds });
 }

@@ -10,8 +10,9 @@ import { UNKNOWN } from "../../wire";
 import { bring, buildHere } from "../shared/closures";
 import { requireMachine } from "../shared/fields";
 import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
-import { explainSystem } from "./nixosSystemExplain";
+import { explainSystem, needsReboot } from "./nixosSystemExplain";
 import { nextStep } from "./nixosSystemPlan";
+import { refuseReboot } from "./nixosSystemReboot";
 import { makeDefault, switchSystem } from "./nixosSystemSwitch";
 import type { Job } from "./nixosSystemSwitch";
 import { inputs, outputs, stateOf } from "./nixosSystemState";
@@ -25,6 +26,7 @@ async function bringAbout(job: Job): Promise<State> {
   for (;;) {
     const state = stateOf(facts, context.urn);
     const step = nextStep(facts, wanted, state.ownership === "owned");
+    if (step === "reboot") refuseReboot(context, wanted, facts);
     if (!isBuilt && (step === "switch" || step === "reboot")) {
       await buildVms(job);
       isBuilt = true;
@@ -144,7 +146,7 @@ export const nixosSystem: Resource<Inputs, State> = {
     return state;
   },
 
-  refuse(_, wanted, observed) {
+  async refuse(context, wanted, observed, _recorded, before) {
     if (observed === undefined) return;
     refuseOthers(
       observed.ownership,
@@ -157,6 +159,9 @@ export const nixosSystem: Resource<Inputs, State> = {
         `${wanted.host}: there is no /run/current-system: the host does not run NixOS`,
         "Install NixOS on the host first, or remove `system` from the hypervisor.",
       );
+    }
+    if (wanted.rebootPolicy === "ifRequired" && needsReboot(wanted, observed, before) === true) {
+      refuseReboot(context, wanted, await context.pool.get(wanted.host).read(context));
     }
   },
 

@@ -3,6 +3,7 @@ import { ProviderError, messageOf } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { pause } from "../../hosts/wait/wait";
 import { LOOK_AGAIN_MS, look, mayGoOn, run } from "./nixosSystemSwitch";
+import { stackPrefix } from "./hypervisorWants";
 import type { Job } from "./nixosSystemSwitch";
 
 /** Reboots into the wanted system and confirms it. Throws if the previous system came back. */
@@ -10,6 +11,7 @@ export async function rebootSystem(job: Job, before: HostFacts): Promise<HostFac
   const { context, wanted } = job;
   try {
     await run(job, "system-reboot", {
+      stack: stackPrefix(context.urn),
       stop_order: wanted.stopOrder.join(" "),
       boot_seconds: String(wanted.bootTimeoutSeconds),
     });

@@ -30,7 +30,7 @@ function rebootOf({ rebootPolicy }: Inputs): string {
  * Does the wanted system have another kernel, initrd or kernel modules than the booted one?
  * Undefined if that is unknown before the system is on the host.
  */
-function needsReboot(
+export function needsReboot(
   wanted: Inputs,
   state: State | undefined,
   before: Inputs | undefined,

@@ -1,13 +1,12 @@
 # shellcheck shell=sh
-# needs: begin
-# The host is free for another stack.
-record=$STATE/hosts/host.json
-
+# needs: claims
+# Removes this stack's claim on this host; those of other stacks stay. p_shared: the name of its
+# record if it shares the host.
 release_host() {
-  [ -e "$record" ] || return 0
-  require_ours "$record" "this host" "That stack releases it."
-  journal "releasing this host"
-  rm -f "$record"
+  require_our_claim host
+  require_our_claim "$p_shared"
+  remove_claim host
+  remove_claim "$p_shared"
 }
 
 lock 5 claims

@@ -24,9 +24,27 @@ probe_machine() {
   while IFS=': ' read -r key value _; do
     if [ "$key" = MemTotal ]; then fact memory-kib "$value"; fi
   done </proc/meminfo
-  disk=$MICROVMS
-  [ -d "$disk" ] || disk=/var/lib
-  fact disk-free-kib "$(df -kP "$disk" | awk 'NR==2 {print $4}')"
+}
+
+# Local file systems that can hold images: device, mount point, free KiB. -a lists each place where
+# one is mounted. If there are too many, none is listed: the longest mount point decides.
+probe_file_systems() {
+  set -- proc sysfs devtmpfs devpts ramfs securityfs cgroup cgroup2 pstore efivarfs bpf debugfs \
+    tracefs configfs fusectl hugetlbfs mqueue binfmt_misc autofs rpc_pipefs nsfs squashfs selinuxfs
+  for type do
+    shift
+    set -- "$@" -x "$type"
+  done
+  listed=$(df -a -k -l "$@" --output=avail,source,target 2>/dev/null || true)
+  [ "$(printf '%s\n' "$listed" | wc -l)" -le 1000 ] || return 0
+  printf '%s\n' "$listed" | while read -r free device place; do
+    # Without a number: the heading, or what is hidden below another mount.
+    case $free in *[!0-9]* | '') continue ;; esac
+    case $place in
+      /proc/* | /sys/* | /dev/* | /run/*) ;;
+      /*) fact file-system "$device" "$place" "$free" ;;
+    esac
+  done
 }
 
 probe_kvm() {
@@ -38,20 +56,43 @@ probe_kvm() {
 
 # Distributions start libvirtd on demand and let it end when idle: its socket counts as active.
 probe_libvirtd() {
+  if ! ask systemctl is-active libvirtd.service libvirtd.socket; then
+    fact silent libvirtd
+    return 0
+  fi
   # One word for each.
-  # shellcheck disable=SC2046
-  set -- $(systemctl is-active libvirtd.service libvirtd.socket 2>/dev/null || true)
+  # shellcheck disable=SC2086
+  set -- $answer
   libvirtd=${1:-}
   if [ "${2:-}" = active ]; then libvirtd=active; fi
   fact libvirtd active "$libvirtd"
-  if [ "$libvirtd" = active ] && timeout 10 virsh -c qemu:///system version >/dev/null 2>&1; then
-    fact libvirtd answers yes
-  fi
+  if [ "$libvirtd" = active ] && libvirtd_answers; then fact libvirtd answers yes; fi
+}
+
+# A libvirtd that restarts refuses connections for a moment.
+libvirtd_answers() {
+  tries=0
+  while :; do
+    code=0
+    timeout 10 virsh -c qemu:///system version >/dev/null 2>&1 || code=$?
+    case $code:$tries in
+      0:*) return 0 ;;
+      # It did not end in time, it is not installed, or it failed again.
+      124:* | 127:* | *:4) return 1 ;;
+    esac
+    tries=$((tries + 1))
+    sleep 0.5
+  done
 }
 
 # By netlink: /sys may be that of another network namespace.
 probe_bridges() {
-  ip -o link show type bridge 2>/dev/null | while IFS=': ' read -r _ bridge flags _; do
+  if ! ask ip -o link show type bridge; then
+    fact silent bridges
+    return 0
+  fi
+  printf '%s\n' "$answer" | while IFS=': ' read -r _ bridge flags _; do
+    [ -n "$bridge" ] || continue
     case $flags in
       *[\<,]UP[,\>]*) up=up ;;
       *) up=down ;;
@@ -62,12 +103,21 @@ probe_bridges() {
 
 probe_units() {
   autostart=
-  systemctl list-unit-files --plain --no-legend microvm@.service microvm-tap-interfaces@.service \
-    microvm-virtiofsd@.service pulumi-microvm-autostart.service 2>/dev/null | {
+  # systemctl also fails if no unit matches. multi-user.target exists on every host: an answer has it.
+  ask systemctl list-unit-files --plain --no-legend multi-user.target microvm@.service \
+    microvm-tap-interfaces@.service microvm-virtiofsd@.service pulumi-microvm-autostart.service || true
+  case $answer in
+    *multi-user.target*) ;;
+    *)
+      fact silent units
+      return 0
+      ;;
+  esac
+  printf '%s\n' "$answer" | {
     while read -r unit enabled _; do
       case $unit in
         *@.service) fact unit "$unit" installed ;;
-        *) autostart=$enabled ;;
+        *.service) autostart=$enabled ;;
       esac
     done
     fact unit pulumi-microvm-autostart.service "$autostart"
@@ -137,8 +187,9 @@ probe_vms() {
   [ $# -eq 0 ] && return 0
   # One block for each, its lines in an order of systemctl's own, and an empty line behind it.
   unit='' active='' invocation='' started=''
-  shown=$(systemctl show --timestamp=unix --property=Id,ActiveState,InvocationID,ExecMainStartTimestamp "$@")
-  printf '%s\n\n' "$shown" | while IFS='=' read -r key value; do
+  require_answer systemctl show --timestamp=unix \
+    --property=Id,ActiveState,InvocationID,ExecMainStartTimestamp "$@"
+  printf '%s\n\n' "$answer" | while IFS='=' read -r key value; do
     case $key in
       Id) unit=$value ;;
       ActiveState) active=$value ;;
@@ -152,8 +203,8 @@ probe_vms() {
 # Into `known`, the units that systemd has in its memory, with a blank before and behind each. A VM that was stopped is mostly not
 # among them, and without a line it is inactive; asked for it by its name, systemd would read the unit's files: 5 ms for each VM.
 known_units() {
-  listed=$(systemctl list-units --all --full --plain --no-legend 'microvm@*.service')
-  known=$(printf '%s\n' "$listed" | cut -d ' ' -f 1 | tr '\n' ' ')
+  require_answer systemctl list-units --all --full --plain --no-legend 'microvm@*.service'
+  known=$(printf '%s\n' "$answer" | cut -d ' ' -f 1 | tr '\n' ' ')
   known=" $known"
 }
 
@@ -272,6 +323,7 @@ probe_closures() {
 probe() {
   probe_identity
   probe_machine
+  probe_file_systems
   probe_kvm
   probe_libvirtd
   probe_bridges

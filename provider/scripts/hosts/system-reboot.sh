@@ -5,6 +5,7 @@
 # reboots the host unless the trial is confirmed.
 # p_toplevel p_boot_seconds p_switch_seconds
 # p_stop_order: VMs in the order in which they are stopped
+# p_stack: how the URNs of this stack begin
 require_bootable() {
   bootctl is-installed >/dev/null 2>&1 || fail operation \
     "cannot boot $p_toplevel once: systemd-boot is not installed on this host" \
@@ -39,17 +40,38 @@ install_entries() {
     "Set boot.loader.systemd-boot.configurationLimit to 2 or more."
 }
 
+# The host is not rebooted while VMs of other stacks run. Behind the host's lock nobody starts one.
+require_no_other_vms() {
+  require_answer systemctl list-units --plain --no-legend --all 'microvm@*.service'
+  others=$(printf '%s\n' "$answer" | while read -r vm _ active _; do
+    case $active in inactive | failed) continue ;; esac
+    vm=${vm#microvm@}
+    vm=${vm%.service}
+    [ -e "$STATE/vms/$vm.json" ] || continue
+    owner=$(urn_of "$STATE/vms/$vm.json")
+    case $owner in
+      "$p_stack"*) ;;
+      *) printf ' %s (%s)' "$vm" "$owner" ;;
+    esac
+  done)
+  [ -z "$others" ] || fail owned \
+    "$p_toplevel needs a reboot of the host, and VMs of other stacks run there:$others" \
+    "Stop them in their site first, or set rebootPolicy: never for this hypervisor."
+}
+
 # Stops the VMs one after the other: first those in p_stop_order, then all others.
 stop_vms() {
   # Names contain no white space.
+  require_answer systemctl list-units --plain --no-legend --state=active 'microvm@*.service'
   # shellcheck disable=SC2046,SC2086
-  set -- $p_stop_order $(systemctl list-units --plain --no-legend --state=active 'microvm@*.service' |
+  set -- $p_stop_order $(printf '%s\n' "$answer" |
     sed -n 's/^microvm@\([a-z0-9-]*\)\.service .*/\1/p')
   for vm in "$@"; do
-    systemctl -q is-active "microvm@$vm.service" || continue
+    require_answer systemctl is-active "microvm@$vm.service"
+    [ "$answer_code" = 0 ] || continue
     status "stopping $vm"
     journal "stopping $vm for the reboot"
-    systemctl stop "microvm@$vm.service" || true
+    order systemctl stop "microvm@$vm.service" || true
   done
 }
 
@@ -70,6 +92,7 @@ reboot_once() {
 
 reboot_system() {
   require_ours "$record" "the NixOS system of this host"
+  require_no_other_vms
   new=$p_toplevel
   previous=$(readlink -f "$SYSTEMS/booted-system")
   trial_boot=$(this_boot)

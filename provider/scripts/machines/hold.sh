@@ -32,12 +32,14 @@ release_vm() {
 }
 
 require_hold_condition() {
-  systemctl cat "microvm@$p_vm.service" 2>/dev/null | grep -Fq '/held/' || fail operation \
+  # It fails if there is no such unit: that has no condition either.
+  ask systemctl cat "microvm@$p_vm.service" || true
+  printf '%s\n' "$answer" | grep -Fq '/held/' || fail operation \
     "microvm@$p_vm.service has no condition that prevents a start while its images change" \
     "Import this version's nixosModules.virtualization on the host (docs/host-units.md)."
 }
 
 vm_has_job() {
-  job=$(systemctl show --property=Job --value "microvm@$1.service")
-  [ "${job:-0}" != 0 ]
+  require_answer systemctl show --property=Job --value "microvm@$1.service"
+  [ "${answer:-0}" != 0 ]
 }

@@ -23,7 +23,8 @@ forget_memory_target() {
 # started VM has all of its memory.
 apply_memory_target() {
   if vm_is_stopped "$1"; then return 0; fi
-  invocation=$(systemctl show --property=InvocationID --value "microvm@$1.service")
+  require_answer systemctl show --property=InvocationID --value "microvm@$1.service"
+  invocation=$answer
   target=$(cat "$STATE/memory/$1" 2>/dev/null || echo all)
   told=$(cat "$RUN/memory/$1" 2>/dev/null || true)
   case $told in

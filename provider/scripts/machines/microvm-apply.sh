@@ -33,13 +33,13 @@ make_directories() {
   enter_own_directory
 }
 
-# The runner to go back to, should the new one not come up: the last one that was seen to, else what
+# Into `previous`, the runner to go back to, should the new one not come up: the last one that was seen to, else what
 # runs now, else what was installed.
-previous_runner() {
+find_previous() {
   case $phase in
-    switching | activating) readlink "$directory/old" || true ;;
+    switching | activating) previous=$(readlink "$directory/old" || true) ;;
     *)
-      if is_active; then running_runner; else readlink "$directory/current" || true; fi ;;
+      if is_active; then previous=$(running_runner); else previous=$(readlink "$directory/current" || true); fi ;;
   esac
 }
 
@@ -81,7 +81,7 @@ install_runner() {
   set_link "$GCROOTS/microvm/booted-$p_name" "$MICROVMS/$p_name/booted"
   set_link "$GCROOTS/microvm/old-$p_name" "$MICROVMS/$p_name/old"
   record_hardware
-  previous=$(previous_runner)
+  find_previous
   if [ -n "$previous" ] && [ "$previous" != "$p_runner" ]; then
     set_link "$directory/old" "$previous"
   else
@@ -126,7 +126,7 @@ restart_vm() {
   begin_start
   status "restarting"
   journal "restarting $p_name"
-  systemctl stop "$unit" || start_failed "did not stop"
+  order systemctl stop "$unit" || start_failed "did not stop"
   start_unit || start_failed "did not restart"
 }
 
@@ -140,7 +140,7 @@ start_failed() {
 stop_vm() {
   status "stopping"
   journal "stopping $p_name"
-  systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
+  order systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
 }
 
 # From here on `old` is the way back: where nothing else was installed, what is installed. Where a run before this one began
@@ -159,8 +159,9 @@ needs_restart() {
   case $p_update in
     start | restart) [ "$(readlink "$directory/booted" || true)" = "$p_runner" ] || return 0 ;;
   esac
-  [ "$p_update" = restart ] &&
-    [ "$(systemctl show --property=InvocationID --value "$unit")" = "$p_seen" ]
+  [ "$p_update" = restart ] || return 1
+  require_answer systemctl show --property=InvocationID --value "$unit"
+  [ "$answer" = "$p_seen" ]
 }
 
 converge_unit() {
@@ -177,7 +178,8 @@ converge_unit() {
     no)
       make_host_key
       # Also a unit that is between two attempts to start.
-      case $(systemctl is-active "$unit") in
+      ask_state "$unit"
+      case $unit_state in
         inactive | failed) ;;
         *)
           take_slot "$p_name" "$p_start_seconds"

@@ -23,16 +23,17 @@ remove_vm() {
   require_ours "$record" "VM $p_name"
   journal "removing $p_name"
   rm -f "$STATE/autostart/$p_name"
-  case $(systemctl is-active "$unit") in
+  ask_state "$unit"
+  case $unit_state in
     inactive | failed) ;;
     *)
       take_slot "$p_name" 600
       status "stopping"
-      systemctl stop "$unit" || fail operation "$unit did not stop"
+      order systemctl stop "$unit" || fail operation "$unit did not stop"
       ;;
   esac
   # The tap device and the shares have no other user.
-  systemctl stop "microvm-tap-interfaces@$p_name.service" "microvm-virtiofsd@$p_name.service" 2>/dev/null || true
+  order systemctl stop "microvm-tap-interfaces@$p_name.service" "microvm-virtiofsd@$p_name.service" 2>/dev/null || true
   systemctl reset-failed "$unit" 2>/dev/null || true
   if [ -d "$directory" ]; then remove_links; fi
   for root in "$p_name" "booted-$p_name" "old-$p_name"; do rm -f "$GCROOTS/microvm/$root"; done

@@ -30,7 +30,8 @@ recorded_phase() {
 
 # is-active counts `activating` as not active: a unit that restarts in a loop does not run.
 is_active() {
-  systemctl -q is-active "$unit"
+  require_answer systemctl is-active "$unit"
+  [ "$answer_code" = 0 ]
 }
 
 last_lines() {
@@ -75,7 +76,7 @@ install_previous() {
 put_back() {
   install_previous
   status "putting it back on $previous"
-  systemctl stop "$unit" || true
+  order systemctl stop "$unit" || true
   start_unit || fail operation \
     "$unit did not start with $previous either, its previous runner: $(last_lines)"
   put_phase ready
@@ -86,10 +87,11 @@ put_back() {
 start_unit() {
   systemctl reset-failed "$unit" 2>/dev/null || true
   code=0
-  timeout --foreground "$p_start_seconds" systemctl start "$unit" || code=$?
+  order timeout --foreground "$p_start_seconds" systemctl start "$unit" || code=$?
   if [ "$code" = 124 ]; then systemctl cancel "$unit" 2>/dev/null || true; fi
   [ "$code" = 0 ] || return 1
-  [ "$(systemctl show --property=ConditionResult --value "$unit")" != no ] || fail operation \
+  require_answer systemctl show --property=ConditionResult --value "$unit"
+  [ "$answer" != no ] || fail operation \
     "$unit did not start: one of its conditions holds it back ($(held_volumes))" \
     "Run up again: it finishes the work on the volume first."
 }

@@ -5,7 +5,8 @@
 
 # vm_is_stopped NAME: true if the VM has no process, also none that is starting or stopping.
 vm_is_stopped() {
-  case $(systemctl is-active "microvm@$1.service") in
+  ask_state "microvm@$1.service"
+  case $unit_state in
     inactive | failed) return 0 ;;
   esac
   return 1
@@ -24,7 +25,8 @@ vmm_words_behind() {
 find_vmm() {
   vmm=
   vmm_socket=
-  vmm_pid=$(systemctl show --property=MainPID --value "microvm@$1.service")
+  require_answer systemctl show --property=MainPID --value "microvm@$1.service"
+  vmm_pid=$answer
   [ "${vmm_pid:-0}" != 0 ] || return 0
   case $(vmm_words_behind -qmp) in
     unix:*)

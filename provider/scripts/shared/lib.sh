@@ -108,6 +108,53 @@ retry() {
   done
 }
 
+# ask COMMAND...: what it prints, into `answer`; false if it cannot be asked. Silence is no answer:
+# while systemd re-executes itself, systemctl fails for a moment and prints nothing. It is asked
+# again for up to 5 s. 3 and 4 are systemctl's answers for a unit that is not active or not known.
+ask() {
+  asked=0
+  while :; do
+    answer_code=0
+    answer=$("$@" 2>/dev/null) || answer_code=$?
+    case $answer_code in 0 | 3 | 4) return 0 ;; esac
+    [ "$asked" -lt 20 ] || return 1
+    sleep 0.25
+    asked=$((asked + 1))
+  done
+}
+
+# require_answer COMMAND...: the same where nothing can go on without the answer.
+require_answer() {
+  ask "$@" || fail operation "the host did not answer: $1 $2" \
+    "Run up again. If it persists, run that command on the host."
+}
+
+# ask_state UNIT: its state into `unit_state`, as systemctl is-active says it.
+ask_state() {
+  require_answer systemctl is-active "$1"
+  unit_state=$answer
+}
+
+# order COMMAND...: a systemctl that starts or stops units. If systemd re-executes itself meanwhile,
+# systemctl loses it and fails, but the job goes on: the same order again waits for that job.
+order() {
+  ordered=0
+  while :; do
+    order_code=0
+    order_says=$("$@" 2>&1) || order_code=$?
+    [ -z "$order_says" ] || printf '%s\n' "$order_says" >&2
+    case $order_code:$order_says in
+      0:*) return 0 ;;
+      *' bus:'* | *'D-Bus connection'* | *'Connection re'* | *'Transport endpoint'* | \
+        *'wait for response'*) ;;
+      *) return "$order_code" ;;
+    esac
+    [ "$ordered" -lt 20 ] || return "$order_code"
+    sleep 0.25
+    ordered=$((ordered + 1))
+  done
+}
+
 # require_ours FILE WHAT [REMEDY]: fails if another stack's record is in FILE. p_owner is
 # `"urn":"...",` as in the record. A string value in the record cannot contain p_owner, because JSON
 # escapes quotes in strings.

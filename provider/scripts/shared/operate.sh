@@ -31,7 +31,8 @@ start_operation() {
 }
 
 unit_ended() {
-  case $(systemctl is-active "pulumi-microvm-$p_operation.service" 2>/dev/null) in
+  ask systemctl is-active "pulumi-microvm-$p_operation.service" || return 1
+  case $answer in
     active | activating | deactivating | reloading) return 1 ;;
   esac
 }

@@ -27,7 +27,8 @@ run_switch() {
 }
 
 unit_is_over() {
-  case $(systemctl is-active "$1" 2>/dev/null) in
+  ask systemctl is-active "$1" || return 1
+  case $answer in
     active | activating | deactivating | reloading) return 1 ;;
   esac
 }

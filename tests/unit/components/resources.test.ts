@@ -81,9 +81,8 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       endpoint: text,
       bridge: text,
       nic: text,
-      memoryMiB: 1,
-      diskMiB: 1,
-      images: [],
+      shared: true,
+      wants: [],
       system: text,
       checks: {},
     };

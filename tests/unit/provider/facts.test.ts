@@ -5,7 +5,7 @@ const lines = [
   "hostname\thv1",
   "clock\t1000",
   "memory-kib\t8388608",
-  "disk-free-kib\t1048576",
+  "file-system\t/dev/sda1\t/\t1048576",
   "kvm\tdevice",
   "libvirtd\tactive\tactive",
   "libvirtd\tanswers\tyes",
@@ -29,7 +29,7 @@ const lines = [
 describe("parseFacts", () => {
   test("reads what the probe prints", () => {
     const facts = parseFacts("hv1", lines, 1001);
-    expect(facts.bridges.get("br0")).toEqual({ up: true, ports: ["eno1", "tap1"] });
+    expect(facts.bridges?.get("br0")).toEqual({ up: true, ports: ["eno1", "tap1"] });
     expect(facts.vms.get("kc1")).toEqual({
       current: "/nix/store/a",
       booted: "/nix/store/b",
@@ -45,6 +45,26 @@ describe("parseFacts", () => {
     });
     expect(facts.closures.get("kc1")).toEqual({ runner: "/nix/store/a" });
     expect(facts.libvirtdAnswers && facts.nixFlakes).toBe(true);
+  });
+
+  test("what the host did not answer is undefined, and not empty", () => {
+    const facts = parseFacts("hv1", lines, 0);
+    expect(facts.libvirtdActive).toBe("active");
+    expect(facts.units?.get("microvm@.service")).toBe("installed");
+    const silent = ["libvirtd", "units", "bridges"].map((what) => `silent\t${what}`);
+    expect(parseFacts("hv1", [...silent, ...lines], 0)).toMatchObject({
+      libvirtdActive: undefined,
+      units: undefined,
+      bridges: undefined,
+    });
+  });
+
+  test("file systems are listed by each place where they are mounted", () => {
+    const more = "file-system\t/dev/sdb1\t/data/a b\t5";
+    expect(parseFacts("hv1", [more, ...lines], 0).fileSystems).toEqual([
+      { device: "/dev/sdb1", mountPoint: "/data/a b", freeKiB: 5 },
+      { device: "/dev/sda1", mountPoint: "/", freeKiB: 1048576 },
+    ]);
   });
 
   test("an image's content is what blkid knows, where it could look", () => {

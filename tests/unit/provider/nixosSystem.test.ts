@@ -31,7 +31,7 @@ function facts(change: Partial<Host> = {}): HostFacts {
     "hostname\thv1",
     "clock\t1000",
     "memory-kib\t8388608",
-    "disk-free-kib\t1048576",
+    "file-system\t/dev/sda1\t/\t1048576",
     `boot-id\t${BOOT}`,
     part("profile", profile),
     part("current", current),
