@@ -178,8 +178,12 @@ must_be_made() {
 
 # A volume whose removal was interrupted is wanted again: what got to the trash comes back, whole or not yet.
 take_back() {
-  [ "$(phase)" = trashing ] && [ ! -e "./$file" ] || return 0
+  [ "$(phase)" = trashing ] || return 0
   trash_place
+  if [ -e "./$file" ]; then
+    discard_copy
+    return 0
+  fi
   for moved in "$trash.img.new" "$trash.img"; do
     [ -e "$moved" ] || continue
     journal "taking $image_name back from the trash"
@@ -188,6 +192,15 @@ take_back() {
     break
   done
   if [ -e "./$file.pulumi-microvm-back" ]; then mv -nT "./$file.pulumi-microvm-back" "./$file"; fi
+}
+
+# A move to another file system that was cut leaves a copy, whole or not, of what is still here.
+# Anything else is left alone.
+discard_copy() {
+  [ -e "$trash.img.new" ] || return 0
+  if cmp -s -n "$(stat -c %s "$trash.img.new")" "$trash.img.new" "./$file"; then
+    rm -f "$trash.img.new"
+  fi
 }
 
 make_image() {
