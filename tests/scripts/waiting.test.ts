@@ -5,7 +5,8 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { encodeParameters, script } from "../../provider/hosts/transport/script";
-import { replace } from "./background";
+import { sent, startUnitsApart } from "./background";
+import type { Sent } from "./background";
 import { vm } from "./operations";
 import { MACHINE, NONCE, Sandbox } from "./sandbox";
 
@@ -24,34 +25,11 @@ beforeAll(async () => {
 beforeEach(() => (box = new Sandbox()));
 afterEach(() => box.remove());
 
-interface Waiter {
-  text: string;
-  parameters: Record<string, string>;
-  /** Behind the parameters. */
-  payload?: string;
-}
-
-/** What an operation gets beside its own parameters. */
-function operation(name: string, id: string): Record<string, string> {
-  const common = { operation: id, doing: name, machine_id: MACHINE, wait_seconds: "60" };
-  return { nonce: NONCE, ...common };
-}
-
-function apply(name: string, more: Record<string, string> = {}): Waiter {
-  const parameters = { ...operation("microvm-apply", `op-${name}`), ...vm({ name, ...more }) };
-  return { text: script("microvm-apply"), parameters };
-}
-
-/** As the provider sends it: a script that starts the operation as a unit, and waits for its end. */
-function sent(name: string): Waiter {
-  const { text, parameters } = apply(name);
-  const inner = box.moved(text);
-  const length = Buffer.byteLength(inner);
-  return {
-    text: script("probe", "operate"),
-    parameters: { nonce: "outer", nonce_inner: NONCE, operation: `op-${name}` },
-    payload: `${length}\n${inner}${encodeParameters(parameters)}`,
-  };
+/** An operation as it runs on the host. */
+function apply(name: string, more: Record<string, string> = {}): Sent {
+  const common = { operation: `op-${name}`, doing: "microvm-apply", machine_id: MACHINE };
+  const parameters = { nonce: NONCE, ...common, wait_seconds: "60", ...vm({ name, ...more }) };
+  return { text: script("microvm-apply"), parameters, payload: "" };
 }
 
 /** Starts them where something holds the lock of VM `held`, and waits until all of them wait. */
@@ -77,8 +55,8 @@ echo $((after - before))
 `;
 
 /** The processes that are started in some seconds, while all of these wait. */
-function processes(waiters: readonly Waiter[]): Promise<number> {
-  waiters.forEach(({ text, parameters, payload = "" }, index) => {
+function processes(waiters: readonly Sent[]): Promise<number> {
+  waiters.forEach(({ text, parameters, payload }, index) => {
     fs.writeFileSync(box.path(`waiter-${index}`), box.moved(text));
     fs.writeFileSync(box.path(`input-${index}`), encodeParameters(parameters) + payload);
   });
@@ -115,7 +93,7 @@ test("of those who wait for a slot, only the first looks for one, once a second"
 });
 
 test("what waits for the end of an operation starts no process", async () => {
-  // In place of the stub, which returns when the operation has ended.
-  replace(box, "systemd-run", 'while [ "$1" != /bin/sh ]; do shift; done\n"$@" &');
-  expect(await processes([sent("held")])).toBe(idle);
+  startUnitsApart(box);
+  const call = sent(box, "microvm-apply", "op", vm({ name: "held" }));
+  expect(await processes([call])).toBe(idle);
 });
