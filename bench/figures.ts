@@ -70,6 +70,44 @@ function noop(ours: number[], floor: number[], ansible: number[]): Noop {
   };
 }
 
+/** Seconds of each round in which one VM started alone, and of each in which all of them did. */
+export interface StartRounds {
+  one: number[];
+  all: number[];
+}
+
+/** Medians, and the ratio of medians. */
+export interface Starts {
+  oneSeconds: number;
+  allSeconds: number;
+  ratioToOne: number;
+}
+
+export interface StartFigures {
+  /** By number of VMs. */
+  starts: Record<string, Starts>;
+}
+
+export function startFiguresOf(measured: ReadonlyMap<number, StartRounds>): StartFigures {
+  const entries = [...measured].map(([size, { one, all }]): [string, Starts] => {
+    const [oneSeconds, allSeconds] = [median(one), median(all)];
+    const ratioToOne = rounded(allSeconds / oneSeconds);
+    return [
+      String(size),
+      { oneSeconds: rounded(oneSeconds), allSeconds: rounded(allSeconds), ratioToOne },
+    ];
+  });
+  return { starts: Object.fromEntries(entries) };
+}
+
+export function startTable({ starts }: StartFigures): string {
+  const rows = Object.entries(starts).map(([size, { oneSeconds, allSeconds, ratioToOne }]) => [
+    size,
+    ...[oneSeconds, allSeconds, ratioToOne].map((number) => number.toFixed(2)),
+  ]);
+  return aligned([["VMs", "one", "all", "ratio"], ...rows]);
+}
+
 export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
@@ -111,8 +149,9 @@ export function table(figures: Figures): string {
       ].map((cell) => (typeof cell === "number" ? cell.toFixed(2) : (cell ?? "")));
     }),
   );
-  return [COLUMNS, ...rows]
-    .map((row) => row.map((cell) => cell.padStart(9)).join(""))
-    .join("\n")
-    .concat("\n");
+  return aligned([COLUMNS, ...rows]);
+}
+
+function aligned(rows: readonly string[][]): string {
+  return rows.map((row) => `${row.map((cell) => cell.padStart(9)).join("")}\n`).join("");
 }

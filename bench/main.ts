@@ -1,91 +1,41 @@
-/**
- * `npm run bench`: what a pass with nothing to do costs. Ours beside the engine's floor and beside
- * Ansible, round by round, at several numbers of stopped VMs on the lab's hosts.
- */
+/** `npm run bench`: the lab's hosts, one subject's measurements, and their figures. */
 import { attempt, failure } from "../lab/command";
 import { labEnvironment } from "../lab/environment";
 import { isUp } from "../lab/hosts";
 import { HOSTS } from "../lab/network";
 import { checkout } from "../lab/paths";
 import { say, step } from "../lab/progress";
-import { Ansible } from "./ansible";
-import { emptyRounds, figuresOf, table, type Measured, type Rounds } from "./figures";
-import { Floor } from "./floor";
+import { figuresOf, startFiguresOf, startTable, table } from "./figures";
+import { measureNoop } from "./noop";
 import { parseOptions, type Options } from "./options";
 import { Ours } from "./ours";
 import { Stack } from "./stack";
-
-interface Contestants {
-  ours: Ours;
-  floor: Floor;
-  ansible: Ansible;
-}
+import { measureStarts } from "./starts";
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
-  const measured = await inLab((contestants) => compare(options, contestants));
-  const figures = figuresOf(measured);
-  process.stdout.write(options.json ? `${JSON.stringify(figures, null, 2)}\n` : table(figures));
+  process.stdout.write(await inLab((ours) => figures(options, ours)));
 }
 
-async function compare(
-  { sizes, rounds }: Options,
-  contestants: Contestants,
-): Promise<Map<number, Rounds>> {
-  const measured = new Map<number, Rounds>();
-  for (const size of sizes) {
-    await prepare(size, contestants);
-    const of = emptyRounds();
-    for (let round = 1; round <= rounds; round++) {
-      await step(`${size} VMs, round ${round} of ${rounds}`, () => runRound(of, contestants));
-    }
-    measured.set(size, of);
-  }
-  return measured;
-}
-
-/** One pass of each is not measured: caches are warm for all of them. */
-async function prepare(size: number, { ours, floor, ansible }: Contestants): Promise<void> {
-  await step(`our stack with ${size} VMs`, () => ours.converge(size));
-  await step("the floor's stack", async () => floor.converge(await ours.stack.resources()));
-  await step("warming up", async () => {
-    await ours.stack.up();
-    await floor.stack.up();
-    await ansible.expect(await ours.vms());
-    await ansible.checkBatched();
-  });
-}
-
-/** In turns, so that what else the machine does meets all of them. */
-async function runRound(rounds: Rounds, { ours, floor, ansible }: Contestants): Promise<void> {
-  const measure = async (what: Measured, run: () => Promise<number>): Promise<void> => {
-    const elapsed = await run();
-    rounds[what].push(elapsed);
-    say(`    ${what} ${elapsed.toFixed(2)} s`);
-  };
-  await measure("ours", () => ours.stack.up());
-  await measure("floor", () => floor.stack.up());
-  await measure("oursPreview", () => ours.stack.preview());
-  await measure("floorPreview", () => floor.stack.preview());
-  await measure("ansible", () => ansible.check());
-  await measure("ansibleBatched", () => ansible.checkBatched());
-  await measure("evaluation", () => ours.evaluate());
+/** As they are printed. */
+async function figures(options: Options, ours: Ours): Promise<string> {
+  const print = <T>(of: T, text: (of: T) => string): string =>
+    options.json ? `${JSON.stringify(of, null, 2)}\n` : text(of);
+  return options.only === "starts"
+    ? print(startFiguresOf(await measureStarts(options, ours)), startTable)
+    : print(figuresOf(await measureNoop(options, ours)), table);
 }
 
 /** Brings the hosts up if need be; what was not there before does not stay. */
-async function inLab<T>(use: (contestants: Contestants) => Promise<T>): Promise<T> {
+async function inLab<T>(use: (ours: Ours) => Promise<T>): Promise<T> {
   const wasUp = HOSTS.every((host) => isUp(host));
   await lab("hosts-up");
-  const contestants = {
-    ours: await Ours.make(),
-    floor: new Floor(),
-    ansible: await Ansible.ensure(),
-  };
+  const ours = await Ours.make();
   const giveBack = await freeHosts();
   try {
-    return await use(contestants);
+    return await use(ours);
   } finally {
-    await step("clearing up", () => clearUp(contestants, wasUp));
+    await step("clearing up", () => clearUp(ours, wasUp));
     if (wasUp) await giveBack();
   }
 }
@@ -96,17 +46,16 @@ async function freeHosts(): Promise<() => Promise<void>> {
   const held = (await stack.exists()) && (await stack.resources()).length > 0;
   if (!held) return () => Promise.resolve();
   await step("stack lab gives its hosts up; its volumes stay", () => stack.destroy());
-  return () => step("stack lab takes its hosts back", () => stack.converge());
+  return async () => {
+    await step("stack lab takes its hosts back", () => stack.converge());
+  };
 }
 
-async function clearUp({ ours, floor, ansible }: Contestants, keepLab: boolean): Promise<void> {
-  await ansible.close();
+async function clearUp(ours: Ours, keepLab: boolean): Promise<void> {
   if (keepLab) {
-    await floor.remove();
     await ours.remove();
   } else {
     await lab("down");
-    floor.forgetFiles();
     ours.forgetFiles();
   }
 }

@@ -1,34 +1,59 @@
 /** The command line of `npm run bench`. Pure. */
 import { parseArgs } from "node:util";
 
+/** What is measured: passes with nothing to do, or starts of VMs. */
+export type Subject = "noop" | "starts";
+
 export interface Options {
+  only: Subject;
   /** Numbers of VMs, ascending: the stack grows from one to the next. */
   sizes: number[];
   rounds: number;
   json: boolean;
 }
 
-export const USAGE = `usage: npm run bench -- [--sizes 3,30,100] [--rounds 3] [--json]
+export const USAGE = `usage: npm run bench -- [--only noop|starts] [--sizes 3,30,100] [--rounds 3] [--json]
+       --only   noop (default): passes with nothing to do; starts: VMs that start (--sizes 20)
        --json   JSON alone on standard output; npm itself is quiet with npm run --silent`;
 
-/** As many addresses as the bench's site has for VMs. */
-export const MOST_VMS = 150;
+/** What the bench's site has room for, on each host. */
+export const MOST_VMS_PER_HOST = 150;
+
+interface SubjectOptions {
+  defaultSizes: string;
+  mostVms: number;
+}
+const SUBJECTS: Readonly<Record<Subject, SubjectOptions>> = {
+  noop: { defaultSizes: "3,30,100", mostVms: 2 * MOST_VMS_PER_HOST },
+  starts: { defaultSizes: "20", mostVms: MOST_VMS_PER_HOST },
+};
+export const MOST_VMS = SUBJECTS.noop.mostVms;
 
 export function parseOptions(words: string[]): Options {
   const { values } = parseArgs({
     args: words,
     options: {
-      sizes: { type: "string", default: "3,30,100" },
+      only: { type: "string", default: "noop" },
+      sizes: { type: "string" },
       rounds: { type: "string", default: "3" },
       json: { type: "boolean", default: false },
     },
   });
-  const sizes = values.sizes.split(",").map((text) => wholeNumber("--sizes", text, MOST_VMS));
+  const only = subject(values.only);
+  const { defaultSizes, mostVms } = SUBJECTS[only];
+  const texts = (values.sizes ?? defaultSizes).split(",");
+  const sizes = texts.map((text) => wholeNumber("--sizes", text, mostVms));
   return {
+    only,
     sizes: [...new Set(sizes)].sort((a, b) => a - b),
     rounds: wholeNumber("--rounds", values.rounds, 100),
     json: values.json,
   };
+}
+
+function subject(text: string): Subject {
+  if (text === "noop" || text === "starts") return text;
+  throw new Error(`--only: ${JSON.stringify(text)} is neither noop nor starts\n${USAGE}`);
 }
 
 function wholeNumber(option: string, text: string, most: number): number {

@@ -4,10 +4,10 @@ import { delimiter, join } from "node:path";
 import { z } from "zod";
 import { run } from "../lab/command";
 import { labEnvironment } from "../lab/environment";
-import { HOSTS, inOperator } from "../lab/network";
+import { HOSTS, inOperator, type LabHost } from "../lab/network";
 import { checkout, labSource, stateDirectory } from "../lab/paths";
 import { hostKey } from "../lab/ssh";
-import { benchSite } from "./site";
+import { benchSite, type SiteHost } from "./site";
 import { Stack, seconds, type StateResource } from "./stack";
 
 const directory = join(stateDirectory, "bench");
@@ -15,6 +15,8 @@ const siteFile = join(directory, "site.yaml");
 const evaluation = join(directory, "evaluation");
 /** Of the program: each bench begins without a kept evaluation. */
 const cache = join(directory, "cache");
+
+export const siteHost = (host: LabHost): SiteHost => ({ ...host, hostKey: hostKey(host) });
 
 /** One VM as it is to be found on its host. */
 export interface Vm {
@@ -40,14 +42,18 @@ export class Ours {
     return new Ours((await run(which, { env: labEnvironment() })).trim());
   }
 
-  /** Grows or shrinks the stack to `count` VMs; their evaluation is kept from here on. */
+  /** Grows or shrinks the stack to `count` stopped VMs; their evaluation is kept from here on. */
   async converge(count: number): Promise<void> {
-    mkdirSync(directory, { recursive: true });
-    const hosts = HOSTS.map((host) => ({ ...host, hostKey: hostKey(host) }));
-    writeFileSync(siteFile, benchSite(count, hosts, `path:${join(labSource, "flake")}`));
     rmSync(cache, { recursive: true, force: true });
+    await this.run(benchSite(count, HOSTS.map(siteHost), `path:${join(labSource, "flake")}`));
+  }
+
+  /** Seconds of an `up` of this site. */
+  async run(site: string): Promise<number> {
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(siteFile, site);
     await this.stack.ensure({ "pulumi-microvm:site": siteFile });
-    await this.stack.converge();
+    return this.stack.converge();
   }
 
   /** Seconds of the evaluation alone, as the program had it made. */

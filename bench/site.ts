@@ -1,31 +1,60 @@
-/** The bench's site: any number of stopped VMs over the lab's hosts, with one small volume each. Pure. */
+/** The bench's site: any number of VMs over the lab's hosts, with one small volume each. Pure. */
 import { stringify } from "yaml";
-import { MOST_VMS } from "./options";
+import { MOST_VMS_PER_HOST } from "./options";
 
 /** What a host of the lab is to its site file. */
 export interface SiteHost {
   name: string;
   address: string;
-  prefixLength: number;
   hostKey: string;
 }
 
+/** How many VMs of a host start at once. */
+export const PARALLELISM = 4;
+
+/**
+ * Twice the lab's own network: 300 VMs need more addresses than it has. The lab routes none in its
+ * second half, so the VMs there can't run.
+ */
+const PREFIX_LENGTH = 23;
 const FIRST_ADDRESS = 100;
+const MEMORY_MIB = 64;
+const VOLUME_MIB = 8;
 
 /** `v007`: the same machine at each number of VMs, so that a larger site only adds. */
-const nameOf = (number: number): string => `v${String(number).padStart(3, "0")}`;
+const nameOf = (index: number): string => `v${String(index + 1).padStart(3, "0")}`;
 
-/** The YAML of a site of `count` VMs; VM by VM the hosts take turns. */
-export function benchSite(count: number, hosts: readonly SiteHost[], flake: string): string {
-  const network = hosts[0]?.address.split(".").slice(0, 3).join(".") ?? "";
+/** The `index`th address of the VMs, in the network of the host with this address. */
+function addressOf(host: string, index: number): string {
+  const [first = "", second = "", third = ""] = host.split(".");
+  const number = FIRST_ADDRESS + index;
+  return [first, second, Number(third) + Math.floor(number / 256), number % 256].join(".");
+}
+
+function macOf(index: number): string {
+  const digits = index.toString(16).padStart(4, "0");
+  return `02:00:00:01:${digits.slice(0, 2)}:${digits.slice(2)}`;
+}
+
+/**
+ * The YAML of a site of `count` VMs, of which the first `running` run. VM by VM the hosts take
+ * turns.
+ */
+export function benchSite(
+  count: number,
+  hosts: readonly SiteHost[],
+  flake: string,
+  running = 0,
+): string {
+  const network = hosts[0]?.address ?? "";
   const vms = Array.from({ length: count }, (_, index): [string, object] => [
-    nameOf(index + 1),
+    nameOf(index),
     {
       hypervisor: hosts[index % hosts.length]?.name,
       profile: "small",
-      ip: `${network}.${FIRST_ADDRESS + index}`,
-      mac: `02:00:00:00:01:${index.toString(16).padStart(2, "0")}`,
-      running: false,
+      ip: addressOf(network, index),
+      mac: macOf(index),
+      running: index < running,
     },
   ]);
   return stringify({
@@ -33,20 +62,23 @@ export function benchSite(count: number, hosts: readonly SiteHost[], flake: stri
     profiles: {
       small: {
         vcpu: 1,
-        memory: "64MiB",
-        volumes: { var: { size: "8MiB", mountPoint: "/var/lib/data", onDelete: "delete" } },
+        memory: `${MEMORY_MIB}MiB`,
+        volumes: {
+          var: { size: `${VOLUME_MIB}MiB`, mountPoint: "/var/lib/data", onDelete: "delete" },
+        },
       },
     },
     hypervisors: Object.fromEntries(
-      hosts.map(({ name, address, prefixLength, hostKey }) => [
+      hosts.map(({ name, address, hostKey }) => [
         name,
         {
           address,
           ssh: { hostKey },
           nic: "eno1",
-          hostIp: `${address}/${prefixLength}`,
-          memory: `${64 * MOST_VMS}MiB`,
-          disk: `${8 * MOST_VMS}MiB`,
+          hostIp: `${address}/${PREFIX_LENGTH}`,
+          memory: `${MEMORY_MIB * MOST_VMS_PER_HOST}MiB`,
+          disk: `${VOLUME_MIB * MOST_VMS_PER_HOST}MiB`,
+          parallelism: PARALLELISM,
           checks: { kvm: "warn" },
         },
       ]),

@@ -43,9 +43,9 @@ export class Stack {
     return answer.code === 0;
   }
 
-  /** Makes it so; not measured. */
-  async converge(): Promise<void> {
-    await this.pulumi("up", ...QUIET);
+  /** Seconds of an `up` that makes the changes that there are to make. */
+  converge(): Promise<number> {
+    return this.timed("up", ...QUIET);
   }
 
   /** Seconds of an `up` that reads everything and finds nothing to do. */

@@ -1,10 +1,14 @@
-/** Facts of a host with the VM of inputs.ts, in what state a test wants it. */
+/** Facts of a host with VMs, in what state a test wants them. */
 import { openRecord } from "../../provider/ownership";
 import { storePath } from "./inputs";
-import { urn } from "./providerProcess";
+import { urn as urnOf } from "./providerProcess";
 import { healthyFacts } from "./scriptedHost";
 
 export interface VmOnHost {
+  /** Default: the VM of inputs.ts. */
+  name?: string;
+  /** Whose it is. */
+  urn?: string;
   phase: "starting" | "switching" | "activating" | "ready";
   runner?: string;
   booted?: string;
@@ -15,22 +19,30 @@ export interface VmOnHost {
   hostKey: string;
 }
 
+/** A host with this one VM. */
 export function vmFacts(vm: VmOnHost): string[] {
-  const { phase, active = "active", toplevel = storePath("system") } = vm;
-  const { runner = storePath("runner") } = vm;
-  const unit = "microvm@kc1.service";
+  return vmsFacts([vm]);
+}
+
+export function vmsFacts(vms: readonly VmOnHost[]): string[] {
+  return [...healthyFacts().slice(0, -1), ...vms.flatMap(linesOf), "probed"];
+}
+
+function linesOf(vm: VmOnHost): string[] {
+  const { name = "kc1", phase, active = "active", toplevel = storePath("system") } = vm;
+  const { runner = storePath("runner"), urn = urnOf("MicroVm") } = vm;
+  const unit = `microvm@${name}.service`;
+  const record = openRecord(urn, { running: true, restart: "" });
   return [
-    ...healthyFacts().slice(0, -1),
-    `link\tkc1/current\t${runner}`,
-    `link\tkc1/toplevel\t${toplevel}`,
-    ...(active === "active" ? [`link\tkc1/booted\t${vm.booted ?? runner}`] : []),
+    `link\t${name}/current\t${runner}`,
+    `link\t${name}/toplevel\t${toplevel}`,
+    ...(active === "active" ? [`link\t${name}/booted\t${vm.booted ?? runner}`] : []),
     `active\t${unit}\t${active}`,
     `invocation\t${unit}\tabc`,
     `started\t${unit}\t1`,
-    ...(vm.system === undefined ? [] : [`guest-system\tkc1\t2\t${vm.system}`]),
-    `hostkey\tkc1\t${vm.hostKey}`,
-    "autostart\tkc1",
-    `record\tvms\tkc1\t${openRecord(urn("MicroVm"), { running: true, restart: "" })}${phase}"}`,
-    "probed",
+    ...(vm.system === undefined ? [] : [`guest-system\t${name}\t2\t${vm.system}`]),
+    `hostkey\t${name}\t${vm.hostKey}`,
+    `autostart\t${name}`,
+    `record\tvms\t${name}\t${record}${phase}"}`,
   ];
 }

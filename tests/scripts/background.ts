@@ -12,11 +12,12 @@ export interface Ended {
 
 let runs = 0;
 
-/** A text and its parameters, run in the background. */
+/** A text and its parameters, run in the background. `payload`: what follows on stdin. */
 export function runText(
   box: Sandbox,
   text: string,
   parameters: Record<string, string>,
+  payload = "",
 ): Promise<Ended> {
   fs.writeFileSync(box.path("count"), "0");
   const file = box.path(`script-${(runs += 1)}`);
@@ -28,7 +29,7 @@ export function runText(
     child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, output }));
-    child.stdin.end(encodeParameters({ nonce: NONCE, ...parameters }));
+    child.stdin.end(encodeParameters({ nonce: NONCE, ...parameters }) + payload);
   });
 }
 
@@ -46,6 +47,34 @@ export function operate(
     wait_seconds: String(waitSeconds),
     ...parameters,
   });
+}
+
+/** What a call of the provider sends: a script that starts an operation, or attaches to it. */
+export interface Sent {
+  text: string;
+  parameters: Record<string, string>;
+  payload: string;
+}
+
+export function sent(
+  box: Sandbox,
+  name: string,
+  id: string,
+  parameters: Record<string, string>,
+): Sent {
+  const inner = box.moved(script(name));
+  const common = { nonce: NONCE, operation: id, doing: name, machine_id: MACHINE };
+  const all = { ...common, wait_seconds: "60", ...parameters };
+  return {
+    text: script("probe", "operate"),
+    parameters: { nonce: "outer", nonce_inner: NONCE, operation: id },
+    payload: `${Buffer.byteLength(inner)}\n${inner}${encodeParameters(all)}`,
+  };
+}
+
+/** As systemd does, and unlike the sandbox's stub: the operation goes on when its caller is gone. */
+export function startUnitsApart(box: Sandbox): void {
+  replace(box, "systemd-run", 'while [ "$1" != /bin/sh ]; do shift; done\nsetsid "$@" &');
 }
 
 /** In the place of a command: `$REAL` is the real one. */

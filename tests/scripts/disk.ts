@@ -6,15 +6,34 @@ import type { Sandbox } from "./sandbox";
 
 const BLOCK_BYTES = 4096;
 
+function mountTmpfs(directory: string, options: string): void {
+  fs.mkdirSync(directory, { recursive: true });
+  execFileSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", directory]);
+}
+
+const unmount = (directory: string): Buffer => execFileSync("umount", ["--lazy", directory]);
+
+/** A file system of its own for images: `data` in the sandbox, as /srv on a host. */
+export class DataDisk {
+  readonly directory: string;
+
+  constructor(box: Sandbox, mebibytes: number) {
+    this.directory = box.path("data");
+    mountTmpfs(this.directory, `size=${mebibytes}m,mode=0755`);
+  }
+
+  remove(): void {
+    unmount(this.directory);
+  }
+}
+
 export class SmallDisk {
   private readonly directory: string;
 
   /** What a host has below /var/lib and /nix/var lies on it. */
   constructor(box: Sandbox, mebibytes = 16) {
     this.directory = box.path("disk");
-    fs.mkdirSync(this.directory);
-    const options = `size=${mebibytes}m,nr_inodes=200,mode=0755`;
-    execFileSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", this.directory]);
+    mountTmpfs(this.directory, `size=${mebibytes}m,nr_inodes=200,mode=0755`);
     for (const name of ["microvms", "state", "gcroots"]) {
       fs.mkdirSync(join(this.directory, name));
       fs.rmdirSync(box.path(name));
@@ -50,6 +69,6 @@ export class SmallDisk {
   }
 
   remove(): void {
-    execFileSync("umount", ["--lazy", this.directory]);
+    unmount(this.directory);
   }
 }

@@ -184,8 +184,12 @@ needs_creation() {
 # A volume whose removal was interrupted is wanted again. Moves its image back from the trash, also
 # if the move to the trash was not finished.
 restore_from_trash() {
-  [ "$(phase)" = trashing ] && [ ! -e "./$file" ] || return 0
+  [ "$(phase)" = trashing ] || return 0
   trash_place
+  if [ -e "./$file" ]; then
+    discard_copy
+    return 0
+  fi
   for moved in "$trash.img.new" "$trash.img"; do
     [ -e "$moved" ] || continue
     journal "restoring $image_name from the trash"
@@ -194,6 +198,15 @@ restore_from_trash() {
     break
   done
   if [ -e "./$file.pulumi-microvm-back" ]; then mv -nT "./$file.pulumi-microvm-back" "./$file"; fi
+}
+
+# A move to another file system that was cut leaves a copy, whole or not, of what is still here.
+# Anything else is left alone.
+discard_copy() {
+  [ -e "$trash.img.new" ] || return 0
+  if cmp -s -n "$(stat -c %s "$trash.img.new")" "$trash.img.new" "./$file"; then
+    rm -f "$trash.img.new"
+  fi
 }
 
 make_image() {

@@ -25,7 +25,11 @@ move_image() {
   enter_image_directory "$p_image"
   if [ -e "./$file" ]; then
     rm -f "$trash.img.new"
-    mv -T "./$file" "$trash.img.new"
+    # To another file system it is a copy, whose part takes no room there when it fails.
+    if ! mv -T "./$file" "$trash.img.new"; then
+      rm -f "$trash.img.new"
+      exit 1
+    fi
   fi
   remove_directory
 }

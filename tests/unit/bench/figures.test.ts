@@ -1,17 +1,27 @@
 import { parse } from "yaml";
 import { z } from "zod";
-import { emptyRounds, figuresOf, median, table } from "../../../bench/figures";
-import { MOST_VMS, parseOptions } from "../../../bench/options";
+import {
+  emptyRounds,
+  figuresOf,
+  median,
+  startFiguresOf,
+  startTable,
+  table,
+} from "../../../bench/figures";
+import { MOST_VMS, MOST_VMS_PER_HOST, parseOptions } from "../../../bench/options";
 import { benchSite } from "../../../bench/site";
 
 describe("the command line", () => {
   test("has the documented defaults", () => {
-    expect(parseOptions([])).toEqual({ sizes: [3, 30, 100], rounds: 3, json: false });
+    const common = { rounds: 3, json: false };
+    expect(parseOptions([])).toEqual({ only: "noop", sizes: [3, 30, 100], ...common });
+    expect(parseOptions(["--only", "starts"])).toEqual({ only: "starts", sizes: [20], ...common });
   });
 
   test("takes sizes in any order, each once", () => {
-    expect(parseOptions(["--sizes", "30,3,30", "--rounds=1", "--json"])).toEqual({
-      sizes: [3, 30],
+    expect(parseOptions(["--sizes", "30,300,3,30", "--rounds=1", "--json"])).toEqual({
+      only: "noop",
+      sizes: [3, 30, 300],
       rounds: 1,
       json: true,
     });
@@ -21,6 +31,12 @@ describe("the command line", () => {
     "refuses %s",
     (word) => expect(() => parseOptions([word])).toThrow(/is not a number from 1 to/),
   );
+
+  test("refuses more starts than one host has room for, and other subjects", () => {
+    const tooMany = ["--only=starts", `--sizes=${MOST_VMS_PER_HOST + 1}`];
+    expect(() => parseOptions(tooMany)).toThrow(/is not a number from 1 to 150/);
+    expect(() => parseOptions(["--only=stops"])).toThrow(/is neither noop nor starts/);
+  });
 });
 
 test("a median is the middle, or between the two in the middle", () => {
@@ -53,26 +69,43 @@ test("figures are medians, and ratios are of medians", () => {
   expect(table(figures)).toMatch(/30\s+up\s+5\.00\s+4\.00\s+1\.25\s+100\.00\s+20\.00/);
 });
 
+test("figures of starts are medians, the ratio is of medians, and there is nothing else", () => {
+  const figures = startFiguresOf(new Map([[20, { one: [9, 8, 7], all: [40, 30, 34] }]]));
+  expect(figures).toEqual({
+    starts: { "20": { oneSeconds: 8, allSeconds: 34, ratioToOne: 4.25 } },
+  });
+  expect(startTable(figures)).toMatch(/^ +VMs +one +all +ratio\n +20 +8\.00 +34\.00 +4\.25\n$/);
+});
+
 test("the site has as many stopped VMs as asked for, in turns on the hosts, each with its own address", () => {
   const hosts = ["hv1", "hv2"].map((name, index) => ({
     name,
     address: `198.18.0.1${index}`,
-    prefixLength: 24,
     hostKey: "ssh-ed25519 AAAA",
   }));
-  const vm = z.object({
-    hypervisor: z.string(),
-    ip: z.string(),
-    mac: z.string(),
-    running: z.literal(false),
-  });
-  const { vms } = z
-    .object({ vms: z.record(z.string(), vm) })
-    .parse(parse(benchSite(MOST_VMS, hosts, "path:/flake")));
-  const all = Object.values(vms);
+  const all = vmsOf(benchSite(MOST_VMS, hosts, "path:/flake"));
   expect(all).toHaveLength(MOST_VMS);
   expect(all.filter(({ hypervisor }) => hypervisor === "hv2")).toHaveLength(MOST_VMS / 2);
   expect(new Set(all.map(({ ip }) => ip)).size).toBe(MOST_VMS);
   expect(new Set(all.map(({ mac }) => mac)).size).toBe(MOST_VMS);
-  expect(all.every(({ ip }) => Number(ip.split(".")[3]) < 255)).toBe(true);
+  expect(all.every(({ ip }) => /^198\.18\.[01]\.\d+$/.test(ip))).toBe(true);
+  expect(all.some(({ running }) => running)).toBe(false);
 });
+
+test("the first VMs of the site run, where that is asked for", () => {
+  const host = { name: "hv1", address: "198.18.0.11", hostKey: "ssh-ed25519 AAAA" };
+  const all = vmsOf(benchSite(5, [host], "path:/flake", 2));
+  expect(all.map(({ running }) => running)).toEqual([true, true, false, false, false]);
+});
+
+const vmSchema = z.object({
+  hypervisor: z.string(),
+  ip: z.string(),
+  mac: z.string(),
+  running: z.boolean(),
+});
+
+function vmsOf(site: string): z.infer<typeof vmSchema>[] {
+  const schema = z.object({ vms: z.record(z.string(), vmSchema) });
+  return Object.values(schema.parse(parse(site)).vms);
+}

@@ -1,0 +1,71 @@
+/**
+ * What a pass with nothing to do costs. Ours beside the engine's floor and beside Ansible, round by
+ * round, at several numbers of stopped VMs.
+ */
+import { say, step } from "../lab/progress";
+import { Ansible } from "./ansible";
+import { emptyRounds, type Measured, type Rounds } from "./figures";
+import { Floor } from "./floor";
+import type { Options } from "./options";
+import type { Ours } from "./ours";
+
+interface Contestants {
+  ours: Ours;
+  floor: Floor;
+  ansible: Ansible;
+}
+
+/** By number of VMs. */
+export async function measureNoop(options: Options, ours: Ours): Promise<Map<number, Rounds>> {
+  const contestants = { ours, floor: new Floor(), ansible: await Ansible.ensure() };
+  try {
+    return await compare(options, contestants);
+  } finally {
+    await contestants.ansible.close();
+    await contestants.floor.remove();
+  }
+}
+
+async function compare(
+  { sizes, rounds }: Options,
+  contestants: Contestants,
+): Promise<Map<number, Rounds>> {
+  const measured = new Map<number, Rounds>();
+  for (const size of sizes) {
+    await prepare(size, contestants);
+    const of = emptyRounds();
+    for (let round = 1; round <= rounds; round++) {
+      await step(`${size} VMs, round ${round} of ${rounds}`, () => runRound(of, contestants));
+    }
+    measured.set(size, of);
+  }
+  return measured;
+}
+
+/** One pass of each is not measured: caches are warm for all of them. */
+async function prepare(size: number, { ours, floor, ansible }: Contestants): Promise<void> {
+  await step(`our stack with ${size} VMs`, () => ours.converge(size));
+  await step("the floor's stack", async () => floor.converge(await ours.stack.resources()));
+  await step("warming up", async () => {
+    await ours.stack.up();
+    await floor.stack.up();
+    await ansible.expect(await ours.vms());
+    await ansible.checkBatched();
+  });
+}
+
+/** In turns, so that what else the machine does meets all of them. */
+async function runRound(rounds: Rounds, { ours, floor, ansible }: Contestants): Promise<void> {
+  const measure = async (what: Measured, run: () => Promise<number>): Promise<void> => {
+    const elapsed = await run();
+    rounds[what].push(elapsed);
+    say(`    ${what} ${elapsed.toFixed(2)} s`);
+  };
+  await measure("ours", () => ours.stack.up());
+  await measure("floor", () => floor.stack.up());
+  await measure("oursPreview", () => ours.stack.preview());
+  await measure("floorPreview", () => floor.stack.preview());
+  await measure("ansible", () => ansible.check());
+  await measure("ansibleBatched", () => ansible.checkBatched());
+  await measure("evaluation", () => ours.evaluate());
+}
