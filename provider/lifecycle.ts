@@ -3,6 +3,7 @@ import { z } from "zod";
 import { changesBetween, isIgnored } from "./diff";
 import type { Changes } from "./diff";
 import { PartialFailure, ProviderError, messageOf } from "./errors";
+import { urnUnder } from "./ownership";
 import { RecordedInputs } from "./recordedInputs";
 import type { Context, HostBound, InputFault, Resource } from "./resource";
 import { Secret, UNKNOWN, containsUnknown, equal, markLike, reveal, toMap, toValue } from "./wire";
@@ -84,6 +85,13 @@ export function bind<I extends HostBound, S extends object>(
     }
     return markSecrets(merged);
   };
+  /** With the URN under the former name, whose records are ours too. */
+  const asOwner = (context: Context, inputs: I): Context => {
+    const former = resource.formerName?.(inputs);
+    return former === undefined
+      ? context
+      : { ...context, formerUrn: urnUnder(context.urn, former) };
+  };
   const idOf = (inputs: ValueMap): string => resource.id(parse(inputs));
 
   /** The outputs after an update that would change something; only a preview asks. */
@@ -94,7 +102,7 @@ export function bind<I extends HostBound, S extends object>(
   };
 
   const apply = async (
-    context: Context,
+    caller: Context,
     news: ValueMap,
     recorded: S | undefined,
     preview: boolean,
@@ -102,6 +110,7 @@ export function bind<I extends HostBound, S extends object>(
   ): Promise<ValueMap> => {
     if (containsUnknown(news)) return predicted(news, undefined);
     const inputs = parse(news);
+    const context = asOwner(caller, inputs);
     const observed = await resource.observe(context, inputs, recorded);
     await resource.refuse?.(context, inputs, observed, recorded);
     if (preview) {
@@ -150,10 +159,7 @@ export function bind<I extends HostBound, S extends object>(
 
     check(news, olds) {
       const checked = checkShape(resource.inputs, news);
-      const faults = [
-        ...checked.faults,
-        ...immutableFaults(resource.immutable, checked.inputs, olds),
-      ];
+      const faults = [...checked.faults, ...immutableFaults(resource, checked.inputs, olds)];
       if (faults.length === 0 && !containsUnknown(checked.inputs)) {
         const before = olds === undefined ? undefined : recorded.parseIfValid(olds);
         faults.push(...(resource.check?.(parse(checked.inputs), before) ?? []));
@@ -197,7 +203,8 @@ export function bind<I extends HostBound, S extends object>(
       if (inMaintenance(context, inputs)) return { id, inputs, properties: unchanged };
       try {
         const wanted = recorded.parse(context.urn, inputs);
-        const observed = await resource.observe(context, wanted, parseState(state));
+        const owner = asOwner(context, wanted);
+        const observed = await resource.observe(owner, wanted, parseState(state));
         if (observed === undefined) return undefined;
         return { id, inputs, properties: outputs(inputs, observed) };
       } catch (error) {
@@ -208,7 +215,12 @@ export function bind<I extends HostBound, S extends object>(
     },
 
     async update(context, before, news, preview) {
-      if (inMaintenance(context, news)) return markSecrets(before.state);
+      if (inMaintenance(context, news)) {
+        if (isMoved(before.inputs, news, Object.keys(resource.immutable))) {
+          refuseInMaintenance(context, news, "renamed");
+        }
+        return markSecrets(before.state);
+      }
       return apply(context, news, parseState(before.state), preview, (inputs, observed) => {
         const line = resource.explain?.(inputs, observed, recorded.parseIfValid(before.inputs));
         if (line !== undefined) context.log.info(context.urn, line);
@@ -217,7 +229,8 @@ export function bind<I extends HostBound, S extends object>(
 
     async remove(context, inputs, state) {
       refuseInMaintenance(context, inputs, "removed");
-      await resource.remove(context, recorded.parse(context.urn, inputs), parseState(state));
+      const wanted = recorded.parse(context.urn, inputs);
+      await resource.remove(asOwner(context, wanted), wanted, parseState(state));
     },
   };
 }
@@ -254,17 +267,26 @@ function checkShape(schema: z.ZodObject, news: ValueMap): Checked {
 }
 
 /** Compares what the schema made of the inputs: one left to its default is the same as one stated so. */
-function immutableFaults(
-  immutable: Readonly<Record<string, string | undefined>>,
+function immutableFaults<I extends HostBound>(
+  { immutable, isRenamed }: Pick<Resource<I, object>, "immutable" | "isRenamed">,
   inputs: ValueMap,
   olds: ValueMap | undefined,
 ): InputFault[] {
   if (olds === undefined) return [];
-  return Object.entries(immutable).flatMap(([property, remedy]) => {
-    const was = olds[property];
-    const is = inputs[property];
-    if (was === undefined || is === undefined || containsUnknown(is) || equal(was, is)) return [];
+  const remedies: Readonly<Record<string, string | undefined>> = immutable;
+  return Object.entries(remedies).flatMap(([property, remedy]) => {
+    if (!isMoved(olds, inputs, [property]) || containsUnknown(inputs[property])) return [];
+    if (isRenamed?.(property, reveal(inputs), reveal(olds)) === true) return [];
     return [{ property, reason: `can't be changed. ${remedy ?? ""}`.trim() }];
+  });
+}
+
+/** Does one of these properties, which both have, differ? */
+function isMoved(olds: ValueMap, news: ValueMap, properties: readonly string[]): boolean {
+  return properties.some((property) => {
+    const was = olds[property];
+    const is = news[property];
+    return was !== undefined && is !== undefined && !equal(was, is);
   });
 }
 

@@ -6,7 +6,7 @@ import type { z } from "zod";
 import type { Call } from "./hosts/operations/operation";
 import type { HostPool } from "./hosts/pool";
 import type { Log } from "./log";
-import type { ValueMap } from "./wire";
+import type { PlainMap, ValueMap } from "./wire";
 
 /** What a resource may use while it works. */
 export interface Context extends Call {
@@ -44,6 +44,10 @@ export interface Resource<I extends HostBound, S extends object> {
   id(inputs: I): string;
   /** Inputs that can't change, with what to do instead. Nothing is ever replaced. */
   immutable: Readonly<Partial<Record<keyof I & string, string>>>;
+  /** The name that the resource had before, as its URN ends with it. Pure. */
+  formerName?(inputs: I): string | undefined;
+  /** May this immutable input differ because of a rename? Other values may be unknown. Pure. */
+  isRenamed?(property: string, news: PlainMap, olds: PlainMap): boolean;
   /** Faults that only show when inputs are looked at together, or beside the previous ones. */
   check?(inputs: I, previous: I | undefined): InputFault[];
   /**

@@ -9,7 +9,7 @@ import { requirePin } from "./guest";
 import type { GuestAddress } from "./guest";
 import { Host } from "./host";
 import type { Hypervisor } from "./host";
-import { hostConfig } from "./transport/config";
+import { hostConfig, nameOf } from "./transport/config";
 import type { HostConfig, ProviderConfig } from "./transport/config";
 import { connect, login } from "./transport/connection";
 import { Transport } from "./transport/transport";
@@ -51,8 +51,9 @@ export class HostPool {
 
   constructor(readonly config: ProviderConfig) {}
 
-  /** A hypervisor of the provider's configuration. */
-  get(name: string): Hypervisor {
+  /** A hypervisor of the provider's configuration, by its name or the one that it had before. */
+  get(oldOrNewName: string): Hypervisor {
+    const name = nameOf(this.config, oldOrNewName);
     const known = this.hypervisors.get(name);
     if (known !== undefined) return known;
     const config = this.configOf(name);
@@ -74,7 +75,7 @@ export class HostPool {
    * key is the one that the hypervisor's probe finds when the connection is opened.
    */
   guest(hypervisor: string, { name, address }: GuestAddress): Host<GuestFacts> {
-    const key = `${hypervisor}/${name}@${address}`;
+    const key = `${nameOf(this.config, hypervisor)}/${name}@${address}`;
     const known = this.guests.get(key);
     if (known !== undefined) return known;
     const via = this.get(hypervisor);
@@ -90,7 +91,8 @@ export class HostPool {
     return guest;
   }
 
-  limitsOf(name: string): HostLimits {
+  limitsOf(oldOrNewName: string): HostLimits {
+    const name = nameOf(this.config, oldOrNewName);
     const known = this.limits.get(name);
     if (known !== undefined) return known;
     const limits = {
@@ -104,14 +106,15 @@ export class HostPool {
   }
 
   /** The other name under which this machine was met already. */
-  sameMachine(name: string, machineId: string): string | undefined {
+  sameMachine(oldOrNewName: string, machineId: string): string | undefined {
+    const name = nameOf(this.config, oldOrNewName);
     const first = this.machines.get(machineId) ?? name;
     this.machines.set(machineId, first);
     return first === name ? undefined : first;
   }
 
   inMaintenance(name: string): boolean {
-    return this.config.hosts[name]?.maintenance ?? false;
+    return this.config.hosts[nameOf(this.config, name)]?.maintenance ?? false;
   }
 
   close(): void {

@@ -56,6 +56,7 @@ export function closure(more: Parameters = {}, stack = "lab"): Parameters {
   return {
     owner: ours(owner),
     name: "kc1",
+    former_name: "",
     record: makeRecord(owner, {}),
     roots: `runner ${storePath("runner")} toplevel ${storePath("system?")}`,
     derivations: "",
@@ -87,4 +88,18 @@ export function system(box: Sandbox, more: Parameters = {}, stack = "lab", code 
 export function host(more: Parameters = {}, stack = "lab"): Parameters {
   const owner = urn(stack, "hv1");
   return { owner: ours(owner), record: makeRecord(owner, {}), ...more };
+}
+
+/** kc1 with its volumes becomes kc9. */
+export function rename(more: Parameters = {}, stack = "lab"): Parameters {
+  return {
+    owner: ours(urn(stack, "kc9")),
+    former_owner: ours(urn(stack, "kc1")),
+    name: "kc9",
+    from: "kc1",
+    stack: `"urn":"urn:pulumi:${stack}::pulumi-microvm::`,
+    start_seconds: "10",
+    parallelism: "4",
+    ...more,
+  };
 }

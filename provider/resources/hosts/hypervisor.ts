@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
+import type { Owner } from "../../ownership";
 import type { Resource } from "../../resource";
 import { UNKNOWN, toMap } from "../../wire";
 import {
@@ -14,6 +15,7 @@ import {
   requireMachine,
   storePath,
 } from "../shared/fields";
+import { isFormerName } from "../shared/renamed";
 import { CHECK, CHECKS } from "./hypervisorChecks";
 import {
   claim,
@@ -84,7 +86,7 @@ function findings(facts: HostFacts, wanted: Inputs, check: CheckName): Finding[]
 function stateOf(
   facts: HostFacts,
   wanted: Inputs,
-  urn: string,
+  owner: Owner,
   recorded: State | undefined,
 ): State {
   const verdictOf = (check: CheckName): Verdict => {
@@ -95,7 +97,7 @@ function stateOf(
     machineId: facts.machineId,
     hostname: facts.hostname,
     verdicts: Object.fromEntries(CHECKS.map((check) => [check, verdictOf(check)])),
-    ...claimState(facts, urn, recorded),
+    ...claimState(facts, owner, recorded),
   };
 }
 
@@ -147,7 +149,9 @@ export const hypervisor: Resource<Inputs, State> = {
   inputs,
   outputs,
   timeoutSeconds: 120,
-  immutable: { host: "A host keeps its name; add the new one and move VMs." },
+  immutable: { host: "If the machine has a new name, state the old one: renamedFrom." },
+  formerName: ({ renamedFrom }) => renamedFrom,
+  isRenamed: isFormerName,
   incidental: ["renamedFrom"],
   mirrored: [],
   id: (wanted) => wanted.host,
@@ -168,6 +172,11 @@ export const hypervisor: Resource<Inputs, State> = {
     return { ...before, verdicts: verdicts ?? UNKNOWN, ownership: "owned" };
   },
 
+  explain: (wanted, _, before) =>
+    before !== undefined && before.host === wanted.renamedFrom
+      ? `${wanted.host}: renamed from ${before.host}: on the host only its record changes`
+      : undefined,
+
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     if (recorded !== undefined) requireMachine(facts, wanted.host, recorded.machineId);
@@ -175,7 +184,7 @@ export const hypervisor: Resource<Inputs, State> = {
     for (const line of report(facts, wanted, "warn")) {
       context.log.warning(context.urn, `${wanted.host}: ${line}`);
     }
-    return stateOf(facts, wanted, context.urn, recorded);
+    return stateOf(facts, wanted, context, recorded);
   },
 
   async refuse(context, wanted, _observed, recorded) {
@@ -197,7 +206,7 @@ export const hypervisor: Resource<Inputs, State> = {
     const facts = await context.pool.get(wanted.host).read(context);
     requireDue(facts, wanted);
     const claimed = await claim(context, wanted.host, facts);
-    return stateOf(claimed, wanted, context.urn, recorded);
+    return stateOf(claimed, wanted, context, recorded);
   },
 
   remove: (context, wanted) => release(context, wanted.host),
@@ -206,6 +215,6 @@ export const hypervisor: Resource<Inputs, State> = {
     if (!host.safeParse(id).success) throw notAnId(id, "the hypervisor's name");
     const facts = await context.pool.get(id).read(context);
     const wanted = importable(inputs, { host: id, ...requireUplink(facts, id) }, id);
-    return { inputs: wanted, state: stateOf(facts, wanted, context.urn, undefined) };
+    return { inputs: wanted, state: stateOf(facts, wanted, context, undefined) };
   },
 };

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { makeRecord, ownership, refuseOthers } from "../../ownership";
+import type { Owner } from "../../ownership";
 import type { Context } from "../../resource";
 
 /** In a state from before hosts were claimed, as long as the host has no record. */
@@ -15,20 +16,22 @@ export const claimOutputs = {
   ownership: z
     .string()
     .default(UNCLAIMED)
-    .describe("owned, altered, missing or `owned by URN`; unclaimed until its next change."),
+    .describe(
+      "owned, renamed, altered, missing or `owned by URN`; unclaimed until its next change.",
+    ),
 };
 type ClaimState = z.infer<z.ZodObject<typeof claimOutputs>>;
 
-function claimOf(facts: HostFacts, urn: string): string {
-  return ownership(facts.records.get("hosts/host"), urn);
+function claimOf(facts: HostFacts, owner: Owner): string {
+  return ownership(facts.records.get("hosts/host"), owner);
 }
 
 export function claimState(
   facts: HostFacts,
-  urn: string,
+  owner: Owner,
   recorded: ClaimState | undefined,
 ): ClaimState {
-  const claim = claimOf(facts, urn);
+  const claim = claimOf(facts, owner);
   const asBefore = claim === "missing" && recorded?.ownership === UNCLAIMED;
   return { ownership: asBefore ? UNCLAIMED : claim };
 }
@@ -48,7 +51,7 @@ export function refuseClaimed(context: Context, hostName: string, facts: HostFac
     );
   }
   refuseOthers(
-    claimOf(facts, context.urn),
+    claimOf(facts, context),
     `${hostName}: this host`,
     "Take the host from one of the two sites, and run up there first. Only if that stack is gone for good: remove /var/lib/pulumi-microvm/hosts/host.json on the host.",
   );
@@ -78,7 +81,7 @@ export async function claim(
   hostName: string,
   facts: HostFacts,
 ): Promise<HostFacts> {
-  if (claimOf(facts, context.urn) === "owned") return facts;
+  if (claimOf(facts, context) === "owned") return facts;
   return context.pool.get(hostName).operate(context, {
     script: "host-claim",
     machineId: facts.machineId,
@@ -91,7 +94,7 @@ export async function claim(
 export async function release(context: Context, hostName: string): Promise<void> {
   const host = context.pool.get(hostName);
   const facts = await host.read(context);
-  if (!["owned", "altered"].includes(claimOf(facts, context.urn))) return;
+  if (!["owned", "renamed", "altered"].includes(claimOf(facts, context))) return;
   const { machineId } = facts;
   const seconds = context.workSeconds;
   await host.operate(context, { script: "host-release", machineId, parameters: {}, seconds });

@@ -7,6 +7,7 @@ import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
 import { bring, buildHere } from "../shared/closures";
 import { requireMachine } from "../shared/fields";
+import { isFormerName } from "../shared/renamed";
 import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
 import { explainSystem } from "./nixosSystemExplain";
 import { nextStep } from "./nixosSystemPlan";
@@ -21,7 +22,7 @@ async function bringAbout(job: Job): Promise<State> {
   let facts = await target.read(context);
   let isBuilt = false;
   for (;;) {
-    const state = stateOf(facts, context.urn);
+    const state = stateOf(facts, context);
     const step = nextStep(facts, wanted, state.ownership === "owned");
     if (!isBuilt && (step === "switch" || step === "reboot")) {
       await buildVms(job);
@@ -90,7 +91,9 @@ export const nixosSystem: Resource<Inputs, State> = {
   outputs,
   // Its steps have limits of their own among its inputs.
   timeoutSeconds: 3600,
-  immutable: { host: "A host keeps its name; add the new one." },
+  immutable: { host: "If the machine has a new name, state the old one: renamedFrom." },
+  formerName: ({ renamedFrom }) => renamedFrom,
+  isRenamed: isFormerName,
   incidental: [
     "renamedFrom",
     "drvPath",
@@ -132,7 +135,7 @@ export const nixosSystem: Resource<Inputs, State> = {
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     if (recorded !== undefined) requireMachine(facts, wanted.host, recorded.machineId);
-    const state = stateOf(facts, context.urn);
+    const state = stateOf(facts, context);
     tell(context, wanted, state);
     return state;
   },

@@ -1,12 +1,10 @@
 # shellcheck shell=sh
-# needs: begin realise
+# needs: closure realise
 # GC roots for store paths that are on this host; builds from derivations that were copied here.
-# p_name; p_record; p_roots: `key path` pairs; p_derivations: derivations to build first, or empty.
+# p_name; p_former_name (a name whose roots these take the place of, or empty); p_record; p_roots: `key path` pairs; p_derivations: derivations to build first, or empty.
 # A store path may have a `?` in it: words are split below, and never matched against file names.
 # p_build_seconds: how long the build may take.
 set -f
-directory=$GCROOTS/pulumi-microvm/$p_name
-record=$STATE/closures/$p_name.json
 build_closure() {
   [ -n "$p_derivations" ] || return 0
   status "building on the host"
@@ -31,9 +29,22 @@ set_roots() {
   done
 }
 
+# Unless somebody else has that name by now. The VM may still run on what it kept: its own GC roots
+# keep that.
+drop_former() {
+  [ -n "$p_former_name" ] || return 0
+  former=$STATE/closures/$p_former_name.json
+  [ -e "$former" ] || return 0
+  lock 6 "closure.$p_former_name"
+  case $(cat "$former") in
+    *"$p_owner"* | *"${p_former_owner:-$p_owner}"*) drop_closure "$p_former_name" ;;
+  esac
+}
+
 lock 5 "closure.$p_name"
 working
 require_ours "$record" "closure $p_name"
 build_closure
 set_roots
+drop_former
 finish

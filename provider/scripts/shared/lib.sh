@@ -104,12 +104,18 @@ insist() {
 
 # require_ours FILE WHAT [REMEDY]: refuses an object that another stack recorded as its own. p_owner is
 # `"urn":"...",` as the record has it: within a text of the record its quotes would be escaped.
+# p_former_owner: the same under the former name of the resource; empty where it has none.
 require_ours() {
   [ -e "$1" ] || return 0
   content=$(cat "$1")
   case $content in
     *"$p_owner"*) return 0 ;;
   esac
+  if [ -n "${p_former_owner:-}" ]; then
+    case $content in
+      *"$p_former_owner"*) return 0 ;;
+    esac
+  fi
   owner=$(urn_of "$1")
   [ -n "$owner" ] || fail foreign "$2 has a record that names no owner: $1" \
     "Put the record right, or remove it if nobody needs the object."
