@@ -94,7 +94,11 @@ async function upFirst(): Promise<void> {
   const urn = "urn:pulumi:lab::model::microvm:index:NixClosure::kc1";
   box.run(
     "closure-apply",
-    closure({ owner: ours(urn), record: makeRecord(urn, {}), roots: `runner ${storePath("a")}` }),
+    closure({
+      owner: ours(urn),
+      record: makeRecord(urn, {}),
+      roots: `runner ${box.moved(storePath("a"))}`,
+    }),
   );
   await stack.up(program({ vm: "kc1" }));
   for (const name of VOLUMES) writeData(`kc1/${name}.img`, `data of ${name}`);
@@ -166,7 +170,7 @@ describe("a VM with two volumes", () => {
     await expectRenamed(back);
   });
 
-  test.each([1, 8, 14, 20, 26])(
+  test.each([5, 8, 14, 20, 26])(
     "whose rename is killed at step %i is renamed by the next up",
     async (killAt) => {
       await upFirst();
