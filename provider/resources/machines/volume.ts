@@ -203,6 +203,11 @@ export const volume: Resource<Inputs, State> = {
   check(wanted, previous) {
     if (previous === undefined) return [];
     const faults: InputFault[] = [];
+    const moved = pathUnder(previous.image, previous.vm, wanted.vm);
+    if (moved !== previous.image && wanted.image === previous.image) {
+      const reason = `is in the directory of VM ${previous.vm}, which moves to ${wanted.vm}. State image: ${moved}, or leave image out.`;
+      faults.push({ property: "image", reason });
+    }
     if (wanted.sizeMiB < previous.sizeMiB) {
       const reason = `${previous.sizeMiB} MiB can't become ${wanted.sizeMiB} MiB: a volume never shrinks. Add a smaller one, move the data, then remove this one.`;
       faults.push({ property: "sizeMiB", reason });
