@@ -6,7 +6,7 @@ import { configSchema } from "./hosts/transport/config";
 import type { ProviderConfig } from "./hosts/transport/config";
 import type { InputFault } from "./resource";
 import { Secret, containsUnknown, reveal } from "./wire";
-import type { Checked } from "./lifecycle";
+import type { Checked } from "./inputChecks";
 import type { Value, ValueMap } from "./wire";
 
 /** The engine hands structured configuration on as JSON text. */

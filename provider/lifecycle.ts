@@ -4,9 +4,11 @@ import { changesBetween, isIgnored } from "./diff";
 import type { Changes } from "./diff";
 import { PartialFailure, ProviderError, messageOf } from "./errors";
 import { urnUnder } from "./ownership";
+import { checkShape, immutableFaults, isMoved } from "./inputChecks";
+import type { Checked } from "./inputChecks";
 import { RecordedInputs } from "./recordedInputs";
-import type { Context, HostBound, InputFault, Resource } from "./resource";
-import { Secret, UNKNOWN, containsUnknown, equal, markLike, reveal, toMap, toValue } from "./wire";
+import type { Context, HostBound, Resource } from "./resource";
+import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
 
 /** Something is there, but not as it should be: becomes ErrorResourceInitFailed. */
@@ -21,10 +23,6 @@ export class InitFailed extends Error {
   }
 }
 
-export interface Checked {
-  inputs: ValueMap;
-  faults: InputFault[];
-}
 export interface Made {
   id: string;
   properties: ValueMap;
@@ -106,7 +104,11 @@ export function bind<I extends HostBound, S extends object>(
     news: ValueMap,
     recorded: S | undefined,
     preview: boolean,
-    explain?: (inputs: I, observed: S | undefined) => void,
+    explain: (
+      owner: Context,
+      inputs: I,
+      observed: S | undefined,
+    ) => Promise<string | undefined> | string | undefined,
   ): Promise<ValueMap> => {
     if (containsUnknown(news)) return predicted(news, undefined);
     const inputs = parse(news);
@@ -114,7 +116,8 @@ export function bind<I extends HostBound, S extends object>(
     const observed = await resource.observe(context, inputs, recorded);
     await resource.refuse?.(context, inputs, observed, recorded);
     if (preview) {
-      explain?.(inputs, observed);
+      const line = await explain(context, inputs, observed);
+      if (line !== undefined) context.log.info(context.urn, line);
       return predicted(news, observed);
     }
     try {
@@ -193,7 +196,9 @@ export function bind<I extends HostBound, S extends object>(
 
     async create(context, news, preview) {
       refuseInMaintenance(context, news, "created");
-      const properties = await apply(context, news, undefined, preview);
+      const properties = await apply(context, news, undefined, preview, (owner, inputs, seen) =>
+        resource.explainNew?.(owner, inputs, seen),
+      );
       return { id: preview ? "" : idOf(news), properties };
     },
 
@@ -221,10 +226,9 @@ export function bind<I extends HostBound, S extends object>(
         }
         return markSecrets(before.state);
       }
-      return apply(context, news, parseState(before.state), preview, (inputs, observed) => {
-        const line = resource.explain?.(inputs, observed, recorded.parseIfValid(before.inputs));
-        if (line !== undefined) context.log.info(context.urn, line);
-      });
+      return apply(context, news, parseState(before.state), preview, (_, inputs, seen) =>
+        resource.explain?.(inputs, seen, recorded.parseIfValid(before.inputs)),
+      );
     },
 
     async remove(context, inputs, state) {
@@ -233,61 +237,6 @@ export function bind<I extends HostBound, S extends object>(
       await resource.remove(asOwner(context, wanted), wanted, parseState(state));
     },
   };
-}
-
-/** Checks each property by itself, so that one which is still unknown hides no fault of another. */
-function checkShape(schema: z.ZodObject, news: ValueMap): Checked {
-  const faults: InputFault[] = [];
-  const inputs: ValueMap = {};
-  const plain = reveal(news);
-  const fields = new Map(Object.entries(schema.shape));
-  for (const key of Object.keys(news)) {
-    if (!fields.has(key) && key !== "__defaults") {
-      faults.push({ property: key, reason: "is not a property of this resource" });
-    }
-  }
-  for (const [key, field] of fields) {
-    const value = news[key];
-    if (containsUnknown(value)) {
-      if (value !== undefined) inputs[key] = value;
-      continue;
-    }
-    const parsed = z.safeParse(field, plain[key]);
-    if (parsed.success) {
-      if (parsed.data !== undefined) inputs[key] = markLike(toValue(parsed.data), value);
-    } else {
-      // Zod's messages name types and patterns, never the value.
-      for (const issue of parsed.error.issues) {
-        const property = [key, ...issue.path.map(String)].join(".");
-        faults.push({ property, reason: issue.message });
-      }
-    }
-  }
-  return { inputs, faults };
-}
-
-/** Compares what the schema made of the inputs: one left to its default is the same as one stated so. */
-function immutableFaults<I extends HostBound>(
-  { immutable, isRenamed }: Pick<Resource<I, object>, "immutable" | "isRenamed">,
-  inputs: ValueMap,
-  olds: ValueMap | undefined,
-): InputFault[] {
-  if (olds === undefined) return [];
-  const remedies: Readonly<Record<string, string | undefined>> = immutable;
-  return Object.entries(remedies).flatMap(([property, remedy]) => {
-    if (!isMoved(olds, inputs, [property]) || containsUnknown(inputs[property])) return [];
-    if (isRenamed?.(property, reveal(inputs), reveal(olds)) === true) return [];
-    return [{ property, reason: `can't be changed. ${remedy ?? ""}`.trim() }];
-  });
-}
-
-/** Does one of these properties, which both have, differ? */
-function isMoved(olds: ValueMap, news: ValueMap, properties: readonly string[]): boolean {
-  return properties.some((property) => {
-    const was = olds[property];
-    const is = news[property];
-    return was !== undefined && is !== undefined && !equal(was, is);
-  });
 }
 
 function inMaintenance(context: Context, inputs: ValueMap): boolean {

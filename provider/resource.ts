@@ -68,6 +68,8 @@ export interface Resource<I extends HostBound, S extends object> {
    * secret. Pure.
    */
   explain?(inputs: I, observed: S | undefined, before: I | undefined): string | undefined;
+  /** The same for the preview of a creation. Only reads. */
+  explainNew?(context: Context, inputs: I, observed: S | undefined): Promise<string | undefined>;
   /** What is there; undefined only on positive proof that there is nothing. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
   /** Throws what stands in the way of converging, so that a preview says it too. Changes nothing. */

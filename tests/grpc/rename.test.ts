@@ -83,10 +83,11 @@ test("a host that was renamed is not carried along under its old name", async ()
     hostsOf({ hv9: { ...hv, renamedFrom: "hv1" } }),
     olds,
   );
-  expect(Object.keys(z.record(z.string(), z.unknown()).parse(JSON.parse(String(hosts))))).toEqual([
-    "hv2",
-    "hv9",
-  ]);
+  expect(
+    Object.keys(
+      z.record(z.string(), z.unknown()).parse(JSON.parse(typeof hosts === "string" ? hosts : "{}")),
+    ),
+  ).toEqual(["hv2", "hv9"]);
 });
 
 test("in maintenance nothing is renamed", async () => {
@@ -123,4 +124,16 @@ test("whichever resource of a VM comes first moves it; the others find it there"
     "starting kc1",
     "starting kc9",
   ]);
+});
+
+test("the preview tells that a renamed volume is an empty disk", async () => {
+  const volume = (await provider.check("Volume", inputsOfVolume)).inputs;
+  await provider.create("Volume", volume);
+  provider.urn = () => named("kc1")("Volume").replace("-var", "-data");
+  const image = "/var/lib/microvms/kc1/data.img";
+  const another = { ...inputsOfVolume, name: "data", image, label: "kc1-data" };
+  await provider.create("Volume", (await provider.check("Volume", another)).inputs, true);
+  expect(await provider.logged("a new empty disk")).toContain(
+    "kc1.data: a new empty disk; kc1 has var already",
+  );
 });

@@ -12,7 +12,7 @@ import { isFormerName, isSameMachine } from "../shared/renamed";
 import { inTurn } from "../shared/turn";
 import { growInGuest } from "./guestVolume";
 import * as content from "./volumeState";
-import { BYTES_PER_MIB, inputs, keyOf, outputs, placeOf, stateOf } from "./volumeState";
+import { BYTES_PER_MIB, inputs, keyOf, outputs, placeOf, stateOf, volumesOf } from "./volumeState";
 import type { Inputs, State } from "./volumeState";
 import {
   defaultImage,
@@ -234,6 +234,14 @@ export const volume: Resource<Inputs, State> = {
     ownership: UNKNOWN,
     content: content.AS_STATED,
   }),
+
+  async explainNew(context, wanted, observed) {
+    if (observed !== undefined) return undefined;
+    const facts = await context.pool.get(wanted.host).read(context);
+    const others = volumesOf(facts, wanted.vm);
+    if (others.length === 0) return undefined;
+    return `${keyOf(wanted)}: a new empty disk; ${wanted.vm} has ${others.join(", ")} already. A volume with a new name does not get the data of the old one`;
+  },
 
   async observe(context, wanted) {
     const facts = await context.pool.get(wanted.host).read(context);

@@ -101,6 +101,14 @@ export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State |
   };
 }
 
+/** The names of a VM's volumes that are recorded on a host. */
+export function volumesOf(facts: HostFacts, vm: string): string[] {
+  const prefix = `volumes/${vm}.`;
+  return [...facts.records.keys()].flatMap((key) =>
+    key.startsWith(prefix) ? [key.slice(prefix.length)] : [],
+  );
+}
+
 function statusOf(phase: string, hasImage: boolean, isHeld: boolean): string {
   if (!hasImage && !WITHOUT_IMAGE.includes(phase)) return "missing";
   return phase === "ready" && isHeld ? "held" : phase;
