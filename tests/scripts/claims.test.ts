@@ -1,6 +1,6 @@
 /** Two stacks that claim one thing, and values that would like to be commands. */
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { closure, host, ours, system, vm, volume } from "./operations";
+import { closure, host, ours, rename, system, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 
 jest.setTimeout(120_000);
@@ -92,6 +92,14 @@ const OTHERS: [string, () => Record<string, string>][] = [
     () => {
       box.run("microvm-apply", vm());
       return vm({ outcome: "confirmed" });
+    },
+  ],
+  [
+    "microvm-rename",
+    () => {
+      box.run("volume-apply", volume(box));
+      box.run("microvm-apply", vm());
+      return rename();
     },
   ],
   [
