@@ -35,8 +35,8 @@ export class MicroVm extends pulumi.ComponentResource {
   constructor(name: string, args: MicroVmArgs, opts?: pulumi.ComponentResourceOptions) {
     const aliases = aliasesOf(args.vm.renamedFrom);
     super("pulumi-microvm:components:MicroVm", name, {}, { ...opts, ...aliases });
-    const volumes = args.vm.volumes.map((volume) => this.volume(args, volume));
     this.closure = this.makeClosure(args);
+    const volumes = args.vm.volumes.map((volume) => this.volume(args, volume));
     const vm = this.vm(
       args,
       args.ready.then(() => [...volumes, this.closure]),
@@ -54,7 +54,14 @@ export class MicroVm extends pulumi.ComponentResource {
     this.registerOutputs({ output: this.output });
   }
 
-  private volume({ vm, host }: MicroVmArgs, volume: VolumeModel): Volume {
+  /** The first volume of a renamed VM stops it, which must wait for all closures as a start does. */
+  private beforeVolumes({ vm, host, ready }: MicroVmArgs): pulumi.Input<pulumi.Resource[]> {
+    if (vm.renamedFrom === undefined) return [host.checks];
+    return ready.then(() => [host.checks, this.closure]);
+  }
+
+  private volume(args: MicroVmArgs, volume: VolumeModel): Volume {
+    const { vm, host } = args;
     return new Volume(
       `${vm.name}-${volume.name}`,
       {
@@ -72,7 +79,7 @@ export class MicroVm extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        dependsOn: host.checks,
+        dependsOn: this.beforeVolumes(args),
         protect: volume.protect,
         ...timeouts(vm.volumeTimeoutSeconds, "create", "update", "delete"),
         ...aliasesOf(vm.renamedFrom, `-${volume.name}`),

@@ -6,7 +6,7 @@ import { configSchema } from "./hosts/transport/config";
 import type { ProviderConfig } from "./hosts/transport/config";
 import type { InputFault } from "./resource";
 import { Secret, containsUnknown, reveal } from "./wire";
-import type { Checked } from "./lifecycle";
+import type { Checked } from "./inputChecks";
 import type { Value, ValueMap } from "./wire";
 
 /** The engine hands structured configuration on as JSON text. */
@@ -37,7 +37,7 @@ export function parseConfig(inputs: ValueMap): ProviderConfig {
 
 /**
  * A host that left the site stays known, since what it held is removed only after the provider has its
- * new configuration. The private key is marked secret whatever the program said.
+ * new configuration. A host that was renamed is the new one. The private key is marked secret whatever the program said.
  */
 export function checkConfig(news: ValueMap, olds: ValueMap | undefined): Checked {
   const inputs: ValueMap = { ...news };
@@ -56,7 +56,9 @@ export function checkConfig(news: ValueMap, olds: ValueMap | undefined): Checked
   const before = olds === undefined ? undefined : hostsOf(olds);
   const hosts = hostsOf(inputs);
   if (before !== undefined && hosts !== undefined) {
-    inputs["hosts"] = JSON.stringify({ ...before, ...hosts });
+    const renamed = new Set(Object.values(parsed.data.hosts).map((host) => host.renamedFrom));
+    const left = Object.entries(before).filter(([name]) => !renamed.has(name));
+    inputs["hosts"] = JSON.stringify({ ...Object.fromEntries(left), ...hosts });
   }
   return { inputs, faults: [] };
 }

@@ -3,10 +3,13 @@ import { z } from "zod";
 import { changesBetween, isIgnored } from "./diff";
 import type { Changes } from "./diff";
 import { PartialFailure, ProviderError, messageOf } from "./errors";
+import { urnUnder } from "./ownership";
+import { checkShape, immutableFaults, isMoved } from "./inputChecks";
+import type { Checked } from "./inputChecks";
 import { RecordedInputs } from "./recordedInputs";
 import { within } from "./hosts/wait/wait";
-import type { Context, HostBound, InputFault, Resource } from "./resource";
-import { Secret, UNKNOWN, containsUnknown, equal, markLike, reveal, toMap, toValue } from "./wire";
+import type { Context, HostBound, Resource } from "./resource";
+import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
 
 /** Something is there, but not as it should be: becomes ErrorResourceInitFailed. */
@@ -21,10 +24,6 @@ export class InitFailed extends Error {
   }
 }
 
-export interface Checked {
-  inputs: ValueMap;
-  faults: InputFault[];
-}
 export interface Made {
   id: string;
   properties: ValueMap;
@@ -86,6 +85,13 @@ export function bind<I extends HostBound, S extends object>(
     }
     return markSecrets(merged);
   };
+  /** With the URN under the former name, whose records are ours too. */
+  const asOwner = (context: Context, inputs: I): Context => {
+    const former = resource.formerName?.(inputs);
+    return former === undefined
+      ? context
+      : { ...context, formerUrn: urnUnder(context.urn, former) };
+  };
   const idOf = (inputs: ValueMap): string => resource.id(parse(inputs));
 
   /** The outputs after an update that would change something; only a preview asks. */
@@ -96,21 +102,27 @@ export function bind<I extends HostBound, S extends object>(
   };
 
   const apply = async (
-    context: Context,
+    caller: Context,
     news: ValueMap,
     recorded: S | undefined,
     preview: boolean,
-    before?: I,
-    explain?: (inputs: I, observed: S | undefined) => void,
+    before: I | undefined,
+    explain: (
+      owner: Context,
+      inputs: I,
+      observed: S | undefined,
+    ) => Promise<string | undefined> | string | undefined,
   ): Promise<ValueMap> => {
     if (containsUnknown(news)) return predicted(news, undefined);
     const inputs = parse(news);
+    const context = asOwner(caller, inputs);
     // Nothing is waited for but the host itself.
     const looking = within(context, Math.min(context.workSeconds, LOOK_SECONDS));
     const observed = await resource.observe(looking, inputs, recorded);
     await resource.refuse?.(looking, inputs, observed, recorded, before);
     if (preview) {
-      explain?.(inputs, observed);
+      const line = await explain(context, inputs, observed);
+      if (line !== undefined) context.log.info(context.urn, line);
       return predicted(news, observed);
     }
     try {
@@ -155,10 +167,7 @@ export function bind<I extends HostBound, S extends object>(
 
     check(news, olds) {
       const checked = checkShape(resource.inputs, news);
-      const faults = [
-        ...checked.faults,
-        ...immutableFaults(resource.immutable, checked.inputs, olds),
-      ];
+      const faults = [...checked.faults, ...immutableFaults(resource, checked.inputs, olds)];
       if (faults.length === 0 && !containsUnknown(checked.inputs)) {
         const before = olds === undefined ? undefined : recorded.parseIfValid(olds);
         faults.push(...(resource.check?.(parse(checked.inputs), before) ?? []));
@@ -192,7 +201,14 @@ export function bind<I extends HostBound, S extends object>(
 
     async create(context, news, preview) {
       refuseInMaintenance(context, news, "created");
-      const properties = await apply(context, news, undefined, preview);
+      const properties = await apply(
+        context,
+        news,
+        undefined,
+        preview,
+        undefined,
+        (owner, inputs, seen) => resource.explainNew?.(owner, inputs, seen),
+      );
       return { id: preview ? "" : idOf(news), properties };
     },
 
@@ -202,7 +218,8 @@ export function bind<I extends HostBound, S extends object>(
       if (inMaintenance(context, inputs)) return { id, inputs, properties: unchanged };
       try {
         const wanted = recorded.parse(context.urn, inputs);
-        const observed = await resource.observe(context, wanted, parseState(state));
+        const owner = asOwner(context, wanted);
+        const observed = await resource.observe(owner, wanted, parseState(state));
         if (observed === undefined) return undefined;
         return { id, inputs, properties: outputs(inputs, observed) };
       } catch (error) {
@@ -213,66 +230,24 @@ export function bind<I extends HostBound, S extends object>(
     },
 
     async update(context, before, news, preview) {
-      if (inMaintenance(context, news)) return markSecrets(before.state);
-      const state = parseState(before.state);
+      if (inMaintenance(context, news)) {
+        if (isMoved(before.inputs, news, Object.keys(resource.immutable))) {
+          refuseInMaintenance(context, news, "renamed");
+        }
+        return markSecrets(before.state);
+      }
       const earlier = recorded.parseIfValid(before.inputs);
-      return apply(context, news, state, preview, earlier, (inputs, observed) => {
-        const line = resource.explain?.(inputs, observed, earlier);
-        if (line !== undefined) context.log.info(context.urn, line);
-      });
+      return apply(context, news, parseState(before.state), preview, earlier, (_, inputs, seen) =>
+        resource.explain?.(inputs, seen, earlier),
+      );
     },
 
     async remove(context, inputs, state) {
       refuseInMaintenance(context, inputs, "removed");
-      await resource.remove(context, recorded.parse(context.urn, inputs), parseState(state));
+      const wanted = recorded.parse(context.urn, inputs);
+      await resource.remove(asOwner(context, wanted), wanted, parseState(state));
     },
   };
-}
-
-/** Checks each property by itself, so that one which is still unknown hides no fault of another. */
-function checkShape(schema: z.ZodObject, news: ValueMap): Checked {
-  const faults: InputFault[] = [];
-  const inputs: ValueMap = {};
-  const plain = reveal(news);
-  const fields = new Map(Object.entries(schema.shape));
-  for (const key of Object.keys(news)) {
-    if (!fields.has(key) && key !== "__defaults") {
-      faults.push({ property: key, reason: "is not a property of this resource" });
-    }
-  }
-  for (const [key, field] of fields) {
-    const value = news[key];
-    if (containsUnknown(value)) {
-      if (value !== undefined) inputs[key] = value;
-      continue;
-    }
-    const parsed = z.safeParse(field, plain[key]);
-    if (parsed.success) {
-      if (parsed.data !== undefined) inputs[key] = markLike(toValue(parsed.data), value);
-    } else {
-      // Zod's messages name types and patterns, never the value.
-      for (const issue of parsed.error.issues) {
-        const property = [key, ...issue.path.map(String)].join(".");
-        faults.push({ property, reason: issue.message });
-      }
-    }
-  }
-  return { inputs, faults };
-}
-
-/** Compares what the schema made of the inputs: one left to its default is the same as one stated so. */
-function immutableFaults(
-  immutable: Readonly<Record<string, string | undefined>>,
-  inputs: ValueMap,
-  olds: ValueMap | undefined,
-): InputFault[] {
-  if (olds === undefined) return [];
-  return Object.entries(immutable).flatMap(([property, remedy]) => {
-    const was = olds[property];
-    const is = inputs[property];
-    if (was === undefined || is === undefined || containsUnknown(is) || equal(was, is)) return [];
-    return [{ property, reason: `can't be changed. ${remedy ?? ""}`.trim() }];
-  });
 }
 
 function inMaintenance(context: Context, inputs: ValueMap): boolean {

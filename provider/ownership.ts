@@ -25,11 +25,35 @@ export function openRecord(
   return `${makeRecord(urn, fields).slice(0, -1)},"phase":"`;
 }
 
-/** `owned`: ours, as we wrote it; `altered`: ours or unreadable; `missing`; `owned by URN`. */
-export function ownership(text: string | undefined, urn: string): string {
+/** Whose records are ours: those of the resource, also under the name that it had before. */
+export interface Owner {
+  urn: string;
+  /** The URN under the former name, while the site states that name. */
+  formerUrn?: string | undefined;
+}
+
+/** The URN of the same resource under another name. */
+export function urnUnder(urn: string, name: string): string {
+  return `${urn.slice(0, urn.lastIndexOf("::"))}::${name}`;
+}
+
+/** How every URN of the same stack and project begins. */
+export function stackOf(urn: string): string {
+  return `${urn.split("::").slice(0, 2).join("::")}::`;
+}
+
+/** Ours, under the former name. The next update writes the record again. */
+const RENAMED = "renamed";
+
+/**
+ * `owned`: ours, as we wrote it; `renamed`: ours, under the former name; `altered`: ours or
+ * unreadable; `missing`; `owned by URN`.
+ */
+export function ownership(text: string | undefined, { urn, formerUrn }: Owner): string {
   const record = parseRecord(text);
   if (record === undefined) return "missing";
   if (record === "altered") return "altered";
+  if (record.urn === formerUrn) return RENAMED;
   if (record.urn !== urn) return `${OTHERS}${record.urn}`;
   return record.digest === digestOf(bodyOf(text ?? "")) ? "owned" : "altered";
 }

@@ -6,7 +6,7 @@ import type { z } from "zod";
 import type { Call } from "./hosts/operations/operation";
 import type { HostPool } from "./hosts/pool";
 import type { Log } from "./log";
-import type { ValueMap } from "./wire";
+import type { PlainMap, ValueMap } from "./wire";
 
 /** What a resource can use during a call. */
 export interface Context extends Call {
@@ -44,6 +44,10 @@ export interface Resource<I extends HostBound, S extends object> {
   id(inputs: I): string;
   /** Inputs that cannot change, each with a remedy. Resources are never replaced. */
   immutable: Readonly<Partial<Record<keyof I & string, string>>>;
+  /** The name that the resource had before, as its URN ends with it. Pure. */
+  formerName?(inputs: I): string | undefined;
+  /** May this immutable input differ because of a rename? Other values may be unknown. Pure. */
+  isRenamed?(property: string, news: PlainMap, olds: PlainMap): boolean;
   /** Faults of combinations of inputs, or of changes from the previous inputs. */
   check?(inputs: I, previous: I | undefined): InputFault[];
   /**
@@ -65,6 +69,8 @@ export interface Resource<I extends HostBound, S extends object> {
    * Must not show inputs that a site may mark as secret. Pure.
    */
   explain?(inputs: I, observed: S | undefined, before: I | undefined): string | undefined;
+  /** The same for the preview of a creation. Only reads. */
+  explainNew?(context: Context, inputs: I, observed: S | undefined): Promise<string | undefined>;
   /** The current state; undefined only if the object certainly does not exist. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
   /**

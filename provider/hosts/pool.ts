@@ -8,7 +8,7 @@ import type { GuestAddress } from "./guest";
 import { GuestLogin } from "./guestLogin";
 import { Host } from "./host";
 import type { Hypervisor } from "./host";
-import { hostConfig } from "./transport/config";
+import { hostConfig, nameOf } from "./transport/config";
 import type { HostConfig, ProviderConfig } from "./transport/config";
 import { connect } from "./transport/connection";
 import { Transport } from "./transport/transport";
@@ -49,8 +49,9 @@ export class HostPool {
 
   constructor(readonly config: ProviderConfig) {}
 
-  /** A hypervisor of the provider's configuration. */
-  get(name: string): Hypervisor {
+  /** A hypervisor of the provider's configuration, by its name or the one that it had before. */
+  get(oldOrNewName: string): Hypervisor {
+    const name = nameOf(this.config, oldOrNewName);
     const known = this.hypervisors.get(name);
     if (known !== undefined) return known;
     const config = this.configOf(name);
@@ -73,8 +74,9 @@ export class HostPool {
    * key is the one that the hypervisor's probe finds when the connection is opened.
    */
   guest(hypervisor: string, guest: GuestAddress): Host<GuestFacts> {
-    const guests = this.guests.get(hypervisor) ?? new Map<string, KnownGuest>();
-    this.guests.set(hypervisor, guests);
+    const via = nameOf(this.config, hypervisor);
+    const guests = this.guests.get(via) ?? new Map<string, KnownGuest>();
+    this.guests.set(via, guests);
     const key = `${guest.name}@${guest.address}`;
     const known = guests.get(key);
     if (known !== undefined) return known.host;
@@ -93,7 +95,8 @@ export class HostPool {
     }
   }
 
-  limitsOf(name: string): HostLimits {
+  limitsOf(oldOrNewName: string): HostLimits {
+    const name = nameOf(this.config, oldOrNewName);
     const known = this.limits.get(name);
     if (known !== undefined) return known;
     const limits = {
@@ -107,14 +110,15 @@ export class HostPool {
   }
 
   /** The other name under which this machine was met already. */
-  sameMachine(name: string, machineId: string): string | undefined {
+  sameMachine(oldOrNewName: string, machineId: string): string | undefined {
+    const name = nameOf(this.config, oldOrNewName);
     const first = this.machines.get(machineId) ?? name;
     this.machines.set(machineId, first);
     return first === name ? undefined : first;
   }
 
   inMaintenance(name: string): boolean {
-    return this.config.hosts[name]?.maintenance ?? false;
+    return this.config.hosts[nameOf(this.config, name)]?.maintenance ?? false;
   }
 
   close(): void {

@@ -1,6 +1,16 @@
 /** Two stacks that claim one thing, and values that would like to be commands. */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { closure, guestSystem, host, ours, sharedHost, system, vm, volume } from "./operations";
+import {
+  closure,
+  guestSystem,
+  host,
+  ours,
+  rename,
+  sharedHost,
+  system,
+  vm,
+  volume,
+} from "./operations";
 import { Sandbox } from "./sandbox";
 
 jest.setTimeout(120_000);
@@ -158,6 +168,14 @@ const OTHERS: [string, () => Record<string, string>][] = [
     () => {
       box.run("microvm-apply", vm());
       return vm({ outcome: "confirmed" });
+    },
+  ],
+  [
+    "microvm-rename",
+    () => {
+      box.run("volume-apply", volume(box));
+      box.run("microvm-apply", vm());
+      return rename();
     },
   ],
   [

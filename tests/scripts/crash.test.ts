@@ -5,6 +5,7 @@
 import {
   closeSync,
   existsSync,
+  mkdirSync,
   openSync,
   readFileSync,
   rmSync,
@@ -12,7 +13,8 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { closure, host, storePath, system, vm, volume } from "./operations";
+import { makeRecord, openRecord } from "../../provider/ownership";
+import { closure, host, ours, rename, storePath, system, urn, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
 import { SELECTION, sampledSteps } from "../selection";
 
@@ -67,6 +69,42 @@ const removeVolume = (how: string): Scenario => ({
 
 /** Its VM runs by a QEMU that can be talked to. */
 const startQemu = (box: Sandbox): void => box.startQemu(box.path("microvms", "kc1", "var.img"));
+
+/** A second volume, which is in no state any more, and what an interrupted growth has left. */
+const keptVolume: Step = [
+  "volume-apply",
+  (box) => {
+    const image = box.path("microvms", "kc1", "old.img");
+    const owner = urn("lab", "kc1-old");
+    const fields = { image, fsType: "ext4", label: "old", onDelete: "retain" };
+    const record = openRecord(owner, fields);
+    return volume(box, { key: "kc1.old", image, label: "old", record, owner: ours(owner) });
+  },
+];
+const removeKept: Step = ["volume-remove", (box) => ({ ...keptVolume[1](box), known: "yes" })];
+const renameVm: Scenario = {
+  before: [
+    applyVolume,
+    keptVolume,
+    removeKept,
+    applyVm,
+    [
+      "microvm-settle",
+      (box) => {
+        for (const [directory, file] of [
+          ["state/held/kc1", "kc1.var"],
+          ["state/memory", "kc1"],
+          ["run/memory", "kc1"],
+        ] as const) {
+          mkdirSync(box.path(directory), { recursive: true });
+          box.write(`${directory}/${file}`, "192\n");
+        }
+        return vm({ outcome: "confirmed" });
+      },
+    ],
+  ],
+  run: ["microvm-rename", () => rename()],
+};
 
 const SCENARIOS = {
   "a volume is made": { before: [], run: applyVolume },
@@ -133,6 +171,18 @@ const SCENARIOS = {
     run: ["microvm-settle", () => vm({ outcome: "failed" })],
   },
   "a VM is left to its next start": { before: [applyVm, confirmVm], run: change("install") },
+  "a VM gets another name": renameVm,
+  "a closure gets another name": {
+    before: [["closure-apply", () => closure()]],
+    run: [
+      "closure-apply",
+      () => {
+        const [name, owner, former] = ["kc9", ours(urn("lab", "kc9")), ours(urn("lab", "kc1"))];
+        const record = makeRecord(urn("lab", "kc9"), {});
+        return closure({ name, owner, former_owner: former, former_name: "kc1", record });
+      },
+    ],
+  },
   "a VM is removed": { before: [applyVm], run: ["microvm-remove", () => vm()] },
   "a closure is kept": { before: [], run: ["closure-apply", () => closure()] },
   "a closure is dropped": {

@@ -88,7 +88,7 @@ function expectWhole(box: Sandbox, before: Contents, wanted: Contents): void {
     if (path.endsWith(".json")) {
       const record = readFileSync(box.path(path), "utf8").trim();
       expect(
-        ["kc1", "kc1.var", "hv1"].map((name) => ownership(record, urn("lab", name))),
+        ["kc1", "kc1.var", "hv1"].map((name) => ownership(record, { urn: urn("lab", name) })),
       ).toContain("owned");
     } else if (text.startsWith("->") || path.endsWith(".img")) {
       expect([before[path], wanted[path]]).toContain(text);

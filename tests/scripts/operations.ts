@@ -58,6 +58,7 @@ export function closure(more: Parameters = {}, stack = "lab"): Parameters {
   return {
     owner: ours(owner),
     name: "kc1",
+    former_name: "",
     record: makeRecord(owner, {}),
     roots: `runner ${storePath("runner")} toplevel ${storePath("system?")}`,
     derivations: "",
@@ -127,4 +128,18 @@ export function guestSystem(
   mkdirSync(join(toplevel, "etc"), { recursive: true });
   writeFileSync(join(toplevel, "etc", "hostname"), hostname);
   return toplevel;
+}
+
+/** kc1 with its volumes becomes kc9. */
+export function rename(more: Parameters = {}, stack = "lab"): Parameters {
+  return {
+    owner: ours(urn(stack, "kc9")),
+    former_owner: ours(urn(stack, "kc1")),
+    name: "kc9",
+    from: "kc1",
+    stack: `"urn":"urn:pulumi:${stack}::pulumi-microvm::`,
+    start_seconds: "10",
+    parallelism: "4",
+    ...more,
+  };
 }

@@ -69,6 +69,14 @@ export class Stack {
     await this.up({});
   }
 
+  /** An alias: the state of the resource is that of another name now. */
+  alias(key: string, newKey: string): void {
+    const recorded = this.state.get(key);
+    if (recorded === undefined) throw new Error(`there is no ${key}`);
+    this.state.delete(key);
+    this.state.set(newKey, recorded);
+  }
+
   private restore(before: Map<string, Recorded>): void {
     this.state.clear();
     for (const [key, recorded] of before) this.state.set(key, recorded);

@@ -9,6 +9,8 @@ const recordSchema = z.object({
   bytes: z.number().optional(),
   restart: z.string().optional(),
   onDelete: z.string().optional(),
+  /** Of a volume: the path of its image. */
+  image: z.string().optional(),
 });
 export type OwnershipRecord = z.infer<typeof recordSchema>;
 

@@ -11,6 +11,8 @@ import type { Limits } from "../wait/wait";
 /** What every call carries: who asks, until when, and whether it was cancelled. */
 export interface Call extends Limits {
   urn: string;
+  /** The URN under the former name of the resource, while the site states that name. */
+  formerUrn?: string | undefined;
   status: (text: string) => void;
 }
 
@@ -162,7 +164,8 @@ function sent(
     ...operation.parameters,
     operation: id,
     doing: operation.script,
-    owner: `"urn":${JSON.stringify(call.urn)},`,
+    owner: ownerField(call.urn),
+    former_owner: call.formerUrn === undefined ? "" : ownerField(call.formerUrn),
     machine_id: operation.machineId,
     wait_seconds: String(waitSeconds),
     nonce,
@@ -172,6 +175,11 @@ function sent(
     parameters: { operation: id, nonce_inner: nonce },
     payload: `${Buffer.byteLength(inner)}\n${inner}${encodeParameters(parameters)}`,
   };
+}
+
+/** An owner as the text of a record has it. */
+function ownerField(urn: string): string {
+  return `"urn":${JSON.stringify(urn)},`;
 }
 
 export function isOutcomeUnknown(error: unknown): error is ProviderError {

@@ -64,7 +64,14 @@ export const configSchema = z.object({
 });
 export type ProviderConfig = z.infer<typeof configSchema>;
 
-export function hostConfig(config: ProviderConfig, name: string): HostConfig {
+/** The name in the configuration of a host that is called by it or by the one that it had before. */
+export function nameOf({ hosts }: ProviderConfig, name: string): string {
+  if (Object.hasOwn(hosts, name)) return name;
+  return Object.keys(hosts).find((one) => hosts[one]?.renamedFrom === name) ?? name;
+}
+
+export function hostConfig(config: ProviderConfig, oldOrNewName: string): HostConfig {
+  const name = nameOf(config, oldOrNewName);
   const host = Object.hasOwn(config.hosts, name) ? config.hosts[name] : undefined;
   if (host !== undefined) return host;
   throw new ProviderError(

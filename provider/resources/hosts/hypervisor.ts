@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
+import type { Owner } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN, toMap } from "../../wire";
 import {
@@ -14,6 +15,7 @@ import {
   storePath,
 } from "../shared/fields";
 import { otherStacks } from "./hostRecords";
+import { isFormerName } from "../shared/renamed";
 import { CHECK, CHECKS } from "./hypervisorChecks";
 import {
   claim,
@@ -98,18 +100,18 @@ function findings(facts: HostFacts, wanted: Wishes, check: CheckName): Finding[]
 function stateOf(
   facts: HostFacts,
   wanted: Inputs,
-  urn: string,
+  owner: Owner,
   recorded: State | undefined,
 ): State {
   const verdictOf = (check: CheckName): Verdict => {
     if (wanted.checks[check] === "off") return "off";
-    return findings(facts, { ...wanted, urn }, check).length === 0 ? "ok" : "failed";
+    return findings(facts, { ...wanted, urn: owner.urn }, check).length === 0 ? "ok" : "failed";
   };
   return {
     machineId: facts.machineId,
     hostname: facts.hostname,
     verdicts: Object.fromEntries(CHECKS.map((check) => [check, verdictOf(check)])),
-    ...claimState(facts, urn, wanted, recorded),
+    ...claimState(facts, owner, wanted, recorded),
   };
 }
 
@@ -179,7 +181,9 @@ export const hypervisor: Resource<Inputs, State> = {
   inputs,
   outputs,
   timeoutSeconds: 120,
-  immutable: { host: "A host keeps its name; add the new one and move VMs." },
+  immutable: { host: "If the machine has a new name, state the old one: renamedFrom." },
+  formerName: ({ renamedFrom }) => renamedFrom,
+  isRenamed: isFormerName,
   incidental: ["renamedFrom"],
   mirrored: [],
   id: (wanted) => wanted.host,
@@ -200,6 +204,11 @@ export const hypervisor: Resource<Inputs, State> = {
     return { ...before, verdicts: verdicts ?? UNKNOWN, ownership: "owned" };
   },
 
+  explain: (wanted, _, before) =>
+    before !== undefined && before.host === wanted.renamedFrom
+      ? `${wanted.host}: renamed from ${before.host}: on the host only its record changes`
+      : undefined,
+
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     if (recorded !== undefined) requireMachine(facts, wanted.host, recorded.machineId);
@@ -207,7 +216,7 @@ export const hypervisor: Resource<Inputs, State> = {
     for (const line of report(facts, { ...wanted, urn: context.urn }, "warn")) {
       context.log.warning(context.urn, `${wanted.host}: ${line}`);
     }
-    return stateOf(facts, wanted, context.urn, recorded);
+    return stateOf(facts, wanted, context, recorded);
   },
 
   async refuse(context, wanted, _observed, recorded) {
@@ -221,7 +230,7 @@ export const hypervisor: Resource<Inputs, State> = {
       refuse(context, wanted, facts, recorded);
       requireDue(facts, wanted);
     });
-    return stateOf(claimed, wanted, context.urn, recorded);
+    return stateOf(claimed, wanted, context, recorded);
   },
 
   remove: (context, wanted) => release(context, wanted.host),
@@ -230,6 +239,6 @@ export const hypervisor: Resource<Inputs, State> = {
     if (!host.safeParse(id).success) throw notAnId(id, "the hypervisor's name");
     const facts = await context.pool.get(id).read(context);
     const wanted = importable(inputs, { host: id, ...requireUplink(facts, id) }, id);
-    return { inputs: wanted, state: stateOf(facts, wanted, context.urn, undefined) };
+    return { inputs: wanted, state: stateOf(facts, wanted, context, undefined) };
   },
 };

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { makeRecord, ownership, refuseOthers } from "../../ownership";
+import type { Owner } from "../../ownership";
 import type { Context } from "../../resource";
 import {
   EXCLUSIVE,
@@ -29,7 +30,9 @@ export const claimOutputs = {
   ownership: z
     .string()
     .default(UNCLAIMED)
-    .describe("owned, altered, missing or `owned by URN`; unclaimed until its next change."),
+    .describe(
+      "owned, renamed, altered, missing or `owned by URN`; unclaimed until its next change.",
+    ),
 };
 type ClaimState = z.infer<z.ZodObject<typeof claimOutputs>>;
 
@@ -48,11 +51,12 @@ function names(wanted: Claim, urn: string): { name: string; outdated: string } {
     : { name: EXCLUSIVE, outdated: shared };
 }
 
-function claimOf(facts: HostFacts, urn: string, wanted: Claim): string {
+function claimOf(facts: HostFacts, owner: Owner, wanted: Claim): string {
+  const { urn } = owner;
   const { name, outdated } = names(wanted, urn);
-  const found = ownership(hostRecord(facts, name), urn);
+  const found = ownership(hostRecord(facts, name), owner);
   if (wanted.shared) {
-    const exclusive = ownership(hostRecord(facts, EXCLUSIVE), urn);
+    const exclusive = ownership(hostRecord(facts, EXCLUSIVE), owner);
     if (exclusive.startsWith("owned by ")) return exclusive;
     if (found === "owned" && !states(facts, urn, wanted.wants)) return "altered";
   }
@@ -63,11 +67,11 @@ function claimOf(facts: HostFacts, urn: string, wanted: Claim): string {
 
 export function claimState(
   facts: HostFacts,
-  urn: string,
+  owner: Owner,
   wanted: Claim,
   recorded: ClaimState | undefined,
 ): ClaimState {
-  const claim = claimOf(facts, urn, wanted);
+  const claim = claimOf(facts, owner, wanted);
   const asBefore = claim === "missing" && recorded?.ownership === UNCLAIMED;
   return { ownership: asBefore ? UNCLAIMED : claim };
 }
@@ -91,7 +95,7 @@ export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts)
     ? "Set shared: true for the hypervisor in the site of that stack, and run up there first."
     : "Take the host from one of the two sites, and run up there first. Or set shared: true for it in both.";
   refuseOthers(
-    claimOf(facts, context.urn, wanted),
+    claimOf(facts, context, wanted),
     `${host}: this host`,
     `${exclusive} Only if that stack is gone for good: remove /var/lib/pulumi-microvm/hosts/host.json on the host.`,
   );
@@ -147,7 +151,7 @@ export async function claim(
   for (let attempt = 1; ; attempt++) {
     const facts = await host.read(context);
     decide(facts);
-    if (claimOf(facts, context.urn, wanted) === "owned") return facts;
+    if (claimOf(facts, context, wanted) === "owned") return facts;
     try {
       return await host.operate(context, claimOperation(context, wanted, facts));
     } catch (error) {
@@ -171,7 +175,7 @@ export async function release(context: Context, hostName: string): Promise<void>
   const facts = await host.read(context);
   const shared = sharedName(context.urn);
   const isOurs = (name: string): boolean =>
-    ["owned", "altered"].includes(ownership(hostRecord(facts, name), context.urn));
+    ["owned", "renamed", "altered"].includes(ownership(hostRecord(facts, name), context));
   if (![EXCLUSIVE, shared].some(isOurs)) return;
   const { machineId } = facts;
   const seconds = context.workSeconds;

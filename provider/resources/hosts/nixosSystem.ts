@@ -9,6 +9,7 @@ import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
 import { bring, buildHere } from "../shared/closures";
 import { requireMachine } from "../shared/fields";
+import { isFormerName } from "../shared/renamed";
 import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
 import { explainSystem, needsReboot } from "./nixosSystemExplain";
 import { nextStep } from "./nixosSystemPlan";
@@ -24,7 +25,7 @@ async function bringAbout(job: Job): Promise<State> {
   let facts = await target.read(context);
   let isBuilt = false;
   for (;;) {
-    const state = stateOf(facts, context.urn);
+    const state = stateOf(facts, context);
     const step = nextStep(facts, wanted, state.ownership === "owned");
     if (step === "reboot") refuseReboot(context, wanted, facts);
     if (!isBuilt && (step === "switch" || step === "reboot")) {
@@ -99,7 +100,9 @@ export const nixosSystem: Resource<Inputs, State> = {
   outputs,
   // The inputs limit each step.
   timeoutSeconds: 3600,
-  immutable: { host: "A host keeps its name. Add the new host instead." },
+  immutable: { host: "If the machine has a new name, state the old one: renamedFrom." },
+  formerName: ({ renamedFrom }) => renamedFrom,
+  isRenamed: isFormerName,
   incidental: [
     "renamedFrom",
     "drvPath",
@@ -141,7 +144,7 @@ export const nixosSystem: Resource<Inputs, State> = {
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     if (recorded !== undefined) requireMachine(facts, wanted.host, recorded.machineId);
-    const state = stateOf(facts, context.urn);
+    const state = stateOf(facts, context);
     tell(context, wanted, state);
     return state;
   },

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { ownership } from "../../ownership";
+import type { Owner } from "../../ownership";
 import { host, name, renamedFrom, storePath } from "../shared/fields";
 
 export const inputs = z.object({
@@ -90,11 +91,11 @@ export const outputs = z.object({
   rolledBack: z
     .string()
     .describe("The system that was rolled back last; empty after a confirmed switch."),
-  ownership: z.string().describe("owned, altered, missing or `owned by URN`."),
+  ownership: z.string().describe("owned, renamed, altered, missing or `owned by URN`."),
 });
 export type State = z.infer<typeof outputs>;
 
-export function stateOf(facts: HostFacts, urn: string): State {
+export function stateOf(facts: HostFacts, owner: Owner): State {
   const { current, booted, profile, rebootRequired, trial, rolledBack } = facts.system;
   return {
     machineId: facts.machineId,
@@ -104,6 +105,6 @@ export function stateOf(facts: HostFacts, urn: string): State {
     rebootRequired,
     status: trial?.phase ?? "ready",
     rolledBack,
-    ownership: ownership(facts.records.get("systems/nixos"), urn),
+    ownership: ownership(facts.records.get("systems/nixos"), owner),
   };
 }

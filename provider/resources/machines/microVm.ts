@@ -14,20 +14,28 @@ import {
   slotParameters,
   startDeadline,
 } from "./microVmStart";
-import { inputs, outputs, stateOf } from "./microVmState";
+import { inputs, nameOnHost, outputs, stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 import { switchLive } from "./microVmSwitch";
 import { decide, explain } from "./microVmUpdate";
 import type { Decision } from "./microVmUpdate";
+import { isFormerName, isSameMachine } from "../shared/renamed";
 import { inTurn } from "../shared/turn";
+import { refuseElsewhere, refuseRename, refuseUnrecorded, renameFirst } from "./vmRename";
 
-function refuse(
-  _: Context,
+async function refuse(
+  context: Context,
   wanted: Inputs,
   observed: State | undefined,
   recorded: State | undefined,
-): void {
-  if (observed === undefined) return;
+): Promise<void> {
+  const facts = await context.pool.get(wanted.host).read(context);
+  refuseRename(facts, wanted, context.urn);
+  refuseElsewhere(nameOnHost(facts, wanted, context), wanted);
+  if (observed === undefined) {
+    if (recorded !== undefined) refuseUnrecorded(facts, wanted, context.urn);
+    return;
+  }
   const what = `${wanted.host}: VM ${wanted.name}`;
   refuseOthers(observed.ownership, what);
   if (observed.ownership === "missing" && recorded === undefined) {
@@ -110,7 +118,7 @@ async function bringAbout(
     },
     seconds: restartSeconds(context),
   });
-  const state = stateOf(facts, wanted, context.urn);
+  const state = stateOf(facts, wanted, context);
   if (state === undefined) {
     throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} was not installed`);
   }
@@ -143,6 +151,9 @@ export const microVm: Resource<Inputs, State> = {
     "updatePolicy",
     "switchTimeoutSeconds",
   ],
+  formerName: ({ renamedFrom }) => renamedFrom,
+  isRenamed: (property, news, olds) =>
+    property === "host" ? isSameMachine(news, olds) : isFormerName(property, news, olds),
   id: (wanted) => `${wanted.host}/${wanted.name}`,
 
   drift(state, wanted) {
@@ -176,7 +187,7 @@ export const microVm: Resource<Inputs, State> = {
   async observe(context, wanted) {
     const facts = await context.pool.get(wanted.host).read(context);
     requireMachine(facts, wanted.host, wanted.machineId);
-    return stateOf(facts, wanted, context.urn);
+    return stateOf(facts, wanted, context);
   },
 
   refuse,
@@ -184,8 +195,8 @@ export const microVm: Resource<Inputs, State> = {
   owned: (state) => state.ownership === "owned",
 
   async converge(context, wanted, _observed, recorded) {
-    const before = await context.pool.get(wanted.host).read(context);
-    const { action } = decide(wanted, stateOf(before, wanted, context.urn));
+    const before = await renameFirst(context, wanted);
+    const { action } = decide(wanted, stateOf(before, wanted, context));
     const work = (): Promise<State> => bringAbout(context, wanted, before, action, recorded);
     if (!LOADS_HOST.includes(action)) return work();
     const { vms } = context.pool.limitsOf(wanted.host);
@@ -220,7 +231,7 @@ export const microVm: Resource<Inputs, State> = {
       running: vm.active === "active",
     };
     const wanted = importable(inputs, found, id);
-    const state = stateOf(facts, wanted, context.urn);
+    const state = stateOf(facts, wanted, context);
     return state && { inputs: wanted, state };
   },
 };

@@ -50,7 +50,10 @@ export function restartSeconds({ workSeconds }: Context): number {
   return 2 * (workSeconds + STOP_SECONDS);
 }
 
-export function slotParameters(context: Context, { host }: Inputs): Record<string, string> {
+export function slotParameters(
+  context: Context,
+  { host }: Pick<Inputs, "host">,
+): Record<string, string> {
   return {
     start_seconds: String(Math.ceil(context.workSeconds)),
     parallelism: String(context.pool.configOf(host).parallelism),
@@ -102,7 +105,7 @@ export async function settled(
     },
     seconds: restartSeconds(context),
   });
-  const state = stateOf(facts, wanted, context.urn);
+  const state = stateOf(facts, wanted, context);
   if (state !== undefined) return state;
   throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} is gone`);
 }

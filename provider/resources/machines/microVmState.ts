@@ -4,7 +4,9 @@ import { z } from "zod";
 import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
 import { parseRecord } from "../../hosts/facts/record";
 import { ownership } from "../../ownership";
+import type { Owner } from "../../ownership";
 import { host, machineId, name, renamedFrom, storePath } from "../shared/fields";
+import { keyOnHost } from "../shared/renamed";
 import { memoryOutputs, memoryState, memoryTargetMiB } from "./memory";
 
 export const inputs = z.object({
@@ -75,20 +77,30 @@ export const outputs = z.object({
     .describe("The VM runs another system, or other hardware, than what is installed."),
   autostart: z.boolean().describe("The VM is started when the host boots."),
   guestHostKey: z.string().describe("The guest's public SSH host key."),
-  ownership: z.string().describe("owned, altered, missing or `owned by URN`."),
+  ownership: z.string().describe("owned, renamed, altered, missing or `owned by URN`."),
   status: z
     .string()
     .default("ready")
     .describe(
-      "ready; starting or switching: started, and the guest was not seen yet; activating: in a live switch.",
+      "ready; starting or switching: started, and the guest was not seen yet; activating: in a live switch; " +
+        "renaming: on the host it has its former name.",
     ),
   ...memoryOutputs,
 });
 export type State = z.infer<typeof outputs>;
 
-export function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | undefined {
-  const text = facts.records.get(`vms/${wanted.name}`);
-  const vm = facts.vms.get(wanted.name);
+/** Of a VM that is to stop, to move, and to start under its new name. */
+export const RENAMING = "renaming";
+
+/** Its name there may still be the former one. */
+export function nameOnHost(facts: HostFacts, wanted: Inputs, owner: Owner): string {
+  return keyOnHost(facts, "vms", wanted.name, wanted.renamedFrom, owner);
+}
+
+export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State | undefined {
+  const name = nameOnHost(facts, wanted, owner);
+  const text = facts.records.get(`vms/${name}`);
+  const vm = facts.vms.get(name);
   const installed = vm?.current !== undefined || vm?.hasFlake === true;
   if (text === undefined && !installed) return undefined;
   const record = parseRecord(text);
@@ -107,10 +119,14 @@ export function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | 
     stale: booted !== "" && !runsInstalled(vm, runner, toplevel),
     autostart: vm?.autostart ?? false,
     guestHostKey: vm?.hostKey ?? "",
-    ownership: ownership(text, urn),
-    status: typeof record === "object" ? (record.phase ?? "ready") : "ready",
+    ownership: ownership(text, owner),
+    status: name === wanted.name ? phaseOf(record) : RENAMING,
     ...memoryState(vm),
   };
+}
+
+function phaseOf(record: ReturnType<typeof parseRecord>): string {
+  return typeof record === "object" ? (record.phase ?? "ready") : "ready";
 }
 
 /** Started with what is installed, or switched to it: then the hardware is still that of the start. */

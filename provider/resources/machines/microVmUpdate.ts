@@ -1,4 +1,5 @@
 /** What a change of a VM needs, and why. Pure: the same decision in the preview and in the update. */
+import { RENAMING } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 
 export interface Decision {
@@ -20,6 +21,7 @@ export function decide(wanted: Inputs, state: State | undefined): Decision {
       : { action: "install", reason: "it does not run" };
   }
   if (state?.running !== true) return { action: "start", reason: "it does not run" };
+  if (state.status === RENAMING) return { action: "restart", reason: "it gets another name" };
   if (state.restart !== wanted.restart) {
     return { action: "restart", reason: "`restart` was changed" };
   }
@@ -78,6 +80,7 @@ const WORDS: Readonly<Record<Decision["action"], string>> = {
 
 /** One line for a preview: `kw1: live switch, it keeps running: the system changes, ...`. */
 export function explain(wanted: Inputs, state: State | undefined): string | undefined {
+  if (state?.status === RENAMING) return explainRename(wanted, state);
   const { action, reason } = decide(wanted, state);
   const memory =
     state?.running === true && state.memoryTargetMiB !== (wanted.memoryTargetMiB ?? 0)
@@ -86,4 +89,14 @@ export function explain(wanted: Inputs, state: State | undefined): string | unde
   const update = action === "nothing" ? "" : `${WORDS[action]}: ${reason}`;
   const parts = [update, memory].filter((part) => part !== "");
   return parts.length === 0 ? undefined : `${wanted.name}: ${parts.join("; ")}`;
+}
+
+/** `kw2: renamed from kw1: stops, its directory moves, starts as kw2`. */
+function explainRename({ name, renamedFrom, running }: Inputs, state: State): string {
+  const steps = [
+    ...(state.running ? ["stops"] : []),
+    "its directory moves",
+    ...(running ? [`starts as ${name}`] : []),
+  ];
+  return `${name}: renamed from ${renamedFrom ?? "another name"}: ${steps.join(", ")}`;
 }

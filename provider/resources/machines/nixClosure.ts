@@ -3,9 +3,11 @@ import { z } from "zod";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { makeRecord, ownership, refuseOthers } from "../../ownership";
+import type { Owner } from "../../ownership";
 import { knownChanges } from "../../packages";
 import type { Resource } from "../../resource";
 import { bring } from "../shared/closures";
+import { isFormerName, isSameMachine, keyOnHost } from "../shared/renamed";
 import { inTurn } from "../shared/turn";
 import { host, machineId, name, renamedFrom, requireMachine, storePath } from "../shared/fields";
 
@@ -44,7 +46,9 @@ const outputs = z.object({
   ownership: z
     .string()
     .default(UNRECORDED)
-    .describe("owned, altered, missing or `owned by URN`; unrecorded until its next change."),
+    .describe(
+      "owned, renamed, altered, missing or `owned by URN`; unrecorded until its next change.",
+    ),
 });
 type State = z.infer<typeof outputs>;
 
@@ -52,17 +56,18 @@ type State = z.infer<typeof outputs>;
 function stateOf(
   facts: HostFacts,
   wanted: Inputs,
-  urn: string,
+  owner: Owner,
   recorded: State | undefined,
 ): State | undefined {
-  const paths = facts.closures.get(wanted.name);
-  const text = facts.records.get(`closures/${wanted.name}`);
+  const name = keyOnHost(facts, "closures", wanted.name, wanted.renamedFrom, owner);
+  const paths = facts.closures.get(name);
+  const text = facts.records.get(`closures/${name}`);
   if (paths === undefined && text === undefined) return undefined;
-  return { paths: paths ?? {}, ownership: ownershipOf(text, urn, recorded) };
+  return { paths: paths ?? {}, ownership: ownershipOf(text, owner, recorded) };
 }
 
-function ownershipOf(text: string | undefined, urn: string, recorded: State | undefined): string {
-  const found = ownership(text, urn);
+function ownershipOf(text: string | undefined, owner: Owner, recorded: State | undefined): string {
+  const found = ownership(text, owner);
   return found === "missing" && recorded?.ownership === UNRECORDED ? UNRECORDED : found;
 }
 
@@ -99,6 +104,9 @@ export const nixClosure: Resource<Inputs, State> = {
   outputs,
   timeoutSeconds: 14_400,
   immutable: { host: "A VM does not move.", machineId: "This is another machine." },
+  formerName: ({ renamedFrom }) => renamedFrom,
+  isRenamed: (property, news, olds) =>
+    property === "host" ? isSameMachine(news, olds) : isFormerName(property, news, olds),
   incidental: ["renamedFrom", "packages"],
   mirrored: [],
   id: (wanted) => `${wanted.host}/${wanted.name}`,
@@ -120,13 +128,13 @@ export const nixClosure: Resource<Inputs, State> = {
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     requireMachine(facts, wanted.host, wanted.machineId);
-    return stateOf(facts, wanted, context.urn, recorded);
+    return stateOf(facts, wanted, context, recorded);
   },
 
   /** Two stacks that use one name would take each other's GC roots away. */
   async refuse(context, wanted) {
     const facts = await context.pool.get(wanted.host).read(context);
-    const owned = ownership(facts.records.get(`closures/${wanted.name}`), context.urn);
+    const owned = ownership(facts.records.get(`closures/${wanted.name}`), context);
     refuseOthers(owned, `${wanted.host}: closure ${wanted.name}`);
   },
 
@@ -146,6 +154,7 @@ export const nixClosure: Resource<Inputs, State> = {
       seconds: seconds + MARGIN_SECONDS,
       parameters: {
         name: wanted.name,
+        former_name: wanted.renamedFrom ?? "",
         record: makeRecord(context.urn, {}),
         roots: Object.entries(wanted.roots)
           .map(([key, { outPath }]) => `${key} ${outPath}`)
@@ -164,7 +173,7 @@ export const nixClosure: Resource<Inputs, State> = {
       closure,
       () => context.pool.get(hostName).operate(context, operation),
     );
-    const state = stateOf(facts, wanted, context.urn, undefined);
+    const state = stateOf(facts, wanted, context, undefined);
     if (state !== undefined) return state;
     throw new ProviderError("operation", `${wanted.host}: closure ${wanted.name} was not kept`);
   },

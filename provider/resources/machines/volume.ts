@@ -6,18 +6,25 @@ import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { openRecord, ownership, refuseOthers } from "../../ownership";
 import type { Context, InputFault, Resource } from "../../resource";
 import { UNKNOWN, toMap } from "../../wire";
+import type { PlainMap } from "../../wire";
 import { importable, notAnId, requireMachine, splitId } from "../shared/fields";
+import { isFormerName, isSameMachine } from "../shared/renamed";
 import { inTurn } from "../shared/turn";
 import { growInGuest } from "./guestVolume";
 import * as content from "./volumeState";
-import { BYTES_PER_MIB, inputs, keyOf, outputs, stateOf } from "./volumeState";
+import { BYTES_PER_MIB, inputs, keyOf, outputs, placeOf, stateOf, volumesOf } from "./volumeState";
 import type { Inputs, State } from "./volumeState";
+import {
+  defaultImage,
+  pathUnder,
+  refuseElsewhere,
+  refuseRename,
+  refuseUnrecorded,
+  renameFirst,
+} from "./vmRename";
+import type { NamedVm } from "./vmRename";
 
 const NEVER = "A volume is never replaced: add another one, move the data, then remove this one.";
-
-/** Where microvm.nix looks for an image that is stated as `NAME.img`. */
-const defaultImage = (vm: string, volumeName: string): string =>
-  `/var/lib/microvms/${vm}/${volumeName}.img`;
 
 function parametersOf(
   wanted: Inputs,
@@ -42,14 +49,28 @@ function parametersOf(
   };
 }
 
+/** Its VM, as a rename sees it. */
+const vmOf = ({ host, machineId, vm: name, renamedFrom }: Inputs): NamedVm => ({
+  host,
+  machineId,
+  name,
+  renamedFrom,
+});
+
 /** What the script on the host refuses too; here it shows in a preview. */
-function refuse(
-  _: Context,
+async function refuse(
+  context: Context,
   wanted: Inputs,
   observed: State | undefined,
   recorded: State | undefined,
-): void {
-  if (observed === undefined) return;
+): Promise<void> {
+  const facts = await context.pool.get(wanted.host).read(context);
+  refuseRename(facts, vmOf(wanted), context.urn);
+  refuseElsewhere(placeOf(facts, wanted, context).vm, vmOf(wanted));
+  if (observed === undefined) {
+    if (recorded !== undefined) refuseUnrecorded(facts, vmOf(wanted), context.urn);
+    return;
+  }
   const what = `${wanted.host}: volume ${keyOf(wanted)} (${wanted.image})`;
   refuseOthers(observed.ownership, what);
   if (observed.status === "missing") {
@@ -105,6 +126,16 @@ function refuseContent(what: string, wanted: Inputs, found: string): void {
   }
 }
 
+/** The image is in the VM's directory, which gets the VM's new name. */
+function isMovedImage({ vm, image }: PlainMap, olds: PlainMap): boolean {
+  return (
+    typeof vm === "string" &&
+    typeof olds["vm"] === "string" &&
+    typeof olds["image"] === "string" &&
+    image === pathUnder(olds["image"], olds["vm"], vm)
+  );
+}
+
 const ID_SHAPE =
   "HYPERVISOR/VM.VOLUME, or HYPERVISOR/VM.VOLUME=IMAGE for another path than the default";
 
@@ -156,6 +187,13 @@ export const volume: Resource<Inputs, State> = {
     fsType: NEVER,
   },
   incidental: ["renamedFrom", "address"],
+  formerName: ({ renamedFrom, name }) =>
+    renamedFrom === undefined ? undefined : `${renamedFrom}-${name}`,
+  isRenamed(property, news, olds) {
+    if (property === "host") return isSameMachine(news, olds);
+    if (!isFormerName("vm", news, olds)) return false;
+    return property === "vm" || (property === "image" && isMovedImage(news, olds));
+  },
   mirrored: ["sizeMiB"],
   id: (wanted) =>
     wanted.image === defaultImage(wanted.vm, wanted.name)
@@ -165,6 +203,11 @@ export const volume: Resource<Inputs, State> = {
   check(wanted, previous) {
     if (previous === undefined) return [];
     const faults: InputFault[] = [];
+    const moved = pathUnder(previous.image, previous.vm, wanted.vm);
+    if (moved !== previous.image && wanted.image === previous.image) {
+      const reason = `is in the directory of VM ${previous.vm}, which moves to ${wanted.vm}. State image: ${moved}, or leave image out.`;
+      faults.push({ property: "image", reason });
+    }
     if (wanted.sizeMiB < previous.sizeMiB) {
       const reason = `${previous.sizeMiB} MiB can't become ${wanted.sizeMiB} MiB: a volume never shrinks. Add a smaller one, move the data, then remove this one.`;
       faults.push({ property: "sizeMiB", reason });
@@ -192,10 +235,18 @@ export const volume: Resource<Inputs, State> = {
     content: content.AS_STATED,
   }),
 
+  async explainNew(context, wanted, observed) {
+    if (observed !== undefined) return undefined;
+    const facts = await context.pool.get(wanted.host).read(context);
+    const others = volumesOf(facts, wanted.vm);
+    if (others.length === 0) return undefined;
+    return `${keyOf(wanted)}: a new empty disk; ${wanted.vm} has ${others.join(", ")} already. A volume with a new name does not get the data of the old one`;
+  },
+
   async observe(context, wanted) {
     const facts = await context.pool.get(wanted.host).read(context);
     requireMachine(facts, wanted.host, wanted.machineId);
-    return stateOf(facts, wanted, context.urn);
+    return stateOf(facts, wanted, context);
   },
 
   refuse,
@@ -203,9 +254,10 @@ export const volume: Resource<Inputs, State> = {
   owned: (state) => state.ownership === "owned",
 
   async converge(context, wanted, _observed, recorded) {
+    await renameFirst(context, vmOf(wanted));
     const parameters = parametersOf(wanted, context.urn, recorded);
     let facts = await onImages(context, wanted, "volume-apply", parameters);
-    const state = stateOf(facts, wanted, context.urn);
+    const state = stateOf(facts, wanted, context);
     if (state === undefined) {
       throw new ProviderError("operation", `${wanted.host}: volume ${keyOf(wanted)} was not made`);
     }
@@ -216,12 +268,16 @@ export const volume: Resource<Inputs, State> = {
     } catch (error) {
       throw new PartialFailure(state, asError(error));
     }
-    return stateOf(facts, wanted, context.urn) ?? state;
+    return stateOf(facts, wanted, context) ?? state;
   },
 
   async remove(context, wanted, recorded) {
-    const parameters = parametersOf(wanted, context.urn, recorded);
-    await onImages(context, wanted, "volume-remove", parameters);
+    const facts = await context.pool.get(wanted.host).read(context);
+    const { vm, image } = placeOf(facts, wanted, context);
+    // The rename of its VM in the same run has moved it.
+    const there = { ...wanted, vm, image };
+    const parameters = parametersOf(there, context.urn, recorded);
+    await onImages(context, there, "volume-remove", parameters);
   },
 
   async find(context, id) {
@@ -238,7 +294,7 @@ export const volume: Resource<Inputs, State> = {
     const text = facts.records.get(`volumes/${keyOf(wanted)}`);
     const state = {
       status: "unrecorded",
-      ownership: ownership(text, context.urn),
+      ownership: ownership(text, context),
       content: content.AS_STATED,
     };
     return { inputs: wanted, state: { sizeMiB: wanted.sizeMiB, ...state } };

@@ -5,7 +5,10 @@ import { parseRecord } from "../../hosts/facts/record";
 import type { HostFacts, ImageFact } from "../../hosts/facts/hostFacts";
 import { printable } from "../../hosts/transport/printable";
 import { ownership } from "../../ownership";
+import type { Owner } from "../../ownership";
 import { absolutePath, host, machineId, name, renamedFrom } from "../shared/fields";
+import { keyOnHost } from "../shared/renamed";
+import { pathUnder } from "./vmRename";
 
 export const BYTES_PER_MIB = 1024 * 1024;
 
@@ -53,7 +56,7 @@ export const outputs = z.object({
       "ready; missing: was made and is gone; creating, growing, trashing, deleting: interrupted; " +
         "held: its VM is still held back by interrupted work; retained; unrecorded.",
     ),
-  ownership: z.string().describe("owned, altered, missing or `owned by URN`."),
+  ownership: z.string().describe("owned, renamed, altered, missing or `owned by URN`."),
   content: z
     .string()
     .default(AS_STATED)
@@ -68,20 +71,42 @@ export const keyOf = (wanted: Inputs): string => `${wanted.vm}.${wanted.name}`;
 /** Not made yet, or in a removal that was interrupted: the script on the host knows what to do. */
 const WITHOUT_IMAGE = ["creating", "trashing", "deleting"];
 
-export function stateOf(facts: HostFacts, wanted: Inputs, urn: string): State | undefined {
-  const text = facts.records.get(`volumes/${keyOf(wanted)}`);
-  const image = facts.images.get(wanted.image);
+/** Key, VM and image of a volume on a host. */
+type Place = Pick<Inputs, "vm" | "image"> & { key: string };
+
+/** Where the volume is: its VM may still have its former name, or have got another one already. */
+export function placeOf(facts: HostFacts, wanted: Inputs, owner: Owner): Place {
+  const { renamedFrom } = wanted;
+  const former = renamedFrom === undefined ? undefined : `${renamedFrom}.${wanted.name}`;
+  const key = keyOnHost(facts, "volumes", keyOf(wanted), former, owner);
+  const vm = key.slice(0, key.indexOf("."));
+  return { key, vm, image: pathUnder(wanted.image, wanted.vm, vm) };
+}
+
+export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State | undefined {
+  const { key, vm, image: path } = placeOf(facts, wanted, owner);
+  const text = facts.records.get(`volumes/${key}`);
+  // In a rename the directory moves before the records.
+  const image = facts.images.get(path) ?? facts.images.get(wanted.image);
   if (text === undefined && image === undefined) return undefined;
   const parsed = parseRecord(text);
   const record = typeof parsed === "object" ? parsed : undefined;
   const phase = record === undefined ? "unrecorded" : (record.phase ?? "ready");
-  const isStopped = ["inactive", "failed"].includes(facts.vms.get(wanted.vm)?.active ?? "inactive");
+  const isStopped = ["inactive", "failed"].includes(facts.vms.get(vm)?.active ?? "inactive");
   return {
     sizeMiB: image === undefined ? 0 : image.sizeBytes / BYTES_PER_MIB,
-    status: statusOf(phase, image !== undefined, facts.held.has(keyOf(wanted))),
-    ownership: ownership(text, urn),
+    status: statusOf(phase, image !== undefined, facts.held.has(key)),
+    ownership: ownership(text, owner),
     content: image === undefined ? AS_STATED : verdict(image, wanted, record?.bytes, isStopped),
   };
+}
+
+/** The names of a VM's volumes that are recorded on a host. */
+export function volumesOf(facts: HostFacts, vm: string): string[] {
+  const prefix = `volumes/${vm}.`;
+  return [...facts.records.keys()].flatMap((key) =>
+    key.startsWith(prefix) ? [key.slice(prefix.length)] : [],
+  );
 }
 
 function statusOf(phase: string, hasImage: boolean, isHeld: boolean): string {

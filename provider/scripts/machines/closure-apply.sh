@@ -1,7 +1,8 @@
 # shellcheck shell=sh
-# needs: begin realise
+# needs: closure realise
 # Builds derivations that were copied to this host, and sets GC roots for store paths.
 # p_name p_record
+# p_former_name: the name whose roots these replace, or empty
 # p_roots: pairs of `key path`
 # p_derivations: derivations to build first, or empty
 # p_build_seconds: time limit of the build
@@ -9,8 +10,6 @@
 # Lists of store paths are split into words below. A store path can contain a `?`, which must not
 # match file names.
 set -f
-directory=$GCROOTS/pulumi-microvm/$p_name
-record=$STATE/closures/$p_name.json
 build_closure() {
   [ -n "$p_derivations" ] || return 0
   status "building on the host"
@@ -36,9 +35,22 @@ set_roots() {
   done
 }
 
+# Unless somebody else has that name by now. The VM may still run on what it kept: its own GC roots
+# keep that.
+drop_former() {
+  [ -n "$p_former_name" ] || return 0
+  former=$STATE/closures/$p_former_name.json
+  [ -e "$former" ] || return 0
+  lock 6 "closure.$p_former_name"
+  case $(cat "$former") in
+    *"$p_owner"* | *"${p_former_owner:-$p_owner}"*) drop_closure "$p_former_name" ;;
+  esac
+}
+
 lock 5 "closure.$p_name"
 working
 require_ours "$record" "closure $p_name"
 build_closure
 set_roots
+drop_former
 finish

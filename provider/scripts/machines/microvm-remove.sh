@@ -1,10 +1,7 @@
 # shellcheck shell=sh
-# needs: memory slots
+# needs: microvm
 # Stops a VM gracefully and removes what microvm-apply.sh made. The guest's /etc share and the images
-# of its volumes stay: they are data. p_name. Behind memory.sh.
-directory=$MICROVMS/$p_name
-record=$STATE/vms/$p_name.json
-unit=microvm@$p_name.service
+# of its volumes stay: they are data. p_name
 
 remove_links() {
   enter_vm "$p_name"
@@ -29,12 +26,9 @@ remove_vm() {
     *)
       take_slot "$p_name" 600
       status "stopping"
-      order systemctl stop "$unit" || fail operation "$unit did not stop"
       ;;
   esac
-  # The tap device and the shares have no other user.
-  order systemctl stop "microvm-tap-interfaces@$p_name.service" "microvm-virtiofsd@$p_name.service" 2>/dev/null || true
-  systemctl reset-failed "$unit" 2>/dev/null || true
+  stop_for_good
   if [ -d "$directory" ]; then remove_links; fi
   for root in "$p_name" "booted-$p_name" "old-$p_name"; do rm -f "$GCROOTS/microvm/$root"; done
   forget_memory_target "$p_name"

@@ -2,7 +2,8 @@
 # needs: begin memory slots
 # What microvm-apply.sh and microvm-settle.sh share: a VM's places, its record, its links, its way back.
 # The record's phase: `ready`; `starting`: started, the guest was not seen yet; `switching`: so too, and
-# `old` is the runner to go back to; `activating`: in a live switch, and `old` likewise.
+# `old` is the runner to go back to; `activating`: in a live switch, and `old` likewise; `renaming`:
+# stopped to get another name, or not started under it yet.
 directory=$MICROVMS/$p_name
 record=$STATE/vms/$p_name.json
 unit=microvm@$p_name.service
@@ -61,6 +62,19 @@ make_host_key() {
     umask 077
   fi
   enter_vm "$p_name"
+}
+
+# stop_for_good: also what no other unit uses, the tap device and the shares.
+stop_for_good() {
+  ask_state "$unit"
+  case $unit_state in
+    inactive | failed) ;;
+    *) order systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)" ;;
+  esac
+  instance=${unit#microvm@}
+  order systemctl stop "microvm-tap-interfaces@$instance" "microvm-virtiofsd@$instance" \
+    2>/dev/null || true
+  systemctl reset-failed "$unit" 2>/dev/null || true
 }
 
 # install_previous: the runner that `old` names is the installed one again.

@@ -158,12 +158,18 @@ order() {
 # require_ours FILE WHAT [REMEDY]: fails if another stack's record is in FILE. p_owner is
 # `"urn":"...",` as in the record. A string value in the record cannot contain p_owner, because JSON
 # escapes quotes in strings.
+# p_former_owner: the same under the former name of the resource; empty where it has none.
 require_ours() {
   [ -e "$1" ] || return 0
   content=$(cat "$1")
   case $content in
     *"$p_owner"*) return 0 ;;
   esac
+  if [ -n "${p_former_owner:-}" ]; then
+    case $content in
+      *"$p_former_owner"*) return 0 ;;
+    esac
+  fi
   owner=$(urn_of "$1")
   [ -n "$owner" ] || fail foreign "$2 has a record that names no owner: $1" \
     "Repair the record, or remove it if nobody needs the object."

@@ -64,6 +64,17 @@ test("each resource of a renamed VM has its old name as alias", async () => {
   });
 });
 
+test("the volumes of a renamed VM, whose first one stops it, wait for its closure", async () => {
+  const needsClosure = async (text: string): Promise<boolean> => {
+    const volume = (await register(text)).get("index:Volume kw1-var");
+    return (volume?.getDependenciesList() ?? []).some((urn) => urn.includes("NixClosure"));
+  };
+  expect(await needsClosure(YAML)).toBe(false);
+  expect(await needsClosure(YAML.replace("    vcpu: 1", "    vcpu: 1\n    renamedFrom: old"))).toBe(
+    true,
+  );
+});
+
 test("each resource of a renamed hypervisor has its old name as alias", async () => {
   const all = await register(YAML.replace("system: {}", "system: {}, renamedFrom: old"));
   expect(aliases(all)).toEqual({

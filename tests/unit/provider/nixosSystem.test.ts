@@ -89,7 +89,7 @@ describe("a preview tells", () => {
     const was = { ...wanted(A), bootHash: "h1", packages: { hello: "2.12" }, ...before };
     return nixosSystem.explain?.(
       { ...wanted(toplevel, policy), bootHash: boot, packages },
-      stateOf(facts(host), "urn"),
+      stateOf(facts(host), { urn: "urn" }),
       before === null ? undefined : was,
     );
   };
@@ -130,7 +130,7 @@ describe("a preview tells", () => {
       packages: { a: "1" },
       vmDerivations: [path("v.drv")],
     };
-    const state = { ...stateOf(facts(), "urn"), ownership: "owned" };
+    const state = { ...stateOf(facts(), { urn: "urn" }), ownership: "owned" };
     const resource = RESOURCES.get("microvm:index:NixosSystem");
     expect(resource?.diff(toMap(state), toMap(old), toMap(news), []).size).toBe(0);
   });
@@ -181,7 +181,7 @@ describe("what is done next", () => {
     fc.assert(
       fc.property(host, fc.constantFrom(A, B), policy, (one, toplevel, rebootPolicy) => {
         const want = wanted(toplevel, rebootPolicy);
-        const state = { ...stateOf(facts(one), "urn"), ownership: "owned" };
+        const state = { ...stateOf(facts(one), { urn: "urn" }), ownership: "owned" };
         const changes = resource.diff(toMap(state), toMap(want), toMap(want), []);
         const step = nextStep(facts(one), want, true);
         expect(changes.size === 0).toBe(step === "done");

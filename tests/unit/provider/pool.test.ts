@@ -29,3 +29,17 @@ test("one copy at a time to a host, side by side to several", async () => {
   expect(mostOfOne).toBe(1);
   expect(mostOfAll).toBe(2);
 });
+
+test("a host that was renamed is one host, under both names", () => {
+  const hop = { address: "192.0.2.1", user: "root", hostKey: "ssh-ed25519 AAAA" };
+  const hosts = { hv9: { ...hop, renamedFrom: "hv1", maintenance: true }, hv2: hop };
+  const pool = new HostPool(configSchema.parse({ hosts }));
+  expect(pool.get("hv1")).toBe(pool.get("hv9"));
+  expect(pool.get("hv1").name).toBe("hv9");
+  expect(pool.limitsOf("hv1")).toBe(pool.limitsOf("hv9"));
+  expect([pool.inMaintenance("hv1"), pool.inMaintenance("hv2")]).toEqual([true, false]);
+  expect(pool.sameMachine("hv1", "m")).toBeUndefined();
+  expect(pool.sameMachine("hv9", "m")).toBeUndefined();
+  expect(pool.sameMachine("hv2", "m")).toBe("hv9");
+  expect(() => pool.get("hv3")).toThrow("hv3: this host is not in the provider's configuration");
+});

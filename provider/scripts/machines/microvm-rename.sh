@@ -1,0 +1,166 @@
+# shellcheck shell=sh
+# needs: microvm
+# Gives a VM another name: it stops, and its directory, its records and its settings move. Its links
+# to runners go: those have the old name in them, so nothing can start the VM before microvm-apply.sh
+# has installed one with the new name. Images and the /etc share move with the directory.
+# p_from p_name (the old and the new name) p_stack (how the owner in each record of this stack begins)
+# p_start_seconds p_parallelism (slots.sh)
+#
+# The record of the VM says `renaming` from the start and moves last, so an interrupted rename is
+# found and goes on. A closure's roots belong to closure-apply.sh.
+old=$MICROVMS/$p_from
+new=$MICROVMS/$p_name
+record=$STATE/vms/$p_from.json
+unit=microvm@$p_from.service
+
+require_names() {
+  case $p_from/$p_name in
+    */*/* | *[!a-z0-9/-]* | /* | */) fail input "$p_from or $p_name is not the name of a VM" ;;
+  esac
+}
+
+# In the order of the names, so that two renames never wait for each other.
+lock_both() {
+  first=$(printf '%s\n' "$p_from" "$p_name" | sort | head -n 1)
+  if [ "$first" = "$p_from" ]; then second=$p_name; else second=$p_from; fi
+  lock 5 "vm.$first"
+  lock 6 "vm.$second"
+}
+
+is_unmoved() {
+  for found in "$record" "$STATE/volumes/$p_from".*.json; do
+    [ ! -e "$found" ] || return 0
+  done
+  return 1
+}
+
+require_renamable() {
+  for found in "$record" "$STATE/volumes/$p_from".*.json; do
+    [ -e "$found" ] || continue
+    text=$(cat "$found")
+    case $text in
+      *"$p_stack"*) ;;
+      *) fail owned "VM $p_from belongs to $(urn_of "$found")" "Remove it from that stack first." ;;
+    esac
+    case $text in
+      *'"phase":"trashing"'* | *'"phase":"deleting"'*) fail operation \
+        "the removal of volume $(basename "$found" .json) was interrupted; nothing was changed" \
+        "Run up with the old name $p_from first: it finishes the removal." ;;
+    esac
+  done
+  require_new_name_is_free
+  [ -e "$old" ] || [ -L "$old" ] || return 0
+  if [ -L "$old" ] || [ "$(stat -c %m "$old")" = "$old" ]; then
+    fail operation "$old is a link or a mount point, and can't be renamed; nothing was changed" \
+      "Make it a plain directory in $MICROVMS, or keep the name $p_from."
+  fi
+}
+
+# What an earlier run has moved there has no links to runners, and is there in place of the old one.
+require_new_name_is_free() {
+  taken=
+  if [ -e "$STATE/vms/$p_name.json" ] || [ -L "$new/current" ] || [ -e "$new/flake" ] || [ -L "$new" ]; then
+    taken="there is a VM $p_name already"
+  elif [ -e "$new" ] && [ -e "$old" ]; then
+    taken="$new exists already"
+  fi
+  [ -z "$taken" ] || fail foreign "VM $p_from can't be renamed to $p_name: $taken; nothing was changed" \
+    "Use another name, or remove what is there."
+}
+
+# Without the link `current` nothing starts the unit again. What stops it uses `booted`.
+stop_old() {
+  case $(systemctl is-active "$unit") in
+    inactive | failed) stopped=yes ;;
+    *)
+      stopped=no
+      take_slot "$p_name" 600 ;;
+  esac
+  if [ -d "$old" ]; then
+    cd "$MICROVMS"
+    enter "$p_from"
+    rm -f ./current
+    cd "$MICROVMS"
+  fi
+  [ "$stopped" = yes ] || status "stopping $p_from"
+  stop_for_good
+}
+
+move_directory() {
+  [ -d "$old" ] || return 0
+  cd "$MICROVMS"
+  enter "$p_from"
+  for link in old booted toplevel; do rm -f "./$link"; done
+  cd "$MICROVMS"
+  mv -nT "./$p_from" "./$p_name"
+  [ ! -e "./$p_from" ] || fail foreign "$new came to exist meanwhile; $old was left there" \
+    "Remove $new if nobody needs it, and run up again."
+}
+
+# move FILE NAME: to another name beside it.
+move() {
+  [ ! -e "$1" ] || mv -fT "$1" "${1%/*}/$2"
+}
+
+# The hardware of runners that are gone, and what a VMM that has ended was told, are nobody's.
+move_settings() {
+  move "$STATE/autostart/$p_from" "$p_name"
+  move "$STATE/memory/$p_from" "$p_name"
+  rm -f "$RUN/memory/$p_from" "$STATE/hardware/$p_from"
+  for root in "$p_from" "booted-$p_from" "old-$p_from"; do rm -f "$GCROOTS/microvm/$root"; done
+}
+
+# Work on a volume that was interrupted: its hold is found under the new key.
+move_holds() {
+  holds=$STATE/held/$p_from
+  [ -d "$holds" ] || return 0
+  mkdir -p "$STATE/held/$p_name"
+  chmod 0755 "$STATE/held/$p_name"
+  for held in "$holds/$p_from".*; do
+    [ ! -e "$held" ] || mv -fT "$held" "$STATE/held/$p_name/$p_name.${held##*/"$p_from".}"
+  done
+  rmdir "$holds"
+}
+
+# replace_in_text WHAT WITH: in `text`, once. No pattern: names are data.
+replace_in_text() {
+  case $text in
+    *"$1"*) text=${text%%"$1"*}$2${text#*"$1"} ;;
+  esac
+}
+
+# The owner stays: it is what the state of the stack knows until the volume is converged. What was
+# kept of a removed volume is in no state, and gets the new name at once.
+move_volumes() {
+  for found in "$STATE/volumes/$p_from".*.json; do
+    [ -e "$found" ] || continue
+    volume=${found##*/"$p_from".}
+    volume=${volume%.json}
+    text=$(cat "$found")
+    replace_in_text "\"image\":\"$old/" "\"image\":\"$new/"
+    case $text in
+      *'"phase":"retained"'*) replace_in_text "::$p_from-$volume\"" "::$p_name-$volume\"" ;;
+    esac
+    write_file "$STATE/volumes/$p_name.$volume.json" 0644 "$text"
+    rm -f "$found"
+  done
+}
+
+rename_vm() {
+  require_renamable
+  journal "renaming $p_from to $p_name"
+  [ ! -e "$record" ] || put_phase renaming
+  stop_old
+  move_directory
+  move_settings
+  move_holds
+  move_volumes
+  move "$record" "$p_name.json"
+}
+
+require_names
+lock 4 host shared
+lock_both
+working
+if is_unmoved; then rename_vm; fi
+finish
