@@ -1,6 +1,6 @@
 /**
  * A VM that got another name: it stops, and its directory and its records move, once, before the
- * first of its resources is converged. scripts/machines/microvm-rename.sh does it; decision 13 says
+ * first of its resources is converged. scripts/machines/microvm-rename.sh does it; decision 14 says
  * why so.
  */
 import { ProviderError } from "../../errors";
