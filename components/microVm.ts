@@ -1,4 +1,5 @@
 /** A VM of the site: its volumes and its closure, then the VM itself. */
+import { volumeId } from "../contract/names";
 import * as pulumi from "./pulumi";
 import type { HypervisorModel, VmModel, VolumeModel } from "../site/model";
 import type { Machine } from "./evaluation/evaluate";
@@ -55,6 +56,8 @@ export class MicroVm extends pulumi.ComponentResource {
   }
 
   private volume({ vm, host }: MicroVmArgs, volume: VolumeModel): Volume {
+    const { name, image } = volume;
+    const id = volumeId(vm.hypervisor, { vm: vm.name, name, image });
     return new Volume(
       `${vm.name}-${volume.name}`,
       {
@@ -62,8 +65,8 @@ export class MicroVm extends pulumi.ComponentResource {
         renamedFrom: vm.renamedFrom,
         machineId: host.machineId,
         vm: vm.name,
-        name: volume.name,
-        image: volume.image,
+        name,
+        image,
         sizeMiB: volume.sizeMiB,
         fsType: volume.fsType,
         label: volume.label,
@@ -76,7 +79,7 @@ export class MicroVm extends pulumi.ComponentResource {
         protect: volume.protect,
         ...timeouts(vm.volumeTimeoutSeconds, "create", "update", "delete"),
         ...aliasesOf(vm.renamedFrom, `-${volume.name}`),
-        ...importOptions(vm.import, volumeId(vm, volume), ["sizeMiB", "label"]),
+        ...importOptions(vm.import, id, ["sizeMiB", "label"]),
       },
     );
   }
@@ -143,14 +146,4 @@ export class MicroVm extends pulumi.ComponentResource {
       },
     );
   }
-}
-
-/** The id by which the provider knows a volume. */
-export function volumeId(
-  vm: Pick<VmModel, "hypervisor" | "name">,
-  volume: Pick<VolumeModel, "name" | "image">,
-): string {
-  const id = `${vm.hypervisor}/${vm.name}.${volume.name}`;
-  const usual = `/var/lib/microvms/${vm.name}/${volume.name}.img`;
-  return volume.image === usual ? id : `${id}=${volume.image}`;
 }

@@ -6,6 +6,7 @@
  * A class declares only the outputs that the program reads, since each one costs time in each pass.
  */
 import * as pulumi from "./pulumi";
+import type { CheckMode } from "../contract/names";
 
 export interface ProviderArgs {
   /** Host name -> how it is reached, as JSON text. */
@@ -47,7 +48,7 @@ export interface HypervisorArgs {
   images: pulumi.Input<string[]>;
   /** Store path of the system that the site deploys there, if it manages the system. */
   system?: pulumi.Input<string> | undefined;
-  checks: pulumi.Input<Record<string, "require" | "warn" | "off">>;
+  checks: pulumi.Input<Record<string, CheckMode>>;
 }
 
 /** A host that runs microVMs: passed its preflight checks, claimed for this stack. */

@@ -1,4 +1,5 @@
 /** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
+import { defaultImage, volumeId } from "../../../contract/names";
 import { PartialFailure, ProviderError, asError } from "../../errors";
 import { image as imageOn } from "../../hosts/reads";
 import type { ImageContent } from "../../hosts/reads";
@@ -14,10 +15,6 @@ import { BYTES_PER_MIB, inputs, keyOf, outputs, stateOf } from "./volumeState";
 import type { Inputs, State } from "./volumeState";
 
 const NEVER = "A volume is never replaced: add another one, move the data, then remove this one.";
-
-/** Where microvm.nix looks for an image that is stated as `NAME.img`. */
-const defaultImage = (vm: string, volumeName: string): string =>
-  `/var/lib/microvms/${vm}/${volumeName}.img`;
 
 function parametersOf(
   wanted: Inputs,
@@ -157,10 +154,7 @@ export const volume: Resource<Inputs, State> = {
   },
   incidental: ["renamedFrom", "address"],
   mirrored: ["sizeMiB"],
-  id: (wanted) =>
-    wanted.image === defaultImage(wanted.vm, wanted.name)
-      ? `${wanted.host}/${keyOf(wanted)}`
-      : `${wanted.host}/${keyOf(wanted)}=${wanted.image}`,
+  id: (wanted) => volumeId(wanted.host, wanted),
 
   check(wanted, previous) {
     if (previous === undefined) return [];
