@@ -1,10 +1,14 @@
-/** A VM of the site: its volumes and its closure, then the VM itself. */
+/**
+ * A VM of the site, in two phases: the constructor registers its volumes and its closure, `register`
+ * the VM itself.
+ */
 import { volumeId } from "../contract/names";
 import * as pulumi from "./pulumi";
 import type { HypervisorModel, VmModel, VolumeModel } from "../site/model";
 import type { Machine } from "./evaluation/evaluate";
 import type { HypervisorHost } from "./hypervisorHost";
 import { aliasesOf, importOptions, timeouts } from "./options";
+import { ifRegistered, required } from "./registration";
 import { MicroVmResource, NixClosure, Volume } from "./resources";
 
 export interface MicroVmArgs {
@@ -12,14 +16,20 @@ export interface MicroVmArgs {
   hypervisor: HypervisorModel;
   host: HypervisorHost;
   machine: Machine;
-  /** Resolves when the VM itself may be changed. */
-  ready: Promise<void>;
 }
 
-/** What the stack's output `vms` has for each of them. */
-export interface VmOutput {
+/**
+ * What the stack's output `vms` has for each of them. If the VM, or what it depends on, has failed
+ * in this run, only what the site states.
+ */
+export type VmOutput = VmAddress & Partial<VmValues>;
+
+interface VmAddress {
   address: string;
   hypervisor: string;
+}
+
+interface VmValues {
   running: boolean;
   /** Store path of the installed runner. */
   runner: string;
@@ -30,29 +40,39 @@ export interface VmOutput {
 }
 
 export class MicroVm extends pulumi.ComponentResource {
-  readonly output: pulumi.Output<VmOutput>;
   readonly closure: NixClosure;
+  private readonly volumes: Volume[];
 
-  constructor(name: string, args: MicroVmArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(
+    name: string,
+    private readonly args: MicroVmArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     const aliases = aliasesOf(args.vm.renamedFrom);
     super("pulumi-microvm:components:MicroVm", name, {}, { ...opts, ...aliases });
-    const volumes = args.vm.volumes.map((volume) => this.volume(args, volume));
+    this.volumes = args.vm.volumes.map((volume) => this.volume(args, volume));
     this.closure = this.makeClosure(args);
+  }
+
+  /** Registers the VM itself after `ready` has resolved: when VMs may be changed. */
+  register(ready: Promise<void>): pulumi.Output<VmOutput> {
+    const { name, ip, hypervisor } = this.args.vm;
+    const volumes = this.volumes.map((volume) => required(volume, `A volume of ${name}`));
+    const parts = [...volumes, required(this.closure, `The closure of ${name}`)];
     const vm = this.vm(
-      args,
-      args.ready.then(() => [...volumes, this.closure]),
+      this.args,
+      ready.then(() => Promise.all<pulumi.Resource>(parts)),
     );
-    this.output = pulumi
+    const values = pulumi
       .all([vm.running, vm.runner, vm.stale, vm.guestHostKey])
-      .apply(([running, runner, stale, guestHostKey]) => ({
-        address: args.vm.ip,
-        hypervisor: args.hypervisor.name,
-        running,
-        runner,
-        stale,
-        guestHostKey,
-      }));
-    this.registerOutputs({ output: this.output });
+      .apply(([running, runner, stale, guestHostKey]): VmValues => {
+        return { running, runner, stale, guestHostKey };
+      });
+    const output = ifRegistered(values).apply((known): VmOutput => {
+      return { address: ip, hypervisor, ...known };
+    });
+    this.registerOutputs({ output });
+    return output;
   }
 
   private volume({ vm, host }: MicroVmArgs, volume: VolumeModel): Volume {
@@ -75,7 +95,7 @@ export class MicroVm extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        dependsOn: host.checks,
+        dependsOn: host.ready,
         protect: volume.protect,
         ...timeouts(vm.volumeTimeoutSeconds, "create", "update", "delete"),
         ...aliasesOf(vm.renamedFrom, `-${volume.name}`),
@@ -99,7 +119,7 @@ export class MicroVm extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        dependsOn: host.checks,
+        dependsOn: host.ready,
         ...timeouts(hypervisor.buildTimeoutSeconds, "create", "update"),
         ...aliasesOf(vm.renamedFrom),
       },

@@ -33,6 +33,23 @@ export class Provider extends pulumi.ProviderResource {
   }
 }
 
+function isOutput(value: unknown): value is pulumi.Output<unknown> {
+  return pulumi.Output.isInstance(value);
+}
+
+/**
+ * The engine reports the failure of a resource. Without this, the SDK would report it again for the
+ * program, as an unhandled exception, since nothing takes the failure of outputs that nobody reads.
+ */
+class Managed extends pulumi.CustomResource {
+  constructor(type: string, name: string, args: object, opts?: pulumi.CustomResourceOptions) {
+    super(type, name, { ...args }, opts);
+    for (const output of Object.values(this).filter(isOutput)) {
+      pulumi.recover(output, () => undefined);
+    }
+  }
+}
+
 export interface HypervisorArgs {
   host: pulumi.Input<string>;
   /** The name that it had before, while the site states it. */
@@ -52,7 +69,7 @@ export interface HypervisorArgs {
 }
 
 /** A host that runs microVMs: passed its preflight checks, claimed for this stack. */
-export class Hypervisor extends pulumi.CustomResource {
+export class Hypervisor extends Managed {
   declare readonly machineId: pulumi.Output<string>;
   declare readonly verdicts: pulumi.Output<Record<string, "ok" | "failed" | "off">>;
 
@@ -86,7 +103,7 @@ export interface NixosSystemArgs {
 }
 
 /** The NixOS system of a hypervisor. */
-export class NixosSystem extends pulumi.CustomResource {
+export class NixosSystem extends Managed {
   declare readonly rebootRequired: pulumi.Output<boolean>;
 
   constructor(name: string, args: NixosSystemArgs, opts?: pulumi.CustomResourceOptions) {
@@ -114,7 +131,7 @@ export interface VolumeArgs {
 }
 
 /** The image of a VM's disk. */
-export class Volume extends pulumi.CustomResource {
+export class Volume extends Managed {
   constructor(name: string, args: VolumeArgs, opts?: pulumi.CustomResourceOptions) {
     super("microvm:index:Volume", name, { ...args }, opts);
   }
@@ -134,7 +151,7 @@ export interface NixClosureArgs {
 }
 
 /** Store paths on a host, protected by GC roots. */
-export class NixClosure extends pulumi.CustomResource {
+export class NixClosure extends Managed {
   constructor(name: string, args: NixClosureArgs, opts?: pulumi.CustomResourceOptions) {
     super("microvm:index:NixClosure", name, { ...args }, opts);
   }
@@ -169,7 +186,7 @@ export interface MicroVmResourceArgs {
 }
 
 /** A VM in the directory layout of microvm.nix. */
-export class MicroVmResource extends pulumi.CustomResource {
+export class MicroVmResource extends Managed {
   declare readonly runner: pulumi.Output<string>;
   declare readonly running: pulumi.Output<boolean>;
   declare readonly stale: pulumi.Output<boolean>;
