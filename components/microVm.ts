@@ -144,6 +144,7 @@ export class MicroVm extends pulumi.ComponentResource {
         restart: vm.restart,
         memoryTargetMiB: vm.memoryTargetMiB,
         hardware: machine.hardware,
+        hardwareParts: hardwareParts(vm),
         closureInfo: machine.closureInfo.outPath,
         liveSwitch: machine.liveSwitch,
         updatePolicy: vm.updatePolicy,
@@ -166,4 +167,17 @@ export class MicroVm extends pulumi.ComponentResource {
       },
     );
   }
+}
+
+/** What of the VMM's configuration the site states. A kernel, for example, is the flake's. */
+function hardwareParts(vm: VmModel): Record<string, string> {
+  const none = (text: string): string => (text === "" ? "none" : text);
+  return {
+    vcpu: String(vm.vcpu),
+    memory: `${vm.memoryMiB} MiB`,
+    mac: vm.mac,
+    vsockCid: String(vm.vsockCid ?? "none"),
+    volumes: none(vm.volumes.map(({ name, image }) => `${name} (${image})`).join(", ")),
+    shares: none(vm.shares.map(({ tag, source }) => `${tag} (${source})`).join(", ")),
+  };
 }

@@ -176,6 +176,8 @@ export interface MicroVmResourceArgs {
   memoryTargetMiB?: pulumi.Input<number> | undefined;
   /** Hash of the VMM's configuration. A change requires a restart. */
   hardware: pulumi.Input<string>;
+  /** Parts of the hardware that the site states, for the preview of a restart. */
+  hardwareParts: pulumi.Input<Record<string, string>>;
   /** Store path of nixpkgs' closureInfo of the guest's system. */
   closureInfo: pulumi.Input<string>;
   /** The guest supports switching to a new system while it runs. */

@@ -84,6 +84,26 @@ export function bind<I extends HostBound, S extends object>(
     }
     return markSecrets(merged);
   };
+  /**
+   * Outputs that differ because of the change that the site makes are not drift. They would be shown
+   * beside that change, and as deletions, since the engine looks for their new values in the inputs.
+   */
+  const driftOf = (
+    state: S,
+    wanted: I,
+    before: I | undefined,
+    changes: Changes,
+    ignored: readonly string[],
+  ): string[] => {
+    const silent = [...(resource.incidental ?? []), ...ignored];
+    const isChanged = [...changes].some(
+      ([path, { inputDiff }]) => inputDiff && !isIgnored(path, silent),
+    );
+    const all = resource.drift(state, wanted);
+    if (before === undefined || !isChanged) return all;
+    const drifted = resource.drift(state, before);
+    return all.filter((path) => drifted.includes(path));
+  };
   const idOf = (inputs: ValueMap): string => resource.id(parse(inputs));
 
   /** The outputs after an update that would change something; only a preview asks. */
@@ -174,7 +194,13 @@ export function bind<I extends HostBound, S extends object>(
       }
       const typed = parseState(state);
       if (typed !== undefined && !containsUnknown(news)) {
-        for (const path of resource.drift(typed, parse(news))) {
+        for (const path of driftOf(
+          typed,
+          parse(news),
+          recorded.parseIfValid(oldInputs),
+          changes,
+          ignored,
+        )) {
           if (!changes.has(path)) changes.set(path, { inputDiff: false, kind: "update" });
         }
       }
@@ -187,7 +213,7 @@ export function bind<I extends HostBound, S extends object>(
 
     async create(context, news, preview) {
       refuseInMaintenance(context, news, "created");
-      const properties = await apply(context, news, undefined, preview);
+      const properties = await reporting(context, () => apply(context, news, undefined, preview));
       return { id: preview ? "" : idOf(news), properties };
     },
 
@@ -202,22 +228,26 @@ export function bind<I extends HostBound, S extends object>(
         return { id, inputs, properties: outputs(inputs, observed) };
       } catch (error) {
         // What can't be read is not gone: the recorded state stays, and the engine warns.
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(context.pool.failures.shorten(context.urn, error));
         throw new InitFailed(id, unchanged, inputs, [reason]);
       }
     },
 
     async update(context, before, news, preview) {
       if (inMaintenance(context, news)) return markSecrets(before.state);
-      return apply(context, news, parseState(before.state), preview, (inputs, observed) => {
+      const explain = (inputs: I, observed: S | undefined): void => {
         const line = resource.explain?.(inputs, observed, recorded.parseIfValid(before.inputs));
         if (line !== undefined) context.log.info(context.urn, line);
-      });
+      };
+      return reporting(context, () =>
+        apply(context, news, parseState(before.state), preview, explain),
+      );
     },
 
     async remove(context, inputs, state) {
       refuseInMaintenance(context, inputs, "removed");
-      await resource.remove(context, recorded.parse(context.urn, inputs), parseState(state));
+      const wanted = recorded.parse(context.urn, inputs);
+      await reporting(context, () => resource.remove(context, wanted, parseState(state)));
     },
   };
 }
@@ -266,6 +296,14 @@ function immutableFaults(
     if (was === undefined || is === undefined || containsUnknown(is) || equal(was, is)) return [];
     return [{ property, reason: `can't be changed. ${remedy ?? ""}`.trim() }];
   });
+}
+
+async function reporting<T>(context: Context, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw context.pool.failures.shorten(context.urn, error);
+  }
 }
 
 function inMaintenance(context: Context, inputs: ValueMap): boolean {

@@ -138,6 +138,7 @@ export const microVm: Resource<Inputs, State> = {
   incidental: [
     "renamedFrom",
     "hardware",
+    "hardwareParts",
     "closureInfo",
     "liveSwitch",
     "updatePolicy",

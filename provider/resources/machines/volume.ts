@@ -217,6 +217,11 @@ export const volume: Resource<Inputs, State> = {
   async remove(context, wanted, recorded) {
     const parameters = parametersOf(wanted, context.urn, recorded);
     await onImages(context, wanted, "volume-remove", parameters);
+    const fate = { retain: "kept", trash: "moved to the trash", delete: "deleted" }[
+      wanted.onDelete
+    ];
+    const what = `${wanted.host}: the image ${wanted.image} of ${keyOf(wanted)}`;
+    context.log.info(context.urn, `${what} was ${fate} (onDelete: ${wanted.onDelete})`);
   },
 
   async find(context, id) {
