@@ -3,6 +3,7 @@ import * as pulumi from "./pulumi";
 import type { HypervisorModel, SshEndpoint, SystemModel, VmModel } from "../site/model";
 import type { HypervisorSystem } from "./evaluation/evaluate";
 import { aliasesOf } from "./options";
+import { ifRegistered, required } from "./registration";
 import { Hypervisor, NixosSystem } from "./resources";
 import type { VmWants } from "./resources";
 
@@ -16,8 +17,13 @@ export interface HypervisorHostArgs {
   system?: HypervisorSystem | undefined;
 }
 
-/** What the stack's output `hypervisors` has for each of them. */
-export interface HypervisorOutput {
+/**
+ * What the stack's output `hypervisors` has for each of them. Empty if the hypervisor has failed in
+ * this run.
+ */
+export type HypervisorOutput = Partial<HypervisorValues>;
+
+interface HypervisorValues {
   machineId: string;
   /**
    * The booted kernel, initrd or kernel modules are not those of the system. Absent: not managed.
@@ -30,7 +36,8 @@ export interface HypervisorOutput {
 export class HypervisorHost extends pulumi.ComponentResource {
   /** Known after the checks, so that nothing is made on a host that fails them. */
   readonly machineId: pulumi.Output<string>;
-  readonly checks: Hypervisor;
+  /** The checks, for `dependsOn`. Rejects if they fail. */
+  readonly ready: Promise<Hypervisor>;
   readonly output: pulumi.Output<HypervisorOutput>;
 
   constructor(name: string, args: HypervisorHostArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -39,9 +46,10 @@ export class HypervisorHost extends pulumi.ComponentResource {
     super("pulumi-microvm:components:HypervisorHost", name, {}, { ...opts, ...aliases });
     const system =
       args.system && hypervisor.system && this.system(args, args.system, hypervisor.system);
-    this.checks = this.hypervisor(args, system);
-    this.machineId = this.checks.machineId;
-    this.output = outputOf(this.checks, system);
+    const checks = this.hypervisor(args, system);
+    this.machineId = checks.machineId;
+    this.ready = required(checks, `Hypervisor ${hypervisor.name}`);
+    this.output = ifRegistered(outputOf(checks, system)).apply((known) => ({ ...known }));
     this.registerOutputs({ output: this.output });
   }
 
@@ -65,7 +73,7 @@ export class HypervisorHost extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        ...(dependsOn && { dependsOn }),
+        ...(dependsOn && { dependsOn: required(dependsOn, `The system of ${hypervisor.name}`) }),
         ...aliasesOf(hypervisor.renamedFrom),
       },
     );
@@ -105,7 +113,7 @@ function wantsOf({ name, memoryMiB, ip, mac, vsockCid, volumes }: VmModel): VmWa
 function outputOf(
   { machineId, verdicts }: Hypervisor,
   system: NixosSystem | undefined,
-): pulumi.Output<HypervisorOutput> {
+): pulumi.Output<HypervisorValues> {
   if (system === undefined) {
     return pulumi
       .all([machineId, verdicts])

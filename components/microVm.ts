@@ -1,9 +1,14 @@
-/** A VM of the site: its volumes and its closure, then the VM itself. */
+/**
+ * A VM of the site, in two phases: the constructor registers its volumes and its closure, `register`
+ * the VM itself.
+ */
+import { volumeId } from "../contract/names";
 import * as pulumi from "./pulumi";
 import type { HypervisorModel, VmModel, VolumeModel } from "../site/model";
 import type { Machine } from "./evaluation/evaluate";
 import type { HypervisorHost } from "./hypervisorHost";
 import { aliasesOf, importOptions, timeouts } from "./options";
+import { ifRegistered, required } from "./registration";
 import { MicroVmResource, NixClosure, Volume } from "./resources";
 
 export interface MicroVmArgs {
@@ -11,14 +16,20 @@ export interface MicroVmArgs {
   hypervisor: HypervisorModel;
   host: HypervisorHost;
   machine: Machine;
-  /** Resolves when the VM itself may be changed. */
-  ready: Promise<void>;
 }
 
-/** What the stack's output `vms` has for each of them. */
-export interface VmOutput {
+/**
+ * What the stack's output `vms` has for each of them. If the VM, or what it depends on, has failed
+ * in this run, only what the site states.
+ */
+export type VmOutput = VmAddress & Partial<VmValues>;
+
+interface VmAddress {
   address: string;
   hypervisor: string;
+}
+
+interface VmValues {
   running: boolean;
   /** Store path of the installed runner. */
   runner: string;
@@ -28,40 +39,61 @@ export interface VmOutput {
   guestHostKey: string;
 }
 
-export class MicroVm extends pulumi.ComponentResource {
-  readonly output: pulumi.Output<VmOutput>;
-  readonly closure: NixClosure;
+type VolumeDependencies = Promise<pulumi.Resource[]>;
 
-  constructor(name: string, args: MicroVmArgs, opts?: pulumi.ComponentResourceOptions) {
+export class MicroVm extends pulumi.ComponentResource {
+  readonly closure: NixClosure;
+  private volumes: Volume[] | undefined;
+
+  constructor(
+    name: string,
+    private readonly args: MicroVmArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
     const aliases = aliasesOf(args.vm.renamedFrom);
     super("pulumi-microvm:components:MicroVm", name, {}, { ...opts, ...aliases });
     this.closure = this.makeClosure(args);
-    const volumes = args.vm.volumes.map((volume) => this.volume(args, volume));
-    const vm = this.vm(
-      args,
-      args.ready.then(() => [...volumes, this.closure]),
+    if (args.vm.renamedFrom === undefined)
+      this.volumes = this.makeVolumes(args.host.ready.then((host) => [host]));
+  }
+
+  /** Registers the VM itself after `ready` has resolved: when VMs may be changed. */
+  register(ready: Promise<void>): pulumi.Output<VmOutput> {
+    const { name, ip, hypervisor } = this.args.vm;
+    const closure = required(this.closure, `The closure of ${name}`);
+    // The first volume of a renamed VM stops it: that waits for all closures, as a start does.
+    this.volumes ??= this.makeVolumes(
+      ready.then(() => Promise.all([this.args.host.ready, closure])),
     );
-    this.output = pulumi
+    const volumes = this.volumes.map((volume) => required(volume, `A volume of ${name}`));
+    const parts = [...volumes, closure];
+    const vm = this.vm(
+      this.args,
+      ready.then(() => Promise.all<pulumi.Resource>(parts)),
+    );
+    const values = pulumi
       .all([vm.running, vm.runner, vm.stale, vm.guestHostKey])
-      .apply(([running, runner, stale, guestHostKey]) => ({
-        address: args.vm.ip,
-        hypervisor: args.hypervisor.name,
-        running,
-        runner,
-        stale,
-        guestHostKey,
-      }));
-    this.registerOutputs({ output: this.output });
+      .apply(([running, runner, stale, guestHostKey]): VmValues => {
+        return { running, runner, stale, guestHostKey };
+      });
+    const output = ifRegistered(values).apply((known): VmOutput => {
+      return { address: ip, hypervisor, ...known };
+    });
+    this.registerOutputs({ output });
+    return output;
   }
 
-  /** The first volume of a renamed VM stops it, which must wait for all closures as a start does. */
-  private beforeVolumes({ vm, host, ready }: MicroVmArgs): pulumi.Input<pulumi.Resource[]> {
-    if (vm.renamedFrom === undefined) return [host.checks];
-    return ready.then(() => [host.checks, this.closure]);
+  private makeVolumes(dependsOn: VolumeDependencies): Volume[] {
+    return this.args.vm.volumes.map((volume) => this.volume(this.args, volume, dependsOn));
   }
 
-  private volume(args: MicroVmArgs, volume: VolumeModel): Volume {
-    const { vm, host } = args;
+  private volume(
+    { vm, host }: MicroVmArgs,
+    volume: VolumeModel,
+    dependsOn: VolumeDependencies,
+  ): Volume {
+    const { name, image } = volume;
+    const id = volumeId(vm.hypervisor, { vm: vm.name, name, image });
     return new Volume(
       `${vm.name}-${volume.name}`,
       {
@@ -69,8 +101,8 @@ export class MicroVm extends pulumi.ComponentResource {
         renamedFrom: vm.renamedFrom,
         machineId: host.machineId,
         vm: vm.name,
-        name: volume.name,
-        image: volume.image,
+        name,
+        image,
         sizeMiB: volume.sizeMiB,
         fsType: volume.fsType,
         label: volume.label,
@@ -79,11 +111,11 @@ export class MicroVm extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        dependsOn: this.beforeVolumes(args),
+        dependsOn,
         protect: volume.protect,
         ...timeouts(vm.volumeTimeoutSeconds, "create", "update", "delete"),
         ...aliasesOf(vm.renamedFrom, `-${volume.name}`),
-        ...importOptions(vm.import, volumeId(vm, volume), ["sizeMiB", "label"]),
+        ...importOptions(vm.import, id, ["sizeMiB", "label"]),
       },
     );
   }
@@ -103,7 +135,7 @@ export class MicroVm extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        dependsOn: host.checks,
+        dependsOn: host.ready,
         ...timeouts(hypervisor.buildTimeoutSeconds, "create", "update"),
         ...aliasesOf(vm.renamedFrom),
       },
@@ -128,6 +160,7 @@ export class MicroVm extends pulumi.ComponentResource {
         restart: vm.restart,
         memoryTargetMiB: vm.memoryTargetMiB,
         hardware: machine.hardware,
+        hardwareParts: hardwareParts(vm),
         closureInfo: machine.closureInfo.outPath,
         liveSwitch: machine.liveSwitch,
         updatePolicy: vm.updatePolicy,
@@ -152,12 +185,15 @@ export class MicroVm extends pulumi.ComponentResource {
   }
 }
 
-/** The id by which the provider knows a volume. */
-export function volumeId(
-  vm: Pick<VmModel, "hypervisor" | "name">,
-  volume: Pick<VolumeModel, "name" | "image">,
-): string {
-  const id = `${vm.hypervisor}/${vm.name}.${volume.name}`;
-  const usual = `/var/lib/microvms/${vm.name}/${volume.name}.img`;
-  return volume.image === usual ? id : `${id}=${volume.image}`;
+/** What of the VMM's configuration the site states. A kernel, for example, is the flake's. */
+function hardwareParts(vm: VmModel): Record<string, string> {
+  const none = (text: string): string => (text === "" ? "none" : text);
+  return {
+    vcpu: String(vm.vcpu),
+    memory: `${vm.memoryMiB} MiB`,
+    mac: vm.mac,
+    vsockCid: String(vm.vsockCid ?? "none"),
+    volumes: none(vm.volumes.map(({ name, image }) => `${name} (${image})`).join(", ")),
+    shares: none(vm.shares.map(({ tag, source }) => `${tag} (${source})`).join(", ")),
+  };
 }

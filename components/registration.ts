@@ -1,4 +1,4 @@
-/** Waiting for resources without depending on them. */
+/** Waiting for resources without depending on them, and depending on resources that may fail. */
 import * as pulumi from "./pulumi";
 
 /**
@@ -10,12 +10,44 @@ import * as pulumi from "./pulumi";
  * away, the SDK settles nothing any more and ends the program.
  */
 export async function allRegistered(resources: pulumi.Resource[]): Promise<void> {
-  await Promise.all(resources.map(registered));
+  await Promise.all(resources.map(failureOf));
+}
+
+/**
+ * For `dependsOn`: the resource when it is registered. If its registration failed, this rejects
+ * with a RunError that says so, and the SDK does not register the dependent resource.
+ *
+ * That error must end the program. The engine deletes what a program that succeeds has not
+ * registered, also with --continue-on-error: here the VMs of a hypervisor that fails its checks.
+ */
+export function required<R extends pulumi.Resource>(resource: R, what: string): Promise<R> {
+  const promise = failureOf(resource).then((failure) => {
+    if (failure === undefined) return resource;
+    // The SDK reports each error object once: all that depends on one failure is one message.
+    if (pulumi.RunError.isInstance(failure)) throw failure;
+    const message = `${what} failed; resources that depend on it are left as they are`;
+    // The SDK prints the stack of a RunError that it gets after `main` has ended.
+    throw Object.assign(new pulumi.RunError(message), { stack: "" });
+  });
+  // The SDK reports it when it registers the dependent resource.
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** The output, or undefined if a resource that it comes from has failed. */
+export function ifRegistered<T>(output: pulumi.Output<T>): pulumi.Output<T | undefined> {
+  return pulumi.recover<T | undefined>(output, () => undefined);
 }
 
 /** A plain promise, since an output would make the resource a dependency. */
-function registered({ urn }: pulumi.Resource): Promise<void> {
+function failureOf({ urn }: pulumi.Resource): Promise<unknown> {
   return new Promise((resolve) => {
-    pulumi.recover(urn, () => "").apply(() => resolve());
+    let failure: unknown;
+    pulumi
+      .recover(urn, (error: unknown) => {
+        failure = error;
+        return "";
+      })
+      .apply(() => resolve(failure));
   });
 }

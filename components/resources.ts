@@ -6,6 +6,7 @@
  * A class declares only the outputs that the program reads, since each one costs time in each pass.
  */
 import * as pulumi from "./pulumi";
+import type { CheckMode } from "../contract/names";
 
 export interface ProviderArgs {
   /** Host name -> how it is reached, as JSON text. */
@@ -42,6 +43,23 @@ export interface VmWants {
   volumes: { image: string; sizeMiB: number }[];
 }
 
+function isOutput(value: unknown): value is pulumi.Output<unknown> {
+  return pulumi.Output.isInstance(value);
+}
+
+/**
+ * The engine reports the failure of a resource. Without this, the SDK would report it again for the
+ * program, as an unhandled exception, since nothing takes the failure of outputs that nobody reads.
+ */
+class Managed extends pulumi.CustomResource {
+  constructor(type: string, name: string, args: object, opts?: pulumi.CustomResourceOptions) {
+    super(type, name, { ...args }, opts);
+    for (const output of Object.values(this).filter(isOutput)) {
+      pulumi.recover(output, () => undefined);
+    }
+  }
+}
+
 export interface HypervisorArgs {
   host: pulumi.Input<string>;
   /** The name that it had before, while the site states it. */
@@ -56,11 +74,11 @@ export interface HypervisorArgs {
   wants: pulumi.Input<pulumi.Input<VmWants>[]>;
   /** Store path of the system that the site deploys there, if it manages the system. */
   system?: pulumi.Input<string> | undefined;
-  checks: pulumi.Input<Record<string, "require" | "warn" | "off">>;
+  checks: pulumi.Input<Record<string, CheckMode>>;
 }
 
 /** A host that runs microVMs: passed its preflight checks, claimed for this stack. */
-export class Hypervisor extends pulumi.CustomResource {
+export class Hypervisor extends Managed {
   declare readonly machineId: pulumi.Output<string>;
   declare readonly verdicts: pulumi.Output<Record<string, "ok" | "failed" | "off">>;
 
@@ -94,7 +112,7 @@ export interface NixosSystemArgs {
 }
 
 /** The NixOS system of a hypervisor. */
-export class NixosSystem extends pulumi.CustomResource {
+export class NixosSystem extends Managed {
   declare readonly rebootRequired: pulumi.Output<boolean>;
 
   constructor(name: string, args: NixosSystemArgs, opts?: pulumi.CustomResourceOptions) {
@@ -122,7 +140,7 @@ export interface VolumeArgs {
 }
 
 /** The image of a VM's disk. */
-export class Volume extends pulumi.CustomResource {
+export class Volume extends Managed {
   constructor(name: string, args: VolumeArgs, opts?: pulumi.CustomResourceOptions) {
     super("microvm:index:Volume", name, { ...args }, opts);
   }
@@ -142,7 +160,7 @@ export interface NixClosureArgs {
 }
 
 /** Store paths on a host, protected by GC roots. */
-export class NixClosure extends pulumi.CustomResource {
+export class NixClosure extends Managed {
   constructor(name: string, args: NixClosureArgs, opts?: pulumi.CustomResourceOptions) {
     super("microvm:index:NixClosure", name, { ...args }, opts);
   }
@@ -167,6 +185,8 @@ export interface MicroVmResourceArgs {
   memoryTargetMiB?: pulumi.Input<number> | undefined;
   /** Hash of the VMM's configuration. A change requires a restart. */
   hardware: pulumi.Input<string>;
+  /** Parts of the hardware that the site states, for the preview of a restart. */
+  hardwareParts: pulumi.Input<Record<string, string>>;
   /** Store path of nixpkgs' closureInfo of the guest's system. */
   closureInfo: pulumi.Input<string>;
   /** The guest supports switching to a new system while it runs. */
@@ -177,7 +197,7 @@ export interface MicroVmResourceArgs {
 }
 
 /** A VM in the directory layout of microvm.nix. */
-export class MicroVmResource extends pulumi.CustomResource {
+export class MicroVmResource extends Managed {
   declare readonly runner: pulumi.Output<string>;
   declare readonly running: pulumi.Output<boolean>;
   declare readonly stale: pulumi.Output<boolean>;

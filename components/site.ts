@@ -31,11 +31,6 @@ export class Site extends pulumi.ComponentResource {
 
     const hosts = new Map<string, HypervisorHost>();
     const machines = new Map<string, MicroVm>();
-    // All closures are built and copied before the first VM changes: docs/decisions/0007. The
-    // callback runs after this constructor, so `machines` is complete by then.
-    const ready = Promise.resolve().then(() =>
-      allRegistered([...machines.values()].map((vm) => vm.closure)),
-    );
     for (const hypervisor of model.hypervisors) {
       const vms = model.vms.filter((vm) => vm.hypervisor === hypervisor.name);
       const system = hypervisor.system && requireEntry(built.hypervisors, hypervisor.name);
@@ -45,17 +40,16 @@ export class Site extends pulumi.ComponentResource {
       hosts.set(hypervisor.name, host);
       for (const vm of vms) {
         const machine = requireEntry(built.machines, vm.name);
-        const args = { vm, hypervisor, host, machine, ready };
+        const args = { vm, hypervisor, host, machine };
         machines.set(vm.name, new MicroVm(vm.name, args, options));
       }
     }
+    const vms = registerVms(machines);
 
     this.hypervisors = pulumi.output(
       Object.fromEntries([...hosts].map(([host, { output }]) => [host, output] as const)),
     );
-    this.vms = pulumi.output(
-      Object.fromEntries([...machines].map(([vm, { output }]) => [vm, output] as const)),
-    );
+    this.vms = pulumi.output(vms);
     this.registerOutputs({ hypervisors: this.hypervisors, vms: this.vms });
   }
 
@@ -71,6 +65,13 @@ export class Site extends pulumi.ComponentResource {
       { parent: this },
     );
   }
+}
+
+/** All closures are built and copied before the first VM changes: docs/decisions/0007. */
+function registerVms(machines: Map<string, MicroVm>): Record<string, pulumi.Output<VmOutput>> {
+  const all = [...machines];
+  const ready = allRegistered(all.map(([, machine]) => machine.closure));
+  return Object.fromEntries(all.map(([name, machine]) => [name, machine.register(ready)]));
 }
 
 /** The provider's `hosts`, as provider/hosts/transport/config.ts reads it. */

@@ -92,6 +92,26 @@ export function bind<I extends HostBound, S extends object>(
       ? context
       : { ...context, formerUrn: urnUnder(context.urn, former) };
   };
+  /**
+   * Outputs that differ because of the change that the site makes are not drift. They would be shown
+   * beside that change, and as deletions, since the engine looks for their new values in the inputs.
+   */
+  const driftOf = (
+    state: S,
+    wanted: I,
+    before: I | undefined,
+    changes: Changes,
+    ignored: readonly string[],
+  ): string[] => {
+    const silent = [...(resource.incidental ?? []), ...ignored];
+    const isChanged = [...changes].some(
+      ([path, { inputDiff }]) => inputDiff && !isIgnored(path, silent),
+    );
+    const all = resource.drift(state, wanted);
+    if (before === undefined || !isChanged) return all;
+    const drifted = resource.drift(state, before);
+    return all.filter((path) => drifted.includes(path));
+  };
   const idOf = (inputs: ValueMap): string => resource.id(parse(inputs));
 
   /** The outputs after an update that would change something; only a preview asks. */
@@ -188,7 +208,13 @@ export function bind<I extends HostBound, S extends object>(
       }
       const typed = parseState(state);
       if (typed !== undefined && !containsUnknown(news)) {
-        for (const path of resource.drift(typed, parse(news))) {
+        for (const path of driftOf(
+          typed,
+          parse(news),
+          recorded.parseIfValid(oldInputs),
+          changes,
+          ignored,
+        )) {
           if (!changes.has(path)) changes.set(path, { inputDiff: false, kind: "update" });
         }
       }
@@ -201,13 +227,10 @@ export function bind<I extends HostBound, S extends object>(
 
     async create(context, news, preview) {
       refuseInMaintenance(context, news, "created");
-      const properties = await apply(
-        context,
-        news,
-        undefined,
-        preview,
-        undefined,
-        (owner, inputs, seen) => resource.explainNew?.(owner, inputs, seen),
+      const properties = await reporting(context, () =>
+        apply(context, news, undefined, preview, undefined, (owner, inputs, seen) =>
+          resource.explainNew?.(owner, inputs, seen),
+        ),
       );
       return { id: preview ? "" : idOf(news), properties };
     },
@@ -224,7 +247,7 @@ export function bind<I extends HostBound, S extends object>(
         return { id, inputs, properties: outputs(inputs, observed) };
       } catch (error) {
         // What can't be read is not gone: the recorded state stays, and the engine warns.
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(context.pool.failures.shorten(context.urn, error));
         throw new InitFailed(id, unchanged, inputs, [reason]);
       }
     },
@@ -237,17 +260,29 @@ export function bind<I extends HostBound, S extends object>(
         return markSecrets(before.state);
       }
       const earlier = recorded.parseIfValid(before.inputs);
-      return apply(context, news, parseState(before.state), preview, earlier, (_, inputs, seen) =>
-        resource.explain?.(inputs, seen, earlier),
+      return reporting(context, () =>
+        apply(context, news, parseState(before.state), preview, earlier, (_, inputs, seen) =>
+          resource.explain?.(inputs, seen, earlier),
+        ),
       );
     },
 
     async remove(context, inputs, state) {
       refuseInMaintenance(context, inputs, "removed");
       const wanted = recorded.parse(context.urn, inputs);
-      await resource.remove(asOwner(context, wanted), wanted, parseState(state));
+      await reporting(context, () =>
+        resource.remove(asOwner(context, wanted), wanted, parseState(state)),
+      );
     },
   };
+}
+
+async function reporting<T>(context: Context, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw context.pool.failures.shorten(context.urn, error);
+  }
 }
 
 function inMaintenance(context: Context, inputs: ValueMap): boolean {

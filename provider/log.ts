@@ -16,6 +16,23 @@ export const silentLog: Log = {
   status: () => undefined,
 };
 
+/**
+ * Logs each warning and each line of information of a resource once: one pass of the engine may
+ * read a resource several times.
+ */
+export function onceEach(log: Log): Log {
+  const said = new Set<string>();
+  const isNew = (urn: string, message: string): boolean => {
+    const key = JSON.stringify([urn, message]);
+    return !said.has(key) && said.add(key).has(key);
+  };
+  return {
+    ...log,
+    warning: (urn, message) => isNew(urn, message) && log.warning(urn, message),
+    info: (urn, message) => isNew(urn, message) && log.info(urn, message),
+  };
+}
+
 /** Logs to the engine at `address` (`127.0.0.1:PORT`). Ignores delivery errors. */
 export function engineLog(address: string): Log {
   const client = new EngineClient(address, grpc.credentials.createInsecure());

@@ -2,24 +2,8 @@
  * The normalised site: what the rest of the program works on once the YAML has been read.
  * Every default is filled in, every reference resolved, every size in MiB. Pure data.
  */
+import type { CheckMode, CheckName } from "../contract/names";
 
-/**
- * What a failed preflight check of a hypervisor does: stops the run or warns. `off`: not checked.
- */
-export type CheckMode = "require" | "warn" | "off";
-
-/** The preflight checks of a hypervisor, in the order in which they are reported. */
-export const CHECK_NAMES = [
-  "kvm",
-  "libvirtd",
-  "bridge",
-  "units",
-  "nix",
-  "clock",
-  "memory",
-  "disk",
-] as const;
-export type CheckName = (typeof CHECK_NAMES)[number];
 export type Checks = Record<CheckName, CheckMode>;
 
 /** One SSH hop with its pinned host key. `jump` is the hop before it. */

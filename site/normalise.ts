@@ -1,8 +1,8 @@
 /** The site file with every default filled in and every reference resolved, as a draft. Pure. */
+import { forEachCheck } from "../contract/names";
 import type { Declared, HopDraft, HypervisorDraft, SiteDraft } from "./draft";
 import { entries } from "./entries";
 import type { Path } from "./issues";
-import { CHECK_NAMES } from "./model";
 import type { Checks, SystemModel } from "./model";
 import { normaliseVm } from "./normaliseVm";
 import type { HypervisorFile, SiteFile } from "./schema";
@@ -99,18 +99,7 @@ function systemOf(file: NonNullable<HypervisorFile["system"]>): SystemModel {
 }
 
 function checksOf(file: HypervisorFile): Checks {
-  const all: Checks = {
-    kvm: "require",
-    libvirtd: "require",
-    bridge: "require",
-    units: "require",
-    nix: "require",
-    clock: "require",
-    memory: "require",
-    disk: "require",
-  };
-  for (const check of CHECK_NAMES) all[check] = file.checks?.[check] ?? "require";
-  return all;
+  return forEachCheck((check) => file.checks?.[check] ?? "require");
 }
 
 type HopFile = NonNullable<HypervisorFile["ssh"]>;

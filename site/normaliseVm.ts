@@ -2,6 +2,7 @@
  * A VM of the site file: its own keys, then those of its profile, the site and its hypervisor.
  * Pure.
  */
+import { defaultImage } from "../contract/names";
 import type { ShareDraft, VmDraft, VolumeDraft } from "./draft";
 import { entries, entryOf } from "./entries";
 import type { ProfileFile, ShareFile, SiteFile, VmFile, VolumeFile } from "./schema";
@@ -148,7 +149,7 @@ function volumeOf(
     path: ["vms", vm.name, "volumes", name],
     name,
     resourceNames: [`${vm.name}-${name}`, ...former],
-    image: withDefault(value("image"), `/var/lib/microvms/${vm.name}/${name}.img`),
+    image: withDefault(value("image"), defaultImage(vm.name, name)),
     sizeMiB: mib(value("size")),
     fsType: own.fsType ?? base.fsType ?? "ext4",
     // A label cannot change, so a VM that was renamed keeps its labels.

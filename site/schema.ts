@@ -5,7 +5,7 @@
  * `demand` tells editors which keys are required; `rules/required.ts` checks them.
  */
 import { z } from "zod";
-import { CHECK_NAMES } from "./model";
+import { defaultImage, forEachCheck } from "../contract/names";
 import * as scalar from "./scalars";
 
 const { duration, name, size } = scalar;
@@ -40,7 +40,7 @@ const volume = z
     image: scalar.imagePath
       .optional()
       .describe(
-        "Path of the image on the hypervisor. Default: /var/lib/microvms/<vm>/<volume>.img. " +
+        `Path of the image on the hypervisor. Default: ${defaultImage("<vm>", "<volume>")}. ` +
           "A volume with a new name gets a new, empty disk; to keep the data, state the path of " +
           "the old image here.",
       ),
@@ -114,16 +114,7 @@ const profile = z.strictObject(machine).describe("Defaults for VMs.");
 
 const mode = choice("require", "warn", "off");
 const checks = z
-  .strictObject({
-    kvm: mode,
-    libvirtd: mode,
-    bridge: mode,
-    units: mode,
-    nix: mode,
-    clock: mode,
-    memory: mode,
-    disk: mode,
-  } satisfies Record<(typeof CHECK_NAMES)[number], typeof mode>)
+  .strictObject(forEachCheck(() => mode))
   .describe(
     "Preflight checks. require (default): a failure stops the run; warn: only a warning; " +
       "off: not checked.",

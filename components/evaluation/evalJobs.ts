@@ -10,7 +10,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import { z } from "zod";
 import { environmentOf } from "./nix";
-import type { References, Run } from "./nix";
+import type { Printed, References, Run } from "./nix";
 import { OUTPUT } from "./output";
 
 export const EVAL_JOBS = "nix-eval-jobs";
@@ -35,7 +35,7 @@ const APPLY = "job: job.value";
  */
 export function supportsEvalJobs(run: Run): Promise<boolean> {
   return run(`${EVAL_JOBS} --help`, {}).then(
-    (help) => /--select\b/.test(help) && /--apply\b/.test(help),
+    ({ stdout }) => /--select\b/.test(stdout) && /--apply\b/.test(stdout),
     () => false,
   );
 }
@@ -44,7 +44,7 @@ export function supportsEvalJobs(run: Run): Promise<boolean> {
  * The output of nix-eval-jobs, one line for each machine. A machine or a set of machines that does
  * not evaluate is a line too. Rejects if no worker can start, as with a syntax error in the flake.
  */
-export function runEvalJobs(run: Run, references: References, machines: number): Promise<string> {
+export function runEvalJobs(run: Run, references: References, machines: number): Promise<Printed> {
   return run(
     `${EVAL_JOBS} --option extra-experimental-features "nix-command flakes" --show-trace ` +
       '--workers "$MICROVM_WORKERS" --override-input site "$MICROVM_SITE" ' +

@@ -15,14 +15,16 @@ import type { Identity } from "./identity";
 import { cacheDirectory, readCache, writeCache } from "./cache";
 import { EVAL_JOBS, parseEvalJobs, runEvalJobs, supportsEvalJobs } from "./evalJobs";
 import { evaluateOutput, findProgram, metadata, nixMessage, runDirectly, runLocally } from "./nix";
-import type { Program, References, Run } from "./nix";
-import { OUTPUT, parseOutput } from "./output";
+import type { Printed, Program, References, Run } from "./nix";
+import { OUTPUT, parseOutput, withWarnings } from "./output";
 import type { FlakeOutput } from "./output";
+import { parseWarnings, secretLines, warningsOf, withoutSecrets } from "./warnings";
 
 export type { FlakeOutput, HypervisorSystem, Machine } from "./output";
 
 /**
- * What the flake builds for the site, from the cache or else from Nix. Rejects with a RunError that
+ * What the flake builds for the site, from the cache or else from Nix. Logs each warning of the
+ * evaluation once, also if it comes from the cache. Rejects with a RunError that
  * has Nix's own message, or that names what the output lacks. `run` evaluates; `inspect` reads the
  * metadata of what would be evaluated.
  */
@@ -38,6 +40,8 @@ export async function evaluateSite(
   const identity = await identify(inspect, model.flake, directory, site, evaluators);
   const output = cached(identity) ?? (await evaluate(run, model, directory, identity));
   requireAll(output, model);
+  const secrets = secretLines(process.env);
+  for (const text of warningsOf(output)) void pulumi.log.warn(withoutSecrets(text, secrets));
   return output;
 }
 
@@ -87,12 +91,15 @@ async function evaluate(
 ): Promise<FlakeOutput> {
   const { flake } = model;
   const references = identity ?? { flake, site: `path:${directory}` };
-  const text = await evaluatedText(run, references, model).catch((error: unknown) => {
+  const printed = await evaluatedText(run, references, model).catch((error: unknown) => {
     throw new pulumi.RunError(`${flake} could not be evaluated:\n${nixMessage(error)}`);
   });
-  const output = parseEvaluation(text, flake);
+  parseEvaluation(printed.stdout, flake);
+  const secrets = secretLines(process.env);
+  const warnings = parseWarnings(printed.stderr).map((text) => withoutSecrets(text, secrets));
+  const text = withWarnings(printed.stdout, warnings);
   if (identity !== undefined) tryToCache(identity, text);
-  return output;
+  return parseEvaluation(text, flake);
 }
 
 /** The output's JSON: machine by machine from nix-eval-jobs if possible, else at once from nix. */
@@ -100,13 +107,14 @@ async function evaluatedText(
   run: Run,
   references: References,
   { vms, hypervisors }: SiteModel,
-): Promise<string> {
+): Promise<Printed> {
   if (findProgram(EVAL_JOBS) === undefined || !(await supportsEvalJobs(run))) {
     return evaluateOutput(run, references);
   }
   const machines = vms.length + hypervisors.length;
-  const jobs = parseEvalJobs(await runEvalJobs(run, references, machines));
-  if ("json" in jobs) return jobs.json;
+  const { stdout, stderr } = await runEvalJobs(run, references, machines);
+  const jobs = parseEvalJobs(stdout);
+  if ("json" in jobs) return { stdout: jobs.json, stderr };
   throw new Error(jobs.faults.join("\n"));
 }
 

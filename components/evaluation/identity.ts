@@ -12,7 +12,7 @@ import type { Program } from "./nix";
 import { OUTPUT } from "./output";
 
 /** Version of the cached files. A new version does not find the files of an older one. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** An evaluation that can be cached, and the references with which Nix evaluates exactly that. */
 export interface Identity {

@@ -5,25 +5,31 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { OUTPUT } from "./output";
 
-/** Runs a shell command on this machine and returns its standard output. Rejects if it fails. */
-export type Run = (command: string, environment: Record<string, string>) => Promise<string>;
+/** What a command has printed. */
+export interface Printed {
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a shell command on this machine. Rejects if it fails. */
+export type Run = (command: string, environment: Record<string, string>) => Promise<Printed>;
 
 /** By the plugin `command`, whose errors contain all output. Loaded only when it is needed. */
 export const runLocally: Run = async (command, environment) => {
   const { local } = await import("@pulumi/command");
-  return (await local.run({ command, environment, logging: "none" })).stdout;
+  const { stdout, stderr } = await local.run({ command, environment, logging: "none" });
+  return { stdout, stderr };
 };
 
 /** The metadata of a flake with hundreds of inputs is less than a megabyte. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
 /** Without a plugin, so that a pass with a cached evaluation does not start one. */
-export const runDirectly: Run = async (command, environment) => {
-  const { stdout } = await promisify(execFile)("/bin/sh", ["-c", command], {
+export const runDirectly: Run = (command, environment) => {
+  return promisify(execFile)("/bin/sh", ["-c", command], {
     env: { ...withoutConfiguration(process.env), ...environment },
     maxBuffer: MAX_OUTPUT_BYTES,
   });
-  return stdout;
 };
 
 /** The engine passes the stack's configuration in the environment, with secrets decrypted. */
@@ -66,18 +72,19 @@ const NIX = 'nix --extra-experimental-features "nix-command flakes"';
 const WITH_SITE = '--no-write-lock-file --override-input site "$MICROVM_SITE"';
 
 /** The JSON of `nix flake metadata`. */
-export function metadata(run: Run, references: References): Promise<string> {
-  return run(
+export async function metadata(run: Run, references: References): Promise<string> {
+  const { stdout } = await run(
     `exec ${NIX} flake metadata --json ${WITH_SITE} "$MICROVM_FLAKE"`,
     environmentOf(references),
   );
+  return stdout;
 }
 
 /**
- * The JSON of the flake's output. Nix prints machines while it evaluates, so the output is held
+ * The JSON of the flake's output, and what Nix says meanwhile. Nix prints machines while it evaluates, so the output is held
  * back until it has succeeded. The whole trace is needed: the machine's name may be at its end.
  */
-export function evaluateOutput(run: Run, references: References): Promise<string> {
+export function evaluateOutput(run: Run, references: References): Promise<Printed> {
   return run(
     `json=$(${NIX} eval --json --show-trace ${WITH_SITE} "$MICROVM_FLAKE#${OUTPUT}") && ` +
       `printf '%s' "$json"`,

@@ -9,6 +9,8 @@ const derivation = z
   .transform(({ drvPath, outputs }) => ({ drvPath, outPath: outputs.out }));
 /** Package -> version. Several versions of one package are in one text. */
 const packages = z.record(z.string(), z.string()).default({});
+/** NixOS's `warnings` of a machine. */
+const warnings = z.array(z.string()).default([]);
 const machine = z
   .object({
     drvPath: z.string(),
@@ -18,6 +20,7 @@ const machine = z
     hardware: z.string(),
     liveSwitch: z.boolean().default(false),
     packages,
+    warnings,
   })
   .transform(({ drvPath, outputs, ...rest }) => ({
     runner: { drvPath, outPath: outputs.out },
@@ -29,6 +32,7 @@ const hypervisor = z
     outputs: z.object({ out: z.string() }),
     packages,
     bootHash: z.string().default(""),
+    warnings,
   })
   .transform(({ drvPath, outputs, ...rest }) => ({
     toplevel: { drvPath, outPath: outputs.out },
@@ -38,6 +42,8 @@ const output = z.object({
   version: z.literal(1),
   machines: z.record(z.string(), machine),
   hypervisors: z.record(z.string(), hypervisor).default({}),
+  /** Added by the program: what Nix printed. */
+  warnings,
 });
 
 /** The derivations of one machine, each with its output. */
@@ -62,6 +68,12 @@ export function parseOutput(text: string): FlakeOutput | { fault: string } {
       `its output ${OUTPUT} is not as documented in docs/flake-output.md:\n  ` +
       faults.join("\n  "),
   };
+}
+
+/** The JSON of an output, with what Nix printed while it evaluated it. */
+export function withWarnings(text: string, warnings: string[]): string {
+  const json = z.looseObject({}).parse(JSON.parse(text));
+  return JSON.stringify({ ...json, warnings });
 }
 
 /** Every derivation that the output names. */

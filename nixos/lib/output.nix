@@ -88,6 +88,9 @@ let
     what: value:
     builtins.addErrorContext "while evaluating ${what} of the site" (builtins.deepSeq value value);
 
+  # For the program, which names the machine. Nix prints them too, but does not say whose they are.
+  warningsOf = config: map unsafeDiscardStringContext (config.warnings or [ ]);
+
   # The conditions of microvm.nix's deploy.rebuild for a switch over SSH, and Nix, which it
   # requires.
   canSwitchLive =
@@ -108,6 +111,7 @@ let
         hardware = hardwareOf system;
         liveSwitch = canSwitchLive config;
         packages = packagesOf (systemPackages config ++ vmmPackages config);
+        warnings = warningsOf config;
       }
     );
 
@@ -132,6 +136,7 @@ let
       // {
         packages = packagesOf (systemPackages config);
         bootHash = bootHashOf config;
+        warnings = warningsOf config;
       }
     );
 

@@ -4,6 +4,7 @@ import { GUEST_PROBE } from "./facts/guestFacts";
 import type { GuestFacts } from "./facts/guestFacts";
 import { HOST_PROBE } from "./facts/hostFacts";
 import type { HostFacts } from "./facts/hostFacts";
+import { HostFailures } from "./failures";
 import type { GuestAddress } from "./guest";
 import { GuestLogin } from "./guestLogin";
 import { Host } from "./host";
@@ -44,6 +45,7 @@ export class HostPool {
   private readonly machines = new Map<string, string>();
   /** Builds on the operator's machine. */
   readonly builds = new Limiter(BUILDS_AT_ONCE, "a build slot on this machine");
+  readonly failures = new HostFailures();
   /** Switches and reboots of the hosts' own systems. */
   readonly trials = new Trials();
 

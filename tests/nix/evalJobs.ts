@@ -43,7 +43,7 @@ const visit = (path) => {
     "if " + isJob + " value then { job = { inherit (value) name drvPath; outputs.out = value.outPath; extraValue = (" +
     given["--apply"][0] + ") value; }; } else { attrs = if builtins.isAttrs value && recurse then builtins.attrNames value else [ ]; }");
   const reply = told.status === 0 ? JSON.parse(told.stdout) : { job: { error: told.stderr } };
-  if (told.status !== 0) process.stderr.write(told.stderr);
+  process.stderr.write(told.stderr);
   if ("job" in reply) console.log(JSON.stringify({ attr: path.join("."), attrPath: path, ...reply.job }));
   for (const name of reply.attrs ?? []) visit([...path, name]);
 };

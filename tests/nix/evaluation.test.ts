@@ -161,6 +161,51 @@ describe("a cached evaluation", () => {
   });
 });
 
+describe("the warnings of an evaluation that succeeds", () => {
+  /** kw1 as NixOS has it: the warning is in the output, and Nix prints it without the name. */
+  const WARNING = flakeText(
+    `if name == "kw1" then builtins.trace "warning: kw1's option\\nis old" (deployment name // {
+      warnings = [ "kw1's option\\nis old" ];
+    }) else builtins.trace "evaluation warning: mkSite: a typo" (deployment name)`,
+  );
+  let logged: jest.SpiedFunction<typeof pulumi.log.warn>;
+  beforeEach(() => {
+    logged = jest.spyOn(pulumi.log, "warn").mockResolvedValue();
+  });
+  afterEach(() => {
+    logged.mockRestore();
+    Reflect.deleteProperty(process.env, "PULUMI_CONFIG");
+    Reflect.deleteProperty(process.env, "PULUMI_CONFIG_SECRET_KEYS");
+  });
+  const shown = (): string[] => logged.mock.calls.map(([text]) => text);
+  const EXPECTED = ["kw1: kw1's option\nis old", "mkSite: a typo"];
+
+  test("are shown once each, with the machine, also from the cache", async () => {
+    at.write(WARNING);
+    expect(await processesOf()).toEqual(ANEW);
+    expect(shown()).toEqual(EXPECTED);
+    logged.mockClear();
+    expect(await processesOf()).toEqual(KEPT);
+    expect(shown()).toEqual(EXPECTED);
+  });
+
+  test("show and keep no secret of the stack", async () => {
+    process.env["PULUMI_CONFIG"] = JSON.stringify({ "p:token": "a typo" });
+    process.env["PULUMI_CONFIG_SECRET_KEYS"] = JSON.stringify(["p:token"]);
+    at.write(WARNING);
+    await evaluated();
+    expect(shown()).toContain("mkSite: [secret]");
+    expect(readFileSync(onlyKept(), "utf8")).not.toContain("a typo");
+  });
+
+  test("are none for Nix's own words about a repository with changes", async () => {
+    git("init", "-q");
+    git("add", ".");
+    await evaluated({ ...model, flake: `git+file://${at.flake}` });
+    expect(shown()).toEqual([]);
+  });
+});
+
 describe("the evaluation of a git repository", () => {
   beforeEach(() => {
     git("init", "-q");

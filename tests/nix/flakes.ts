@@ -86,15 +86,19 @@ export const run: Run = (command, environment) =>
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stdout = "";
+    let stderr = "";
     let both = "";
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk.toString();
       both += chunk.toString();
     });
-    child.stderr.on("data", (chunk: Buffer) => (both += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+      both += chunk.toString();
+    });
     child.on("error", reject);
     child.on("close", (code) => {
-      if (code === 0) resolve(stdout.replace(/\n$/, ""));
+      if (code === 0) resolve({ stdout: stdout.replace(/\n$/, ""), stderr });
       else reject(new Error(`exit status ${code}: running ${JSON.stringify(command)}:\n${both}`));
     });
   });

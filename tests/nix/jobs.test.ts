@@ -2,6 +2,7 @@
  * The evaluation with nix-eval-jobs: the same output as with nix, and the errors of all machines.
  */
 import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { evaluateSite } from "../../components/evaluation/evaluate";
 import { loadSite } from "../../site/load";
 import { EvalJobs } from "./evalJobs";
@@ -37,6 +38,15 @@ test("returns the same output as nix for the same references, and is cached too"
   jobs.remove();
   expect(await evaluated()).toEqual(byJobs);
   expect(at.nix.processes()).toContain("eval");
+});
+
+test("shows the warnings of machines and those that nix-eval-jobs prints", async () => {
+  const logged = jest.spyOn(pulumi.log, "warn").mockResolvedValue();
+  const warning = 'deployment name // { warnings = [ "old option" ]; }';
+  at.write(flakeText(`builtins.trace "warning: a typo" (${warning})`));
+  await evaluated();
+  expect(logged.mock.calls).toEqual([["kc1, kw1, kw2: old option"], ["a typo"]]);
+  logged.mockRestore();
 });
 
 test("evaluates the lab's flake with its hypervisors", async () => {

@@ -318,6 +318,19 @@ describe("pulumiMicrovm", () => {
     expect(machines["kw1"]?.hardware).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  test("contains the warnings of each machine", () => {
+    const leader = "machines.kc1.k0s-node.isLeader = true;";
+    const machines = machinesOf(site, `${leader} machines.kw1.warnings = [ "an old option" ];`);
+    expect(machines["kw1"]?.warnings).toEqual(["an old option"]);
+    expect(machines["kw2"]?.warnings).toEqual([]);
+    const warned = 'hypervisors.rack1-hv2.warnings = [ "an old unit" ];';
+    expect(
+      evaluate(
+        `${output(site, `${leader} ${warned}`)}.pulumiMicrovm.hypervisors.rack1-hv2.warnings`,
+      ),
+    ).toEqual(["an old unit"]);
+  });
+
   test("contains hypervisors and package versions", () => {
     const found = evaluate(
       `let o = ${output(site, "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv2 = { };")}.pulumiMicrovm; in {
@@ -328,7 +341,7 @@ describe("pulumiMicrovm", () => {
     );
     const common = { hello: "2.10, 2.12", linux: "6.12.1", systemd: "258" };
     expect(found).toEqual({
-      hypervisors: { "rack1-hv2": ["bootHash", "drvPath", "outputs", "packages"] },
+      hypervisors: { "rack1-hv2": ["bootHash", "drvPath", "outputs", "packages", "warnings"] },
       host: common,
       guest: { ...common, k0s: "1.35.1", qemu: "10.1" },
     });

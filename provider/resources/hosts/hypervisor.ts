@@ -1,5 +1,7 @@
 /** `Hypervisor`: checks that a host is fit for VMs, and claims it. It changes nothing else there. */
 import { z } from "zod";
+import { CHECK_NAMES as CHECKS, forEachCheck } from "../../../contract/names";
+import type { CheckMode, CheckName } from "../../../contract/names";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import type { Owner } from "../../ownership";
@@ -16,7 +18,7 @@ import {
 } from "../shared/fields";
 import { otherStacks } from "./hostRecords";
 import { isFormerName } from "../shared/renamed";
-import { CHECK, CHECKS } from "./hypervisorChecks";
+import { CHECK } from "./hypervisorChecks";
 import {
   claim,
   claimDrift,
@@ -26,20 +28,11 @@ import {
   refuseEmptied,
   release,
 } from "./hypervisorClaim";
-import type { CheckMode, CheckName, Finding, Verdict } from "./hypervisorChecks";
+import type { Finding, Verdict } from "./hypervisorChecks";
 import { vmWants } from "./hypervisorWants";
 
 const mode = z.enum(["require", "warn", "off"]);
-const checkModes = z.object({
-  kvm: mode.default("require"),
-  libvirtd: mode.default("require"),
-  bridge: mode.default("require"),
-  units: mode.default("require"),
-  nix: mode.default("require"),
-  clock: mode.default("require"),
-  memory: mode.default("require"),
-  disk: mode.default("require"),
-});
+const checkModes = z.object(forEachCheck(() => mode.default("require")));
 
 const inputs = z.object({
   host,
@@ -62,16 +55,7 @@ const inputs = z.object({
     .optional()
     .describe("The NixOS system that is to run here: what the checks are about once it does."),
   checks: checkModes
-    .default({
-      kvm: "require",
-      libvirtd: "require",
-      bridge: "require",
-      units: "require",
-      nix: "require",
-      clock: "require",
-      memory: "require",
-      disk: "require",
-    })
+    .default(forEachCheck(() => "require" as const))
     .describe("Per check: require (default) stops, warn only tells, off does not look."),
 });
 type Inputs = z.infer<typeof inputs>;

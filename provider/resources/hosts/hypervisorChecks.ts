@@ -1,20 +1,9 @@
 /** Is a host fit for what the site wants of it? Pure: facts and wishes in, verdicts out. */
+import type { CheckName } from "../../../contract/names";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { diskShortages, memoryShortage } from "./hypervisorCapacity";
 import type { Demand } from "./hypervisorCapacity";
 
-export const CHECKS = [
-  "kvm",
-  "libvirtd",
-  "bridge",
-  "units",
-  "nix",
-  "clock",
-  "memory",
-  "disk",
-] as const;
-export type CheckName = (typeof CHECKS)[number];
-export type CheckMode = "require" | "warn" | "off";
 export type Verdict = "ok" | "failed" | "off";
 
 export interface Wishes extends Demand {

@@ -146,6 +146,7 @@ export const microVm: Resource<Inputs, State> = {
   incidental: [
     "renamedFrom",
     "hardware",
+    "hardwareParts",
     "closureInfo",
     "liveSwitch",
     "updatePolicy",

@@ -36,6 +36,12 @@ export const inputs = z.object({
     .describe(
       "Hash of what the VMM gets; a change of it takes a restart. Default: empty, not known.",
     ),
+  hardwareParts: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe(
+      "Known parts of the hardware, for the preview: `memory` -> `192 MiB`. Default: none.",
+    ),
   closureInfo: storePath
     .optional()
     .describe("nixpkgs' closureInfo of the guest's system: its `registration` for a live switch."),

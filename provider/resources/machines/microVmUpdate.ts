@@ -1,5 +1,6 @@
 /** What a change of a VM needs, and why. Pure: the same decision in the preview and in the update. */
 import { RENAMING } from "./microVmState";
+import { printable } from "../../hosts/transport/printable";
 import type { Inputs, State } from "./microVmState";
 
 export interface Decision {
@@ -55,6 +56,8 @@ function live(wanted: Inputs, state: State): Decision {
     : { action: "restart", reason: obstacle };
 }
 
+const HARDWARE = "the hardware changes";
+
 function obstacleToSwitch(wanted: Inputs, state: State): string | undefined {
   if (!wanted.liveSwitch || wanted.closureInfo === undefined) {
     return "its flake does not say that it can be switched live";
@@ -63,7 +66,7 @@ function obstacleToSwitch(wanted: Inputs, state: State): string | undefined {
   if (state.guestHostKey === "") return "it has no SSH host key that could be pinned";
   if (state.booted !== wanted.runner) {
     if (state.bootedHardware === "") return "it is not known what hardware it was started with";
-    if (!hasHardware(wanted, state)) return "the hardware changes";
+    if (!hasHardware(wanted, state)) return HARDWARE;
   }
   if (state.system === "") return "the guest does not say which system it runs";
   return undefined;
@@ -79,14 +82,19 @@ const WORDS: Readonly<Record<Decision["action"], string>> = {
 };
 
 /** One line for a preview: `kw1: live switch, it keeps running: the system changes, ...`. */
-export function explain(wanted: Inputs, state: State | undefined): string | undefined {
+export function explain(
+  wanted: Inputs,
+  state: State | undefined,
+  before?: Inputs,
+): string | undefined {
   if (state?.status === RENAMING) return explainRename(wanted, state);
   const { action, reason } = decide(wanted, state);
+  const detail = reason === HARDWARE ? hardwareChanges(wanted, before) : "";
   const memory =
     state?.running === true && state.memoryTargetMiB !== (wanted.memoryTargetMiB ?? 0)
       ? "memory target, without a restart"
       : "";
-  const update = action === "nothing" ? "" : `${WORDS[action]}: ${reason}`;
+  const update = action === "nothing" ? "" : `${WORDS[action]}: ${reason}${detail}`;
   const parts = [update, memory].filter((part) => part !== "");
   return parts.length === 0 ? undefined : `${wanted.name}: ${parts.join("; ")}`;
 }
@@ -99,4 +107,16 @@ function explainRename({ name, renamedFrom, running }: Inputs, state: State): st
     ...(running ? [`starts as ${name}`] : []),
   ];
   return `${name}: renamed from ${renamedFrom ?? "another name"}: ${steps.join(", ")}`;
+}
+
+/** ` (memory 192 MiB -> 224 MiB)`. Empty if the change is one of the flake, such as a kernel. */
+function hardwareChanges(wanted: Inputs, before: Inputs | undefined): string {
+  const old = new Map(Object.entries(before?.hardwareParts ?? {}));
+  if (old.size === 0) return "";
+  const now = new Map(Object.entries(wanted.hardwareParts));
+  const names = [...new Set([...old.keys(), ...now.keys()])];
+  const changes = names
+    .filter((name) => old.get(name) !== now.get(name))
+    .map((name) => `${name} ${old.get(name) ?? "none"} -> ${now.get(name) ?? "none"}`);
+  return changes.length === 0 ? "" : ` (${printable(changes.join(", "))})`;
 }

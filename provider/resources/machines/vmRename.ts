@@ -20,11 +20,6 @@ export interface NamedVm {
   renamedFrom?: string | undefined;
 }
 
-/** Where microvm.nix looks for an image that is stated as `NAME.img`. */
-export function defaultImage(vm: string, volume: string): string {
-  return `${MICROVMS}/${vm}/${volume}.img`;
-}
-
 /** The path of a file when the directory of its VM has another name; others do not move. */
 export function pathUnder(path: string, vm: string, name: string): string {
   const directory = `${MICROVMS}/${vm}/`;

@@ -1,4 +1,5 @@
 /** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
+import { defaultImage, volumeId } from "../../../contract/names";
 import { PartialFailure, ProviderError, asError } from "../../errors";
 import { image as imageOn } from "../../hosts/reads";
 import type { ImageContent } from "../../hosts/reads";
@@ -15,7 +16,6 @@ import * as content from "./volumeState";
 import { BYTES_PER_MIB, inputs, keyOf, outputs, placeOf, stateOf, volumesOf } from "./volumeState";
 import type { Inputs, State } from "./volumeState";
 import {
-  defaultImage,
   pathUnder,
   refuseElsewhere,
   refuseRename,
@@ -195,10 +195,7 @@ export const volume: Resource<Inputs, State> = {
     return property === "vm" || (property === "image" && isMovedImage(news, olds));
   },
   mirrored: ["sizeMiB"],
-  id: (wanted) =>
-    wanted.image === defaultImage(wanted.vm, wanted.name)
-      ? `${wanted.host}/${keyOf(wanted)}`
-      : `${wanted.host}/${keyOf(wanted)}=${wanted.image}`,
+  id: (wanted) => volumeId(wanted.host, wanted),
 
   check(wanted, previous) {
     if (previous === undefined) return [];
@@ -278,6 +275,11 @@ export const volume: Resource<Inputs, State> = {
     const there = { ...wanted, vm, image };
     const parameters = parametersOf(there, context.urn, recorded);
     await onImages(context, there, "volume-remove", parameters);
+    const fate = { retain: "kept", trash: "moved to the trash", delete: "deleted" }[
+      wanted.onDelete
+    ];
+    const what = `${wanted.host}: the image ${image} of ${keyOf(wanted)}`;
+    context.log.info(context.urn, `${what} was ${fate} (onDelete: ${wanted.onDelete})`);
   },
 
   async find(context, id) {

@@ -17,8 +17,9 @@ const machine = {
   hardware: "h",
   liveSwitch: false,
   packages: {},
+  warnings: [],
 };
-const system = { toplevel: derivation, packages: {}, bootHash: "b" };
+const system = { toplevel: derivation, packages: {}, bootHash: "b", warnings: [] };
 
 /** Outputs that a provider would add to the inputs. */
 const OUTPUTS: Readonly<Record<string, object>> = {
@@ -65,6 +66,7 @@ export async function registerSite(
     version: 1 as const,
     machines: Object.fromEntries(model.vms.map(({ name }) => [name, machine])),
     hypervisors: Object.fromEntries(model.hypervisors.map(({ name }) => [name, system])),
+    warnings: [],
   };
   const privateKey = pulumi.secret("key");
   return { requests, site: new Site("lab", { model, built, privateKey }) };

@@ -148,6 +148,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       restart: text,
       memoryTargetMiB: 1,
       hardware: text,
+      hardwareParts: { memory: text },
       closureInfo: text,
       liveSwitch: true,
       updatePolicy: "live",

@@ -20,18 +20,37 @@ const namesOf = (requests: RegisterResourceRequest[], type: string): string[] =>
 /** Long enough for what could happen to happen. */
 const settle = (): Promise<void> => new Promise((wake) => setTimeout(wake, 200));
 
-test.each([false, true])(
-  "no VM is registered while a closure is open (preview: %s)",
-  async (preview) => {
+test.each([false, true].flatMap((preview) => NAMES.map((name) => [name, preview] as const)))(
+  "no VM is registered while the closure of %s is open (preview: %s)",
+  async (open, preview) => {
     let release: () => void = () => undefined;
-    const held = new Promise<void>((open) => (release = open));
-    const hold: Answer = (type, name) => (type === CLOSURE && name === "kw2" ? held : undefined);
+    const held = new Promise<void>((go) => (release = go));
+    const hold: Answer = (type, name) => (type === CLOSURE && name === open ? held : undefined);
     const { requests } = await register(hold, preview);
     await until(() => namesOf(requests, CLOSURE).length === NAMES.length);
     await settle();
     expect(namesOf(requests, VM)).toEqual([]);
     release();
     await until(() => namesOf(requests, VM).length === NAMES.length);
+  },
+);
+
+test.each(model.hypervisors.map(({ name }) => name))(
+  "no VM is registered before the closures of a slow %s are",
+  async (slow) => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((go) => (release = go));
+    const isSlow = (type: string, name: string) =>
+      type === "microvm:index:Hypervisor" && name === slow;
+    const { requests } = await register((type, name) => (isSlow(type, name) ? held : undefined));
+    const elsewhere = model.vms.filter(({ hypervisor }) => hypervisor !== slow);
+    await until(() => namesOf(requests, CLOSURE).length === elsewhere.length);
+    await settle();
+    expect(namesOf(requests, VM)).toEqual([]);
+    release();
+    await until(() => namesOf(requests, VM).length === NAMES.length);
+    const order = requests.map((one) => one.getType());
+    expect(order.indexOf(VM)).toBeGreaterThan(order.lastIndexOf(CLOSURE));
   },
 );
 

@@ -44,10 +44,31 @@ describe("an incidental input", () => {
     expect(changed({}, { host: "h", size: 1 })).toEqual([]);
   });
   test("is shown beside another change", () => {
-    expect(changed({ note: "b", size: 2 }).sort()).toEqual(["live", "note", "size"]);
+    expect(changed({ note: "b", size: 2 }).sort()).toEqual(["note", "size"]);
   });
   test("is not shown beside a change that is ignored", () => {
     expect(changed({ note: "b", size: 2 }, old, ["size", "live"])).toEqual([]);
+  });
+});
+
+describe("an output that differs from the inputs", () => {
+  const changed = (live: number, news: object, ignored: string[] = []): string[] =>
+    [
+      ...bind(thing)
+        .diff({ ...state, live }, old, { ...old, ...news }, ignored)
+        .keys(),
+    ].sort();
+
+  test("is drift where the site changes nothing", () => expect(changed(3, {})).toEqual(["live"]));
+  test("is not shown where the site's own change makes the difference", () => {
+    expect(changed(1, { size: 2 })).toEqual(["size"]);
+  });
+  test("is shown beside a change of the site where it was drift before", () => {
+    expect(changed(3, { size: 2 })).toEqual(["live", "size"]);
+  });
+  test("is shown where the change of the site does not count", () => {
+    expect(changed(1, { size: 2 }, ["size"])).toEqual(["live"]);
+    expect(changed(3, { note: "b" })).toEqual(["live", "note"]);
   });
 });
 

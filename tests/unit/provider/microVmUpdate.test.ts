@@ -133,3 +133,16 @@ test("the preview's words", () => {
   );
   expect(explain(wanted(), running({ system: path("system-b") }))).toBeUndefined();
 });
+
+test("the parts of the hardware that the site changes are named, from what to what", () => {
+  const parts = { vcpu: "1", memory: "192 MiB", shares: "none" };
+  const before = wanted({ hardwareParts: parts });
+  const after = wanted({ hardware: "i", hardwareParts: { ...parts, memory: "224 MiB", mac: "x" } });
+  const text = "kw1: restarts: the hardware changes";
+  expect(explain(after, running(), before)).toBe(
+    `${text} (memory 192 MiB -> 224 MiB, mac none -> x)`,
+  );
+  // A change in the flake, and a state from before there were parts.
+  expect(explain({ ...after, hardwareParts: parts }, running(), before)).toBe(text);
+  expect(explain(after, running(), wanted())).toBe(text);
+});

@@ -1,0 +1,33 @@
+/** Failures of a whole host, which every resource on it meets: the full text is reported once. */
+import { ProviderError } from "../errors";
+import type { Cause } from "../errors";
+
+/** What a reference says of the host. */
+const WORDS: Partial<Record<Cause, string>> = {
+  unreachable: "can't be reached",
+  "host-key": "showed another host key than the pinned one",
+  authentication: "refused the login",
+};
+
+export class HostFailures {
+  /** Full text -> the resource that reported it. */
+  private readonly reported = new Map<string, string>();
+
+  /** The error for this resource: in full, or a reference to the resource that has the full text. */
+  shorten(urn: string, error: unknown): unknown {
+    if (!(error instanceof ProviderError)) return error;
+    const words = WORDS[error.reason];
+    const host = /^([^\s:()]+)(?: \(|: )/.exec(error.what)?.[1];
+    if (words === undefined || host === undefined) return error;
+    const first = this.reported.get(error.message);
+    if (first === undefined) this.reported.set(error.message, urn);
+    if (first === undefined || first === urn) return error;
+    return new ProviderError(error.reason, `${host} ${words}: see the error of ${nameOf(first)}`);
+  }
+}
+
+/** `Hypervisor hv1` of its URN. */
+function nameOf(urn: string): string {
+  const [, , types = "", name = ""] = urn.split("::");
+  return `${types.split(":").pop() ?? ""} ${name}`;
+}
