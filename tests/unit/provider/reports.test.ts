@@ -95,6 +95,7 @@ test.each([
   async (onDelete, fate) => {
     const lines: string[] = [];
     const context = contextOf("u", { info: (_, text) => lines.push(text) });
+    jest.spyOn(context.pool.get("h"), "read").mockResolvedValue(FACTS);
     jest.spyOn(context.pool.get("h"), "operate").mockResolvedValue(FACTS);
     const inputs = { host: "h", machineId: "0".repeat(32), vm: "kw1", name: "var", image: "/i" };
     await bind(volume).remove(context, { ...inputs, sizeMiB: 1, label: "l", onDelete }, {});
