@@ -218,7 +218,7 @@ test("an operation in a guest keeps nothing on its disk", () => {
 test("another guest's system, and one that the guest does not see, are refused before anything is done", () => {
   const other = switchTo(guestSystem(box, "b", "another\n"));
   expect(other).toMatchObject({ code: 1 });
-  expect(other.output).toMatch(/the guest is \S+, and the system is that of another/);
+  expect(other.output).toMatch(/the guest is \S+, the system is for another/);
   rmSync(box.path("store", "b"), { recursive: true });
   const unseen = switchTo(box.path("store", "b"));
   expect(unseen.output).toContain("its store is not the hypervisor's");

@@ -16,7 +16,7 @@ test("another operator's runner, installed meanwhile, is not confirmed by the wa
     const { code, output } = box.run("microvm-settle", vm({ outcome: "confirmed" }));
     expect(code).toBe(1);
     expect(output).toContain(
-      `fail operation\tVM kc1 has ${storePath("other")} installed by now, and not ${storePath("runner")}`,
+      `fail operation\tVM kc1 has ${storePath("other")} installed, not ${storePath("runner")}`,
     );
     expect(phase()).toContain('"phase":"switching"');
 

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # needs: guest begin
-# Runs in a guest: grows the file system with a label to the size that its disk has by now. p_label p_bytes
+# Runs in a guest: grows the file system with a label to the present size of its disk.
+# p_label p_bytes
 
 find_device() {
   device=$(readlink -f "/dev/disk/by-label/$p_label" || true)
@@ -20,7 +21,8 @@ await_size() {
 
 grow_file_system() {
   journal "growing the file system $p_label"
-  said=$(resize2fs "$device" 2>&1) || fail operation "resize2fs in the guest: $(printf '%s' "$said" | tail -n 1)"
+  printed=$(resize2fs "$device" 2>&1) ||
+    fail operation "resize2fs failed in the guest: $(printf '%s' "$printed" | tail -n 1)"
   sync
 }
 

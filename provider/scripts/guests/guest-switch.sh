@@ -13,7 +13,8 @@ require_right_guest() {
   [ -x "$p_toplevel/bin/switch-to-configuration" ] ||
     fail operation "the guest does not see $p_toplevel: its store is not the hypervisor's"
   [ "$(cat "$p_toplevel/etc/hostname")" = "$(cat /etc/hostname)" ] ||
-    fail operation "the guest is $(cat /etc/hostname), and the system is that of $(cat "$p_toplevel/etc/hostname")"
+    fail operation \
+      "the guest is $(cat /etc/hostname), the system is for $(cat "$p_toplevel/etc/hostname")"
 }
 
 # An earlier run was interrupted after the guest's part, before the hypervisor's.
@@ -72,7 +73,7 @@ begin_switch() {
   stop_switches
 }
 
-# The guest's store is the hypervisor's: the paths are there, and its database does not know them yet.
+# The guest's store is the hypervisor's: the paths exist, but the guest's database lacks them.
 register() {
   nix-store --load-db <"$p_closure_info/registration"
   set_profile "$p_toplevel"

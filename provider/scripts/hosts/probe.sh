@@ -50,7 +50,11 @@ probe_file_systems() {
 probe_kvm() {
   [ -c /dev/kvm ] && fact kvm device
   grep -Eqw 'vmx|svm' /proc/cpuinfo && fact kvm flags
-  { [ -d /sys/module/kvm_intel ] || [ -d /sys/module/kvm_amd ] || [ -d /sys/module/kvm ]; } && fact kvm module
+  for module in kvm_intel kvm_amd kvm; do
+    [ -d "/sys/module/$module" ] || continue
+    fact kvm module
+    break
+  done
   return 0
 }
 
@@ -163,8 +167,8 @@ probe_records() {
   return 0
 }
 
-# Links of each VM: one `find`. The VM's user can make links and files there; one whose name or target
-# has a line break or the like in it could forge lines of this answer, and is left out.
+# Links of each VM, by one `find`. The VM's user can create links and files there. A name or target
+# with a line break or another unsafe character could forge lines of this answer, and is skipped.
 probe_vms() {
   [ -d "$MICROVMS" ] || return 0
   look find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
@@ -200,8 +204,9 @@ probe_vms() {
   done
 }
 
-# Into `known`, the units that systemd has in its memory, with a blank before and behind each. A VM that was stopped is mostly not
-# among them, and without a line it is inactive; asked for it by its name, systemd would read the unit's files: 5 ms for each VM.
+# Into `known`, the units that systemd has in its memory, each between blanks. A VM that was stopped
+# is usually not among them; without a line it is inactive. Asking for it by name would make systemd
+# read the unit's files: 5 ms for each VM.
 known_units() {
   require_answer systemctl list-units --all --full --plain --no-legend 'microvm@*.service'
   known=$(printf '%s\n' "$answer" | cut -d ' ' -f 1 | tr '\n' ' ')
@@ -214,9 +219,9 @@ unit_facts() {
   [ -z "$4" ] || fact started "$1" "$4"
 }
 
-# What each guest has in its /etc share: its public host key, and a link to the system that its last activation
-# was of. The guest writes there: only a small file is read, no link is followed and no pipe opened, and only what
-# looks like a key or a system is passed on.
+# What each guest has in its /etc share: its public host key, and a link to the system of its last
+# activation. The guest writes there. So only a small file is read, no link is followed, no pipe is
+# opened, and only what looks like a key or a system is passed on.
 probe_shares() {
   look find "$MICROVMS" -mindepth 2 -maxdepth 4 \
     -type d ! -path '*/etc' ! -path '*/etc/ssh' ! -path '*/etc/pulumi-microvm' -prune -o ! -path "$UNSAFE" \( \
@@ -282,8 +287,8 @@ image_paths() {
   if [ -f "$1" ]; then sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$@"; fi
 }
 
-# Without -p: with it, blkid ends at the first image that it knows nothing in. It writes a label's special characters
-# as others, so that none forges a line here.
+# Without -p: with it, blkid ends at the first image whose content it does not know. It escapes the
+# special characters of a label, so that no label forges a line here.
 probe_contents() {
   code=0
   contents=$(blkid -c /dev/null -o export -s TYPE -s LABEL -- "$@" 2>/dev/null) || code=$?

@@ -1,19 +1,25 @@
 # shellcheck shell=sh
 # needs: microvm
-# Installs a VM in microvm.nix's layout, and starts, stops or restarts it. A start is left unconfirmed:
-# microvm-settle.sh ends it, when the provider has seen the guest or given it up. So is a live switch: here
-# it is only begun, guest-switch.sh does it in the guest.
-# p_name p_runner p_toplevel p_running (yes|no) p_restart (`"restart":"..."`)
-# p_record (the ownership record up to its phase) p_known (yes: our state knows this VM already)
-# p_memory_target (MiB or empty) p_hardware (hash of what the VMM gets with p_runner, or empty)
-# p_update (what a running VM needs: nothing|install|restart|switch; start where it did not run)
-# p_seen (the InvocationID of the start that p_update was decided on)
-# p_start_seconds (how long a start may take) p_parallelism (slots.sh)
+# Installs a VM in microvm.nix's layout, and starts, stops or restarts it. A start stays unconfirmed
+# until the provider has seen the guest: microvm-settle.sh ends it. A live switch is only recorded
+# here; guest-switch.sh does it in the guest.
+# p_name p_runner p_toplevel
+# p_running: yes or no
+# p_restart: `"restart":"..."`
+# p_record: the ownership record up to its phase
+# p_known: yes if the provider's state has this VM already
+# p_memory_target: MiB, or empty
+# p_hardware: hash of what the VMM gets with p_runner, or empty
+# p_update: what a running VM needs: nothing, install, restart or switch; start if it does not run
+# p_seen: the InvocationID of the start that p_update was decided on
+# p_start_seconds: how long a start may take
+# p_parallelism: slots.sh
 require_free() {
   require_ours "$record" "VM $p_name"
   if [ ! -e "$record" ] && [ "$p_known" = no ] &&
     { [ -L "$directory/current" ] || [ -e "$directory/flake" ]; }; then
-    fail foreign "VM $p_name exists in $directory, and no stack recorded making it; it was left alone" \
+    fail foreign \
+      "VM $p_name exists in $directory, and no stack recorded making it; it was left alone" \
       "To take it over as it is, set import: true on the VM; or give this one another name."
   fi
 }
@@ -33,17 +39,23 @@ make_directories() {
   enter_own_directory
 }
 
-# Into `previous`, the runner to go back to, should the new one not come up: the last one that was seen to, else what
-# runs now, else what was installed.
+# Into `previous`, the runner to go back to if the new one does not come up: the last one that was
+# confirmed, else the running one, else the installed one.
 find_previous() {
   case $phase in
     switching | activating) previous=$(readlink "$directory/old" || true) ;;
     *)
-      if is_active; then previous=$(running_runner); else previous=$(readlink "$directory/current" || true); fi ;;
+      if is_active; then
+        previous=$(running_runner)
+      else
+        previous=$(readlink "$directory/current" || true)
+      fi
+      ;;
   esac
 }
 
-# The runner of the system that the guest says it runs, which is not the installed one where that is left to the next boot.
+# The runner of the system that the guest reports. It differs from the installed one if the update
+# waits for the next boot.
 # Where no link here names such a runner, the one that the guest was started with.
 running_runner() {
   said=$(readlink "$directory/etc/pulumi-microvm/system" || true)
@@ -143,8 +155,8 @@ stop_vm() {
   order systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
 }
 
-# From here on `old` is the way back: where nothing else was installed, what is installed. Where a run before this one began
-# it, way back and phase are there already.
+# From here on `old` names the runner to go back to. If nothing else was installed, that is the
+# installed one. An earlier run may have recorded it already, together with the phase.
 begin_switch() {
   [ "$phase:$installed" != activating:before ] || return 0
   [ -n "$previous" ] || set_link "$directory/old" "$p_runner"

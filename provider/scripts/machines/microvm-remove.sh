@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # needs: microvm
-# Stops a VM gracefully and removes what microvm-apply.sh made. The guest's /etc share and the images
-# of its volumes stay: they are data. p_name
+# Stops a VM gracefully and removes what microvm-apply.sh made. The guest's /etc share and the
+# images of its volumes stay: they are data. p_name
 
 remove_links() {
   enter_vm "$p_name"
@@ -15,7 +15,7 @@ remove_vm() {
   if [ ! -e "$record" ]; then
     [ -L "$directory/current" ] || return 0
     fail foreign "VM $p_name has no record that it is ours; it was left alone" \
-      "With it in the site, up records it again. Or remove it by hand: systemctl stop $unit, and its links in $directory."
+      "Put it into the site and run up, or remove it by hand: stop $unit, delete its links in $directory."
   fi
   require_ours "$record" "VM $p_name"
   journal "removing $p_name"

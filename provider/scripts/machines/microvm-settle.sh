@@ -1,14 +1,14 @@
 # shellcheck shell=sh
 # needs: microvm
-# Ends a start or a live switch: the guest was seen; or it was given up and goes back to its previous runner;
-# or, reverted, it went back to its previous system by itself, and goes on running.
+# Ends a start or a live switch. confirmed: the guest was seen. failed: it goes back to its previous
+# runner by a restart. reverted: the guest went back to its previous system and keeps running.
 # p_name p_outcome (confirmed|failed|reverted) p_runner (the runner that was waited for)
 
 # Another operator may have installed another runner since: nobody has seen that one come up.
 require_installed() {
   installed=$(readlink "$directory/current" || true)
   [ "$installed" = "$p_runner" ] || fail operation \
-    "VM $p_name has ${installed:-no runner} installed by now, and not $p_runner, which was waited for; nothing was confirmed" \
+    "VM $p_name has ${installed:-no runner} installed, not $p_runner; nothing was confirmed" \
     "If nobody else works on this VM, run up again."
 }
 

@@ -1,9 +1,12 @@
 # shellcheck shell=sh
 # needs: begin memory slots
-# What microvm-apply.sh and microvm-settle.sh share: a VM's places, its record, its links, its way back.
-# The record's phase: `ready`; `starting`: started, the guest was not seen yet; `switching`: so too, and
-# `old` is the runner to go back to; `activating`: in a live switch, and `old` likewise; `renaming`:
-# stopped to get another name, or not started under it yet.
+# What the scripts of a VM share: its places, its record, its links, its way back.
+# Phases of the record:
+#   ready       nothing is open
+#   starting    started; the guest was not seen yet
+#   switching   the same, and `old` names the runner to go back to
+#   activating  in a live switch, and `old` names the runner to go back to
+#   renaming    stopped to get another name, or not started under it yet
 directory=$MICROVMS/$p_name
 record=$STATE/vms/$p_name.json
 unit=microvm@$p_name.service
@@ -39,8 +42,9 @@ last_lines() {
   journalctl -q -o cat -n 5 -u "$unit" 2>/dev/null || true
 }
 
-# The guest's key is there before its first boot, so the guest is pinned without trust on first use. It is made
-# where only root gets to, and put into the share, in which the guest writes too.
+# The guest's key exists before its first boot, so the guest is pinned without trust on first use.
+# The key is made in a directory that only root enters, and then moved to the share, where the guest
+# writes too.
 make_host_key() {
   key=ssh_host_ed25519_key
   make_entered etc
