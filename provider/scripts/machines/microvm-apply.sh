@@ -39,7 +39,8 @@ find_previous() {
   case $phase in
     switching | activating) previous=$(readlink "$directory/old" || true) ;;
     *)
-      if is_active; then previous=$(running_runner); else previous=$(readlink "$directory/current" || true); fi ;;
+      if is_active; then previous=$(running_runner)
+      else previous=$(readlink "$directory/current" || true); fi ;;
   esac
 }
 
