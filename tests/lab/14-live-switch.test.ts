@@ -174,7 +174,11 @@ describe("a switch that fails goes back", () => {
   }, 400_000);
 
   test("it hangs", async () => {
-    await expectBack("sleep 3600", "without a restart", /the switch to \S+ failed: it did not end within 20 s/);
+    await expectBack(
+      "sleep 3600",
+      "without a restart",
+      /the switch to \S+ failed: it did not end within 20 s/,
+    );
   }, 400_000);
 
   /** The guest can't be asked: the error says so, and has what its unit wrote on the hypervisor. */
