@@ -6,7 +6,8 @@ import { MACHINE_ID, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
 
 const operator = keyPair();
-const wanted = { ...hypervisor, images: ["/var/lib/microvms/kc1/var.img"] };
+const volumes = [{ image: "/var/lib/microvms/kc1/var.img", sizeMiB: 64 }];
+const wanted = { ...hypervisor, wants: [{ name: "kc1", memoryMiB: 64, volumes }] };
 const state = (ownership: string): ValueMap => ({
   ...wanted,
   machineId: MACHINE_ID,

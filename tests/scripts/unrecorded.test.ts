@@ -14,7 +14,7 @@ test("a VM without a record is not stopped and not removed; with one it is, and 
   rmSync(file);
   const before = box.contents();
   expect(box.run("microvm-remove", vm()).output).toMatch(
-    /^n0nce fail foreign\tVM kc1 has no record that it is ours; it was left alone \| With it in the site/,
+    /^n0nce fail foreign\tVM kc1 has no record that it is ours; it was left alone\tPut it into the site/,
   );
   expect(box.contents()).toEqual(before);
 
