@@ -7,7 +7,6 @@ import { urnUnder } from "./ownership";
 import { checkShape, immutableFaults, isMoved } from "./inputChecks";
 import type { Checked } from "./inputChecks";
 import { RecordedInputs } from "./recordedInputs";
-import { within } from "./hosts/wait/wait";
 import type { Context, HostBound, Resource } from "./resource";
 import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
@@ -55,7 +54,6 @@ export interface BoundResource {
 }
 
 const LOOK_AGAIN_MS = 20_000;
-const LOOK_SECONDS = 120;
 
 export function bind<I extends HostBound, S extends object>(
   resource: Resource<I, S>,
@@ -136,10 +134,8 @@ export function bind<I extends HostBound, S extends object>(
     if (containsUnknown(news)) return predicted(news, undefined);
     const inputs = parse(news);
     const context = asOwner(caller, inputs);
-    // Nothing is waited for but the host itself.
-    const looking = within(context, Math.min(context.workSeconds, LOOK_SECONDS));
-    const observed = await resource.observe(looking, inputs, recorded);
-    await resource.refuse?.(looking, inputs, observed, recorded, before);
+    const observed = await resource.observe(context, inputs, recorded);
+    await resource.refuse?.(context, inputs, observed, recorded, before);
     if (preview) {
       const line = await explain(context, inputs, observed);
       if (line !== undefined) context.log.info(context.urn, line);

@@ -10,6 +10,14 @@ import type { Parameters } from "./transport/script";
 import type { Transport } from "./transport/transport";
 import { Wait } from "./wait/wait";
 
+const LOOK_SECONDS = 120;
+
+/** A read waits for nothing but the machine itself: the time of the caller's own work is enough. */
+function looking(call: Call): Call {
+  const seconds = Math.min(call.workSeconds ?? LOOK_SECONDS, LOOK_SECONDS);
+  return { ...call, deadline: Math.min(call.deadline, Date.now() + seconds * 1000) };
+}
+
 /** How a machine's operations are run, and what its probe finds. */
 export interface HostOptions<F extends Taken> {
   probe: Probe<F>;
@@ -36,7 +44,7 @@ export class Host<F extends Taken> {
 
   /** The facts: one probe for everybody, until something is changed. */
   read(call: Call): Promise<F> {
-    return this.facts.read(new Wait(this.name, call));
+    return this.facts.read(new Wait(this.name, looking(call)));
   }
 
   /** Runs an operation to its end, once, also when the link is lost; the facts come back with it. */
@@ -53,7 +61,8 @@ export class Host<F extends Taken> {
 
   /** The lines of a script that only reads. `freeText`: they are for people. */
   ask(call: Call, name: string, parameters: Parameters, freeText = false): Promise<string[]> {
-    const run = { script: script(name), parameters, wait: new Wait(this.name, call), freeText };
+    const wait = new Wait(this.name, looking(call));
+    const run = { script: script(name), parameters, wait, freeText };
     return this.transport.run(run, `reading (${name})`);
   }
 

@@ -64,13 +64,20 @@ describe("check", () => {
       fsType: "none",
       image: "/var/lib/other.img",
       label: "other",
-      host: "hv2",
       name: "data",
       vm: "kw1",
     })) {
       const changed = await provider.check("Volume", { ...volume, [key]: value }, volume);
       expect(changed.failures).toEqual([expect.stringContaining(`${key}: can't be changed`)]);
     }
+    // The same machine may have another name; another machine may not.
+    const renamed = { ...volume, host: "hv2" };
+    expect((await provider.check("Volume", renamed, volume)).failures).toEqual([]);
+    const moved = { ...renamed, machineId: "f".repeat(32) };
+    expect((await provider.check("Volume", moved, volume)).failures).toEqual([
+      expect.stringContaining("host: can't be changed"),
+      expect.stringContaining("machineId: can't be changed"),
+    ]);
     expect((await provider.check("Volume", { ...volume, sizeMiB: 65 }, volume)).failures).toEqual(
       [],
     );

@@ -75,7 +75,7 @@ test("a configured remote builder is used; Nix's message about a dead one is sho
 
 test("reports the deadline", async () => {
   expect(await failure(instantiated("sleep 20"), 500)).toBe(
-    "kw1: building on this machine: nix-store: deadline",
+    "kw1: building on this machine: nix-store was stopped: deadline",
   );
 });
 

@@ -11,6 +11,8 @@ import type { Limits } from "../wait/wait";
 /** What every call carries: who asks, until when, and whether it was cancelled. */
 export interface Call extends Limits {
   urn: string;
+  /** How long the caller's own work may take, seconds; absent where only the deadline counts. */
+  workSeconds?: number;
   /** The URN under the former name of the resource, while the site states that name. */
   formerUrn?: string | undefined;
   status: (text: string) => void;
