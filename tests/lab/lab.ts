@@ -314,7 +314,7 @@ export class SiteCopy {
     document.set("flake", `path:${join(PROJECT, "lab", "flake")}`);
     for (const [path, value] of Object.entries(changes)) {
       if (value === undefined) document.deleteIn(path.split("."));
-      else document.setIn(path.split("."), value);
+      else document.setIn(path.split("."), document.createNode(value));
     }
     writeFileSync(this.file, document.toString());
     return Promise.resolve();
