@@ -41,7 +41,7 @@ apply_memory_target() {
 # QEMU expects the size of the guest's memory, cloud-hypervisor the size of the balloon. For QEMU
 # this uses QMP, because microvm-balloon of a QEMU runner does not report errors.
 tell_memory_target() {
-  [ -x "$MICROVMS/$1/booted/bin/microvm-balloon" ] || no_memory_control "$1"
+  find_balloon "$1"
   await_vmm "$1" || no_memory_control "$1"
   case $vmm in
     qemu)
@@ -55,9 +55,19 @@ tell_memory_target() {
       if [ "$2" = all ]; then balloon=0; else balloon=$((${memory:-0} - $2)); fi
       [ "$balloon" -ge 0 ] ||
         fail operation "the memory target of $1, $2 MiB, is larger than its memory, $memory MiB"
-      printed=$(cd "$MICROVMS/$1" && booted/bin/microvm-balloon "$balloon" 2>&1) ||
+      printed=$(cd "$MICROVMS/$1" && "$balloon_program" "$balloon" 2>&1) ||
         fail_rejected "$1" "$(printf '%s' "$printed" | tail -n 1)"
       ;;
+  esac
+}
+
+# find_balloon NAME: into `balloon_program`, the runner's microvm-balloon. Root runs it, and the links
+# in the directory of the VM belong to user microvm: only a program of the Nix store is accepted.
+find_balloon() {
+  balloon_program=$(readlink -f "$MICROVMS/$1/booted/bin/microvm-balloon" || true)
+  case $balloon_program in
+    /nix/store/*) [ -x "$balloon_program" ] || no_memory_control "$1" ;;
+    *) no_memory_control "$1" ;;
   esac
 }
 
