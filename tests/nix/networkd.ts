@@ -4,7 +4,7 @@
  * of the machine.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { evaluate } from "./nix";
@@ -62,7 +62,8 @@ export function bridgeUnits(options: string): Record<string, string> {
   return files;
 }
 
-type Place = "host" | "lan" | "vm";
+const PLACES = ["host", "lan", "vm"] as const;
+type Place = (typeof PLACES)[number];
 
 /** A host with the card `eno1` on a LAN, and a VM on the port `vm-kw1`. */
 export class NetworkdHost {
@@ -98,6 +99,8 @@ export class NetworkdHost {
       vm: place([], "true"),
     });
     await host.until("namespaces", () => existsSync(host.path("run/systemd/netif")));
+    // Before that a link for them would get into this process's own namespace.
+    await host.until("networks", () => PLACES.every((one) => host.hasOwnNetwork(one)));
     host.ip("host", `link add eno1 type veth peer name lan0 netns ${host.pid("lan")}`);
     host.ip("host", `link add vm-kw1 type veth peer name eth0 netns ${host.pid("vm")}`);
     host.ip("lan", "link set lan0 up");
@@ -115,6 +118,10 @@ export class NetworkdHost {
 
   private pid(place: Place): number {
     return this.places[place].pid ?? 0;
+  }
+
+  private hasOwnNetwork(place: Place): boolean {
+    return readlinkSync(`/proc/${this.pid(place)}/ns/net`) !== readlinkSync("/proc/self/ns/net");
   }
 
   private path(name: string): string {
