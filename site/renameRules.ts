@@ -1,5 +1,5 @@
 /** `renamedFrom`: the old name must be free, and one thing alone may come from it. Pure. */
-import type { SiteDraft } from "./draft";
+import type { SiteDraft, VmDraft } from "./draft";
 import type { Issue } from "./issues";
 import { duplicates } from "./uniqueness";
 import type { Value } from "./value";
@@ -10,7 +10,18 @@ interface Renamed {
 }
 
 export function checkRenames(site: SiteDraft): Issue[] {
-  return [...checkKind("VM", site.vms), ...checkKind("hypervisor", site.hypervisors)];
+  return [
+    ...checkKind("VM", site.vms),
+    ...checkKind("hypervisor", site.hypervisors),
+    ...site.vms.flatMap(checkImport),
+  ];
+}
+
+/** The engine imports a resource under the id of its present name, and knows it under the old one. */
+function checkImport({ import: isImported, renamedFrom: { path, value } }: VmDraft): Issue[] {
+  if (!isImported || value === undefined) return [];
+  const what = "a VM with import: true cannot be renamed";
+  return [{ path, code: "rename", what, remedy: "remove import first, and run up" }];
 }
 
 function checkKind(kind: string, all: readonly Renamed[]): Issue[] {

@@ -371,6 +371,11 @@ const CASES: Case[] = [
     "32:18 vms.kw2.renamedFrom: is the present name; state the previous name, or remove it",
   ],
   [
+    "a VM that is imported and renamed",
+    (s) => s.replace("vsockCid: 32", "renamedFrom: a\n    import: true"),
+    "32:18 vms.kw2.renamedFrom: a VM with import: true cannot be renamed; remove import first",
+  ],
+  [
     "two VMs renamed from one",
     (s) => s.replace("vsockCid: 31", "renamedFrom: a").replace("vsockCid: 32", "renamedFrom: a"),
     "32:18 vms.kw2.renamedFrom: the old name a is already used by vms.kw1; keep one of the two",
