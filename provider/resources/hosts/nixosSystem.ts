@@ -15,13 +15,13 @@ import { explainSystem, needsReboot } from "./nixosSystemExplain";
 import { nextStep } from "./nixosSystemPlan";
 import { refuseReboot } from "./nixosSystemReboot";
 import { makeDefault, switchSystem } from "./nixosSystemSwitch";
-import type { Job } from "./nixosSystemSwitch";
+import type { SwitchTask } from "./nixosSystemSwitch";
 import { inputs, outputs, stateOf } from "./nixosSystemState";
 import type { Inputs, State } from "./nixosSystemState";
 
 /** Runs steps until nothing is left to do. Each step returns the facts of the host after it. */
-async function bringAbout(job: Job): Promise<State> {
-  const { context, wanted, target } = job;
+async function runSteps(task: SwitchTask): Promise<State> {
+  const { context, wanted, target } = task;
   let facts = await target.read(context);
   let isBuilt = false;
   for (;;) {
@@ -29,7 +29,7 @@ async function bringAbout(job: Job): Promise<State> {
     const step = nextStep(facts, wanted, state.ownership === "owned");
     if (step === "reboot") refuseReboot(context, wanted, facts);
     if (!isBuilt && (step === "switch" || step === "reboot")) {
-      await buildVms(job);
+      await buildVms(task);
       isBuilt = true;
     }
     switch (step) {
@@ -39,18 +39,18 @@ async function bringAbout(job: Job): Promise<State> {
           const { host, build, buildTimeoutSeconds: seconds } = wanted;
           await bring(context, { host, build, seconds, name: `the system of ${host}` }, [closure]);
         }
-        facts = await inTurn(job, () => switchSystem(job));
+        facts = await inHostTurn(task, () => switchSystem(task));
         break;
       case "reboot":
-        facts = await inTurn(job, () => rebootSystem(job, facts));
+        facts = await inHostTurn(task, () => rebootSystem(task, facts));
         break;
       case "confirm":
-        facts = await confirmBoot(job);
+        facts = await confirmBoot(task);
         break;
       case "settle":
-        return settleFailedBoot(job);
+        return settleFailedBoot(task);
       case "default":
-        facts = await makeDefault(job);
+        facts = await makeDefault(task);
         break;
       case "done":
         return state;
@@ -59,15 +59,15 @@ async function bringAbout(job: Job): Promise<State> {
 }
 
 /** Builds the VMs first, so that a failing build is found before a reboot: docs/decisions/0007. */
-async function buildVms({ context, wanted }: Job): Promise<void> {
+async function buildVms({ context, wanted }: SwitchTask): Promise<void> {
   if (wanted.build === "host" || wanted.vmDerivations.length === 0) return;
   const { host, buildTimeoutSeconds: seconds } = wanted;
   const to = { host, seconds, name: `the VMs of ${host}` };
   await buildHere(context, to, wanted.vmDerivations);
 }
 
-function inTurn(job: Job, work: () => Promise<HostFacts>): Promise<HostFacts> {
-  const { context, wanted } = job;
+function inHostTurn(task: SwitchTask, work: () => Promise<HostFacts>): Promise<HostFacts> {
+  const { context, wanted } = task;
   const { waitTimeoutSeconds } = context.pool.configOf(wanted.host);
   const wait = new Wait(wanted.host, within(context, waitTimeoutSeconds));
   return context.pool.trials.run(wanted.host, wait, work, context.status);
@@ -173,7 +173,7 @@ export const nixosSystem: Resource<Inputs, State> = {
   async converge(context, wanted, observed, recorded) {
     const target = context.pool.get(wanted.host);
     const { machineId } = recorded ?? observed ?? (await target.read(context));
-    const state = await bringAbout({ context, wanted, machineId, target });
+    const state = await runSteps({ context, wanted, machineId, target });
     tell(context, wanted, state);
     return state;
   },

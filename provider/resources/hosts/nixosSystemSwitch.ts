@@ -14,7 +14,7 @@ import { requireMachine } from "../shared/fields";
 import type { Inputs } from "./nixosSystemState";
 
 /** What the steps of one switch need. */
-export interface Job {
+export interface SwitchTask {
   context: Context;
   wanted: Inputs;
   machineId: string;
@@ -28,13 +28,13 @@ const ATTEMPT_MS = 20_000;
 const MARGIN_SECONDS = 60;
 
 /** Activates the system and confirms it over a new connection. Throws if the host rolled back. */
-export async function switchSystem(job: Job): Promise<HostFacts> {
-  const { context, wanted } = job;
+export async function switchSystem(task: SwitchTask): Promise<HostFacts> {
+  const { context, wanted } = task;
   const confirmMs = wanted.confirmTimeoutSeconds * 1000;
   const started = Date.now();
   let deadline: number;
   try {
-    const facts = await run(job, "system-switch", {
+    const facts = await run(task, "system-switch", {
       step: "switch",
       derivation: wanted.build === "host" ? wanted.drvPath : "",
       record: makeRecord(context.urn, {}),
@@ -45,47 +45,47 @@ export async function switchSystem(job: Job): Promise<HostFacts> {
     deadline = Date.now() + confirmMs;
   } catch (error) {
     // The connection was lost. The switch may continue, so the confirmation waits for its end.
-    if (!mayGoOn(error)) throw error;
+    if (!mayStillRun(error)) throw error;
     deadline = started + wanted.switchTimeoutSeconds * 1000 + confirmMs;
   }
   try {
-    return await confirm(job, Math.min(context.deadline, deadline));
+    return await confirm(task, Math.min(context.deadline, deadline));
   } catch (error) {
     if (context.signal.aborted) throw error;
-    return await outcome(job, started, messageOf(error));
+    return await outcome(task, started, messageOf(error));
   }
 }
 
 /** Makes the running system the default of the next boot. */
-export function makeDefault(job: Job): Promise<HostFacts> {
-  return run(job, "system-default", {});
+export function makeDefault(task: SwitchTask): Promise<HostFacts> {
+  return run(task, "system-default", {});
 }
 
 /** Confirms the trial through a login that began after the switch. Throws the last error. */
-async function confirm(job: Job, deadline: number): Promise<HostFacts> {
-  const { context, target } = job;
+async function confirm(task: SwitchTask, deadline: number): Promise<HostFacts> {
+  const { context, target } = task;
   const call = { ...context, deadline };
   context.status("logging in again");
   for (;;) {
     target.renew();
     try {
-      return await run({ ...job, context: call }, "system-confirm", {});
+      return await run({ ...task, context: call }, "system-confirm", {});
     } catch (error) {
-      if (Date.now() + LOOK_AGAIN_MS > deadline || !mayPass(error)) throw error;
+      if (Date.now() + LOOK_AGAIN_MS > deadline || !isRetryable(error)) throw error;
       await pause(LOOK_AGAIN_MS, context.signal);
     }
   }
 }
 
 /** Finds the result of an unconfirmed switch as soon as the host answers. Usually throws. */
-async function outcome(job: Job, started: number, cause: string): Promise<HostFacts> {
-  const { context, wanted } = job;
+async function outcome(task: SwitchTask, started: number, cause: string): Promise<HostFacts> {
+  const { context, wanted } = task;
   const seconds = 2 * wanted.switchTimeoutSeconds + wanted.confirmTimeoutSeconds + MARGIN_SECONDS;
   const deadline = Math.min(context.deadline, started + seconds * 1000);
   const what = `${wanted.host}: ${wanted.toplevel} was not confirmed: ${cause}`;
   context.status("not confirmed; waiting for the rollback");
   for (;;) {
-    const facts = await look(job, deadline).catch((error: unknown) => messageOf(error));
+    const facts = await look(task, deadline).catch((error: unknown) => messageOf(error));
     if (typeof facts !== "string" && !isOpen(facts)) {
       // The host was confirmed, and only the response was lost.
       if (facts.system.current === wanted.toplevel) return facts;
@@ -107,8 +107,8 @@ async function outcome(job: Job, started: number, cause: string): Promise<HostFa
 }
 
 /** Reads the facts of the host over a new connection. */
-export async function look(job: Job, deadline: number): Promise<HostFacts> {
-  const { context, wanted, target, machineId } = job;
+export async function look(task: SwitchTask, deadline: number): Promise<HostFacts> {
+  const { context, wanted, target, machineId } = task;
   target.renew();
   const attempt = Math.min(deadline, Date.now() + ATTEMPT_MS);
   const facts = await target.read({ ...context, deadline: attempt });
@@ -120,7 +120,7 @@ const isOpen = ({ system }: HostFacts): boolean =>
   system.trial?.phase === "switching" || system.trial?.phase === "rolling-back";
 
 export function run(
-  { context, wanted, machineId, target }: Job,
+  { context, wanted, machineId, target }: SwitchTask,
   name: string,
   parameters: Record<string, string>,
 ): Promise<HostFacts> {
@@ -146,13 +146,13 @@ function secondsOf(wanted: Inputs, name: string): number {
 }
 
 /** The operation was sent, and its result is unknown. */
-export function mayGoOn(error: unknown): boolean {
+export function mayStillRun(error: unknown): boolean {
   return hasReason(error, ["outcome-unknown", "authentication", "deadline"]);
 }
 
 /** Errors of a host that restarts its network or sshd. */
-function mayPass(error: unknown): boolean {
-  return mayGoOn(error) || hasReason(error, ["unreachable", "busy"]);
+function isRetryable(error: unknown): boolean {
+  return mayStillRun(error) || hasReason(error, ["unreachable", "busy"]);
 }
 
 function hasReason(error: unknown, reasons: Cause[]): boolean {

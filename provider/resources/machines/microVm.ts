@@ -20,7 +20,7 @@ import { switchLive } from "./microVmSwitch";
 import { decide, explain } from "./microVmUpdate";
 import type { Decision } from "./microVmUpdate";
 import { isFormerName, isSameMachine } from "../shared/renamed";
-import { inTurn } from "../shared/turn";
+import { withLimit } from "../shared/turn";
 import { refuseElsewhere, refuseRename, refuseUnrecorded, renameFirst } from "./vmRename";
 
 async function refuse(
@@ -92,7 +92,7 @@ function predictRunning(wanted: Inputs, state: State | undefined): ValueMap {
 const LOADS_HOST: readonly Decision["action"][] = ["start", "stop", "restart"];
 
 /** Installs the VM, and ends what that has started: a start or a live switch. */
-async function bringAbout(
+async function installAndSettle(
   context: Context,
   wanted: Inputs,
   before: HostFacts,
@@ -198,10 +198,10 @@ export const microVm: Resource<Inputs, State> = {
   async converge(context, wanted, _observed, recorded) {
     const before = await renameFirst(context, wanted);
     const { action } = decide(wanted, stateOf(before, wanted, context));
-    const work = (): Promise<State> => bringAbout(context, wanted, before, action, recorded);
+    const work = (): Promise<State> => installAndSettle(context, wanted, before, action, recorded);
     if (!LOADS_HOST.includes(action)) return work();
     const { vms } = context.pool.limitsOf(wanted.host);
-    return inTurn(context, vms, wanted.host, wanted.name, work);
+    return withLimit(context, vms, wanted.host, wanted.name, work);
   },
 
   async remove(context, wanted) {
@@ -212,7 +212,7 @@ export const microVm: Resource<Inputs, State> = {
       parameters: { name, ...slotParameters(context, wanted) },
       seconds: STOP_SECONDS,
     };
-    await inTurn(context, context.pool.limitsOf(host).vms, host, name, () =>
+    await withLimit(context, context.pool.limitsOf(host).vms, host, name, () =>
       context.pool.get(host).operate(context, operation),
     );
   },

@@ -8,7 +8,7 @@ import { knownChanges } from "../../packages";
 import type { Resource } from "../../resource";
 import { bring } from "../shared/closures";
 import { isFormerName, isSameMachine, keyOnHost } from "../shared/renamed";
-import { inTurn } from "../shared/turn";
+import { withLimit } from "../shared/turn";
 import { host, machineId, name, renamedFrom, requireMachine, storePath } from "../shared/fields";
 
 const root = z.object({
@@ -166,7 +166,7 @@ export const nixClosure: Resource<Inputs, State> = {
         build_seconds: String(seconds),
       },
     };
-    const facts = await inTurn(
+    const facts = await withLimit(
       context,
       context.pool.limitsOf(hostName).builds,
       hostName,

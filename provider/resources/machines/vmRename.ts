@@ -7,7 +7,7 @@ import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { stackOf } from "../../ownership";
 import type { Context } from "../../resource";
-import { inTurn } from "../shared/turn";
+import { withLimit } from "../shared/turn";
 import { STOP_SECONDS, slotParameters } from "./microVmStart";
 
 const MICROVMS = "/var/lib/microvms";
@@ -113,5 +113,5 @@ export async function renameFirst(context: Context, vm: NamedVm): Promise<HostFa
   };
   const facts = await host.read(context);
   if (unmovedName(facts, vm.renamedFrom, context.urn) === undefined) return facts;
-  return inTurn(context, context.pool.limitsOf(hostName).vms, hostName, name, rename);
+  return withLimit(context, context.pool.limitsOf(hostName).vms, hostName, name, rename);
 }

@@ -10,7 +10,7 @@ import { UNKNOWN, toMap } from "../../wire";
 import type { PlainMap } from "../../wire";
 import { importable, notAnId, requireMachine, splitId } from "../shared/fields";
 import { isFormerName, isSameMachine } from "../shared/renamed";
-import { inTurn } from "../shared/turn";
+import { withLimit } from "../shared/turn";
 import { growInGuest } from "./guestVolume";
 import * as content from "./volumeState";
 import { BYTES_PER_MIB, inputs, keyOf, outputs, placeOf, stateOf, volumesOf } from "./volumeState";
@@ -165,7 +165,7 @@ function onImages(
 ): Promise<HostFacts> {
   const { host, machineId } = wanted;
   const operation = { script: name, machineId, parameters, seconds: context.workSeconds };
-  return inTurn(context, context.pool.limitsOf(host).volumes, host, keyOf(wanted), () =>
+  return withLimit(context, context.pool.limitsOf(host).volumes, host, keyOf(wanted), () =>
     context.pool.get(host).operate(context, operation),
   );
 }

@@ -4,7 +4,7 @@
 import { build, copy } from "../../hosts/nix/nix";
 import { within } from "../../hosts/wait/wait";
 import type { Context } from "../../resource";
-import { inTurn } from "./turn";
+import { withLimit } from "./turn";
 
 export interface Closure {
   drvPath: string;
@@ -24,7 +24,7 @@ export async function buildHere(
   to: Target,
   derivations: string[],
 ): Promise<void> {
-  await inTurn(context, context.pool.builds, to.host, to.name, () =>
+  await withLimit(context, context.pool.builds, to.host, to.name, () =>
     build(within(context, to.seconds), to.name, derivations),
   );
 }
@@ -45,7 +45,7 @@ export async function bring(
     to.build === "operator" ? outPath : drvPath,
   );
   const what = to.build === "operator" ? "outputs" : "derivations";
-  await inTurn(context, pool.limitsOf(to.host).copies, to.host, to.name, () =>
+  await withLimit(context, pool.limitsOf(to.host).copies, to.host, to.name, () =>
     copy(within(context, to.seconds), to.name, target, paths, what),
   );
 }

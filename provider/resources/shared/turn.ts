@@ -4,7 +4,7 @@ import { Wait, within } from "../../hosts/wait/wait";
 import type { Context } from "../../resource";
 
 /** Runs the work when the limiter has room. Waits at most for waitTimeout of the host. */
-export function inTurn<T>(
+export function withLimit<T>(
   context: Context,
   limiter: Limiter,
   host: string,
