@@ -81,7 +81,7 @@ export interface Guest {
 
 const machine = z.object({ network: z.object({ ip: z.string() }) });
 
-/** The VMs of a host, read from the host's files, whoever made them. */
+/** The VMs of a host, read from the host's files, no matter which stack made them. */
 export async function guestsOf(host: LabHost): Promise<Guest[]> {
   const script = readFileSync(join(labSource, "host", "guests.sh"), "utf8");
   const list = await run(sshCommand(host.name, "sh", "-s"), { input: script, timeoutSeconds: 30 });

@@ -64,7 +64,7 @@ function inOrder(issues: LocatedIssue[]): LocatedIssue[] {
 function pathsFrom(directory: string): Paths {
   return {
     flake: (reference) => absoluteFlake(reference, directory),
-    // `~` is the home of whoever runs the provider, so it stays.
+    // `~` is the home of the user who runs the provider, so it stays.
     file: (path) => (path.startsWith("~/") ? path : resolve(directory, path)),
   };
 }

@@ -151,7 +151,7 @@ describe("preview", () => {
     expect(host.counts).toMatchObject({ connections: 1, probes: 1 });
   });
 
-  test("what stands in the way is said in the preview", async () => {
+  test("a preview reports blockers", async () => {
     host.facts.splice(-1, 0, "link\tkc1/current\t/nix/store/x");
     await provider.configure(config());
     expect((await failure(provider.create("MicroVm", vm, true))).message).toContain(

@@ -120,7 +120,7 @@ set_autostart() {
   fi
 }
 
-# Recorded before the start: whoever finds it knows what has to be confirmed or undone.
+# Recorded before the start, so that the next run knows what to confirm or to undo.
 begin_start() {
   if [ -n "$previous" ]; then phase=switching; else phase=starting; fi
   put_phase "$phase"
