@@ -91,7 +91,7 @@ function hasImages(facts: HostFacts, name: string): boolean {
   return [...facts.images.keys()].some((path) => path.startsWith(`${MICROVMS}/${name}/`));
 }
 
-/** The facts behind the rename. Whoever comes second finds nothing to do. */
+/** The facts behind the rename. The second caller finds nothing to do. */
 export async function renameFirst(context: Context, vm: NamedVm): Promise<HostFacts> {
   const { host: hostName, machineId, name } = vm;
   const host = context.pool.get(hostName);

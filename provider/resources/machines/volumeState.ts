@@ -31,7 +31,7 @@ export const inputs = z.object({
   onDelete: z
     .enum(["retain", "trash", "delete"])
     .default("retain")
-    .describe("What becomes of the image: kept (default), moved to the trash, or deleted."),
+    .describe("On removal the image is kept (default), moved to the trash, or deleted."),
   address: z
     .string()
     .refine((text) => isIPv4(text), "must be an IPv4 address")
