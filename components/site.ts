@@ -77,10 +77,9 @@ function registerVms(machines: Map<string, MicroVm>): Record<string, pulumi.Outp
 /** The provider's `hosts`, as provider/hosts/transport/config.ts reads it. */
 export function hostsJson(hypervisors: HypervisorModel[]): string {
   const hosts = hypervisors.map((hypervisor): [string, object] => {
-    const { endpoint, renamedFrom, maintenance, shared, parallelism, waitTimeoutSeconds } =
-      hypervisor;
+    const { endpoint, renamedFrom, maintenance, parallelism, waitTimeoutSeconds } = hypervisor;
     const limits = { parallelism, waitTimeoutSeconds };
-    return [hypervisor.name, { ...endpoint, renamedFrom, maintenance, shared, ...limits }];
+    return [hypervisor.name, { ...endpoint, renamedFrom, maintenance, ...limits }];
   });
   return JSON.stringify(Object.fromEntries(hosts));
 }

@@ -21,7 +21,7 @@ let provider: ProviderProcess;
 let inputs: ValueMap;
 /** What the host was told to make of a start, each time. */
 let outcomes: string[];
-/** What becomes of each operation: the host's next facts, or the text of a failure. */
+/** The result of each operation: the next facts of the host, or the text of a failure. */
 let next: (string[] | string)[];
 /** What the VM's unit wrote. */
 let journal: string[];

@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import { Server, utils } from "ssh2";
 import type { Connection, ServerChannel, Session } from "ssh2";
 
-/** What becomes of a step: it is done, never answered, or the whole link is dropped. */
+/** How the host treats a step: it answers, never answers, or drops the connection. */
 export type Step = "go" | "hold" | "drop";
 
 /** One run of the constant command, with all that came on stdin. */

@@ -12,7 +12,7 @@ export interface SandboxHost {
   pass: number;
   /** The operation is killed before this counted command; 0: none is. */
   killAt: number;
-  /** The link is cut before the operation, or behind it, and its answer never gets back. */
+  /** Drop the connection before the operation runs, or after it and before its answer. */
   cut: "before" | "behind" | "never";
 }
 

@@ -40,8 +40,6 @@ const hostSchema = z.object({
   waitTimeoutSeconds: z.int().min(1).default(21_600),
   /** The previous name of the host. Resources recorded under it are reached under this name. */
   renamedFrom: z.string().optional(),
-  /** Other stacks may use this host too. */
-  shared: z.boolean().default(false),
 });
 export type HostConfig = z.infer<typeof hostSchema>;
 
