@@ -3,9 +3,10 @@
  * namespace for each host, whose network card is `eno1`. The machine's own network is not changed.
  */
 import { attempt, run } from "./command";
+import { labName } from "./paths";
 import { changeState, loadState } from "./state";
 
-export const OPERATOR_NAMESPACE = "pmvlab-op";
+export const OPERATOR_NAMESPACE = `${labName}-op`;
 const OPERATOR_ADDRESS = "198.18.0.1/24";
 
 export interface LabHost {
@@ -19,7 +20,7 @@ export const HOSTS: readonly LabHost[] = [
   { name: "hv2", address: "198.18.0.12", prefixLength: 24 },
 ];
 
-export const namespaceOf = (host: LabHost): string => `pmvlab-${host.name}`;
+export const namespaceOf = (host: LabHost): string => `${labName}-${host.name}`;
 
 /** The same command in the operator's namespace. */
 export const inOperator = (command: readonly string[]): string[] => [
@@ -65,8 +66,8 @@ async function ensureNamespace(name: string): Promise<void> {
   if (exists && recorded) return;
   if (exists) {
     throw new Error(
-      `the network namespace ${name} exists, and this lab did not make it. Stop the lab with ` +
-        `another PULUMI_MICROVM_LAB_DIR, or remove the namespace: ip netns delete ${name}`,
+      `the network namespace ${name} exists, and this lab did not make it. ` +
+        `If nothing uses it, remove it: ip netns delete ${name}`,
     );
   }
   changeState((state) => {

@@ -16,10 +16,15 @@ function base(variable: string, fallback: string): string {
 /** Shared by all checkouts. `down` keeps it. */
 export const cacheDirectory = join(base("XDG_CACHE_HOME", ".cache"), "pulumi-microvm");
 
-/** The running lab. `down` removes it. */
+const defaultStateDirectory = join(
+  base("XDG_STATE_HOME", ".local/state"),
+  "pulumi-microvm",
+  "lab",
+);
+
+/** The running lab. `down` removes it. With another directory a second lab can run beside it. */
 export const stateDirectory = resolve(
-  process.env["PULUMI_MICROVM_LAB_DIR"] ??
-    join(base("XDG_STATE_HOME", ".local/state"), "pulumi-microvm", "lab"),
+  process.env["PULUMI_MICROVM_LAB_DIR"] ?? defaultStateDirectory,
 );
 
 /** A short hash of texts in their order. */
@@ -28,6 +33,12 @@ export function hashOf(...texts: string[]): string {
   for (const text of texts) hash.update(`${text.length}:${text}`);
   return hash.digest("hex").slice(0, 16);
 }
+
+/** The start of the lab's names on this machine: namespaces, control groups, machines. */
+export const labName =
+  stateDirectory === defaultStateDirectory
+    ? "pmvlab"
+    : `pmvlab-${hashOf(stateDirectory).slice(0, 6)}`;
 
 /** A hash of the names and contents of all files below a directory. */
 export function hashOfFiles(directory: string): string {
