@@ -1,4 +1,4 @@
-/** A host has one stack: whose it is, is recorded there once, told in previews, and taken back. */
+/** A host belongs to one stack. Its owner is recorded on the host and named in previews. */
 import { existsSync, rmSync } from "node:fs";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
@@ -53,7 +53,7 @@ const inputsOf = async (provider: ProviderProcess, more: ValueMap = {}): Promise
 const claims = (): string[] => box.journal().filter((line) => line !== "");
 const CLAIMED = [expect.stringMatching(/: claiming this host$/)];
 
-test("the first stack claims it once; the second is told whose it is, in preview and up", async () => {
+test("the first stack claims the host; preview and up of a second stack name it", async () => {
   const inputs = await inputsOf(lab);
   expect((await lab.create("Hypervisor", inputs, true)).properties).toMatchObject({
     ownership: "owned",
@@ -84,7 +84,7 @@ test("the first stack claims it once; the second is told whose it is, in preview
   });
 });
 
-test("two that saw it free at the same moment: one gets it", async () => {
+test("if two stacks see the host free at the same time, one of them gets it", async () => {
   const inputs = await inputsOf(lab);
   await Promise.all([lab, prod].map((one) => one.create("Hypervisor", inputs, true)));
   const results = await Promise.allSettled(
@@ -94,7 +94,7 @@ test("two that saw it free at the same moment: one gets it", async () => {
   expect(claims()).toEqual(CLAIMED);
 });
 
-test("a state from before there were claims is no drift until its next change", async () => {
+test("a state from before claims existed shows no drift until its next change", async () => {
   const inputs = await inputsOf(lab);
   const { properties } = await lab.create("Hypervisor", inputs);
   const old = Object.fromEntries(Object.entries(properties).filter(([key]) => key !== "ownership"));
@@ -123,7 +123,7 @@ test("a state from before there were claims is no drift until its next change", 
   }
 });
 
-test("one machine under two names is told by its machine-id, in the first preview already", async () => {
+test("one machine under two names is detected in the first preview", async () => {
   await lab.create("Hypervisor", await inputsOf(lab), true);
   const twin = await inputsOf(lab, { host: "hv2" });
   const { message } = await failure(lab.create("Hypervisor", twin, true));

@@ -1,4 +1,4 @@
-/** A host that stacks share: what each of them claims, and what is refused in preview and up. */
+/** A host that several stacks share: their claims, and what preview and `up` refuse. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { totalmem } from "node:os";
 import { messageOf } from "../../provider/errors";
@@ -22,7 +22,7 @@ let host: SandboxHost;
 let lab: ProviderProcess;
 let prod: ProviderProcess;
 
-/** As a new run: nothing of the host is known any more. */
+/** Starts a new run, which knows no facts of the host. */
 async function newRun(provider: ProviderProcess): Promise<void> {
   const { port, hostKey } = host.ssh;
   await provider.configure({
@@ -57,7 +57,7 @@ const vm = (name: string, more: ValueMap = {}): Value => ({ name, memoryMiB: 64,
 interface Given {
   wants?: Value[];
   shared?: boolean;
-  /** Checks that are required; the others are off. */
+  /** The required checks. The others are off. */
   required?: string[];
 }
 
@@ -90,7 +90,7 @@ async function update(
   return provider.update("Hypervisor", "hv1", state, await inputsOf(provider, given));
 }
 
-/** What preview and up both refuse, and that neither changes anything. */
+/** Expects that preview and `up` both refuse and change nothing. */
 async function refused(provider: ProviderProcess, given: Given, state?: ValueMap): Promise<string> {
   const before = { claims: claims(), journal: box.journal() };
   const messages: string[] = [];
@@ -152,7 +152,7 @@ test.each<[string, ValueMap, ValueMap, string]>([
   expect(message).toContain("VM kc2 of stack prod of project site");
 });
 
-test("memory that other stacks claim is not there for this one", async () => {
+  test("memory that other stacks claim is not available to this one", async () => {
   const most = Math.ceil((totalmem() / 1024 ** 2) * 0.7);
   const wants = (name: string): Given => ({
     wants: [vm(name, { memoryMiB: most })],
@@ -168,13 +168,14 @@ test("memory that other stacks claim is not there for this one", async () => {
   expect(await create(lab, wants("kc1"))).toMatchObject({ verdicts: { memory: "ok" } });
 });
 
-test("disk that other stacks claim is not there for this one, image by image", async () => {
+  test("disk space that other stacks claim is not available, image by image", async () => {
   const volumes = (image: string, sizeMiB: number): ValueMap => ({ volumes: [{ image, sizeMiB }] });
   await create(prod, { wants: [vm("kc2", volumes("/var/lib/microvms/kc2/a.img", 1e9))] });
   const wants = [vm("kc1", volumes("/var/lib/microvms/kc1/a.img", 1))];
   const message = await refused(lab, { wants, required: ["disk"] });
-  expect(message).toMatch(
-    /disk: the volumes want 1000000001 MiB on the file system at \S+ \(1 for this stack; 1000000000 for stack prod of project site: kc2 1000000000\)/,
+  expect(message).toMatch(/disk: the volumes want 1000000001 MiB on the file system at \S+ \(1/);
+  expect(message).toContain(
+    "(1 for this stack; 1000000000 for stack prod of project site: kc2 1000000000)",
   );
 });
 
@@ -191,7 +192,7 @@ describe("two stacks that decided on the same facts", () => {
     expect(claims()).toHaveLength(2);
   });
 
-  test("and want the same address: the second is refused under the lock", async () => {
+  test("if both want the same address, the second is refused under the lock", async () => {
     const wants = (index: number): Value[] => [vm(`kc${index}`, { ip: "198.18.0.21" })];
     const runs = await Promise.all(
       [lab, prod].map(async (one, index) => {
@@ -211,7 +212,7 @@ describe("two stacks that decided on the same facts", () => {
 });
 
 describe("a host of one stack", () => {
-  test("is shared as soon as that stack says so", async () => {
+  test("is shared as soon as that stack sets shared: true", async () => {
     const exclusive = await create(lab, { shared: false });
     const message = await refused(prod, {});
     expect(message).toContain("this host belongs to urn:pulumi:lab::");
@@ -221,7 +222,7 @@ describe("a host of one stack", () => {
     expect(await create(prod)).toMatchObject({ ownership: "owned" });
   });
 
-  test("is what a shared one becomes again if no other stack is left", async () => {
+  test("can become exclusive again when no other stack is left", async () => {
     const shared = await create(lab);
     await create(prod);
     expect(await refused(lab, { shared: false }, shared)).toContain(
@@ -261,7 +262,7 @@ test("a VM that left the site counts until it is removed from the host", async (
   expect(await create(prod, { wants: others })).toMatchObject({ ownership: "owned" });
 });
 
-test("a claim that cannot be read is refused, and never taken for no claim", async () => {
+test("a claim that cannot be read is refused and never counts as absent", async () => {
   mkdirSync(box.path("state/hosts"), { recursive: true });
   box.write("state/hosts/shared-0.json", '{"version":2}\n');
   expect(await refused(lab, {})).toContain(
@@ -269,7 +270,7 @@ test("a claim that cannot be read is refused, and never taken for no claim", asy
   );
 });
 
-test("wants that the record lost are drift", async () => {
+test("wants that are missing from the record are drift", async () => {
   const wants = [vm("kc1")];
   const state = await create(lab, { wants });
   const claimed = readdirSync(box.path("state/hosts"))[0] ?? "";
