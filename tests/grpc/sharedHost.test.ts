@@ -173,9 +173,11 @@ test.each<[string, ValueMap, ValueMap, string]>([
   await create(prod, { wants: [vm("kc2", volumes("/var/lib/microvms/kc2/a.img", 1e9))] });
   const wants = [vm("kc1", volumes("/var/lib/microvms/kc1/a.img", 1))];
   const message = await refused(lab, { wants, required: ["disk"] });
-  expect(message).toMatch(/disk: the volumes want 1000000001 MiB on the file system at \S+ \(1/);
-  expect(message).toContain(
-    "(1 for this stack; 1000000000 for stack prod of project site: kc2 1000000000)",
+  expect(message).toMatch(
+    new RegExp(
+      "disk: the volumes want 1000000001 MiB on the file system at \\S+ " +
+        "\\(1 for this stack; 1000000000 for stack prod of project site: kc2 1000000000\\)",
+    ),
   );
 });
 

@@ -35,8 +35,8 @@ afterAll(async () => {
 });
 
 /**
- * Command lines and environments of every process of this machine, including the hosts. Excludes
- * PULUMI_CONFIG of the program, because the engine passes the configuration to every program so.
+ * Command lines and environments of all processes of this machine, including the hosts. Excludes
+ * PULUMI_CONFIG of the program, because the engine passes the configuration to every program in it.
  */
 function processes(): string {
   return readdirSync("/proc")
@@ -150,7 +150,7 @@ test("an error about the secret does not show it", async () => {
 });
 
 describe("the search would find a canary", () => {
-  test("in what was seen of a run", () => {
+  test("in the samples of a run", () => {
     expect(leaks(`before ${canary} after`)).toEqual(["before "]);
   });
 

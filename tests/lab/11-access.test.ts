@@ -59,7 +59,7 @@ test("both hops are verified, and all connections use the jump host, also copies
 }, 400_000);
 
 test("a jump host with a wrong key is rejected, and the error has both fingerprints", async () => {
-  await site.set({ ...jump(OTHER_KEY), "vms.kw1.restart": "by a false gate" });
+  await site.set({ ...jump(OTHER_KEY), "vms.kw1.restart": "through a jump host with a wrong key" });
   const before = await bootId("kw1");
   const text = await failingUp();
   expect(text).toMatch(/hv1 \(jump host\)/);

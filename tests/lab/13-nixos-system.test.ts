@@ -117,8 +117,8 @@ describe("a bad system is rolled back", () => {
     await expectToldBack();
   });
 
-  test("whose operator is killed in the middle", async () => {
-    const bad = `# nobody will confirm this\n${GOOD}sleep 5\n`;
+  test("is rolled back if its operator is killed during the switch", async () => {
+    const bad = `# nobody confirms this system\n${GOOD}sleep 5\n`;
     await want(bad);
     const running = startUp();
     await until("the switch", 100, async () =>
@@ -129,7 +129,7 @@ describe("a bad system is rolled back", () => {
     const killed = [...signal(running, PROVIDER, "SIGKILL"), ...signal(running, ENGINE, "SIGKILL")];
     await gone(killed);
     expect((await running.ended).code).not.toBe(0);
-    await until("the host to go back", 60, async () =>
+    await until("the rollback of the host", 60, async () =>
       (await on("hv1", "ls /var/lib/pulumi-microvm/systems")).includes("trial") ? undefined : true,
     );
     await expectBack();

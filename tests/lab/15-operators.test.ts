@@ -1,4 +1,4 @@
-/** Two operators at once, and two stacks on one host: one waits or is told, and nothing is done twice. */
+/** Two operators at once, and two stacks on one host. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Gate, startUp } from "./kill";
@@ -54,7 +54,7 @@ describe("a second stack that claims the same hosts and VMs", () => {
   test.each([
     ["preview", ["preview"]],
     ["up", ["up", "--yes", "--skip-preview"]],
-  ])("is told whose they are by %s, and nothing is touched", async (_, words) => {
+  ])("is refused in %s, which names the owner, and nothing changes", async (_, words) => {
     const ends = await Promise.all(["hv1", "hv2"].map(journalEnd));
     const { code, text } = await pulumi(...words, OTHER);
     expect(code).not.toBe(0);
@@ -105,7 +105,7 @@ describe("two stacks that share hv1", () => {
   afterAll(async () => {
     await pulumi("destroy", "--yes", "--skip-preview", OTHER);
     await removeOther();
-    // The host keeps the kernel that it was booted with.
+    // The host keeps its booted kernel.
     flake.reset();
     flake.write("hypervisor/start.sh", GOOD);
     await site.set(systemOf("ifRequired"));
@@ -126,20 +126,23 @@ describe("two stacks that share hv1", () => {
     expect(await guests()).toEqual(before);
   });
 
-  test("what both want is refused in the preview, with the name of stack and VM", async () => {
+  test("a conflict is refused in the preview, with the names of stack and VM", async () => {
     expect(await previewOfOther({ "vms.kx1.ip": site.get("vms.kc1.ip") })).toMatch(
       /VM kx1: its address 198\.18\.0\.21 is used by VM kc1 of stack lab of project /,
     );
     const large = { "hypervisors.hv1.memory": undefined, "vms.kx1.memory": "9000GiB" };
     expect(await previewOfOther(large)).toMatch(
-      /memory: the VMs want \d+ MiB of memory \(9216000 for this stack; 448 for stack lab of project \S+: kc1 256, kw1 192\)/,
+      new RegExp(
+        "memory: the VMs want \\d+ MiB of memory \\(9216000 for this stack; " +
+          "448 for stack lab of project \\S+: kc1 256, kw1 192\\)",
+      ),
     );
     expect(await previewOfOther({ "hypervisors.hv1.shared": false })).toContain(
       "this host is shared by stack lab",
     );
   });
 
-  test("the host is switched, and not rebooted, while a VM of the other stack runs", async () => {
+  test("the host is switched but not rebooted while a VM of the other stack runs", async () => {
     const boot = await bootOf();
     const before = [...(await guests()), await bootId("kx1")];
     flake.write("hypervisor/start.sh", GOOD);
@@ -158,7 +161,7 @@ describe("two stacks that share hv1", () => {
     expect([...(await guests()), await bootId("kx1")]).toEqual(before);
   });
 
-  test("a destroy leaves the VMs and the claim of the other", async () => {
+  test("a destroy leaves the VMs and the claim of the other stack", async () => {
     const before = await guests();
     await run("destroy", "--yes", "--skip-preview", OTHER);
     expect(await on("hv1", "systemctl is-active microvm@kx1 || true")).toBe("inactive");
@@ -168,7 +171,7 @@ describe("two stacks that share hv1", () => {
   });
 });
 
-test("two operators of one stack at once: one converges, the other is told who holds it", async () => {
+test("of two operators of one stack, one converges and the other is refused", async () => {
   const gate = new Gate("hv2");
   await gate.install();
   try {
@@ -191,10 +194,11 @@ test("two operators of one stack at once: one converges, the other is told who h
   }
 });
 
-test("two that work on one host: the second waits for the host's lock, and says so", async () => {
+test("of two operations on one host, the second waits for the lock and reports it", async () => {
   await on(
     "hv2",
-    "systemd-run --quiet --unit=another-operator flock /run/pulumi-microvm/locks/host sleep infinity",
+    "systemd-run --quiet --unit=another-operator " +
+      "flock /run/pulumi-microvm/locks/host sleep infinity",
   );
   await site.set({ "vms.kw2.restart": "behind another" });
   const running = startUp();

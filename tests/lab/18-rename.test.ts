@@ -1,4 +1,4 @@
-/** A VM and a hypervisor under a new name, and back. */
+/** Renames a VM and a hypervisor, and renames them back. */
 import { z } from "zod";
 import { SiteCopy, bootId, expectNoChanges, journalEnd, mutations, on, pulumi, up } from "./lab";
 
@@ -16,13 +16,13 @@ afterAll(async () => {
   await site.release();
 });
 
-/** The lab's kw1 under this name. */
+/** The lab's kw1 under another name. */
 const named = (name: string, more: object): Record<string, unknown> => ({
   "vms.kw1": undefined,
   [`vms.${name}`]: { ...fields.parse(site.get("vms.kw1")), ...more },
 });
 
-test("a VM stops and starts once under its new name, with its data, and gets the old one back", async () => {
+test("a renamed VM stops and starts once and keeps its data, also when renamed back", async () => {
   await on("kw1", `echo precious > ${WRITTEN}; sync`);
   const others = [await bootId("kc1"), await bootId("kw2")];
   const before = await bootId("kw1");
@@ -55,14 +55,14 @@ test("a VM stops and starts once under its new name, with its data, and gets the
   await expectNoChanges();
 }, 300_000);
 
-/** The label of its volume stays what it was at first. */
+/** The label of its volume does not change. */
 const backAs = (renamedFrom: string): object => ({
   ...fields.parse(site.get("vms.kw1")),
   renamedFrom,
   volumes: { var: { label: "kw1-var" } },
 });
 
-test("a hypervisor gets another name and back, and its VM runs on", async () => {
+test("a hypervisor is renamed and renamed back while its VM runs", async () => {
   const before = await bootId("kw2");
   const end = await journalEnd("hv2");
   const host = fields.parse(site.get("hypervisors.hv2"));

@@ -68,7 +68,7 @@ export function start(args: string[], input = ""): Started {
       };
       child.stdout.on("data", look);
       child.stderr.on("data", look);
-      child.on("close", () => fail(new Error(`it ended without ${String(what)}:\n${text}`)));
+      child.on("close", () => fail(new Error(`ended without printing ${String(what)}:\n${text}`)));
       look();
     });
   return { ended, pid: child.pid ?? 0, printed };
@@ -98,7 +98,7 @@ export async function until<T>(
     }
     await new Promise((wake) => setTimeout(wake, 250));
   }
-  throw new Error(`${what}: not in ${seconds} s; last: ${String(last)}`);
+  throw new Error(`timed out after ${seconds} s waiting for ${what}; last: ${String(last)}`);
 }
 
 export async function pulumi(...args: string[]): Promise<Ended> {

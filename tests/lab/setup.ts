@@ -1,2 +1,2 @@
-// The engine, SSH and virtual machines take their time.
+// The engine, SSH and virtual machines are slow.
 jest.setTimeout(300_000);
