@@ -117,7 +117,7 @@ describe("a bad system is rolled back", () => {
     await expectToldBack();
   });
 
-  test("is rolled back if its operator is killed during the switch", async () => {
+  test("whose operator is killed during the switch", async () => {
     const bad = `# nobody confirms this system\n${GOOD}sleep 5\n`;
     await want(bad);
     const running = startUp();
