@@ -60,7 +60,8 @@ test("evaluates the lab's flake with its hypervisors", async () => {
 test("reports all machines that fail to evaluate, each with Nix's trace", async () => {
   at.write(
     flakeText(
-      'if name == "kw1" then throw "no such disk" else if name == "kc1" then (let x = x; in x) else deployment name',
+      'if name == "kw1" then throw "no such disk" ' +
+        'else if name == "kc1" then (let x = x; in x) else deployment name',
     ),
   );
   const message = await failure();
