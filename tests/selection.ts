@@ -23,7 +23,6 @@ export const SELECTION = SOAK ? "every row" : `rows of TEST_SEED=${selection.see
  * Up to `count` of the rows, in order. Each table has its own sample, which does not depend on the
  * other tables.
  */
- */
 export function sampled<T>(
   table: string,
   rows: readonly T[],

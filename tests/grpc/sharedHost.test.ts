@@ -152,7 +152,7 @@ test.each<[string, ValueMap, ValueMap, string]>([
   expect(message).toContain("VM kc2 of stack prod of project site");
 });
 
-  test("memory that other stacks claim is not available to this one", async () => {
+test("memory that other stacks claim is not available to this one", async () => {
   const most = Math.ceil((totalmem() / 1024 ** 2) * 0.7);
   const wants = (name: string): Given => ({
     wants: [vm(name, { memoryMiB: most })],
@@ -168,7 +168,7 @@ test.each<[string, ValueMap, ValueMap, string]>([
   expect(await create(lab, wants("kc1"))).toMatchObject({ verdicts: { memory: "ok" } });
 });
 
-  test("disk space that other stacks claim is not available, image by image", async () => {
+test("disk space that other stacks claim is not available, image by image", async () => {
   const volumes = (image: string, sizeMiB: number): ValueMap => ({ volumes: [{ image, sizeMiB }] });
   await create(prod, { wants: [vm("kc2", volumes("/var/lib/microvms/kc2/a.img", 1e9))] });
   const wants = [vm("kc1", volumes("/var/lib/microvms/kc1/a.img", 1))];

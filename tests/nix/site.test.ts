@@ -432,10 +432,7 @@ describe("pulumiMicrovm", () => {
 
   test.each([
     ["none does", ""],
-    [
-      "kc1 and kc3 do",
-      `${LEADER} machines.kc3.k0s-node.isLeader = true;`,
-    ],
+    ["kc1 and kc3 do", `${LEADER} machines.kc3.k0s-node.isLeader = true;`],
   ])("refuses a site in which %s found the cluster", (who, modules) => {
     expect(complaint(`${output(site, modules)}.pulumiMicrovm`)).toContain(
       `exactly one controller must found the k0s cluster, but ${who}; ` +

@@ -126,7 +126,7 @@ describe("disk", () => {
     expect(diskShortages(facts(...roots), { own, others })).toEqual([
       "the volumes want 1200 MiB on the file system at /data " +
         "(600 for this stack; 600 for stack prod of project site: x 600), " +
-          "which has room for 1000 MiB",
+        "which has room for 1000 MiB",
     ]);
     const theirs: [string, ImageFact][] = [...facts(image("/data/x.img", 300)).images];
     const grown = { ...facts(...roots), images: new Map(theirs) };
