@@ -16,11 +16,7 @@ function base(variable: string, fallback: string): string {
 /** Shared by all checkouts. `down` keeps it. */
 export const cacheDirectory = join(base("XDG_CACHE_HOME", ".cache"), "pulumi-microvm");
 
-const defaultStateDirectory = join(
-  base("XDG_STATE_HOME", ".local/state"),
-  "pulumi-microvm",
-  "lab",
-);
+const defaultStateDirectory = join(base("XDG_STATE_HOME", ".local/state"), "pulumi-microvm", "lab");
 
 /** The running lab. `down` removes it. With another directory a second lab can run beside it. */
 export const stateDirectory = resolve(

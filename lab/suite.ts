@@ -1,4 +1,4 @@
-/** `lab/run quick | test | soak`: the checks and tests, and one line that sums them up. */
+/** `lab/run quick | test | soak`: runs the checks and tests, and prints their sum in one line. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,13 +11,13 @@ import { ensureSystemPackages, requireMachine } from "./prerequisites";
 import { say } from "./progress";
 import { verify } from "./verify";
 
-/** Environment variables that tests/selection.ts and the models read. */
+/** Environment variables of tests/selection.ts and the models. */
 type Selection = Record<string, string>;
 
 export interface Result {
   passed: number;
   failed: number;
-  /** Of the command that ran the part. */
+  /** The exit code of the command that ran the part. */
   code: number;
 }
 
@@ -27,7 +27,7 @@ const report = z.object({
   numRuntimeErrorTestSuites: z.number(),
 });
 
-/** What needs neither the lab nor Nix. */
+/** The parts that require neither the lab nor Nix. */
 const QUICK = ["unit", "scripts", "grpc"];
 
 /** Types, lint, unit tests, scripts in a sandbox, gRPC. */
@@ -36,12 +36,12 @@ export async function testQuick(): Promise<number> {
   return summed(selection, [verified, () => jest(selection, QUICK)]);
 }
 
-/** Everything. Tables of crash rows are sampled. */
+/** All parts, with a sample of each table of crash rows. */
 export async function testAll(): Promise<number> {
   return everything(bySeed());
 }
 
-/** Everything, with every row of every table, and longer runs of the models. */
+/** All parts, with every row of every table, and longer runs of the models. */
 export async function testSoak(): Promise<number> {
   const seed = process.env["MODEL_SEED"] ?? randomSeed();
   return everything({ TEST_SOAK: "1", MODEL_SEED: seed });
@@ -63,7 +63,7 @@ const bySeed = (): Selection => ({ TEST_SEED: process.env["TEST_SEED"] ?? random
 /** Runs all parts, also after one has failed. The last line is their sum. */
 async function summed(selection: Selection, parts: (() => Promise<Result>)[]): Promise<number> {
   const named = Object.entries(selection).map(([name, value]) => `${name}=${value}`);
-  const repeat = `this choice of rows can be repeated with ${named.join(" ")}`;
+  const repeat = `to repeat this sample, run it with ${named.join(" ")}`;
   say(`tests: ${repeat}`);
   const results: Result[] = [];
   for (const part of parts) results.push(await part());
@@ -73,7 +73,7 @@ async function summed(selection: Selection, parts: (() => Promise<Result>)[]): P
   return good ? 0 : 1;
 }
 
-/** `good`: no test failed, nor did a command that ran them. */
+/** `good`: no test and no command failed. */
 export function summary(results: readonly Result[]): { good: boolean; line: string } {
   const sum = (of: (result: Result) => number): number =>
     results.reduce((total, result) => total + of(result), 0);
@@ -84,13 +84,13 @@ export function summary(results: readonly Result[]): { good: boolean; line: stri
   };
 }
 
-/** Counts as one test only where it fails. */
+/** Counts as one test only if it fails. */
 async function verified(): Promise<Result> {
   const code = await verify();
   return { passed: 0, failed: code, code };
 }
 
-/** The lab's scenarios. A lab that was not up before is removed again. */
+/** The scenarios in the lab. A lab that was not running before is removed again. */
 async function scenarios(selection: Selection): Promise<Result> {
   const wasUp = HOSTS.every((host) => isUp(host));
   const up = await handOver(["lab/run", "lab", "hosts-up"], { cwd: checkout });
@@ -102,8 +102,8 @@ async function scenarios(selection: Selection): Promise<Result> {
 async function jest(selection: Selection, projects: string[]): Promise<Result> {
   const scratch = mkdtempSync(join(tmpdir(), "pulumi-microvm-test-"));
   const output = join(scratch, "report.json");
-  // There is only one lab. The other tests wait more than they compute, so two at once are faster
-  // on two cores too.
+  // There is only one lab. The other tests wait more than they compute, so running two parts at
+  // once is faster even on two cores.
   const workers = projects.includes("lab") ? "--runInBand" : "--maxWorkers=2";
   try {
     const code = await handOver(
@@ -111,14 +111,14 @@ async function jest(selection: Selection, projects: string[]): Promise<Result> {
       { cwd: checkout, env: { ...process.env, ...selection } },
     );
     const { passed, failed } = counts(output);
-    // Also jest itself may fail, with no test that did.
+    // Jest itself may fail without a failed test.
     return { passed, failed: Math.max(failed, code === 0 ? 0 : 1), code };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** A file that does not load has no tests to count. A jest that was killed writes no report. */
+/** A file that does not load has no tests. A killed jest writes no report. */
 export function counts(output: string): Pick<Result, "passed" | "failed"> {
   const text = existsSync(output) ? readFileSync(output, "utf8") : "";
   if (text === "") return { passed: 0, failed: 1 };

@@ -16,8 +16,8 @@ const selection: Selection = {
 
 /** Whether every row and the long models run. */
 export const SOAK = selection.soak;
+
 /** For test titles: the selected rows, so that a failure shows how to repeat it. */
-/** For titles of tests: which rows they have, so that a failure says how to repeat it. */
 export const SELECTION = SOAK ? "every row" : `rows of TEST_SEED=${selection.seed}`;
 /**
  * Up to `count` of the rows, in order. Each table has its own sample, which does not depend on the
