@@ -18,10 +18,7 @@ const site = new SiteCopy();
 const VMS = { kc1: "hv1", kw1: "hv1", kw2: "hv2" } as const;
 const NAMES = ["kc1", "kw1", "kw2"] as const;
 
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
+beforeAll(() => site.converge());
 afterAll(() => site.release());
 
 async function bootIds(): Promise<Record<string, string>> {

@@ -12,10 +12,7 @@ import {
 } from "./lab";
 
 const site = new SiteCopy();
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
+beforeAll(() => site.converge());
 afterEach(() => site.reset());
 afterAll(() => site.release());
 

@@ -4,15 +4,8 @@ import { SiteCopy, expectNoChanges, failingUp, on, pulumi, up } from "./lab";
 const site = new SiteCopy();
 const IMAGE = "/var/lib/microvms/kw2/var.img";
 const WRITTEN = "/var/lib/data/written";
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await site.release();
-});
+beforeAll(() => site.converge());
+afterAll(() => site.restore());
 
 describe("a volume of a new VM", () => {
   const image = "/var/lib/microvms/kw6/var.img";

@@ -74,15 +74,8 @@ async function mountedMiB(): Promise<number> {
   return Number(await on("kq1", "df -m /var/lib/data | awk 'END {print $2}'"));
 }
 
-beforeAll(async () => {
-  await site.use();
-  await converge({});
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await site.release();
-});
+beforeAll(() => site.converge(kq1()));
+afterAll(() => site.restore());
 
 test("it boots its own kernel, responds on br0, and has the key from its /etc share", async () => {
   expect(

@@ -24,9 +24,7 @@ const kw8 = {
 };
 
 beforeAll(async () => {
-  await site.use();
-  await site.set({ "vms.kw8": kw8 });
-  await up();
+  await site.converge({ "vms.kw8": kw8 });
   await forget();
 });
 

@@ -13,16 +13,10 @@ import {
 
 const site = new SiteCopy();
 beforeAll(async () => {
-  await site.use();
-  await up();
+  await site.converge();
   await on("kw1", "echo kept > /var/lib/data/rolled-back; sync");
 });
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await expectNoChanges();
-  await site.release();
-});
+afterAll(() => site.restore());
 
 async function expectRolledBack(change: Record<string, unknown>, cause: RegExp): Promise<void> {
   const runner = await on("hv1", "readlink /var/lib/microvms/kw1/current");

@@ -37,8 +37,7 @@ const LEFT = ["/var/lib/microvms/kw7"]
 const changed = { "vms.kw7": { ...kw7, memory: "208MiB" } };
 
 beforeAll(async () => {
-  await site.use();
-  await up();
+  await site.converge();
   await gate.install();
 });
 beforeEach(async () => {

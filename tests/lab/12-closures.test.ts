@@ -20,19 +20,13 @@ const site = new SiteCopy();
 const flake = new FlakeCopy();
 const useFlake = (): Promise<void> => site.set({ flake: flake.reference });
 
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
+beforeAll(() => site.converge());
 beforeEach(async () => {
   flake.reset();
   await useFlake();
 });
 afterAll(async () => {
-  await site.reset();
-  await up();
-  await expectNoChanges();
-  await site.release();
+  await site.restore();
   flake.remove();
 });
 

@@ -21,16 +21,9 @@ const flake = new FlakeCopy();
 const base = { flake: flake.reference };
 const VMS = ["kc1", "kw1", "kw2"];
 
-beforeAll(async () => {
-  await site.use();
-  await site.set(base);
-  await up();
-});
+beforeAll(() => site.converge(base));
 afterAll(async () => {
-  await site.reset();
-  await up();
-  await expectNoChanges();
-  await site.release();
+  await site.restore();
   flake.remove();
 });
 
@@ -252,9 +245,7 @@ test("without a next up, the guest rolls back by itself", async () => {
   await until("the way back", 150, async () => ((await isBefore()) ? true : undefined));
   expect(await boots()).toEqual(before);
 
-  await site.use();
-  await site.set(base);
-  await up();
+  await site.converge(base);
   expect(await systemOf("kw1")).not.toBe(system);
   expect(await boots()).toEqual(before);
   expect(await outputsOf("kw1")).toMatchObject({ status: "ready", stale: false });

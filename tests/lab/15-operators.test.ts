@@ -20,16 +20,8 @@ import {
 const site = new SiteCopy();
 const OTHER = "--stack=other";
 
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await expectNoChanges();
-  await site.release();
-});
+beforeAll(() => site.converge());
+afterAll(() => site.restore());
 
 async function run(...words: string[]): Promise<string> {
   const { code, text } = await pulumi(...words);

@@ -212,8 +212,7 @@ const commands = [
 ];
 
 beforeAll(async () => {
-  await site.use();
-  await up();
+  await site.converge();
   await gate.install();
 });
 afterAll(async () => {

@@ -6,15 +6,8 @@ const site = new SiteCopy();
 const WRITTEN = "/var/lib/data/renamed";
 const fields = z.record(z.string(), z.unknown());
 
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await site.release();
-});
+beforeAll(() => site.converge());
+afterAll(() => site.restore());
 
 /** The lab's kw1 under another name. */
 const named = (name: string, more: object): Record<string, unknown> => ({

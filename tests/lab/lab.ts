@@ -292,7 +292,7 @@ export class SiteCopy {
   readonly file = join(this.directory, "lab.yaml");
   private readonly source = join(PROJECT, "stacks", "lab.yaml");
 
-  /** Points the stack at the copy. */
+  /** Points the stack at the copy, without changes. */
   async use(): Promise<void> {
     await this.reset();
     await pulumi("stack", "select", "--create", "--stack=lab");
@@ -300,6 +300,13 @@ export class SiteCopy {
     await pulumi("cancel", "--yes", "--stack=lab");
     const { code, text } = await pulumi("config", "set", "site", this.file, "--stack=lab");
     if (code !== 0) throw new Error(text);
+  }
+
+  /** Points the stack at the copy with these changes, and converges the lab to it. */
+  async converge(changes: Record<string, unknown> = {}): Promise<void> {
+    await this.use();
+    await this.set(changes);
+    await up();
   }
 
   async reset(): Promise<void> {
@@ -327,6 +334,14 @@ export class SiteCopy {
       value = z.record(z.string(), z.unknown()).parse(value)[key];
     }
     return value;
+  }
+
+  /** Converges the lab to its own site again, for the next scenario. */
+  async restore(): Promise<void> {
+    await this.reset();
+    await up();
+    await expectNoChanges();
+    await this.release();
   }
 
   async release(): Promise<void> {
