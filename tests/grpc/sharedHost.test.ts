@@ -3,54 +3,25 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:f
 import { totalmem } from "node:os";
 import { messageOf } from "../../provider/errors";
 import { makeRecord } from "../../provider/ownership";
-import { Secret } from "../../provider/wire";
 import type { Value, ValueMap } from "../../provider/wire";
-import { Sandbox } from "../scripts/sandbox";
-import { startSandboxHost } from "../scripts/sandboxHost";
-import type { SandboxHost } from "../scripts/sandboxHost";
+import type { Sandbox } from "../scripts/sandbox";
 import { hypervisor } from "./inputs";
-import { ProviderProcess, failure } from "./providerProcess";
-import { keyPair } from "./scriptedHost";
+import { failure } from "./providerProcess";
+import type { ProviderProcess } from "./providerProcess";
+import { CHECKS, StacksOnHost, urnOf } from "./stacksOnHost";
 
-const CHECKS = ["kvm", "libvirtd", "bridge", "units", "nix", "clock", "memory", "disk"];
-const operator = keyPair();
-const urnOf = (stack: string, type: string): string =>
-  `urn:pulumi:${stack}::site::microvm:index:${type}::hv1`;
-
+let stacks: StacksOnHost;
 let box: Sandbox;
-let host: SandboxHost;
 let lab: ProviderProcess;
 let prod: ProviderProcess;
 
-/** Starts a new run, which knows no facts of the host. */
-async function newRun(provider: ProviderProcess): Promise<void> {
-  const { port, hostKey } = host.ssh;
-  await provider.configure({
-    hosts: JSON.stringify({ hv1: { address: "127.0.0.1", port, user: "root", hostKey } }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
-}
-
-async function stack(name: string): Promise<ProviderProcess> {
-  const provider = await ProviderProcess.start();
-  provider.urn = (type) => urnOf(name, type);
-  await newRun(provider);
-  return provider;
-}
-
 beforeEach(async () => {
-  box = new Sandbox();
-  host = await startSandboxHost(box, operator.publicKey);
-  lab = await stack("lab");
-  prod = await stack("prod");
+  stacks = await StacksOnHost.start();
+  ({ box } = stacks);
+  lab = await stacks.provider("lab");
+  prod = await stacks.provider("prod");
 });
-afterEach(async () => {
-  await lab.stop();
-  await prod.stop();
-  await host.ssh.stop();
-  box.remove();
-});
+afterEach(() => stacks.stop());
 
 const vm = (name: string, more: ValueMap = {}): Value => ({ name, memoryMiB: 64, ...more });
 
@@ -77,7 +48,7 @@ async function inputsOf(provider: ProviderProcess, given: Given = {}): Promise<V
 
 /** The first `up`. */
 async function create(provider: ProviderProcess, given: Given = {}): Promise<ValueMap> {
-  await newRun(provider);
+  await stacks.newRun(provider);
   return (await provider.create("Hypervisor", await inputsOf(provider, given))).properties;
 }
 
@@ -86,7 +57,7 @@ async function update(
   state: ValueMap,
   given: Given = {},
 ): Promise<ValueMap> {
-  await newRun(provider);
+  await stacks.newRun(provider);
   return provider.update("Hypervisor", "hv1", state, await inputsOf(provider, given));
 }
 
@@ -96,7 +67,7 @@ async function refused(provider: ProviderProcess, given: Given, state?: ValueMap
   const messages: string[] = [];
   const inputs = await inputsOf(provider, given);
   for (const preview of [true, false]) {
-    await newRun(provider);
+    await stacks.newRun(provider);
     const run =
       state === undefined
         ? provider.create("Hypervisor", inputs, preview)
@@ -121,7 +92,7 @@ test("two stacks have a claim each; a removal leaves the other's alone", async (
   expect(first).toMatchObject({ ownership: "owned" });
   await create(prod, { wants: [vm("kc2")] });
   expect(claims()).toHaveLength(2);
-  await newRun(lab);
+  await stacks.newRun(lab);
   const inputs = await inputsOf(lab, { wants: [vm("kc1")] });
   expect((await lab.read("Hypervisor", "hv1", inputs, first)).properties).toEqual(first);
   expect(await lab.diff("Hypervisor", first, inputs, inputs)).toMatchObject({ some: false });
@@ -129,7 +100,7 @@ test("two stacks have a claim each; a removal leaves the other's alone", async (
   expect(await update(lab, first, { wants: [vm("kc1")] })).toEqual(first);
   expect(box.journal()).toEqual(journal);
 
-  await newRun(lab);
+  await stacks.newRun(lab);
   await lab.remove("Hypervisor", "hv1", inputs);
   expect(claims()).toEqual([expect.stringContaining("urn:pulumi:prod::")]);
 });
@@ -230,23 +201,13 @@ describe("a host of one stack", () => {
     expect(await refused(lab, { shared: false }, shared)).toContain(
       "this host is shared by stack prod of project site",
     );
-    expect(await refused(await third(), { shared: false })).toContain(
+    expect(await refused(await stacks.provider("test"), { shared: false })).toContain(
       "this host is shared by stack lab of project site, stack prod of project site",
     );
-    await newRun(prod);
+    await stacks.newRun(prod);
     await prod.remove("Hypervisor", "hv1", await inputsOf(prod));
     await update(lab, shared, { shared: false });
     expect(claims()).toEqual([expect.not.stringContaining("shared")]);
-  });
-
-  let another: ProviderProcess | undefined;
-  async function third(): Promise<ProviderProcess> {
-    another = await stack("test");
-    return another;
-  }
-  afterEach(async () => {
-    await another?.stop();
-    another = undefined;
   });
 });
 
@@ -278,7 +239,7 @@ test("wants that are missing from the record are drift", async () => {
   const claimed = readdirSync(box.path("state/hosts"))[0] ?? "";
   const nothing = makeRecord(urnOf("lab", "Hypervisor"), { shared: true, wants: [], leaving: [] });
   box.write(`state/hosts/${claimed}`, `${nothing}\n`);
-  await newRun(lab);
+  await stacks.newRun(lab);
   const inputs = await inputsOf(lab, { wants });
   const read = await lab.read("Hypervisor", "hv1", inputs, state);
   expect(await lab.diff("Hypervisor", read.properties, inputs, inputs)).toMatchObject({
