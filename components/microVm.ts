@@ -1,6 +1,6 @@
 /**
- * A VM of the site, in two phases: the constructor registers its volumes and its closure, `register`
- * the VM itself.
+ * A VM of the site, in two phases: the constructor registers its volumes and its closure,
+ * `register` the VM itself.
  */
 import { volumeId } from "../contract/names";
 import * as pulumi from "./pulumi";

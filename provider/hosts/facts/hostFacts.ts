@@ -90,7 +90,10 @@ const PATH = /^\/[^\n]+$/;
 const IN_DIRECTORY = /^[^/]+\/[^/]+$/;
 const ANY = /^/;
 
-/** Kind -> what each of its fields looks like. A line of another kind is not ours: a shell's greeting. */
+/**
+ * Kind -> what each of its fields looks like. A line of another kind is not ours: a shell's
+ * greeting.
+ */
 const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["machine-id", [/^[0-9a-f]{32}$/]],
   ["hostname", [ANY]],
@@ -260,7 +263,10 @@ function addRunning(vms: Map<string, VmFact>, of: Rows): void {
   }
 }
 
-/** Targets, and whether each running VM was told its own: what it was told counts for one start only. */
+/**
+ * Targets, and whether each running VM was told its own: what it was told counts for one start
+ * only.
+ */
 function addMemory(vms: Map<string, VmFact>, of: Rows): void {
   const targets = new Map(of("memory-target").map(([name = "", mib]) => [name, mib]));
   const told = new Map(of("memory-told").map(([name = "", words]) => [name, words]));
