@@ -1,6 +1,16 @@
 /** A VM and a hypervisor under a new name, and back. */
 import { z } from "zod";
-import { SiteCopy, bootId, expectNoChanges, journalEnd, mutations, on, pulumi, up } from "./lab";
+import {
+  SiteCopy,
+  bootId,
+  expectNoChanges,
+  journalEnd,
+  mutations,
+  on,
+  pulumi,
+  up,
+  STACK,
+} from "./lab";
 
 const site = new SiteCopy();
 const WRITTEN = "/var/lib/data/renamed";
@@ -28,7 +38,7 @@ test("a VM stops and starts once under its new name, with its data, and gets the
   const before = await bootId("kw1");
   const end = await journalEnd("hv1");
   await site.set(named("kw9", { renamedFrom: "kw1" }));
-  const { text } = await pulumi("preview", "--stack=lab");
+  const { text } = await pulumi("preview", STACK);
   expect(text).toContain("kw9: renamed from kw1: stops, its directory moves, starts as kw9");
   expect(text).not.toMatch(/\d+ to (create|delete|replace)/);
   expect(await mutations("hv1", end)).toEqual([]);
@@ -71,7 +81,7 @@ test("a hypervisor gets another name and back, and its VM runs on", async () => 
     "hypervisors.hv9": { ...host, renamedFrom: "hv2" },
     "vms.kw2.hypervisor": "hv9",
   });
-  const { text } = await pulumi("preview", "--stack=lab");
+  const { text } = await pulumi("preview", STACK);
   expect(text).toContain("hv9: renamed from hv2: on the host only its record changes");
   expect(text).not.toMatch(/\d+ to (create|delete|replace)/);
   await up();
