@@ -211,6 +211,14 @@ export const KINDS = {
       "The checks look for it. If the site manages the system of the host, that system is switched on trial " +
       "before.",
   },
+  hostAddress: {
+    what: "the address of a hypervisor on its bridge",
+    vms: { ...onRunning("live", "nextStart"), imported: "restart", startFailed: "restart" },
+    otherwise: "restart",
+    byPolicy: true,
+    host: "As for the other network settings.",
+    note: "Only the prefix concerns VMs: those without network.cidr get it. Another address alone does not.",
+  },
   bridge: {
     what: "the bridge of a hypervisor",
     vms: onRunning("live", "nothing"),

@@ -61,7 +61,7 @@ const HYPERVISOR: Rows = {
   ...under("ssh", ENDPOINT),
   nic: "hostNetwork",
   bridge: "bridge",
-  hostIp: "hostNetwork",
+  hostIp: "hostAddress",
   memory: "nextRun",
   disk: "nextRun",
   build: "nextRun",

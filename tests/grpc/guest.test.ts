@@ -270,6 +270,14 @@ describe("a live switch", () => {
     return failed;
   }
 
+  /** Nothing restarts, and the host has what runs installed again. */
+  function expectUntouched(failed: Failure): void {
+    expect(outcomes).toEqual(["reverted"]);
+    expect(failed.message).toContain("kc1: the live switch was not begun");
+    expect(failed.message).toContain("set another text as restart of kc1");
+    expectKept(failed, { status: "ready", toplevel: OLD_SYSTEM });
+  }
+
   test("logs in once for the switch, once for its confirmation, and never again to the host", async () => {
     await update();
     expect(outcomes).toEqual(["confirmed"]);
@@ -335,11 +343,19 @@ describe("a live switch", () => {
       (exec) => exec.drop(),
       /kc1 \(198\.18\.0\.21\) runs, but its SSH server did not answer in \d+ s: .*connection was lost/,
     ],
-  ])("where the guest %s, goes back in time", async (_, act, words) => {
+  ])("where the guest %s, ends in time, and is not touched", async (_, act, words) => {
     guest.onExec = act;
     const failed = await failsSoon();
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
     expect(failed.message).toMatch(words);
+  });
+
+  test("that an earlier run may have begun goes back by a restart", async () => {
+    host.facts = activating(guest.hostKey);
+    guest.onExec = (exec) => exec.drop();
+    const failed = await failsSoon();
+    expect(outcomes).toEqual(["failed"]);
+    expect(failed.message).toContain("was put back on");
   });
 
   test("where another key is shown, nothing is sent to the guest", async () => {
@@ -351,7 +367,7 @@ describe("a live switch", () => {
     expect(failed.message).toContain("Look for another machine that uses this address.");
     expect(guest.counts).toMatchObject({ authentications: 0, sessions: 0 });
     expect(guest.offered).toEqual([]);
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
   });
 
   test("where the hypervisor has no key to pin, connects to nothing", async () => {
@@ -361,7 +377,7 @@ describe("a live switch", () => {
       /kc1 \(198\.18\.0\.21\): its hypervisor hv1 has no SSH host key/,
     );
     expect(failed.message).toContain("restart microvm@kc1 on hv1");
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
     expect(guest.counts.authentications).toBe(0);
   });
 
@@ -375,7 +391,7 @@ describe("a live switch", () => {
       "kc1 (198.18.0.21:22): the host refused every key for user root",
     );
     expect(failed.message).toContain("check that the guest's root accepts that key");
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
   });
 
   test("is refused by another machine than the one that was probed", async () => {

@@ -44,7 +44,7 @@ export function programOf({ vm, running, runner, restart, sizes }: Site): Progra
 /** What of each resource must not be there any more when it was destroyed. */
 const LEFT: Record<string, RegExp> = {
   "MicroVm kc1":
-    /^(state\/(vms|autostart|hardware|memory)|gcroots|units)\/|^microvms\/kc1\/(current|booted|old|toplevel)$/,
+    /^(state\/(vms|autostart|hardware|guests|memory)|gcroots|units)\/|^microvms\/kc1\/(current|booted|old|toplevel)$/,
   "Volume trash": /^state\/volumes\/kc1\.trash|^microvms\/kc1\/trash\.img/,
   "Volume delete": /^state\/volumes\/kc1\.delete|^microvms\/kc1\/delete\.img/,
 };
