@@ -144,7 +144,7 @@ export class MicroVm extends pulumi.ComponentResource {
   }
 
   private vm(
-    { vm, host, machine }: MicroVmArgs,
+    { vm, hypervisor, host, machine }: MicroVmArgs,
     dependsOn: Promise<pulumi.Resource[]>,
   ): MicroVmResource {
     return new MicroVmResource(
@@ -157,6 +157,8 @@ export class MicroVm extends pulumi.ComponentResource {
         runner: machine.runner.outPath,
         toplevel: machine.toplevel.outPath,
         address: vm.ip,
+        hostName: vm.hostName,
+        bridge: hypervisor.checks.bridge === "off" ? undefined : hypervisor.bridge,
         running: vm.running,
         restart: vm.restart,
         memoryTargetMiB: vm.memoryTargetMiB,

@@ -179,6 +179,10 @@ export interface MicroVmResourceArgs {
   toplevel: pulumi.Input<string>;
   /** The guest's IPv4 address. */
   address: pulumi.Input<string>;
+  /** The guest's host name. */
+  hostName: pulumi.Input<string>;
+  /** The bridge that the VM's tap is a port of. Absent: the tap is not looked at. */
+  bridge?: pulumi.Input<string> | undefined;
   running: pulumi.Input<boolean>;
   /** Any text. A running VM restarts when it changes. */
   restart: pulumi.Input<string>;
