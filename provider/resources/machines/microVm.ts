@@ -1,6 +1,7 @@
 /** `MicroVm`: a VM in microvm.nix's layout: installed, running or not, and answering. */
 import { ProviderError } from "../../errors";
 import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
+import { missingDirectories } from "../../hosts/reads";
 import { openRecord, refuseOthers } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
@@ -14,12 +15,12 @@ import {
   slotParameters,
   startDeadline,
 } from "./microVmStart";
-import { inputs, nameOnHost, outputs, stateOf } from "./microVmState";
+import { inputs, nameOnHost, outputs, runsInstalled, stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 import { switchLive } from "./microVmSwitch";
 import { decide, explain } from "./microVmUpdate";
 import type { Decision } from "./microVmUpdate";
-import { isFormerName, isSameMachine } from "../shared/renamed";
+import { NO_MOVE, isFormerName, isSameMachine } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
 import { refuseElsewhere, refuseRename, refuseUnrecorded, renameFirst } from "./vmRename";
 
@@ -32,10 +33,12 @@ async function refuse(
   const facts = await context.pool.get(wanted.host).read(context);
   refuseRename(facts, wanted, context.urn);
   refuseElsewhere(nameOnHost(facts, wanted, context), wanted);
-  if (observed === undefined) {
-    if (recorded !== undefined) refuseUnrecorded(facts, wanted, context.urn);
-    return;
-  }
+  if (observed !== undefined) refuseForeign(wanted, observed, recorded);
+  else if (recorded !== undefined) refuseUnrecorded(facts, wanted, context.urn);
+  await refuseWithoutShares(context, wanted, observed);
+}
+
+function refuseForeign(wanted: Inputs, observed: State, recorded: State | undefined): void {
   const what = `${wanted.host}: VM ${wanted.name}`;
   refuseOthers(observed.ownership, what);
   if (observed.ownership === "missing" && recorded === undefined) {
@@ -47,9 +50,30 @@ async function refuse(
   }
 }
 
+const STARTS: readonly Decision["action"][] = ["start", "restart"];
+
+/** Without the directory of a share its VM does not start: known before it is stopped. */
+async function refuseWithoutShares(
+  context: Context,
+  wanted: Inputs,
+  observed: State | undefined,
+): Promise<void> {
+  if (!STARTS.includes(decide(wanted, observed).action)) return;
+  const host = context.pool.get(wanted.host);
+  const missing = await missingDirectories(host, context, wanted.shareSources);
+  if (missing.length === 0) return;
+  const directories = missing.join(", ");
+  throw new ProviderError(
+    "operation",
+    `${wanted.host}: VM ${wanted.name} has shares of ${directories}, which is no directory there; nothing was changed`,
+    `Make it on ${wanted.host}: mkdir -p ${missing.join(" ")}; or correct source of the share in the site.`,
+  );
+}
+
 /** What would have to stop the VM when it is next converged is not imported. */
 function requireImportable(vm: VmFact, id: string): void {
-  if (vm.active === "active" && vm.booted !== vm.current) {
+  const installed = runsInstalled(vm, vm.current ?? "", vm.toplevel ?? vm.system ?? "");
+  if (vm.active === "active" && vm.booted !== vm.current && !installed) {
     throw new ProviderError(
       "foreign",
       `${id} runs ${vm.booted ?? "an unknown runner"}, and ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
@@ -91,6 +115,17 @@ function predictRunning(wanted: Inputs, state: State | undefined): ValueMap {
 /** What a host does only a few of at a time: a VM that boots or shuts down takes its processors. */
 const LOADS_HOST: readonly Decision["action"][] = ["start", "stop", "restart"];
 
+function recordOf(wanted: Inputs, urn: string): string {
+  const { running, restart, address, mac, vsockCid } = wanted;
+  return openRecord(urn, {
+    running,
+    restart,
+    ...(address !== "" && { address }),
+    ...(mac !== "" && { mac }),
+    ...(vsockCid !== undefined && { vsockCid: String(vsockCid) }),
+  });
+}
+
 /** Installs the VM, and ends what that has started: a start or a live switch. */
 async function installAndSettle(
   context: Context,
@@ -113,7 +148,7 @@ async function installAndSettle(
       update: action,
       seen: before.vms.get(wanted.name)?.invocation ?? "",
       known: recorded === undefined ? "no" : "yes",
-      record: openRecord(context.urn, { running: wanted.running, restart: wanted.restart }),
+      record: recordOf(wanted, context.urn),
       ...slotParameters(context, wanted),
     },
     seconds: restartSeconds(context),
@@ -138,13 +173,16 @@ export const microVm: Resource<Inputs, State> = {
   outputs,
   timeoutSeconds: 600,
   immutable: {
-    host: "Moving a VM to another hypervisor is not built yet; make a new one there.",
+    host: NO_MOVE,
     machineId: "This is another machine.",
-    name: "Make a new VM, and remove this one.",
+    name: "If the VM has a new name, state the old one: renamedFrom.",
   },
   mirrored: ["runner", "toplevel", "running", "restart"],
   incidental: [
     "renamedFrom",
+    "mac",
+    "vsockCid",
+    "shareSources",
     "hardware",
     "hardwareParts",
     "closureInfo",
@@ -229,6 +267,8 @@ export const microVm: Resource<Inputs, State> = {
       name: rest,
       runner: vm.current,
       toplevel: vm.toplevel ?? vm.system,
+      // A VM that was switched live differs from what it was started with, but not in its hardware.
+      hardware: vm.currentHardware,
       running: vm.active === "active",
     };
     const wanted = importable(inputs, found, id);

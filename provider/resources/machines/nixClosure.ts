@@ -7,7 +7,7 @@ import type { Owner } from "../../ownership";
 import { knownChanges } from "../../packages";
 import type { Resource } from "../../resource";
 import { bring } from "../shared/closures";
-import { isFormerName, isSameMachine, keyOnHost } from "../shared/renamed";
+import { NO_MOVE, isFormerName, isSameMachine, keyOnHost } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
 import { host, machineId, name, renamedFrom, requireMachine, storePath } from "../shared/fields";
 
@@ -60,6 +60,13 @@ function stateOf(
   recorded: State | undefined,
 ): State | undefined {
   const name = keyOnHost(facts, "closures", wanted.name, wanted.renamedFrom, owner);
+  if (facts.closures === undefined) {
+    throw new ProviderError(
+      "operation",
+      `${wanted.host}: the host did not answer: nix-store --check-validity`,
+      "Run up again. If it persists, run that command on the host.",
+    );
+  }
   const paths = facts.closures.get(name);
   const text = facts.records.get(`closures/${name}`);
   if (paths === undefined && text === undefined) return undefined;
@@ -103,7 +110,7 @@ export const nixClosure: Resource<Inputs, State> = {
   inputs,
   outputs,
   timeoutSeconds: 14_400,
-  immutable: { host: "A VM does not move.", machineId: "This is another machine." },
+  immutable: { host: NO_MOVE, machineId: "This is another machine." },
   formerName: ({ renamedFrom }) => renamedFrom,
   isRenamed: (property, news, olds) =>
     property === "host" ? isSameMachine(news, olds) : isFormerName(property, news, olds),

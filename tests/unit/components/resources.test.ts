@@ -83,6 +83,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       nic: text,
       shared: true,
       wants: [],
+      renamedVms: {},
       system: text,
       checks: {},
     };
@@ -144,6 +145,9 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       runner: text,
       toplevel: text,
       address: text,
+      mac: text,
+      vsockCid: 3,
+      shareSources: [],
       running: true,
       restart: text,
       memoryTargetMiB: 1,
