@@ -11,13 +11,15 @@ import {
   host,
   importable,
   interfaceName,
+  name,
   notAnId,
   renamedFrom,
   requireMachine,
   storePath,
 } from "../shared/fields";
-import { otherStacks } from "./hostRecords";
+import { otherStacks, vmsOf } from "./hostRecords";
 import { isFormerName } from "../shared/renamed";
+import { refuseHeldAddresses } from "./heldAddresses";
 import { CHECK } from "./hypervisorChecks";
 import {
   claim,
@@ -51,6 +53,10 @@ const inputs = z.object({
     .array(vmWants)
     .default([])
     .describe("The VMs of this site on this host, for the checks and the claim. Default: none."),
+  renamedVms: z
+    .record(name, name)
+    .default({})
+    .describe("VM -> the name that it had before. Default: none."),
   system: storePath
     .optional()
     .describe("The NixOS system that is to run here: what the checks are about once it does."),
@@ -168,7 +174,7 @@ export const hypervisor: Resource<Inputs, State> = {
   immutable: { host: "If the machine has a new name, state the old one: renamedFrom." },
   formerName: ({ renamedFrom }) => renamedFrom,
   isRenamed: isFormerName,
-  incidental: ["renamedFrom"],
+  incidental: ["renamedFrom", "renamedVms"],
   mirrored: [],
   id: (wanted) => wanted.host,
 
@@ -188,6 +194,19 @@ export const hypervisor: Resource<Inputs, State> = {
     return { ...before, verdicts: verdicts ?? UNKNOWN, ownership: "owned" };
   },
 
+  async explainNew(context, wanted) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    const names = wanted.wants.map(({ name }) => name);
+    const stated = new Set([...names, ...Object.values(wanted.renamedVms)]);
+    const left = vmsOf(facts, context.urn).filter((vm) => !stated.has(vm));
+    if (left.length === 0) return undefined;
+    return (
+      `${wanted.host}: this stack has VMs there that the site does not have there: ` +
+      `${left.join(", ")}. They stay as they are. To remove them, add them to the site, run up, ` +
+      "and take them out again"
+    );
+  },
+
   explain: (wanted, _, before) =>
     before !== undefined && before.host === wanted.renamedFrom
       ? `${wanted.host}: renamed from ${before.host}: on the host only its record changes`
@@ -203,8 +222,9 @@ export const hypervisor: Resource<Inputs, State> = {
     return stateOf(facts, wanted, context, recorded);
   },
 
-  async refuse(context, wanted, _observed, recorded) {
+  async refuse(context, wanted, _observed, recorded, before) {
     refuse(context, wanted, await context.pool.get(wanted.host).read(context), recorded);
+    await refuseHeldAddresses(context, wanted, before);
   },
 
   owned: (state) => state.ownership === "owned",
