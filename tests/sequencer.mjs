@@ -1,6 +1,6 @@
 /**
- * The order of test files. The lab's scenarios run in the order of their names: from the usual to
- * the violent. Of the others the longest start first, so that no worker has one left at the end.
+ * The order of test files. The lab's scenarios run in the order of their names: everyday use first.
+ * Of the other files, the longest ones start first, so that none of them is left at the end.
  */
 const LONGEST = ["scripts/model", "grpc/hostile", "scripts/crash", "scripts/hostile", "grpc/guest"];
 
@@ -14,7 +14,7 @@ export default class {
     return [...tests].sort((a, b) => rank(a) - rank(b) || (a.path < b.path ? -1 : 1));
   }
 
-  /** Without a record of earlier runs `--onlyFailures` and `--shard` take all tests. */
+  /** Without a record of earlier runs, `--onlyFailures` and `--shard` select all tests. */
   allFailedTests(tests) {
     return tests;
   }

@@ -41,8 +41,8 @@ async function refuse(
   if (observed.ownership === "missing" && recorded === undefined) {
     throw new ProviderError(
       "foreign",
-      `${what} exists, and no stack recorded making it; it was left alone`,
-      "To take it over as it is, set import: true on the VM; or give this one another name.",
+      `${what} exists, and no stack recorded making it; nothing was changed`,
+      "To adopt it, set import: true on the VM. Otherwise give this VM another name.",
     );
   }
 }
@@ -52,8 +52,9 @@ function requireImportable(vm: VmFact, id: string): void {
   if (vm.active === "active" && vm.booted !== vm.current) {
     throw new ProviderError(
       "foreign",
-      `${id} runs ${vm.booted ?? "an unknown runner"}, and ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
-      "Restart it first, so that what runs is what is installed.",
+      `${id} runs ${vm.booted ?? "an unknown runner"}, ` +
+        `but ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
+      "Restart the VM first, so that it runs the installed runner.",
     );
   }
   if (vm.toplevel === undefined && vm.system === undefined) {
@@ -132,8 +133,9 @@ async function installAndSettle(
 export const microVm: Resource<Inputs, State> = {
   type: "MicroVm",
   description:
-    "A VM in microvm.nix's layout. Installs the runner, starts, stops and restarts it, or switches its guest to a " +
-    "new system while it runs; no other VM is touched. Its volumes and its /etc share stay when it is removed.",
+    "A VM in microvm.nix's layout. Installs the runner, starts, stops and restarts the VM, or " +
+    "switches its guest to a new system while it runs. Affects no other VM. The volumes and the " +
+    "/etc share of the VM stay when it is removed.",
   inputs,
   outputs,
   timeoutSeconds: 600,

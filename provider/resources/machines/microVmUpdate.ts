@@ -37,7 +37,7 @@ export function decide(wanted: Inputs, state: State | undefined): Decision {
   }
 }
 
-/** It runs the wanted system on the wanted hardware, so far as that can be known. */
+/** The VM runs the wanted system on the wanted hardware, as far as that is known. */
 function runsWanted(wanted: Inputs, state: State): boolean {
   if (state.system !== "" && state.system !== wanted.toplevel) return false;
   if (state.booted === wanted.runner) return true;
