@@ -30,6 +30,21 @@ export function hashOf(...texts: string[]): string {
   return hash.digest("hex").slice(0, 16);
 }
 
+/** The directories of all labs of a test run: the lab's own, and more beside it. */
+export function labDirectories(count: number): string[] {
+  return Array.from({ length: count }, (_, index) =>
+    index === 0 ? stateDirectory : `${stateDirectory}-${index + 1}`,
+  );
+}
+
+/** The lab's stack. Labs of one checkout need different stacks: their settings lie in it. */
+export const labStack = process.env["PULUMI_MICROVM_LAB_STACK"] ?? stackOfLab(1);
+
+/** The stack of the nth lab of a test run; tests/lab/setup.ts uses the same names. */
+export function stackOfLab(number: number): string {
+  return number === 1 ? "lab" : `lab${number}`;
+}
+
 /** The start of the lab's names on this machine: namespaces, control groups, machines. */
 export const labName =
   stateDirectory === defaultStateDirectory

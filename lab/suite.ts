@@ -6,7 +6,7 @@ import { z } from "zod";
 import { handOver } from "./command";
 import { isUp } from "./hosts";
 import { HOSTS } from "./network";
-import { checkout } from "./paths";
+import { checkout, labDirectories, stackOfLab } from "./paths";
 import { ensureSystemPackages, requireMachine } from "./prerequisites";
 import { say } from "./progress";
 import { verify } from "./verify";
@@ -29,11 +29,15 @@ const report = z.object({
 
 /** The parts that require neither the lab nor Nix. */
 const QUICK = ["unit", "scripts", "grpc"];
+const ALL = [...QUICK, "nix", "lab"];
+
+/** Tests wait more than they compute, so on two cores more than two at once are faster. */
+const WORKERS = 3;
 
 /** Types, lint, unit tests, scripts in a sandbox, gRPC. */
 export async function testQuick(): Promise<number> {
   const selection = bySeed();
-  return summed(selection, [verified, () => jest(selection, QUICK)]);
+  return summed(selection, [verified, () => jest(QUICK, selection)]);
 }
 
 /** All parts, with a sample of each table of crash rows. */
@@ -50,11 +54,7 @@ export async function testSoak(): Promise<number> {
 async function everything(selection: Selection): Promise<number> {
   await requireMachine();
   await ensureSystemPackages();
-  return summed(selection, [
-    verified,
-    () => jest(selection, [...QUICK, "nix"]),
-    () => scenarios(selection),
-  ]);
+  return summed(selection, [verified, () => inLabs(selection)]);
 }
 
 const randomSeed = (): string => String(Math.floor(Math.random() * 1_000_000));
@@ -90,26 +90,40 @@ async function verified(): Promise<Result> {
   return { passed: 0, failed: code, code };
 }
 
-/** The scenarios in the lab. A lab that was not running before is removed again. */
-async function scenarios(selection: Selection): Promise<Result> {
+/**
+ * All tests, each worker with a lab of its own. The labs that were not up before are removed.
+ */
+async function inLabs(selection: Selection): Promise<Result> {
   const wasUp = HOSTS.every((host) => isUp(host));
-  const up = await handOver(["lab/run", "lab", "hosts-up"], { cwd: checkout });
-  const result = up === 0 ? await jest(selection, ["lab"]) : { passed: 0, failed: 1, code: up };
-  if (!wasUp) await handOver(["lab/run", "lab", "down"], { cwd: checkout });
-  return result;
+  const labs = labDirectories(WORKERS).map((directory, index) => ({
+    PULUMI_MICROVM_LAB_DIR: directory,
+    PULUMI_MICROVM_LAB_STACK: stackOfLab(index + 1),
+  }));
+  try {
+    for (const lab of labs) {
+      const code = await labCommand("hosts-up", lab);
+      if (code !== 0) return { passed: 0, failed: 1, code };
+    }
+    const directories = labs.map((lab) => lab.PULUMI_MICROVM_LAB_DIR).join(":");
+    return await jest(ALL, { ...selection, PULUMI_MICROVM_LAB_DIRS: directories });
+  } finally {
+    for (const lab of labs.slice(wasUp ? 1 : 0)) await labCommand("down", lab);
+  }
 }
 
-async function jest(selection: Selection, projects: string[]): Promise<Result> {
+function labCommand(word: string, lab: NodeJS.ProcessEnv): Promise<number> {
+  return handOver(["lab/run", "lab", word], { cwd: checkout, env: { ...process.env, ...lab } });
+}
+
+async function jest(projects: readonly string[], env: NodeJS.ProcessEnv): Promise<Result> {
   const scratch = mkdtempSync(join(tmpdir(), "pulumi-microvm-test-"));
   const output = join(scratch, "report.json");
-  // There is only one lab. The other tests wait more than they compute, so running two parts at
-  // once is faster even on two cores.
-  const workers = projects.includes("lab") ? "--runInBand" : "--maxWorkers=2";
+  const options = [`--maxWorkers=${WORKERS}`, "--json", `--outputFile=${output}`];
   try {
-    const code = await handOver(
-      ["jest", "--selectProjects", ...projects, workers, "--json", `--outputFile=${output}`],
-      { cwd: checkout, env: { ...process.env, ...selection } },
-    );
+    const code = await handOver(["jest", "--selectProjects", ...projects, ...options], {
+      cwd: checkout,
+      env: { ...process.env, ...env },
+    });
     const { passed, failed } = counts(output);
     // Jest itself may fail without a failed test.
     return { passed, failed: Math.max(failed, code === 0 ? 0 : 1), code };

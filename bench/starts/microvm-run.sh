@@ -17,6 +17,9 @@ port=vm-$name
 on_host ip link add "$port" type veth peer name host0 netns $$
 on_host ip link set "$port" master "$(cat "$share/bridge")" up
 read -r address _ <"$share/system/network"
+# The VM's own: with another one the hypervisor's ARP entry of the last start would be wrong.
+mac=$(sed -n 's/.*"mac":"\([^"]*\)".*/\1/p' "$share/system/machine.json")
+ip link set host0 address "$mac"
 ip addr add "$address" dev host0
 ip link set host0 up
 exec /usr/sbin/sshd -D -e -f /dev/null -o PidFile=none -o "ListenAddress=${address%/*}" \

@@ -276,6 +276,14 @@ describe("a live switch", () => {
     return failed;
   }
 
+  /** Nothing restarts, and the host has what runs installed again. */
+  function expectUntouched(failed: Failure): void {
+    expect(outcomes).toEqual(["reverted"]);
+    expect(failed.message).toContain("kc1: the live switch was not begun");
+    expect(failed.message).toContain("set another text as restart of kc1");
+    expectKept(failed, { status: "ready", toplevel: OLD_SYSTEM });
+  }
+
   test("logs in to the guest for the switch and its confirmation, not to the host", async () => {
     await update();
     expect(outcomes).toEqual(["confirmed"]);
@@ -341,11 +349,19 @@ describe("a live switch", () => {
       (exec) => exec.drop(),
       /kc1 \(198\.18\.0\.21\) runs, but its SSH server did not answer in \d+ s: .*was lost/,
     ],
-  ])("is rolled back in time if the guest %s", async (_, act, words) => {
+  ])("ends in time and does not touch the guest if it %s", async (_, act, words) => {
     guest.onExec = act;
     const failed = await failsSoon();
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
     expect(failed.message).toMatch(words);
+  });
+
+  test("goes back by a restart if an earlier run may have begun it", async () => {
+    host.facts = activating(guest.hostKey);
+    guest.onExec = (exec) => exec.drop();
+    const failed = await failsSoon();
+    expect(outcomes).toEqual(["failed"]);
+    expect(failed.message).toContain("was put back on");
   });
 
   test("sends nothing to a guest with another key", async () => {
@@ -357,7 +373,7 @@ describe("a live switch", () => {
     expect(failed.message).toContain("Look for another machine that uses this address.");
     expect(guest.counts).toMatchObject({ authentications: 0, sessions: 0 });
     expect(guest.offered).toEqual([]);
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
   });
 
   test("connects to nothing if the hypervisor has no key to pin", async () => {
@@ -367,7 +383,7 @@ describe("a live switch", () => {
       /kc1 \(198\.18\.0\.21\): its hypervisor hv1 has no SSH host key/,
     );
     expect(failed.message).toContain("restart microvm@kc1 on hv1");
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
     expect(guest.counts.authentications).toBe(0);
   });
 
@@ -381,7 +397,7 @@ describe("a live switch", () => {
       "kc1 (198.18.0.21:22): the host refused every key for user root",
     );
     expect(failed.message).toContain("check that the guest's root accepts that key");
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
   });
 
   test("is refused by a machine with another machine id than the probed one", async () => {

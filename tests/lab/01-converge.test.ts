@@ -12,6 +12,7 @@ import {
   state,
   until,
   up,
+  STACK,
 } from "./lab";
 
 const site = new SiteCopy();
@@ -59,7 +60,7 @@ test("VMs are active, and guests answer SSH through br0 with the pinned key", as
 });
 
 test("the stack outputs describe each VM", async () => {
-  const { stdout } = await pulumi("stack", "output", "--json", "--stack=lab");
+  const { stdout } = await pulumi("stack", "output", "--json", STACK);
   const outputs: unknown = JSON.parse(stdout);
   for (const vm of NAMES) {
     expect(outputs).toMatchObject({

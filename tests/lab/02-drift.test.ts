@@ -9,6 +9,7 @@ import {
   preview,
   pulumi,
   up,
+  STACK,
 } from "./lab";
 
 const site = new SiteCopy();
@@ -64,7 +65,7 @@ describe("a fault that needs the operator is an error, and nothing is changed", 
     await on("hv1", breakIt);
     try {
       const end = await journalEnd("hv1");
-      const seen = await pulumi("preview", "--stack=lab");
+      const seen = await pulumi("preview", STACK);
       expect(seen.code).not.toBe(0);
       expect(seen.text).toMatch(message);
       expect(await failingUp()).toMatch(message);
@@ -120,7 +121,7 @@ describe("a fault that needs the operator is an error, and nothing is changed", 
     );
     try {
       const end = await journalEnd("hv1");
-      const previewed = await pulumi("preview", "--stack=lab");
+      const previewed = await pulumi("preview", STACK);
       expect(previewed.code).not.toBe(0);
       expect(previewed.text).toMatch(/br9 is down/);
       expect(await failingUp()).toMatch(/br9 is down/);

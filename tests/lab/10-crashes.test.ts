@@ -16,7 +16,18 @@ import {
   signal,
   startUp,
 } from "./kill";
-import { SiteCopy, expectNoChanges, journalEnd, lab, mutations, on, state, until, up } from "./lab";
+import {
+  SiteCopy,
+  expectNoChanges,
+  journalEnd,
+  lab,
+  mutations,
+  on,
+  state,
+  until,
+  up,
+  STACK,
+} from "./lab";
 import type { Started } from "./lab";
 import { SELECTION, sampled } from "../selection";
 
@@ -42,7 +53,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await gate.open();
-  await lab(["exec", "pulumi", "cancel", "--yes", "--stack=lab"]);
+  await lab(["exec", "pulumi", "cancel", "--yes", STACK]);
   await takeBack();
   await site.reset();
   await up();
@@ -109,7 +120,7 @@ async function cutAt(step: number, to: object, cut: Cut): Promise<void> {
   const { code, text } = await running.ended;
   if (!cut.ends && code !== 0) throw new Error(`the run did not continue: ${text}`);
   await gone(plugins);
-  await lab(["exec", "pulumi", "cancel", "--yes", "--stack=lab"]);
+  await lab(["exec", "pulumi", "cancel", "--yes", STACK]);
   if (cut.ends) await up();
   await expectNoChanges();
   await expectOnce(end);

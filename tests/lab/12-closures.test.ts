@@ -12,6 +12,7 @@ import {
   preview,
   pulumi,
   up,
+  STACK,
 } from "./lab";
 
 const VMS = ["kc1", "kw1", "kw2"];
@@ -81,7 +82,7 @@ test("packages alone cause no change; with a change of the closure they are show
   await expectNoChanges();
   flake.changeRunners();
   const before = await boots();
-  const { text } = await pulumi("preview", "--diff", "--stack=lab");
+  const { text } = await pulumi("preview", "--diff", STACK);
   expect(text).toMatch(
     /kw1: closure (\/nix\/store\/\S+) -> (?!\1)\/nix\/store\/\S+; packages: hello 2\.12 -> 2\.13$/m,
   );

@@ -12,6 +12,7 @@ import {
   state,
   until,
   up,
+  STACK,
 } from "./lab";
 import { SELECTION, sampled } from "../selection";
 import { ENGINE, PROVIDER, gone, processesBelow, signal, startUp } from "./kill";
@@ -37,7 +38,7 @@ async function outputsOf(vm: string): Promise<Record<string, unknown> | undefine
 }
 
 async function previewText(): Promise<string> {
-  const { code, text } = await pulumi("preview", "--stack=lab");
+  const { code, text } = await pulumi("preview", STACK);
   expect(code).toBe(0);
   return text;
 }

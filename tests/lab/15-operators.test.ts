@@ -15,6 +15,8 @@ import {
   pulumi,
   state,
   up,
+  STACK,
+  STACK_NAME,
 } from "./lab";
 
 const site = new SiteCopy();
@@ -50,7 +52,7 @@ describe("a second stack that claims the same hosts and VMs", () => {
     const ends = await Promise.all(["hv1", "hv2"].map(journalEnd));
     const { code, text } = await pulumi(...words, OTHER);
     expect(code).not.toBe(0);
-    expect(text).toMatch(/this host belongs to urn:pulumi:lab::\S+::hv[12]/);
+    expect(text).toMatch(new RegExp(`this host belongs to urn:pulumi:${STACK_NAME}::\\S+::hv[12]`));
     expect(await mutations("hv1", ends[0] ?? "")).toEqual([]);
     expect(await mutations("hv2", ends[1] ?? "")).toEqual([]);
     await expectNoChanges();
@@ -120,17 +122,17 @@ describe("two stacks that share hv1", () => {
 
   test("a conflict is refused in the preview, with the names of stack and VM", async () => {
     expect(await previewOfOther({ "vms.kx1.ip": site.get("vms.kc1.ip") })).toMatch(
-      /VM kx1: its address 198\.18\.0\.21 is used by VM kc1 of stack lab of project /,
+      `VM kx1: its address 198.18.0.21 is used by VM kc1 of stack ${STACK_NAME} of project `,
     );
     const large = { "hypervisors.hv1.memory": undefined, "vms.kx1.memory": "9000GiB" };
     expect(await previewOfOther(large)).toMatch(
       new RegExp(
-        "memory: the VMs want \\d+ MiB of memory \\(9216000 for this stack; " +
-          "448 for stack lab of project \\S+: kc1 256, kw1 192\\)",
+        "memory: the VMs want \\d+ MiB of memory \\(9216000 for this stack; 448 for stack " +
+          `${STACK_NAME} of project \\S+: kc1 256, kw1 192\\)`,
       ),
     );
     expect(await previewOfOther({ "hypervisors.hv1.shared": false })).toContain(
-      "this host is shared by stack lab",
+      `this host is shared by stack ${STACK_NAME}`,
     );
   });
 
@@ -141,10 +143,10 @@ describe("two stacks that share hv1", () => {
     flake.write("hypervisor/kernel", "lab kernel of a shared host\n");
     await site.set(systemOf("ifRequired"));
     const refusal = /VMs of other stacks run there: VM kx1 of stack other of project /;
-    const first = await pulumi("up", "--yes", "--skip-preview", "--stack=lab");
+    const first = await pulumi("up", "--yes", "--skip-preview", STACK);
     expect(first.code).not.toBe(0);
     expect(first.text).toMatch(refusal);
-    const second = await pulumi("preview", "--stack=lab");
+    const second = await pulumi("preview", STACK);
     expect(second.code).not.toBe(0);
     expect(second.text).toMatch(refusal);
     await site.set(systemOf("never"));
@@ -172,7 +174,7 @@ test("of two operators of one stack, one converges and the other is refused", as
     await gate.stopAt(1);
     const first = startUp();
     expect(await gate.reached(first)).toBe(true);
-    const second = await pulumi("up", "--yes", "--skip-preview", "--stack=lab");
+    const second = await pulumi("up", "--yes", "--skip-preview", STACK);
     expect(second.code).not.toBe(0);
     expect(second.text).toMatch(/the stack is currently locked by 1 lock/);
     await gate.open();

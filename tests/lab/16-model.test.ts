@@ -6,7 +6,7 @@
 import * as fc from "fast-check";
 import { z } from "zod";
 import { Gate, PROVIDER, cutLinks, gone, processesBelow, startUp } from "./kill";
-import { SiteCopy, expectNoChanges, on, pulumi, state, up } from "./lab";
+import { SiteCopy, expectNoChanges, on, pulumi, state, up, STACK, STACK_NAME } from "./lab";
 import { SOAK } from "../selection";
 
 const ROWS = SOAK ? 4 : 1;
@@ -87,7 +87,7 @@ class World {
     await expectNoChanges();
     const { there, running } = this.vm;
     expect(await expectTrueState()).toMatchObject({
-      owner: there ? "lab" : "",
+      owner: there ? STACK_NAME : "",
       running: there && running,
       imageBytes: this.sizeMiB * 1024 * 1024,
       ...(there ? {} : { runner: "", booted: "" }),
@@ -181,7 +181,7 @@ class Command implements fc.AsyncCommand<object, World> {
 }
 
 async function quietly(...words: string[]): Promise<void> {
-  const { code, text } = await pulumi(...words, "--yes", "--stack=lab");
+  const { code, text } = await pulumi(...words, "--yes", STACK);
   if (code !== 0) throw new Error(text);
 }
 

@@ -1,6 +1,16 @@
 /** Renames a VM and a hypervisor, and renames them back. */
 import { z } from "zod";
-import { SiteCopy, bootId, expectNoChanges, journalEnd, mutations, on, pulumi, up } from "./lab";
+import {
+  SiteCopy,
+  bootId,
+  expectNoChanges,
+  journalEnd,
+  mutations,
+  on,
+  pulumi,
+  up,
+  STACK,
+} from "./lab";
 
 const site = new SiteCopy();
 const WRITTEN = "/var/lib/data/renamed";
@@ -21,7 +31,7 @@ test("a renamed VM stops and starts once and keeps its data, also when renamed b
   const before = await bootId("kw1");
   const end = await journalEnd("hv1");
   await site.set(named("kw9", { renamedFrom: "kw1" }));
-  const { text } = await pulumi("preview", "--stack=lab");
+  const { text } = await pulumi("preview", STACK);
   expect(text).toContain("kw9: renamed from kw1: stops, its directory moves, starts as kw9");
   expect(text).not.toMatch(/\d+ to (create|delete|replace)/);
   expect(await mutations("hv1", end)).toEqual([]);
@@ -64,7 +74,7 @@ test("a hypervisor is renamed and renamed back while its VM runs", async () => {
     "hypervisors.hv9": { ...host, renamedFrom: "hv2" },
     "vms.kw2.hypervisor": "hv9",
   });
-  const { text } = await pulumi("preview", "--stack=lab");
+  const { text } = await pulumi("preview", STACK);
   expect(text).toContain("hv9: renamed from hv2: on the host only its record changes");
   expect(text).not.toMatch(/\d+ to (create|delete|replace)/);
   await up();

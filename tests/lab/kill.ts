@@ -1,13 +1,13 @@
 /** Stops an engine run at a chosen step. Its processes are found by descent, not by name alone. */
 import { execFileSync } from "node:child_process";
-import { journalEnd, mutations, on, pulumi, start, until } from "./lab";
+import { journalEnd, mutations, on, pulumi, start, until, STACK } from "./lab";
 import type { Started } from "./lab";
 
 /** Starts `pulumi up` in the background. */
 export const startUp = (): Started => startPulumi("up");
 
 export function startPulumi(verb: "up" | "destroy"): Started {
-  const options = ["--yes", "--skip-preview", "--stack=lab", "--non-interactive", "--color=never"];
+  const options = ["--yes", "--skip-preview", STACK, "--non-interactive", "--color=never"];
   return start(["exec", "pulumi", verb, ...options]);
 }
 
@@ -151,7 +151,7 @@ export async function killedAt(
 ): Promise<void> {
   const end = await journalEnd(gate.host);
   await killAt(gate, text, verb);
-  const { code, text: said } = await pulumi(verb, "--yes", "--skip-preview", "--stack=lab");
+  const { code, text: said } = await pulumi(verb, "--yes", "--skip-preview", STACK);
   if (code !== 0) throw new Error(said);
   await expectOnce(gate.host, end, text);
 }

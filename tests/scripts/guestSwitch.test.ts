@@ -25,6 +25,7 @@ function parametersOf(toplevel: string, more: Parameters = {}): Parameters {
     closure_info: toplevel === "" ? "" : box.root,
     reported: "no",
     by: "provider",
+    system: "",
     switch_seconds: "20",
     confirm_seconds: "30",
     ...more,
@@ -101,6 +102,15 @@ test("a guest that was never switched has no system to roll back to", () => {
   expect(ran).toMatchObject({ code: 1 });
   expect(ran.output).toContain("the guest does not know what it ran before");
   expect(switches()).toBe(0);
+});
+
+test("a refused switch has nothing to undo if the guest runs the same system as before", () => {
+  const other = guestSystem(box, "b", "another-name");
+  expect(switchTo(other).output).toMatch(/the guest is .*, the system is for another-name/);
+  expect(switchTo("", { system: box.path("store", "a") })).toMatchObject({ code: 0 });
+  expect(switchTo("", { system: box.path("store", "b") })).toMatchObject({ code: 1 });
+  expect(switches()).toBe(0);
+  expect(current()).toBe("a");
 });
 
 test("failed units are reported, and the timer does not repeat the rollback", () => {

@@ -44,7 +44,7 @@ export function programOf({ vm, running, runner, restart, sizes }: Site): Progra
 /** Paths of each resource that must not exist after a destroy. */
 const LEFT: Record<string, RegExp> = {
   "MicroVm kc1": new RegExp(
-    "^(state/(vms|autostart|hardware|memory)|gcroots|units)/" +
+    "^(state/(vms|autostart|hardware|guests|memory)|gcroots|units)/" +
       "|^microvms/kc1/(current|booted|old|toplevel)$",
   ),
   "Volume trash": /^state\/volumes\/kc1\.trash|^microvms\/kc1\/trash\.img/,

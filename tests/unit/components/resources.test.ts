@@ -144,6 +144,8 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       runner: text,
       toplevel: text,
       address: text,
+      hostName: text,
+      bridge: text,
       running: true,
       restart: text,
       memoryTargetMiB: 1,

@@ -4,6 +4,7 @@
 import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
+import type * as diagnostics from "../../../components/sdkDiagnostics";
 import { resetOptions } from "@pulumi/pulumi/runtime/settings";
 
 class Thing extends pulumi.CustomResource {}
@@ -34,6 +35,9 @@ beforeAll(async () => {
   };
 });
 
+/** Stack traces that were taken, apart from empty ones. */
+const taken = (): number => stackTraces.filter((length) => length > 0).length;
+
 /** Creates a resource and counts the work of the SDK for it. */
 async function countsOf(name: string): Promise<{ messages: number; stackTraces: number }> {
   messages = 0;
@@ -41,7 +45,7 @@ async function countsOf(name: string): Promise<{ messages: number; stackTraces: 
   const thing = new Thing("test:index:Thing", name, { a: 1, b: [2, 3] });
   await new Promise((resolve) => thing.urn.apply(resolve));
   await new Promise((resolve) => setTimeout(resolve, 100));
-  return { messages, stackTraces: stackTraces.filter((length) => length > 0).length };
+  return { messages, stackTraces: taken() };
 }
 
 test("the SDK sends debug messages and takes many stack traces for a resource", async () => {
@@ -58,6 +62,17 @@ describe("with sdkDiagnostics.ts", () => {
 
   test("it sends none, and takes only the trace that locates the resource in the program", async () => {
     expect(await countsOf("quiet")).toEqual({ messages: 0, stackTraces: 1 });
+  });
+
+  test("a resource of this package has no position, so it takes no stack trace", async () => {
+    const { unlocated } = jest.requireActual<typeof diagnostics>(
+      "../../../components/sdkDiagnostics",
+    );
+    stackTraces.length = 0;
+    new Thing("test:index:Thing", "ours", unlocated({ a: 1 }));
+    expect(taken()).toBe(0);
+    new Thing("test:index:Thing", "theirs", { a: 1 });
+    expect(taken()).toBe(1);
   });
 
   test("Error.stackTraceLimit does not change, also after a promise", () => {
