@@ -12,7 +12,7 @@ import type { Context, HostBound, Resource } from "./resource";
 import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
 
-/** Something is there, but not as it should be: becomes ErrorResourceInitFailed. */
+/** The object exists but is not as wanted. Becomes ErrorResourceInitFailed. */
 export class InitFailed extends Error {
   constructor(
     readonly id: string,
@@ -32,7 +32,7 @@ export interface Found extends Made {
   inputs: ValueMap;
 }
 
-/** A resource with its types closed over: what the gRPC server dispatches to. */
+/** A resource without its type parameters, for the gRPC server. */
 export interface BoundResource {
   type: string;
   description: string;
@@ -76,7 +76,7 @@ export function bind<I extends HostBound, S extends object>(
     );
     return { ...state, ...Object.fromEntries(secrets) };
   };
-  /** Outputs are the inputs overlaid by what is observed; secrets stay secret. */
+  /** The outputs are the inputs, overridden by the observed state. Secrets stay secret. */
   const outputs = (inputs: ValueMap, state: object): ValueMap => {
     const merged: ValueMap = { ...inputs };
     for (const [key, value] of Object.entries(toMap(state))) {
@@ -84,7 +84,7 @@ export function bind<I extends HostBound, S extends object>(
     }
     return markSecrets(merged);
   };
-  /** With the URN under the former name, whose records are ours too. */
+  /** The context with the former URN, whose records are ours too. */
   const asOwner = (context: Context, inputs: I): Context => {
     const former = resource.formerName?.(inputs);
     return former === undefined
@@ -92,8 +92,9 @@ export function bind<I extends HostBound, S extends object>(
       : { ...context, formerUrn: urnUnder(context.urn, former) };
   };
   /**
-   * Outputs that differ because of the change that the site makes are not drift. They would be shown
-   * beside that change, and as deletions, since the engine looks for their new values in the inputs.
+   * Outputs that differ because of the change of the site are not drift. Without this, they would
+   * be shown in addition to that change, and as deletions, because the engine looks for their new
+   * values in the inputs.
    */
   const driftOf = (
     state: S,
@@ -113,7 +114,7 @@ export function bind<I extends HostBound, S extends object>(
   };
   const idOf = (inputs: ValueMap): string => resource.id(parse(inputs));
 
-  /** The outputs after an update that would change something; only a preview asks. */
+  /** The outputs after an update that would change something. Only used in previews. */
   const predicted = (news: ValueMap, state: S | undefined): ValueMap => {
     if (!containsUnknown(news)) return outputs(news, resource.predict(parse(news), state));
     const unknown = Object.fromEntries(outputNames.map((key) => [key, UNKNOWN]));
@@ -151,7 +152,9 @@ export function bind<I extends HostBound, S extends object>(
     }
   };
 
-  /** What a failed convergence left on the host, if that is ours; the next run goes on with it. */
+  /**
+   * The state that a failed convergence left on the host, if it is ours. The next run continues.
+   */
   const left = async (context: Context, inputs: I): Promise<S | undefined> => {
     if (context.signal.aborted) return undefined;
     const call = { ...context, deadline: Date.now() + LOOK_AGAIN_MS };
@@ -165,7 +168,7 @@ export function bind<I extends HostBound, S extends object>(
       throw new ProviderError(
         "input",
         `${id}: a ${resource.type} can't be imported`,
-        "Leave it to up: it is made beside what is there.",
+        "Remove the import: the next up creates it.",
       );
     }
     const found = await resource.find(context, id);
@@ -298,7 +301,7 @@ function pick(map: ValueMap, keys: readonly string[]): ValueMap {
   );
 }
 
-/** Without what is unknown: a state may hold such values after an interrupted run. */
+/** Drops unknown values, which a state may contain after an interrupted run. */
 function known(map: PlainMap): PlainMap {
   return Object.fromEntries(Object.entries(map).filter(([, value]) => !containsUnknown(value)));
 }

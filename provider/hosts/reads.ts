@@ -1,4 +1,4 @@
-/** What is read from a hypervisor beside its facts, where it is needed. */
+/** Reads from a hypervisor that are not part of its facts. */
 import type { Hypervisor } from "./host";
 import type { Call } from "./operations/operation";
 import { printable } from "./transport/printable";
@@ -6,14 +6,14 @@ import { within } from "./wait/wait";
 
 const JOURNAL_SECONDS = 60;
 
-/** File system and label as blkid names them; empty where it knows none. */
+/** File system and label as blkid names them. Empty if it finds none. */
 export interface ImageContent {
   sizeBytes: number;
   fsType: string;
   label: string;
 }
 
-/** The last lines of a VM's unit, fit for messages: its guest writes there too. */
+/** The last lines of a VM's unit, made safe for messages, because its guest writes there too. */
 export async function journalTail(host: Hypervisor, call: Call, vm: string): Promise<string[]> {
   const limited = within(call, JOURNAL_SECONDS);
   const lines = await host.ask(limited, "journal-tail", { name: vm }, true);

@@ -63,7 +63,7 @@ describe("Hypervisor", () => {
   });
 
   test.each([
-    ["no bridge", [], "it has no bridge with a card as its port\n  Leave it to up"],
+    ["no bridge", [], "it has no bridge with a card as its port\n  Remove the import"],
     ["no port", ["virbr0\tdown\t"], "it has no bridge with a card as its port\n"],
     ["a port of no usual name", ["br0\tup\teth#0"], "nic must be the name of a network interface"],
   ])("%s: said in words", async (_, bridges, words) => {

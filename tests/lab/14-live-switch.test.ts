@@ -145,7 +145,7 @@ describe("a failed switch is rolled back", () => {
     flake.setFaults({ kw1: fault });
     const text = await failingUp();
     expect(text).toMatch(cause);
-    expect(text).toContain(`It was rolled back to ${runner} ${how} and responds again`);
+    expect(text).toContain(`It was rolled back to ${runner} ${how}, and answers again`);
 
     expect(await currentOf("kw1")).toBe(runner);
     expect(await systemOf("kw1")).toBe(system);

@@ -1,4 +1,4 @@
-/** Ownership records as they stand on a host, parsed. Pure. */
+/** Parses ownership records of a host. Pure. */
 import { z } from "zod";
 
 const recordSchema = z.object({
@@ -18,7 +18,7 @@ const recordSchema = z.object({
 });
 export type OwnershipRecord = z.infer<typeof recordSchema>;
 
-/** An ownership record; `undefined` where there is none, `"altered"` where it can't be read. */
+/** A record. `undefined` if there is none, `"altered"` if it cannot be read. */
 export function parseRecord(text: string | undefined): OwnershipRecord | "altered" | undefined {
   if (text === undefined) return undefined;
   try {

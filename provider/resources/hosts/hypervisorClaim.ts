@@ -1,7 +1,7 @@
 /**
- * The part of `Hypervisor` that is about whose host it is: one stack's, or shared by stacks that
- * all say so. The records are on the host (hostRecords.ts, scripts/hosts/host-claim.sh);
- * docs/decisions/0009 says why.
+ * The ownership of a host in `Hypervisor`: one stack has it exclusively, or several stacks share
+ * it. The records are on the host (hostRecords.ts, scripts/hosts/host-claim.sh).
+ * docs/decisions/0009 explains the reasons.
  */
 import { z } from "zod";
 import { ProviderError } from "../../errors";
@@ -22,9 +22,9 @@ import { renameHint } from "../shared/renamed";
 import { conflicts, describeStack } from "./hypervisorWants";
 import type { VmWants } from "./hypervisorWants";
 
-/** In a state from before hosts were claimed, as long as the host has no record. */
+/** In a state from before claims existed, while the host has no record. */
 const UNCLAIMED = "unclaimed";
-/** How often the claims of a host may change while this stack decides. */
+/** How often this stack decides again because another stack changed its claim. */
 const CLAIM_ATTEMPTS = 5;
 
 export const claimOutputs = {
@@ -37,14 +37,14 @@ export const claimOutputs = {
 };
 type ClaimState = z.infer<z.ZodObject<typeof claimOutputs>>;
 
-/** How a stack wants the host. */
+/** The claim that a stack wants on the host. */
 export interface Claim {
   host: string;
   shared: boolean;
   wants: readonly VmWants[];
 }
 
-/** The name of the record that the stack should have, and of the one that it should not have. */
+/** The name of the stack's record, and the name that its record must not have. */
 function names(wanted: Claim, urn: string): { name: string; outdated: string } {
   const shared = sharedName(urn);
   return wanted.shared
@@ -61,7 +61,7 @@ function claimOf(facts: HostFacts, owner: Owner, wanted: Claim): string {
     if (exclusive.startsWith("owned by ")) return exclusive;
     if (found === "owned" && !states(facts, urn, wanted.wants)) return "altered";
   }
-  // Both are there if a run was killed while it replaced one of them.
+  // Both exist if a run was killed while it replaced one of them.
   const isHalfDone = found === "owned" && hostRecord(facts, outdated) !== undefined;
   return isHalfDone ? "altered" : found;
 }
@@ -81,7 +81,7 @@ export function claimDrift(state: ClaimState): string[] {
   return ["owned", UNCLAIMED].includes(state.ownership) ? [] : ["ownership"];
 }
 
-/** Refuses a machine that is in the site under two names, and a host that others do not share. */
+/** Refuses a machine that is in the site under two names, and a host of another stack. */
 export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts): void {
   const { host } = wanted;
   const twin = context.pool.sameMachine(host, facts.machineId);
@@ -122,14 +122,15 @@ function refuseConflicts(host: string, lines: readonly string[]): void {
   if (lines.length === 0) return;
   throw new ProviderError(
     "owned",
-    `${host}: other stacks use what this site wants; nothing was changed:\n  - ${lines.join("\n  - ")}`,
+    `${host}: other stacks use resources that this site wants; nothing was changed:\n` +
+      `  - ${lines.join("\n  - ")}`,
     "Change it in one of the sites. If it is free in the other site already, run up there first.",
   );
 }
 
 /**
- * A host that held our records and has none at all: if /var/lib is a disk that is not mounted, `up`
- * would make empty volumes.
+ * Refuses a host that has lost all our records. If /var/lib is a disk that is not mounted, `up`
+ * would create empty volumes.
  */
 export function refuseEmptied(
   wanted: Claim,
@@ -147,8 +148,9 @@ export function refuseEmptied(
 }
 
 /**
- * Records the claim. `decide` throws if the facts do not allow it. Under the lock the host compares
- * the claims with those that were decided on; if another stack was faster, all is decided again.
+ * Records the claim. `decide` throws if the facts do not allow it. Under the lock, the host
+ * compares the current claims with those of the decision. If another stack was faster, this stack
+ * decides again.
  */
 export async function claim(
   context: Context,
@@ -177,7 +179,7 @@ function claimOperation(context: Context, wanted: Claim, facts: HostFacts) {
   return { script: "host-claim", machineId: facts.machineId, parameters, seconds };
 }
 
-/** Also on a machine that was reinstalled: if there is no claim of ours, nothing is left to do. */
+/** On a reinstalled machine without our claim, nothing is left to do. */
 export async function release(context: Context, hostName: string): Promise<void> {
   const host = context.pool.get(hostName);
   const facts = await host.read(context);

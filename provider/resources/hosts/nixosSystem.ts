@@ -100,7 +100,7 @@ export const nixosSystem: Resource<Inputs, State> = {
   outputs,
   // The inputs limit each step.
   timeoutSeconds: 3600,
-  immutable: { host: "If the machine has a new name, state the old one: renamedFrom." },
+  immutable: { host: "If the machine was renamed, set renamedFrom to its old name." },
   formerName: ({ renamedFrom }) => renamedFrom,
   isRenamed: isFormerName,
   incidental: [

@@ -20,7 +20,7 @@ export function explainSystem(
 function rebootOf({ rebootPolicy }: Inputs): string {
   switch (rebootPolicy) {
     case "ifRequired":
-      return "reboots: kernel or initrd changes; its VMs stop, and start again";
+      return "reboots: kernel or initrd changes; its VMs stop and start again";
     case "never":
       return "kernel or initrd changes: reboot the host yourself (rebootPolicy: never)";
   }

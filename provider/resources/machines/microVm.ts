@@ -141,8 +141,9 @@ async function installAndSettle(
 export const microVm: Resource<Inputs, State> = {
   type: "MicroVm",
   description:
-    "A VM in microvm.nix's layout. Installs the runner, starts, stops and restarts it, or switches its guest to a " +
-    "new system while it runs; no other VM is touched. Its volumes and its /etc share stay when it is removed.",
+    "A VM in microvm.nix's layout. Installs the runner, starts, stops and restarts the VM, or " +
+    "switches its guest to a new system while it runs. Affects no other VM. The volumes and the " +
+    "/etc share of the VM stay when it is removed.",
   inputs,
   outputs,
   timeoutSeconds: 600,

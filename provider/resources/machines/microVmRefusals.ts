@@ -36,15 +36,15 @@ function refuseForeign(wanted: Inputs, observed: State, recorded: State | undefi
   if (observed.ownership === "missing" && recorded === undefined) {
     throw new ProviderError(
       "foreign",
-      `${what} exists, and no stack recorded making it; it was left alone`,
-      "To take it over as it is, set import: true on the VM; or give this one another name.",
+      `${what} exists, and no stack recorded making it; nothing was changed`,
+      "To adopt it, set import: true on the VM. Otherwise give this VM another name.",
     );
   }
 }
 
 const STARTS: readonly Effect[] = ["start", "restart"];
 
-/** Without the directory of a share its VM does not start: known before it is stopped. */
+/** A VM with a share whose directory is missing does not start. So it is not stopped either. */
 async function refuseWithoutShares(
   context: Context,
   wanted: Inputs,
@@ -57,8 +57,10 @@ async function refuseWithoutShares(
   const directories = missing.join(", ");
   throw new ProviderError(
     "operation",
-    `${wanted.host}: VM ${wanted.name} has shares of ${directories}, which is no directory there; nothing was changed`,
-    `Make it on ${wanted.host}: mkdir -p ${missing.join(" ")}; or correct source of the share in the site.`,
+    `${wanted.host}: VM ${wanted.name} shares ${directories}, ` +
+      "and the host has no such directory; nothing was changed",
+    `Create it on ${wanted.host}: mkdir -p ${missing.join(" ")}. Or correct the share's source ` +
+      "in the site.",
   );
 }
 
@@ -68,8 +70,9 @@ export function requireImportable(vm: VmFact, id: string): void {
   if (vm.active === "active" && vm.booted !== vm.current && !installed) {
     throw new ProviderError(
       "foreign",
-      `${id} runs ${vm.booted ?? "an unknown runner"}, and ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
-      "Restart it first, so that what runs is what is installed.",
+      `${id} runs ${vm.booted ?? "an unknown runner"}, ` +
+        `but ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
+      "Restart the VM first, so that it runs the installed runner.",
     );
   }
   if (vm.toplevel === undefined && vm.system === undefined) {

@@ -103,7 +103,7 @@ function kindsOfClosure(wanted: Inputs, state: State): KindName[] {
   ];
 }
 
-/** It runs the wanted system on the wanted hardware, so far as that can be known. */
+/** The VM runs the wanted system on the wanted hardware, as far as that is known. */
 function runsWanted(wanted: Inputs, state: State): boolean {
   if (state.system !== "" && state.system !== wanted.toplevel) return false;
   if (state.booted === wanted.runner) return true;

@@ -69,7 +69,7 @@ function isMovedImage({ vm, image }: PlainMap, olds: PlainMap): boolean {
 const ID_SHAPE =
   "HYPERVISOR/VM.VOLUME, or HYPERVISOR/VM.VOLUME=IMAGE for another path than the default";
 
-/** An image as inputs would state it; what no site can state is not imported. */
+/** Inputs for an existing image. An image that no site can describe is not imported. */
 function stated(image: ImageContent, id: string): Pick<Inputs, "sizeMiB" | "fsType" | "label"> {
   const sizeMiB = image.sizeBytes / BYTES_PER_MIB;
   const fsType = image.fsType === "" ? "none" : image.fsType;
@@ -86,7 +86,7 @@ function stated(image: ImageContent, id: string): Pick<Inputs, "sizeMiB" | "fsTy
   return { sizeMiB, fsType, label: image.label };
 }
 
-/** A few at a time: what works on an image is never cut, and may take hours. */
+/** Limited, because work on an image is never interrupted and may take hours. */
 function onImages(
   context: Context,
   wanted: Inputs,
@@ -103,8 +103,8 @@ function onImages(
 export const volume: Resource<Inputs, State> = {
   type: "Volume",
   description:
-    "The image of a VM's disk. Created with its file system, grown in place; never " +
-    "shrunk, never formatted again, never replaced. By default it stays when it is removed from the site.",
+    "The image of a VM's disk. Created with its file system and grown in place. Never shrunk, " +
+    "formatted again or replaced. By default, it stays when it is removed from the site.",
   inputs,
   outputs,
   timeoutSeconds: 86_400,
@@ -132,15 +132,19 @@ export const volume: Resource<Inputs, State> = {
     const faults: InputFault[] = [];
     const moved = pathUnder(previous.image, previous.vm, wanted.vm);
     if (moved !== previous.image && wanted.image === previous.image) {
-      const reason = `is in the directory of VM ${previous.vm}, which moves to ${wanted.vm}. State image: ${moved}, or leave image out.`;
+      const reason =
+        `is in the directory of VM ${previous.vm}, which moves to ${wanted.vm}. ` +
+        `Set image: ${moved}, or remove image.`;
       faults.push({ property: "image", reason });
     }
     if (wanted.sizeMiB < previous.sizeMiB) {
-      const reason = `${previous.sizeMiB} MiB can't become ${wanted.sizeMiB} MiB: a volume never shrinks. Add a smaller one, move the data, then remove this one.`;
+      const reason =
+        `${previous.sizeMiB} MiB can't become ${wanted.sizeMiB} MiB: a volume never shrinks. ` +
+        "Add a smaller one, move the data, and remove this one.";
       faults.push({ property: "sizeMiB", reason });
     }
     if (previous.label !== "" && wanted.label !== previous.label) {
-      const keep = `To keep it as it is, state its label in the site: label: ${previous.label}`;
+      const keep = `To keep it, set it in the site: label: ${previous.label}`;
       faults.push({ property: "label", reason: `can't be changed. ${NEVER} ${keep}` });
     }
     return faults;

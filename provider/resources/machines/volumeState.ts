@@ -1,4 +1,4 @@
-/** What `Volume` is given, and what it observes of an image. */
+/** The inputs and the observed state of `Volume`. */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { parseRecord } from "../../hosts/facts/record";
@@ -41,7 +41,7 @@ export const inputs = z.object({
 });
 export type Inputs = z.infer<typeof inputs>;
 
-/** Verdicts on what an image holds; those with a name behind them have a colon. */
+/** Verdicts about the content of an image. Those with details contain a colon. */
 export const AS_STATED = "as stated";
 export const NO_LABEL = "no label";
 export const NO_FILE_SYSTEM = "no file system";
@@ -54,22 +54,23 @@ export const outputs = z.object({
   status: z
     .string()
     .describe(
-      "ready; missing: was made and is gone; creating, growing, trashing, deleting: interrupted; " +
-        "held: its VM is still held back by interrupted work; retained; unrecorded.",
+      "ready; missing: was created and is gone; creating, growing, trashing, deleting: " +
+        "interrupted; held: interrupted work still holds its VM; retained; unrecorded.",
     ),
   ownership: z.string().describe("owned, renamed, altered, missing or `owned by URN`."),
   content: z
     .string()
     .default(AS_STATED)
     .describe(
-      "What the image holds: `as stated`, `no label`, `no file system`, `another file system: TYPE`, `another label: LABEL`, or `truncated: it had N MiB`.",
+      "The content of the image: `as stated`, `no label`, `no file system`, " +
+        "`another file system: TYPE`, `another label: LABEL`, or `truncated: it had N MiB`.",
     ),
 });
 export type State = z.infer<typeof outputs>;
 
 export const keyOf = (wanted: Inputs): string => `${wanted.vm}.${wanted.name}`;
 
-/** Not made yet, or in a removal that was interrupted: the script on the host knows what to do. */
+/** Not created yet, or its removal was interrupted. The script handles both. */
 const WITHOUT_IMAGE = ["creating", "trashing", "deleting"];
 
 /** Key, VM and image of a volume on a host. */
@@ -138,7 +139,7 @@ export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State |
   };
 }
 
-/** The names of a VM's volumes that are recorded on a host. */
+/** The names of a VM's recorded volumes on a host. */
 export function volumesOf(facts: HostFacts, vm: string): string[] {
   const prefix = `volumes/${vm}.`;
   return [...facts.records.keys()].flatMap((key) =>
@@ -151,7 +152,7 @@ function statusOf(phase: string, hasImage: boolean, isHeld: boolean): string {
   return phase === "ready" && isHeld ? "held" : phase;
 }
 
-/** `hadBytes`: the size that the image had when it was whole last, where that is recorded. */
+/** `hadBytes`: the recorded size of the last complete image. */
 export function verdict(
   { sizeBytes, content }: ImageFact,
   { fsType, label }: Pick<Inputs, "fsType" | "label">,
@@ -160,7 +161,7 @@ export function verdict(
 ): string {
   if (sizeBytes < hadBytes) return `${TRUNCATED}${hadBytes / BYTES_PER_MIB} MiB`;
   if (fsType === "none" || content === undefined) return AS_STATED;
-  // A guest may be in the middle of writing its superblock: nothing is known then, and that is no fault.
+  // A guest may be writing its superblock, so nothing is known, and that is not a fault.
   if (content.fsType === "") return isStopped ? NO_FILE_SYSTEM : AS_STATED;
   if (content.fsType !== fsType) return `${ANOTHER_FILE_SYSTEM}${content.fsType}`;
   if (content.label === label) return AS_STATED;

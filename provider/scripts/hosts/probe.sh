@@ -1,15 +1,15 @@
 # shellcheck shell=sh
 # needs: facts
-# All reads of a hypervisor in one pass. Changes nothing, and writes no file: it also works where a
-# disk is full. Parsed by hosts/facts/hostFacts.ts. It starts a fixed number of processes however
-# many VMs there are. It runs without a lock: what an operation removes meanwhile is not there, and
-# no error.
+# Reads all facts of a hypervisor at once. Changes nothing and writes no file, so it also works on a
+# full disk. Parsed by hosts/facts/hostFacts.ts. Starts a fixed number of processes, independent of
+# the number of VMs. Runs without a lock: files that an operation removes during the probe count as
+# absent.
 
-# What is in no path of ours, as a pattern of find.
+# Characters that our paths never contain, as a pattern of find.
 UNSAFE='*[!A-Za-z0-9/._+?=@-]*'
 
-# look COMMAND: find or stat. A name that vanished while it looked, or became something else, is no
-# error; everything else is.
+# look COMMAND: find or stat. A file that vanished or changed its type during the probe is no error.
+# All other errors are.
 look() {
   exec 5>&1
   trouble=$("$@" 2>&1 >&5 5>&-) && return 0

@@ -202,8 +202,8 @@ restore_from_trash() {
   if [ -e "./$file.pulumi-microvm-back" ]; then mv -nT "./$file.pulumi-microvm-back" "./$file"; fi
 }
 
-# A move to another file system that was cut leaves a copy, whole or not, of what is still here.
-# Anything else is left alone.
+# Removes the copy of a move to another file system that was interrupted. Other files are not
+# touched.
 discard_copy() {
   [ -e "$trash.img.new" ] || return 0
   if cmp -s -n "$(stat -c %s "$trash.img.new")" "$trash.img.new" "./$file"; then

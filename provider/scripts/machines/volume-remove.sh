@@ -25,7 +25,7 @@ move_image() {
   enter_image_directory "$p_image"
   if [ -e "./$file" ]; then
     rm -f "$trash.img.new"
-    # To another file system it is a copy, whose part takes no room there when it fails.
+    # On another file system, `mv` copies. An incomplete copy must not use space there.
     if ! mv -T "./$file" "$trash.img.new"; then
       rm -f "$trash.img.new"
       exit 1
