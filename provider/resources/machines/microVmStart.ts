@@ -156,12 +156,7 @@ export async function wentBack(
   const how = outcome === "failed" ? "by a restart" : "without a restart";
   // What it was put back on may have another address.
   const address = state.address === "" ? wanted.address : state.address;
-  const answers = await seeGuest(
-    within(context, context.workSeconds),
-    wanted,
-    state,
-    address,
-  ).then(
+  const answers = await seeGuest(within(context, context.workSeconds), wanted, state, address).then(
     () => "and answers again",
     () => "but has not answered yet",
   );
