@@ -7,6 +7,7 @@
  */
 import * as pulumi from "./pulumi";
 import type { CheckMode } from "../contract/names";
+import { unlocated } from "./sdkDiagnostics";
 
 export interface ProviderArgs {
   /** Host name -> how it is reached, as JSON text. */
@@ -53,7 +54,7 @@ function isOutput(value: unknown): value is pulumi.Output<unknown> {
  */
 class Managed extends pulumi.CustomResource {
   constructor(type: string, name: string, args: object, opts?: pulumi.CustomResourceOptions) {
-    super(type, name, { ...args }, opts);
+    super(type, name, unlocated({ ...args }), opts);
     for (const output of Object.values(this).filter(isOutput)) {
       pulumi.recover(output, () => undefined);
     }

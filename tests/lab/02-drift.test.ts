@@ -10,13 +10,11 @@ import {
   preview,
   pulumi,
   up,
+  STACK,
 } from "./lab";
 
 const site = new SiteCopy();
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
+beforeAll(() => site.converge());
 afterEach(() => site.reset());
 afterAll(() => site.release());
 
@@ -61,7 +59,7 @@ describe("drift of a VM is shown and repaired", () => {
     const before = await bootId("kw1");
     const end = await journalEnd("hv1");
     await on("hv1", cut);
-    const { text } = await pulumi("preview", "--stack=lab");
+    const { text } = await pulumi("preview", STACK);
     expect(text).toContain("kw1: its tap is connected to br0 again, without a restart");
     expect(await preview()).toEqual({ "MicroVm kw1": { op: "update", diff: ["taps"] } });
     await up();
@@ -73,7 +71,7 @@ describe("drift of a VM is shown and repaired", () => {
   test("its tap deleted: it restarts, and no other VM does", async () => {
     const [mine, other] = [await bootId("kw1"), await bootId("kc1")];
     await on("hv1", "ip link delete vb-kw1");
-    const { text } = await pulumi("preview", "--stack=lab");
+    const { text } = await pulumi("preview", STACK);
     expect(text).toContain("kw1: restarts: its tap is missing");
     await up();
     expect(await bootId("kw1")).not.toBe(mine);
@@ -106,7 +104,7 @@ describe("a fault that needs the operator is an error, and nothing is changed", 
     await on("hv1", breakIt);
     try {
       const end = await journalEnd("hv1");
-      const seen = await pulumi("preview", "--stack=lab");
+      const seen = await pulumi("preview", STACK);
       expect(seen.code).not.toBe(0);
       expect(seen.text).toMatch(message);
       expect(await failingUp()).toMatch(message);
@@ -162,7 +160,7 @@ describe("a fault that needs the operator is an error, and nothing is changed", 
     );
     try {
       const end = await journalEnd("hv1");
-      const previewed = await pulumi("preview", "--stack=lab");
+      const previewed = await pulumi("preview", STACK);
       expect(previewed.code).not.toBe(0);
       expect(previewed.text).toMatch(/br9 is down/);
       expect(await failingUp()).toMatch(/br9 is down/);

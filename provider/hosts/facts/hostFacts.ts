@@ -64,7 +64,10 @@ const PATH = /^\/[^\n]+$/;
 const IN_DIRECTORY = /^[^/]+\/[^/]+$/;
 const ANY = /^/;
 
-/** Kind -> what each of its fields looks like. A line of another kind is not ours: a shell's greeting. */
+/**
+ * Kind -> what each of its fields looks like. A line of another kind is not ours: a shell's
+ * greeting.
+ */
 const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["machine-id", [/^[0-9a-f]{32}$/]],
   ["hostname", [ANY]],

@@ -1,4 +1,4 @@
-/** What a change of a VM needs: nothing, a live switch, a restart, or its next start; and why. */
+/** Which action a change of a VM requires, and the reason. */
 import * as fc from "fast-check";
 import { KINDS, kindOf } from "../../../contract/promises";
 import type { KindName, VmState } from "../../../contract/promises";
@@ -9,7 +9,7 @@ import { decide, explain, vmStateOf } from "../../../provider/resources/machines
 
 const path = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
 
-/** What the site wants: runner and system `b`, on hardware `h`. */
+/** The inputs: runner and system `b`, on hardware `h`. */
 const wanted = (more: Partial<Inputs> = {}): Inputs =>
   inputs.parse({
     host: "hv1",
@@ -44,23 +44,23 @@ const running = (more: Partial<State> = {}): State =>
 const AS_INSTALLED = { runner: path("runner-a"), toplevel: path("system-a") };
 
 const CASES: [string, Partial<Inputs>, Partial<State> | undefined, string, RegExp][] = [
-  ["is not there", {}, undefined, "start", /does not run/],
+  ["does not exist", {}, undefined, "start", /does not run/],
   ["does not run", {}, { running: false, booted: "", system: "" }, "start", /does not run/],
-  ["is to stop", { running: false }, {}, "stop", /running is false/],
-  ["is to stay stopped", { running: false }, { running: false }, "nextStart", /does not run/],
+  ["must stop", { running: false }, {}, "stop", /running is false/],
+  ["must stay stopped", { running: false }, { running: false }, "nextStart", /does not run/],
   ["has another system", {}, {}, "live", /system changes, the hardware does not/],
   ["has other hardware", { hardware: "i" }, {}, "restart", /hardware changes/],
-  ["was started by nobody knows what", {}, { bootedHardware: "" }, "restart", /not known/],
-  ["does not say what it runs", {}, { system: "" }, "restart", /does not say/],
+  ["has unknown hardware", {}, { bootedHardware: "" }, "restart", /not known/],
+  ["does not report its system", {}, { system: "" }, "restart", /does not say/],
   ["can't be switched", { liveSwitch: false }, {}, "restart", /flake does not say/],
   ["has no address", { address: "" }, {}, "restart", /no address/],
-  ["has no key", {}, { guestHostKey: "" }, "restart", /no SSH host key/],
-  ["is to be restarted always", { updatePolicy: "restart" }, {}, "restart", /updatePolicy/],
-  ["waits for its next start", { updatePolicy: "onNextBoot" }, {}, "nextStart", /updatePolicy/],
+  ["has no pinned key", {}, { guestHostKey: "" }, "restart", /no SSH host key/],
+  ["has updatePolicy restart", { updatePolicy: "restart" }, {}, "restart", /updatePolicy/],
+  ["has updatePolicy onNextBoot", { updatePolicy: "onNextBoot" }, {}, "nextStart", /updatePolicy/],
   ["gets another address", {}, { address: "192.0.2.30" }, "restart", /address .*\.30 -> .*\.31/],
   ["gets another host name", { hostName: "b" }, { hostName: "a" }, "restart", /host name changes/],
-  ["has an address that nobody recorded", { hostName: "b" }, {}, "live", /system changes/],
-  ["was not seen since its start", {}, { status: "starting" }, "restart", /has not answered/],
+  ["has an unrecorded address", { hostName: "b" }, {}, "live", /system changes/],
+  ["has not answered since its start", {}, { status: "starting" }, "restart", /has not answered/],
   ["is in a live switch", {}, { status: "activating" }, "live", /system changes/],
   ["lost its tap", { bridge: "br0", ...AS_INSTALLED }, { taps: ["missing"] }, "restart", /tap/],
   ["has a free tap", { bridge: "br0", ...AS_INSTALLED }, { taps: ["none"] }, "nothing", /^$/],
@@ -79,10 +79,10 @@ const CASES: [string, Partial<Inputs>, Partial<State> | undefined, string, RegEx
     "restart",
     /`restart`/,
   ],
-  ["runs it since its start", {}, { booted: path("runner-b"), system: "" }, "nothing", /^$/],
+  ["was started with it", {}, { booted: path("runner-b"), system: "" }, "nothing", /^$/],
   ["was switched to it", {}, { system: path("system-b") }, "nothing", /^$/],
   [
-    "was switched to it by hand, and lacks the hardware",
+    "was switched to it by hand but has other hardware",
     { hardware: "i" },
     { system: path("system-b") },
     "restart",
@@ -112,7 +112,7 @@ describe("for any VM", () => {
   });
   const policy = fc.constantFrom("live" as const, "restart" as const, "onNextBoot" as const);
 
-  test("a switch is only made where the hardware stays, and never against the policy", () => {
+  test("a switch requires the same hardware, and never contradicts the policy", () => {
     fc.assert(
       fc.property(any, policy, (state, updatePolicy) => {
         const { effect } = decide(wanted({ updatePolicy }), running(state));
@@ -126,7 +126,7 @@ describe("for any VM", () => {
     );
   });
 
-  test("what a switch or a restart leads to needs nothing more", () => {
+  test("after a switch or a restart, no action is required", () => {
     fc.assert(
       fc.property(any, policy, (before, updatePolicy) => {
         const input = wanted({ updatePolicy });
@@ -153,7 +153,7 @@ test("the preview's words", () => {
   expect(explain(wanted(), running({ system: path("system-b") }))).toBeUndefined();
 });
 
-test("the parts of the hardware that the site changes are named, from what to what", () => {
+test("the hardware parts that the site changes are shown with old and new value", () => {
   const parts = { vcpu: "1", memory: "192 MiB", shares: "none" };
   const before = wanted({ hardwareParts: parts });
   const after = wanted({ hardware: "i", hardwareParts: { ...parts, memory: "224 MiB", mac: "x" } });
@@ -161,7 +161,7 @@ test("the parts of the hardware that the site changes are named, from what to wh
   expect(explain(after, running(), before)).toBe(
     `${text} (memory 192 MiB -> 224 MiB, mac none -> x)`,
   );
-  // A change in the flake, and a state from before there were parts.
+  // After a change in the flake, and in a state from before parts were recorded.
   expect(explain({ ...after, hardwareParts: parts }, running(), before)).toBe(text);
   expect(explain(after, running(), wanted())).toBe(text);
 });
