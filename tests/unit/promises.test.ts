@@ -22,7 +22,8 @@ profiles: { worker: { vcpu: 1, memory: 128MiB } }
 hypervisors:
   hv1:
     address: 192.0.2.11
-    ssh: { hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFVddpft3uvfFTe1YbhbebgnsAlax57h0p0jKK4+1kZ/ }
+    ssh:
+      hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFVddpft3uvfFTe1YbhbebgnsAlax57h0p0jKK4+1kZ/
     nic: eno1
     hostIp: 192.0.2.11/24
 vms:

@@ -2,19 +2,20 @@
 # needs: facts
 # The part of the probe that is about VMs. It uses what probe.sh defines: look, UNSAFE and links.
 
-# What each VM was started with, by its runner: its taps, and whether they are up; and whether it has
-# a balloon. Only runners in the store are looked into.
+# What each VM was started with, by its runner: its taps, whether they are up, and whether it has a
+# balloon. Only runners in the store are looked into.
 probe_runners() {
-  look find "$MICROVMS" -mindepth 2 -maxdepth 2 -name booted ! -path "$UNSAFE" -lname '/nix/store/*' \
-    ! -lname '/nix/store/*/*' ! -lname "$UNSAFE" -printf '%h\t%l\n' | while IFS=$TAB read -r path runner; do
-    vm=${path##*/}
-    case $vm in *[!a-z0-9-]*) continue ;; esac
-    if [ -x "$runner/bin/microvm-balloon" ]; then fact balloon "$vm"; fi
-    [ -f "$runner/share/microvm/tap-interfaces" ] || continue
-    while read -r taps; do
-      for tap in $taps; do tap_fact "$vm" "$tap"; done
-    done <"$runner/share/microvm/tap-interfaces"
-  done
+  look find "$MICROVMS" -mindepth 2 -maxdepth 2 -name booted ! -path "$UNSAFE" \
+    -lname '/nix/store/*' ! -lname '/nix/store/*/*' ! -lname "$UNSAFE" -printf '%h\t%l\n' |
+    while IFS=$TAB read -r path runner; do
+      vm=${path##*/}
+      case $vm in *[!a-z0-9-]*) continue ;; esac
+      if [ -x "$runner/bin/microvm-balloon" ]; then fact balloon "$vm"; fi
+      [ -f "$runner/share/microvm/tap-interfaces" ] || continue
+      while read -r taps; do
+        for tap in $taps; do tap_fact "$vm" "$tap"; done
+      done <"$runner/share/microvm/tap-interfaces"
+    done
 }
 
 tap_fact() {
@@ -83,9 +84,11 @@ probe_vms() {
   pids=$(printf '%s\n' "$answer" | awk 'BEGIN { RS = ""; FS = "\n" } {
     name = ""; pid = 0
     for (i = 1; i <= NF; i++) {
-      if ($i ~ /^Id=/) { name = substr($i, 4); sub(/^microvm@/, "", name); sub(/\.service$/, "", name) }
+      if ($i ~ /^Id=/) name = substr($i, 4)
       if ($i ~ /^MainPID=/) pid = substr($i, 9)
     }
+    sub(/^microvm@/, "", name)
+    sub(/\.service$/, "", name)
     print name, pid
   }')
   printf '%s\n\n' "$answer" | while IFS='=' read -r key value; do
