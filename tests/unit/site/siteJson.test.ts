@@ -31,7 +31,7 @@ test("what makes no closure is in no slice", () => {
     )
     .replace(
       "nic: eno1",
-      "maintenance: true, build: host, nic: eno1, parallelism: 8, shared: true, renamedFrom: old, buildTimeout: 1h, waitTimeout: 1h",
+      "maintenance: true, forget: true, build: host, nic: eno1, parallelism: 8, shared: true, renamedFrom: old, buildTimeout: 1h, waitTimeout: 1h",
     );
   expect(jsonOf(edited)).toBe(jsonOf(yaml));
 });
