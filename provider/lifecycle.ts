@@ -270,8 +270,8 @@ export function bind<I extends HostBound, S extends object>(
         return;
       }
       refuseIfClosed(context, inputs, "removed");
-      await reporting(context, () =>
-        namingForget(inputs, async () => {
+      await namingForget(inputs, () =>
+        reporting(context, async () => {
           const wanted = recorded.parse(context.urn, inputs);
           await resource.remove(asOwner(context, wanted), wanted, parseState(state));
         }),

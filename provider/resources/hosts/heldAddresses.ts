@@ -3,12 +3,13 @@
  * has left the site, or that is to change its own. The engine creates before it deletes, so the new
  * VM would start beside the old one, and the `up` would wait for it for ever.
  */
+import { remedyOf } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { parseRecord } from "../../hosts/facts/record";
 import { stackOf } from "../../ownership";
 import type { Context } from "../../resource";
-import { NO_MOVE, renameHint } from "../shared/renamed";
+import { renameHint } from "../shared/renamed";
 import type { VmWants } from "./hypervisorWants";
 
 /** How long the other hosts of the site may take to say what runs there. */
@@ -124,7 +125,7 @@ function heldOf(vm: VmWants, holder: Holder, isSameHost: boolean): string[] {
 function describe({ name }: VmWants, host: string, holder: Holder, held: string[]): string {
   const old = holder.name;
   const what = `${name}: VM ${old} runs on ${holder.host} with ${held.join(" and ")}.`;
-  if (old === name) return `${what} ${NO_MOVE}`;
+  if (old === name) return `${what} ${remedyOf("move")}`;
   const first = `up without this change of ${name} first: it removes or changes ${old}.`;
   return holder.host === host
     ? `${what} ${renameHint(name, old)} Otherwise run ${first}`

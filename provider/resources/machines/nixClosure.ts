@@ -1,5 +1,6 @@
 /** `NixClosure`: store paths that are valid on a host and kept by GC roots. */
 import { z } from "zod";
+import { remedyOf } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { makeRecord, ownership, refuseOthers } from "../../ownership";
@@ -7,7 +8,7 @@ import type { Owner } from "../../ownership";
 import { knownChanges } from "../../packages";
 import type { Resource } from "../../resource";
 import { bring } from "../shared/closures";
-import { NO_MOVE, isFormerName, isSameMachine, keyOnHost } from "../shared/renamed";
+import { isFormerName, isSameMachine, keyOnHost } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
 import { host, machineId, name, renamedFrom, requireMachine, storePath } from "../shared/fields";
 
@@ -110,7 +111,7 @@ export const nixClosure: Resource<Inputs, State> = {
   inputs,
   outputs,
   timeoutSeconds: 14_400,
-  immutable: { host: NO_MOVE, machineId: "This is another machine." },
+  immutable: { host: remedyOf("move"), machineId: "This is another machine." },
   formerName: ({ renamedFrom }) => renamedFrom,
   isRenamed: (property, news, olds) =>
     property === "host" ? isSameMachine(news, olds) : isFormerName(property, news, olds),

@@ -1,5 +1,6 @@
 /** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
 import { defaultImage, volumeId } from "../../../contract/names";
+import { remedyOf } from "../../../contract/promises";
 import { PartialFailure, ProviderError, asError } from "../../errors";
 import { image as imageOn } from "../../hosts/reads";
 import type { ImageContent } from "../../hosts/reads";
@@ -9,7 +10,7 @@ import type { Context, InputFault, Resource } from "../../resource";
 import { UNKNOWN, toMap } from "../../wire";
 import type { PlainMap } from "../../wire";
 import { importable, notAnId, requireMachine, splitId } from "../shared/fields";
-import { NO_MOVE, isFormerName, isSameMachine } from "../shared/renamed";
+import { isFormerName, isSameMachine } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
 import { growInGuest } from "./guestVolume";
 import * as content from "./volumeState";
@@ -27,7 +28,7 @@ import type { FormerVolume, Inputs, State } from "./volumeState";
 import { refuse, vmOf } from "./volumeRefusals";
 import { pathUnder, renameFirst, stackField } from "./vmRename";
 
-const NEVER = "A volume is never replaced: add another one, move the data, then remove this one.";
+const NEVER = remedyOf("volumeFixed");
 
 function parametersOf(
   wanted: Inputs,
@@ -108,7 +109,7 @@ export const volume: Resource<Inputs, State> = {
   outputs,
   timeoutSeconds: 86_400,
   immutable: {
-    host: NO_MOVE,
+    host: remedyOf("move"),
     machineId: "This is another machine.",
     vm: NEVER,
     name: NEVER,

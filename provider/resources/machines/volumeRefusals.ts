@@ -2,11 +2,15 @@
 import { ProviderError } from "../../errors";
 import { refuseOthers } from "../../ownership";
 import type { Context } from "../../resource";
+import { refuseGrowth } from "./volumeGrowth";
 import * as content from "./volumeState";
 import { formerVolume, keyOf, placeOf } from "./volumeState";
 import type { FormerVolume, Inputs, State } from "./volumeState";
 import { refuseElsewhere, refuseRename, refuseUnrecorded } from "./vmRename";
 import type { NamedVm } from "./vmRename";
+
+/** In these states the image may grow. In the others another step comes first. */
+const HAS_IMAGE = ["ready", "unrecorded"];
 
 /** Its VM, as a rename sees it. */
 export const vmOf = ({ host, machineId, vm: name, renamedFrom }: Inputs): NamedVm => ({
@@ -56,6 +60,11 @@ export async function refuse(
     );
   }
   refuseContent(what, wanted, observed.content, former);
+  // A VM that gets another name stops before its volumes grow.
+  const isMoved = placeOf(facts, wanted, context).vm === wanted.vm;
+  if (isMoved && observed.sizeMiB < wanted.sizeMiB && HAS_IMAGE.includes(observed.status)) {
+    refuseGrowth(facts, wanted.vm, what);
+  }
 }
 
 /** The image of a volume that left the site becomes that of one with another name. */

@@ -14,11 +14,6 @@ export function isFormerName(property: string, news: PlainMap, olds: PlainMap): 
   return news["renamedFrom"] !== undefined && olds[property] === news["renamedFrom"];
 }
 
-/** What to do instead of another `host`. Beside the old VM a new one would use the same address. */
-export const NO_MOVE =
-  "A VM and its volumes cannot move to another hypervisor. Take the VM out of the site, run up, and " +
-  "then add it there: it starts with empty volumes, and onDelete says what becomes of the old ones.";
-
 /** For a machine that is known by another name of the site. */
 export function renameHint(name: string, former: string): string {
   return `If ${name} is the new name of ${former}, state it: renamedFrom: ${former}.`;
