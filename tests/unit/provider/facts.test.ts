@@ -51,11 +51,12 @@ describe("parseFacts", () => {
     const facts = parseFacts("hv1", lines, 0);
     expect(facts.libvirtdActive).toBe("active");
     expect(facts.units?.get("microvm@.service")).toBe("installed");
-    const silent = ["libvirtd", "units", "bridges"].map((what) => `silent\t${what}`);
+    const silent = ["libvirtd", "units", "bridges", "closures"].map((what) => `silent\t${what}`);
     expect(parseFacts("hv1", [...silent, ...lines], 0)).toMatchObject({
       libvirtdActive: undefined,
       units: undefined,
       bridges: undefined,
+      closures: undefined,
     });
   });
 
