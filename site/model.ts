@@ -99,6 +99,48 @@ export interface ShareModel {
 
 export type K0sRole = "controller" | "worker" | "controller+worker";
 
+/** The node has a vote in etcd. */
+export const isController = (role: K0sRole | undefined): boolean =>
+  role === "controller" || role === "controller+worker";
+
+/** The node has a Node object and runs pods. */
+export const isWorker = (role: K0sRole | undefined): boolean =>
+  role === "worker" || role === "controller+worker";
+
+export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"] as const;
+
+export interface Taint {
+  key: string;
+  /** Empty if the taint has none. */
+  value: string;
+  effect: (typeof TAINT_EFFECTS)[number];
+}
+
+/** What a drain does with pods that it cannot move without loss. */
+export type DrainChoice = "refuse" | "delete";
+
+export interface ClusterModel {
+  name: string;
+  /** Minor version: `1.36`. */
+  k0sVersion: string;
+  /** IPv4 address or DNS name, without port. */
+  endpoint: string;
+  /** More names of the API's certificate, without the endpoint. */
+  sans: string[];
+  nodeLocalLoadBalancing: boolean;
+  podNetwork: string;
+  serviceNetwork: string;
+  /** SHA-256 of the CA certificate, 64 lower-case hexadecimal digits. Absent: we found it. */
+  caFingerprint?: string;
+  /** How many members may be down at the same time. */
+  maxUnavailable: number;
+  drain: {
+    timeoutSeconds: number;
+    localStorage: DrainChoice;
+    unmanagedPods: DrainChoice;
+  };
+}
+
 /** How a running VM gets a new system. */
 export type UpdatePolicy = "live" | "restart" | "onNextBoot";
 
@@ -110,6 +152,9 @@ export interface VmModel {
   hypervisor: string;
   profile?: string;
   role?: K0sRole;
+  /** Of the Kubernetes node. */
+  labels: Record<string, string>;
+  taints: Taint[];
   vcpu: number;
   memoryMiB: number;
   memoryTargetMiB?: number;
@@ -143,6 +188,8 @@ export interface SiteModel {
   credentials: SshCredentials;
   /** Public keys that may log in to guests. */
   operatorKeys: string[];
+  /** Absent: no VM has a role. */
+  cluster?: ClusterModel;
   hypervisors: HypervisorModel[];
   vms: VmModel[];
 }
