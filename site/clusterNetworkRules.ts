@@ -1,7 +1,7 @@
 /** The networks inside the cluster, beside those of the VMs and of each other. Pure. */
+import { isWorker } from "../contract/names";
 import type { ClusterDraft, SiteDraft } from "./draft";
 import type { Issue } from "./issues";
-import { isWorker } from "./model";
 import { formatIp, parseCidr, parseIp } from "./network";
 import type { Cidr } from "./network";
 import type { Value } from "./value";

@@ -1,8 +1,8 @@
 /** Rules about the k0s cluster: version, endpoint, and which VMs are its members. Pure. */
+import { isController } from "../contract/names";
 import { checkClusterNetworks } from "./clusterNetworkRules";
 import type { ClusterDraft, SiteDraft, VmDraft } from "./draft";
 import type { Issue } from "./issues";
-import { isController } from "./model";
 import { checkNode } from "./nodeRules";
 
 /** Older versions lack learners, which controllers join as, and the leave protocol. */

@@ -1,5 +1,6 @@
 /** What users write about the k0s cluster, in zod. */
 import { z } from "zod";
+import { K0S_ROLES } from "../contract/names";
 import * as cluster from "./clusterScalars";
 import { cidr, duration, name } from "./scalars";
 import { choice, demand, flag } from "./schemaParts";
@@ -77,7 +78,7 @@ export const clusterSchema = demand(
 
 /** Keys of a VM that is a member. */
 export const member = {
-  role: choice("controller", "worker", "controller+worker").describe("k0s role. Default: none."),
+  role: choice(...K0S_ROLES).describe("k0s role. Default: none."),
   labels: z
     .record(cluster.labelKey, cluster.labelValue)
     .optional()

@@ -2,7 +2,7 @@
  * The normalised site: what the rest of the program works on once the YAML has been read.
  * Every default is filled in, every reference resolved, every size in MiB. Pure data.
  */
-import type { CheckMode, CheckName } from "../contract/names";
+import type { CheckMode, CheckName, K0sRole } from "../contract/names";
 
 export type Checks = Record<CheckName, CheckMode>;
 
@@ -96,16 +96,6 @@ export interface ShareModel {
   mountPoint: string;
   readOnly: boolean;
 }
-
-export type K0sRole = "controller" | "worker" | "controller+worker";
-
-/** The node has a vote in etcd. */
-export const isController = (role: K0sRole | undefined): boolean =>
-  role === "controller" || role === "controller+worker";
-
-/** The node has a Node object and runs pods. */
-export const isWorker = (role: K0sRole | undefined): boolean =>
-  role === "worker" || role === "controller+worker";
 
 export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"] as const;
 

@@ -1,7 +1,7 @@
 /** Rules about the Kubernetes node of one VM: labels, taints, its name. Pure. */
+import { isWorker } from "../contract/names";
 import type { VmDraft } from "./draft";
 import type { Issue } from "./issues";
-import { isWorker } from "./model";
 import { duplicates } from "./uniqueness";
 import type { Value } from "./value";
 

@@ -1,7 +1,7 @@
 /** The cluster of the site file with its defaults. Pure. */
+import { isController } from "../contract/names";
 import type { ClusterFile } from "./clusterSchema";
 import type { ClusterDraft, VmDraft } from "./draft";
-import { isController } from "./model";
 import type { FaultyPaths } from "./siteFile";
 import { firstOf, levelOf, mapValue, seconds, withDefault } from "./value";
 import type { Value } from "./value";

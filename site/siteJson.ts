@@ -1,5 +1,5 @@
 /** The part of the site that Nix gets: `site.json`, an input of the user's flake. Pure. */
-import { isController } from "./model";
+import { isController } from "../contract/names";
 import type { SiteModel, VmModel } from "./model";
 
 /**
