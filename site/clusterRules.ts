@@ -42,7 +42,8 @@ function checkPresence({ cluster, clusterMap, knowsMembers, vms }: SiteDraft): I
   if (!knowsMembers || members.some(({ role }) => isController(role.value))) return missing;
   const what = "no VM has the role controller";
   const remedy =
-    "state role: controller for one or three VMs; to remove a cluster, remove cluster and all roles";
+    "state role: controller for one or three VMs; to remove a cluster, " +
+    "remove cluster and all roles";
   return [...missing, { path, code: "missing", what, remedy }];
 }
 
@@ -71,7 +72,7 @@ function checkEndpoint(site: SiteDraft, cluster: ClusterDraft): Issue[] {
   }
   const isOne = owner !== undefined && isController(owner.role.value);
   if (cluster.nodeLocalLoadBalancing || !isOne || controllers.length < 2) return [];
-  const what = `without nodeLocalLoadBalancing, every node would depend on ${owner.name} (${value})`;
+  const what = `without nodeLocalLoadBalancing, all nodes would depend on ${owner.name} (${value})`;
   const remedy = "state a virtual IP or a load balancer, or remove nodeLocalLoadBalancing: false";
   return [{ path, code: "inconsistent", what, remedy }];
 }

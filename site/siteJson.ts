@@ -4,9 +4,10 @@ import type { SiteModel, VmModel } from "./model";
 
 /**
  * The site as JSON with sorted keys. Each machine has its own slice with only what its closure
- * depends on: no `running`, `restart`, `memoryTarget`, `onDelete` or time limits, no labels and taints,
- * and nothing about how hosts are reached. So an edit for one VM does not change the slices of the others. `profile`
- * is only a name, by which Nix selects the user's modules; no closure contains it.
+ * depends on: no `running`, `restart`, `memoryTarget`, `onDelete` or time limits, no labels and
+ * taints, and nothing about how hosts are reached. So an edit for one VM does not change the slices
+ * of the others. `profile` is only a name, by which Nix selects the user's modules; no closure
+ * contains it.
  */
 export function siteJson(site: SiteModel): string {
   const machines = site.vms.map((vm): [string, object] => [vm.name, machineSlice(site, vm)]);

@@ -148,8 +148,8 @@
           builtins.deepSeq value value
         );
 
-      # What mkSite tells of the k0s of a member. The lab has one build of Kubernetes, and reports the
-      # minor version that the site names.
+      # What mkSite tells of the k0s of a member. The lab has one build of Kubernetes, and reports
+      # the minor version that the site names.
       k0sOf =
         machine:
         if machine ? cluster then

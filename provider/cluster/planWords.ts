@@ -92,7 +92,9 @@ export function wordsOf(reason: Reason): { what: string; remedy: string } {
       const { healthy, voters, needed: least, down } = reason;
       const who = down.length === 0 ? "" : ` (down: ${list(down)})`;
       return {
-        what: `etcd has no quorum: ${healthy} of ${voters} controllers healthy, ${least} needed${who}`,
+        what:
+          `etcd has no quorum: ${healthy} of ${voters} controllers healthy, ` +
+          `${least} needed${who}`,
         remedy: "start the controllers that are down, or restore a backup",
       };
     }
@@ -109,7 +111,9 @@ export function wordsOf(reason: Reason): { what: string; remedy: string } {
     case "skew": {
       const workers = reason.workers.map(({ name, version }) => `${name} (${version})`);
       return {
-        what: `workers would be more than one minor version older than k0s ${reason.to}: ${list(workers)}`,
+        what:
+          `workers would be more than one minor version older than k0s ${reason.to}: ` +
+          list(workers),
         remedy: "update or remove these workers first",
       };
     }

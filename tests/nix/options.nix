@@ -202,7 +202,7 @@ in
     spec.network.nodeLocalLoadBalancing.enabled = bool;
     spec.storage.etcd.peerAddress = option types.str "127.0.0.1";
   };
-  # What k0s-nix sets of its unit and of its configuration, as far as our module changes or reads it.
+  # What k0s-nix sets of its unit and configuration, as far as our module changes or reads it.
   k0s.imports = [
     (
       { config, ... }:

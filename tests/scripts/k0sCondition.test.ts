@@ -76,7 +76,9 @@ describe("a controller", () => {
   test("does not start where nothing is: it would found a cluster", () => {
     expect(start()).toEqual({
       argument: undefined,
-      said: `k0s does not start: no data, no join token for a controller in ${at(TOKEN)}, no founding mark\n`,
+      said:
+        `k0s does not start: no data, no join token for a controller in ${at(TOKEN)}, ` +
+        "no founding mark\n",
     });
   });
 

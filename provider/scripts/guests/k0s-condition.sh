@@ -5,7 +5,7 @@
 #   resume  the data of an earlier start: etcd's database, or a worker's kubelet.conf
 #   join    a valid join token in the token file; the dummy that replaces a used token is none
 #   found   a founding mark for this cluster; it is consumed before k0s starts
-# Otherwise it exits with 1: systemd then skips the start, which is no failure, and tries no restart.
+# Otherwise it exits with 1. systemd then skips the start: this is no failure, and not retried.
 # $1: data directory  $2: controller|worker  $3: token file  $4: name of the cluster
 set -eu
 umask 077

@@ -118,7 +118,7 @@ const FAULTS: Case[] = [
   [
     "one controller for all nodes",
     (s) => inCluster("  nodeLocalLoadBalancing: false")(endpoint("192.0.2.22")(s)),
-    "cluster.api.endpoint: without nodeLocalLoadBalancing, every node would depend on kc2 (192.0.2.22); state a virtual IP or a load balancer, or remove nodeLocalLoadBalancing: false",
+    "cluster.api.endpoint: without nodeLocalLoadBalancing, all nodes would depend on kc2 (192.0.2.22); state a virtual IP or a load balancer, or remove nodeLocalLoadBalancing: false",
   ],
   [
     "pods among the VMs",
