@@ -1,5 +1,6 @@
 /** Drives a resource through Pulumi's verbs. All resources share this one flow. */
 import { z } from "zod";
+import type { PlanNotice } from "../contract/notices";
 import { changesBetween, isIgnored } from "./diff";
 import type { Changes } from "./diff";
 import { PartialFailure, ProviderError, messageOf } from "./errors";
@@ -7,6 +8,7 @@ import { urnUnder } from "./ownership";
 import { checkShape, immutableFaults, isMoved } from "./inputChecks";
 import type { Checked } from "./inputChecks";
 import { RecordedInputs } from "./recordedInputs";
+import { reported, reporting } from "./reporting";
 import type { Context, HostBound, Resource } from "./resource";
 import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
@@ -139,6 +141,8 @@ export function bind<I extends HostBound, S extends object>(
     if (preview) {
       const line = await explain(context, inputs, observed);
       if (line !== undefined) context.log.info(context.urn, line);
+      const plan = resource.plan?.(inputs, observed, before);
+      if (plan !== undefined) context.log.notice({ kind: "plan", urn: context.urn, ...plan });
       return predicted(news, observed);
     }
     try {
@@ -223,7 +227,7 @@ export function bind<I extends HostBound, S extends object>(
 
     async create(context, news, preview) {
       refuseInMaintenance(context, news, "created");
-      const properties = await reporting(context, () =>
+      const properties = await reporting(context, news, () =>
         apply(context, news, undefined, preview, undefined, (owner, inputs, seen) =>
           resource.explainNew?.(owner, inputs, seen),
         ),
@@ -243,7 +247,7 @@ export function bind<I extends HostBound, S extends object>(
         return { id, inputs, properties: outputs(inputs, observed) };
       } catch (error) {
         // What can't be read is not gone: the recorded state stays, and the engine warns.
-        const reason = messageOf(context.pool.failures.shorten(context.urn, error));
+        const reason = messageOf(reported(context, inputs, error));
         throw new InitFailed(id, unchanged, inputs, [reason]);
       }
     },
@@ -253,10 +257,11 @@ export function bind<I extends HostBound, S extends object>(
         if (isMoved(before.inputs, news, Object.keys(resource.immutable))) {
           refuseInMaintenance(context, news, "renamed");
         }
+        if (preview) context.log.notice(planInMaintenance(context.urn, news));
         return markSecrets(before.state);
       }
       const earlier = recorded.parseIfValid(before.inputs);
-      return reporting(context, () =>
+      return reporting(context, news, () =>
         apply(context, news, parseState(before.state), preview, earlier, (_, inputs, seen) =>
           resource.explain?.(inputs, seen, earlier),
         ),
@@ -266,24 +271,22 @@ export function bind<I extends HostBound, S extends object>(
     async remove(context, inputs, state) {
       refuseInMaintenance(context, inputs, "removed");
       const wanted = recorded.parse(context.urn, inputs);
-      await reporting(context, () =>
+      await reporting(context, inputs, () =>
         resource.remove(asOwner(context, wanted), wanted, parseState(state)),
       );
     },
   };
 }
 
-async function reporting<T>(context: Context, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw context.pool.failures.shorten(context.urn, error);
-  }
-}
-
 function inMaintenance(context: Context, inputs: ValueMap): boolean {
   const host = inputs["host"];
   return typeof host === "string" && context.pool.inMaintenance(host);
+}
+
+/** Reviewers must see that a change is planned, and not made. */
+function planInMaintenance(urn: string, { host }: ValueMap): PlanNotice {
+  const reason = `${typeof host === "string" ? host : "its host"} is in maintenance`;
+  return { kind: "plan", urn, effect: "nothing", reason, packages: [] };
 }
 
 function refuseInMaintenance(context: Context, inputs: ValueMap, verb: string): void {

@@ -17,7 +17,7 @@ import {
 import { inputs, nameOnHost, outputs, stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 import { switchLive } from "./microVmSwitch";
-import { decide, explain } from "./microVmUpdate";
+import { decide, explain, plan } from "./microVmUpdate";
 import type { Decision } from "./microVmUpdate";
 import { isFormerName, isSameMachine } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
@@ -170,6 +170,8 @@ export const microVm: Resource<Inputs, State> = {
   },
 
   explain,
+
+  plan,
 
   predict: (wanted, state) => ({
     runner: wanted.runner,

@@ -1,4 +1,5 @@
 /** What a change of a VM needs, and why. Pure: the same decision in the preview and in the update. */
+import type { Plan } from "../../../contract/notices";
 import { RENAMING } from "./microVmState";
 import { printable } from "../../hosts/transport/printable";
 import type { Inputs, State } from "./microVmState";
@@ -88,15 +89,26 @@ export function explain(
   before?: Inputs,
 ): string | undefined {
   if (state?.status === RENAMING) return explainRename(wanted, state);
-  const { action, reason } = decide(wanted, state);
+  const { action } = decide(wanted, state);
+  const reason = reasonOf(wanted, state, before);
+  if (reason === "") return undefined;
+  return `${wanted.name}: ${action === "nothing" ? "" : `${WORDS[action]}: `}${reason}`;
+}
+
+/** The same for programs. */
+export function plan(wanted: Inputs, state: State | undefined, before?: Inputs): Plan {
+  const { action: effect } = decide(wanted, state);
+  return { effect, reason: reasonOf(wanted, state, before), packages: [] };
+}
+
+/** The reason of the decision with its details, and what changes beside it. */
+function reasonOf(wanted: Inputs, state: State | undefined, before: Inputs | undefined): string {
+  const { reason } = decide(wanted, state);
   const detail = reason === HARDWARE ? hardwareChanges(wanted, before) : "";
-  const memory =
-    state?.running === true && state.memoryTargetMiB !== (wanted.memoryTargetMiB ?? 0)
-      ? "memory target, without a restart"
-      : "";
-  const update = action === "nothing" ? "" : `${WORDS[action]}: ${reason}${detail}`;
-  const parts = [update, memory].filter((part) => part !== "");
-  return parts.length === 0 ? undefined : `${wanted.name}: ${parts.join("; ")}`;
+  const isRetargeted =
+    state?.running === true && state.memoryTargetMiB !== (wanted.memoryTargetMiB ?? 0);
+  const memory = isRetargeted ? "memory target, without a restart" : "";
+  return [`${reason}${detail}`, memory].filter((part) => part !== "").join("; ");
 }
 
 /** `kw2: renamed from kw1: stops, its directory moves, starts as kw2`. */
