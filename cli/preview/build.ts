@@ -7,7 +7,7 @@ import type { PlanHash } from "./hash";
 import { machinesOf } from "./machines";
 import type { PreviewModel } from "./model";
 import { parseNotices } from "./notices";
-import { changesOf, countsOf, deletionsOf, volumeChanges } from "./plan";
+import { changesOf, countsOf, deletionsOf, isChange, volumeChanges } from "./plan";
 import { problemsOf, unreadOf, warningsOf } from "./problems";
 import { parseUrn } from "./urn";
 import { ValueReader } from "./values";
@@ -46,8 +46,9 @@ export function buildPreview(recording: Recording, key: string | undefined): Pre
     deletions: deletionsOf(log.steps),
     volumes: volumeChanges(log.steps),
     machines: machinesOf(log, notices, isWhole),
-    drift: driftOf(log),
+    drift: driftOf(log, isWhole),
     changes: changesOf(log.steps),
+    unchanged: log.steps.filter((step) => !isChange(step)).map(({ urn }) => urn),
   };
   return { model: redacted(model, reader), hash: isWhole ? planHash(log.steps) : undefined };
 }

@@ -5,51 +5,41 @@ import { differingPaths, isChange, textOf, valueChanges } from "./plan";
 import { shortName } from "./urn";
 import { at } from "./values";
 
-export function driftOf({ steps, refreshes }: EventLog): Drift[] {
+/** `isWhole`: the plan is whole, so its updates put back what they touch. */
+export function driftOf({ steps, refreshes }: EventLog, isWhole: boolean): Drift[] {
   const planned = new Map(steps.map((step) => [step.urn, step]));
-  const read = refreshes.flatMap((refresh) => ofRefresh(refresh, planned.get(refresh.urn)));
+  const read = refreshes.flatMap((refresh) => {
+    const step = planned.get(refresh.urn);
+    return ofRefresh(refresh, isWhole && step !== undefined && isChange(step));
+  });
   const seen = new Set(read.map(keyOf));
-  const kept = steps.flatMap(ofStep).filter((drift) => !seen.has(keyOf(drift)));
-  return [...read, ...kept];
+  const recorded = steps.flatMap((step) => ofStep(step, isWhole));
+  return [...read, ...recorded.filter((drift) => !seen.has(keyOf(drift)))].sort((a, b) =>
+    keyOf(a) < keyOf(b) ? -1 : 1,
+  );
 }
 
 const keyOf = ({ resource, path }: Drift): string => JSON.stringify([resource, path]);
 
-/** What the refresh read, and the state did not have. */
-function ofRefresh({ urn, before, after }: Step, planned: Step | undefined): Drift[] {
+/** What the refresh read, and the state did not have. A component has no id, and is not read. */
+function ofRefresh({ urn, before, after }: Step, isRepaired: boolean): Drift[] {
+  if (before === undefined || before.id === "") return [];
   const resource = shortName(urn);
-  const changes = planned !== undefined && isChange(planned);
   if (after === undefined || after.id === "") {
-    const gone = { resource, path: "", recorded: before?.id ?? "", observed: "gone" };
-    return [{ ...gone, isRepaired: changes }];
+    return [{ resource, path: "", recorded: before.id, observed: "gone", isRepaired }];
   }
-  const old = before?.outputs ?? {};
-  const repaired = planned === undefined ? [] : pathsOf(planned);
-  return differingPaths(old, after.outputs).map((path) => ({
-    resource,
-    path,
-    recorded: textOf(at(old, path)),
-    observed: textOf(at(after.outputs, path)),
-    isRepaired: repaired.some((one) => isWithin(path, one)),
-  }));
+  return differingPaths(before.outputs, after.outputs).map((path) => {
+    const recorded = textOf(at(before.outputs, path));
+    return { resource, path, recorded, observed: textOf(at(after.outputs, path)), isRepaired };
+  });
 }
 
-/** Paths that the planned update changes. */
-const pathsOf = (step: Step): string[] => valueChanges(step).map(({ path }) => path);
-
-function isWithin(path: string, outer: string): boolean {
-  return path === outer || path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`);
-}
-
-/** An earlier refresh has recorded it, and the update repairs it. */
-function ofStep(step: Step): Drift[] {
+/** An earlier refresh has recorded it. */
+function ofStep(step: Step, isRepaired: boolean): Drift[] {
   return valueChanges(step)
     .filter(({ isIntended }) => !isIntended)
-    .map(({ path, before, after }) => ({
-      resource: shortName(step.urn),
-      path,
-      recorded: textOf(after),
-      observed: textOf(before),
-      isRepaired: true,
-    }));
+    .map(({ path, before, after }) => {
+      const [recorded, observed] = [textOf(after), textOf(before)];
+      return { resource: shortName(step.urn), path, recorded, observed, isRepaired };
+    });
 }

@@ -39,8 +39,10 @@ export function machinesOf(log: EventLog, notices: Notices, isWhole: boolean): M
   return [...partsOf(log).values()]
     .map((parts) => {
       const { name, kind, host } = parts;
-      const verdict = verdictOf(parts, log, notices, isWhole);
-      return { name, kind, host, ...verdict, packages: packagesOf(parts, notices) };
+      const { effect, reason } = verdictOf(parts, log, notices, isWhole);
+      // An error has several lines. The first says what failed.
+      const [why = ""] = reason.split("\n", 1);
+      return { name, kind, host, effect, reason: why, packages: packagesOf(parts, notices) };
     })
     .sort((a, b) => RANK[a.effect] - RANK[b.effect] || (keyOf(a) < keyOf(b) ? -1 : 1));
 }

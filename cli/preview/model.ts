@@ -16,6 +16,8 @@ export interface PreviewModel {
   machines: Machine[];
   drift: Drift[];
   changes: Change[];
+  /** URNs of the resources that do not change. */
+  unchanged: string[];
 }
 
 export interface Counts {
@@ -60,6 +62,7 @@ export interface VolumeChange {
   volume: string;
   host: string;
   text: string;
+  isDeleted: boolean;
   losesData: boolean;
 }
 

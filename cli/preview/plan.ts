@@ -1,7 +1,7 @@
 /** The planned changes: of resources, of volumes, and what is deleted. Pure. */
 import type { Step } from "./events";
 import type { Change, ChangedPath, Counts, Deletion, VolumeChange } from "./model";
-import { parseUrn, shortName } from "./urn";
+import { isComponent, parseUrn, shortName } from "./urn";
 import { Hidden, Unknown, at, canonical, isMap } from "./values";
 import type { Value, ValueMap } from "./values";
 
@@ -70,24 +70,47 @@ export function textOf(value: Value | undefined): string {
 }
 
 export function changesOf(steps: readonly Step[]): Change[] {
-  return steps.filter(isChange).map((step) => {
-    const paths = valueChanges(step).map(({ before, after, ...rest }): ChangedPath => {
-      const isNewSecret = before instanceof Hidden && after instanceof Hidden;
-      const text = isNewSecret ? "[another secret]" : textOf(after);
-      return { ...rest, before: textOf(before), after: text };
-    });
-    return { urn: step.urn, resource: shortName(step.urn), op: step.op, paths };
-  });
+  return steps
+    .filter(isChange)
+    .map((step) => {
+      const paths = valueChanges(step).flatMap(displayed);
+      return { urn: step.urn, resource: shortName(step.urn), op: step.op, paths };
+    })
+    .sort((a, b) => (a.resource < b.resource ? -1 : 1));
 }
 
-/** Components are only groups: their parts are listed. */
-const isComponent = (urn: string): boolean =>
-  parseUrn(urn).type.startsWith("pulumi-microvm:components:");
+/** Of lists and maps only what differs: they may be long. */
+function displayed({ path, before, after, kind, isIntended }: ValueChange): ChangedPath[] {
+  if (isContainer(before) && isContainer(after)) {
+    return differingPaths(before, after, path).map((inner) => {
+      const [was, is] = [before, after].map((value) =>
+        textOf(at({ it: value }, `it${inner.slice(path.length)}`)),
+      );
+      return { path: inner, kind, isIntended, before: was ?? "", after: is ?? "" };
+    });
+  }
+  const isNewSecret = before instanceof Hidden && after instanceof Hidden;
+  const text = isNewSecret ? "[another secret]" : textOf(after);
+  return [{ path, kind, isIntended, before: textOf(before), after: text }];
+}
 
+function isContainer(value: Value | undefined): value is Value[] | ValueMap {
+  return Array.isArray(value) || isMap(value);
+}
+
+/** What a reviewer looks for first comes first. */
 export function deletionsOf(steps: readonly Step[]): Deletion[] {
   return steps
     .filter((step) => isDeletion(step) && !isComponent(step.urn))
-    .map((step) => ({ resource: shortName(step.urn), ...fateOf(step) }));
+    .map((step) => ({ step, resource: shortName(step.urn), ...fateOf(step) }))
+    .sort((a, b) => rankOf(a) - rankOf(b) || (a.resource < b.resource ? -1 : 1))
+    .map(({ resource, fate, losesData }) => ({ resource, fate, losesData }));
+}
+
+function rankOf({ step, losesData }: { step: Step; losesData: boolean }): number {
+  if (losesData) return 0;
+  const rank = [VOLUME, MICRO_VM].indexOf(parseUrn(step.urn).type);
+  return rank === -1 ? 3 : 1 + rank;
 }
 
 type Fate = Omit<Deletion, "resource">;
@@ -129,9 +152,10 @@ export function volumeChanges(steps: readonly Step[]): VolumeChange[] {
       const inputs = step.after?.inputs ?? step.before?.inputs ?? {};
       const text = volumeText(step, inputs);
       if (text === "") return [];
-      const losesData = isDeletion(step) && fateOf(step).losesData;
+      const isDeleted = isDeletion(step);
+      const losesData = isDeleted && fateOf(step).losesData;
       const volume = `${textOf(inputs["vm"])}.${textOf(inputs["name"])}`;
-      return [{ volume, host: textOf(inputs["host"]), text, losesData }];
+      return [{ volume, host: textOf(inputs["host"]), text, isDeleted, losesData }];
     });
 }
 
@@ -151,19 +175,30 @@ function volumeText(step: Step, inputs: ValueMap): string {
 /** Inputs of a volume that say how a change is applied. */
 const INCIDENTAL: readonly string[] = ["address", "renamedFrom", "machineId"];
 
-/** Paths of leaves that differ between two maps, sorted. */
-export function differingPaths(a: ValueMap, b: ValueMap, prefix = ""): string[] {
-  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
+/** Paths of leaves that differ between two lists or maps, sorted. */
+export function differingPaths(
+  a: Value[] | ValueMap,
+  b: Value[] | ValueMap,
+  prefix = "",
+): string[] {
+  const [was, is] = [childrenOf(a), childrenOf(b)];
+  const keys = [...new Set([...was.keys(), ...is.keys()])];
   return keys.flatMap((key) => {
     const path = joinPath(prefix, key);
-    const was = a[key];
-    const is = b[key];
-    if (isMap(was) && isMap(is)) return differingPaths(was, is, path);
-    return canonical(was) === canonical(is) ? [] : [path];
+    const [old, now] = [was.get(key), is.get(key)];
+    if (isContainer(old) && isContainer(now)) return differingPaths(old, now, path);
+    return canonical(old) === canonical(now) ? [] : [path];
   });
 }
 
-function joinPath(prefix: string, key: string): string {
+function childrenOf(value: Value[] | ValueMap): Map<string | number, Value> {
+  if (Array.isArray(value)) return new Map(value.entries());
+  const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return new Map<string | number, Value>(sorted);
+}
+
+function joinPath(prefix: string, key: string | number): string {
+  if (typeof key === "number") return `${prefix}[${key}]`;
   if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(key)) return `${prefix}[${JSON.stringify(key)}]`;
   return prefix === "" ? key : `${prefix}.${key}`;
 }

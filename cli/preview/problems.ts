@@ -13,7 +13,10 @@ import { textOf } from "./plan";
  */
 export function problemsOf(log: EventLog, notices: Notices, tail: string): Problem[] {
   const failures = new Map(notices.failures.map((failure) => [failure.urn, failure]));
-  const errors = log.diagnostics.filter(({ severity }) => severity === "error");
+  const all = log.diagnostics.filter(({ severity }) => severity === "error");
+  // The engine ends with an error of the whole run, which says only that there were others.
+  const ofResources = all.filter(({ urn }) => urn !== "");
+  const errors = ofResources.length > 0 ? ofResources : all;
   const problems = new Map<string, Problem>();
   for (const error of errors) {
     const problem = problemOf(error, failures.get(error.urn));

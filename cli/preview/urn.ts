@@ -18,9 +18,21 @@ export function parseUrn(urn: string): UrnParts {
   };
 }
 
-/** `MicroVm kw1`. Types of other packages keep their full name. Empty for no URN. */
+const OWN = "microvm:index:";
+const COMPONENTS = "pulumi-microvm:components:";
+
+/** A group of resources. It is nothing real. */
+export const isComponent = (urn: string): boolean => parseUrn(urn).type.startsWith(COMPONENTS);
+
+/**
+ * `MicroVm kw1`, `component MicroVm kw1`. Types of other packages keep their full name. Empty for
+ * no URN.
+ */
 export function shortName(urn: string): string {
   if (urn === "") return "";
   const { type, name } = parseUrn(urn);
-  return `${type.replace(/^(microvm:index|pulumi-microvm:components):/, "")} ${name}`;
+  if (type.startsWith(OWN)) return `${type.slice(OWN.length)} ${name}`;
+  return isComponent(urn)
+    ? `component ${type.slice(COMPONENTS.length)} ${name}`
+    : `${type} ${name}`;
 }

@@ -21,10 +21,13 @@ export function headline(model: PreviewModel): string {
     ...(reboots.length > 0 ? [plural(reboots.length, "reboot")] : []),
     ...(restarts.length > 0 ? [plural(restarts.length, "restart")] : []),
   ];
-  if (parts.length > 0) return parts.join(", ");
+  const drifted = driftedResources(model);
+  const drift = drifted.length > 0 ? [`drift of ${plural(drifted.length, "resource")}`] : [];
+  if (parts.length > 0) return [...parts, ...drift].join(", ");
   const { create, update, other } = model.counts;
   const changes = create + update + other;
-  return changes === 0 ? "no changes" : `${plural(changes, "change")}, nothing restarts`;
+  if (changes === 0) return drift[0] ?? "no changes";
+  return [plural(changes, "change"), "nothing restarts", ...drift].join(", ");
 }
 
 export function plural(count: number, noun: string): string {
@@ -54,16 +57,21 @@ export function glance(model: PreviewModel): string {
     ),
     line(
       "Volumes",
-      model.volumes.map(({ volume, text }) => `${volume}: ${text}`),
+      volumesThatStay(model).map(({ volume, text }) => `${volume}: ${text}`),
     ),
     line("Hosts that reboot", names(machinesWith(model, "reboot"))),
     line("VMs that restart", names(machinesWith(model, "restart"))),
     line("VMs that stop", names(machinesWith(model, "stop"))),
     ...unread(model),
-    ...drift(model),
+    line("Drift", driftedResources(model)),
   ].filter((text) => text !== "");
   const list = lines.length === 0 ? "" : `${lines.join("\n")}\n`;
   return `${counts(model)}\n\n${list}`;
+}
+
+/** Deletions have their own line. */
+function volumesThatStay({ volumes }: PreviewModel): PreviewModel["volumes"] {
+  return volumes.filter(({ isDeleted }) => !isDeleted);
 }
 
 const names = (machines: readonly Machine[]): string[] => machines.map(({ name }) => name);
@@ -98,7 +106,6 @@ function unread({ unread: hosts }: PreviewModel): string[] {
   });
 }
 
-function drift({ drift: all }: PreviewModel): string[] {
-  const resources = [...new Set(all.map(({ resource }) => resource))];
-  return [line("Drift", resources)];
+function driftedResources({ drift: all }: PreviewModel): string[] {
+  return [...new Set(all.map(({ resource }) => resource))];
 }

@@ -13,13 +13,18 @@ export function problemItems(problems: readonly Problem[]): Section {
   const items = problems.map(({ resource, text, remedy, others }) => {
     const more = others === 0 ? "" : ` and ${others} more`;
     const where = resource === "" ? "" : `${code(resource)}${more}: `;
-    const isShort = !text.includes("\n") && text.length <= 300;
-    const what = isShort ? code(text) : `\n\n${codeBlock(text)}\n`;
-    const how = remedy === "" ? "" : `\n  To do: ${code(remedy)}`;
-    return `- ${where}${what}${how}\n`;
+    const how = remedy === "" ? "" : `  To do: ${code(remedy)}\n`;
+    const isShort = !text.includes("\n") && text.length <= LONGEST_LINE;
+    if (isShort) return `- ${where}${code(text, LONGEST_LINE)}\n${how}`;
+    return `- ${where}\n\n${indented(codeBlock(text))}\n\n${how}`;
   });
   return { head: "", items };
 }
+
+const LONGEST_LINE = 300;
+
+/** As part of an item of a list. */
+const indented = (text: string): string => text.replace(/^/gm, "  ");
 
 const EFFECT: Readonly<Record<MachineEffect, string>> = {
   blocked: "**blocked**",
@@ -60,7 +65,7 @@ function packageText(packages: readonly PackageChange[]): string {
 
 export function driftTable(drift: readonly Drift[]): Section {
   const rows = drift.map(({ resource, path, recorded, observed, isRepaired }) => {
-    const fate = isRepaired ? "put back by this update" : "only reported";
+    const fate = isRepaired ? "this update puts it back" : "";
     const cells = [cell(resource), cell(path), cell(recorded), cell(observed), fate];
     return `| ${cells.join(" | ")} |\n`;
   });
@@ -75,8 +80,9 @@ export function details(changes: readonly Change[]): Block {
   const items = changes.map(({ resource, op, paths }) => {
     const lines = paths.map(
       ({ path, before, after, isIntended }) =>
-        `- ${code(path)}: ${code(before) || "none"} → ${code(after) || "none"}` +
-        `${isIntended ? "" : " (drift)"}\n`,
+        `- ${code(path)}: ${code(before) || "none"}` +
+        // The value that an output will have is the provider's to say.
+        `${isIntended ? ` → ${code(after) || "none"}` : " (drift)"}\n`,
     );
     const summary = `<summary>${html(`${op} ${resource}`)}</summary>`;
     if (lines.length === 0) return `- ${code(`${op} ${resource}`)}\n`;
