@@ -129,7 +129,11 @@ function up({ directory, stack }: ApplyFlags, args: readonly string[]): Promise<
   const name = stack === undefined ? [] : [`--stack=${stack}`];
   return new Promise((resolve, reject) => {
     const command = ["up", "--yes", "--skip-preview", "--non-interactive", ...name, ...args];
-    const child = spawn("pulumi", command, { cwd: directory, stdio: "inherit" });
+    const child = spawn("pulumi", command, {
+      cwd: directory,
+      env: process.env,
+      stdio: "inherit",
+    });
     child.on("error", reject);
     child.on("close", (code) => resolve(code === 0 ? EXIT.done : EXIT.failed));
     passSignals(child);
