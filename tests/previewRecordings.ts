@@ -20,6 +20,7 @@ export function readRecording(name: string): Recording {
   return {
     events: read("events.jsonl"),
     notices: read("notices.jsonl"),
+    plan: "",
     stderr: "",
     exitCode: Number(read("exit-code")),
   };

@@ -7,6 +7,7 @@ import type { PlanHash } from "./hash";
 import { machinesOf } from "./machines";
 import type { PreviewModel } from "./model";
 import { parseNotices } from "./notices";
+import { parsePlanFile, withPlannedSecrets } from "./planFile";
 import { changesOf, countsOf, deletionsOf, isChange, volumeChanges } from "./plan";
 import { problemsOf, unreadOf, warningsOf } from "./problems";
 import { parseUrn } from "./urn";
@@ -18,6 +19,8 @@ export interface Recording {
   events: string;
   /** The provider's notices. */
   notices: string;
+  /** The plan that the engine saved. Empty if the preview failed. */
+  plan: string;
   /** The end of what the engine wrote to stderr. */
   stderr: string;
   exitCode: number;
@@ -32,7 +35,8 @@ export interface Preview {
 /** `key` makes hashes of secrets that nobody can guess. Without it they are not compared. */
 export function buildPreview(recording: Recording, key: string | undefined): Preview {
   const reader = new ValueReader(key);
-  const log = parseEventLog(recording.events, reader);
+  const values = parsePlanFile(recording.plan, reader);
+  const log = withPlannedSecrets(parseEventLog(recording.events, reader), values);
   const notices = parseNotices(recording.notices, reader);
   const problems = problemsOf(log, notices, reader.redact(recording.stderr.trim()));
   const isWhole = log.isComplete && recording.exitCode === 0 && problems.length === 0;

@@ -20,16 +20,23 @@ const MOST_LINES = 40;
 
 export async function runPreview({ directory, stack, args }: PreviewOptions): Promise<Recording> {
   const place = mkdtempSync(join(tmpdir(), "pulumi-microvm-preview-"));
-  const [events, notices] = [join(place, "events.jsonl"), join(place, "notices.jsonl")];
+  const [events, notices, plan] = [
+    join(place, "events"),
+    join(place, "notices"),
+    join(place, "plan"),
+  ];
   try {
-    for (const file of [events, notices]) writeFileSync(file, "", { mode: 0o600 });
-    // With secrets, so that a change of one is part of the plan's hash. They stay in this process.
-    const command = ["preview", "--diff", "--color=never", "--non-interactive", "--show-secrets"];
+    for (const file of [events, notices, plan]) writeFileSync(file, "", { mode: 0o600 });
+    const command = ["preview", "--diff", "--color=never", "--non-interactive"];
     const log = [`--event-log=${events}`, ...(stack === undefined ? [] : [`--stack=${stack}`])];
+    // The event log has no secrets. The plan has them, so that a change of one changes the hash.
+    const secrets = [`--save-plan=${plan}`, "--show-secrets"];
     const env = { PULUMI_DEBUG_COMMANDS: "true", [NOTICES_FILE]: notices };
-    const { exitCode, stderr } = await silently([...command, ...log, ...args], directory, env);
+    const words = [...command, ...log, ...secrets, ...args];
+    const { exitCode, stderr } = await silently(words, directory, env);
     const read = (file: string): string => readFileSync(file, "utf8");
-    return { events: read(events), notices: read(notices), stderr, exitCode };
+    const files = { events: read(events), notices: read(notices), plan: read(plan) };
+    return { ...files, stderr, exitCode };
   } finally {
     rmSync(place, { recursive: true, force: true });
   }

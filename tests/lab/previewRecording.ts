@@ -17,12 +17,13 @@ export async function recorded(...args: string[]): Promise<Recording> {
   try {
     writeFileSync(notices, "");
     const variables = ["PULUMI_DEBUG_COMMANDS=true", `${NOTICES_FILE}=${notices}`];
-    const log = [`--event-log=${events}`, "--show-secrets", "--non-interactive", "--color=never"];
+    const log = [`--event-log=${events}`, "--non-interactive", "--color=never"];
     const command = ["pulumi", "preview", "--diff", "--stack=lab", ...log, ...args];
     const { code } = await lab(["exec", "env", ...variables, ...command]);
     return {
       events: scrubbed(readFileSync(events, "utf8")),
       notices: withoutPaths(readFileSync(notices, "utf8")),
+      plan: "",
       stderr: "",
       exitCode: code,
     };

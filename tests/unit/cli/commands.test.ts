@@ -18,9 +18,11 @@ const PULUMI = `#!/bin/sh
 printf '%s\\n' "$*" >>'${place("calls")}'
 case $1 in
   preview)
-    for word; do case $word in --event-log=*) log=\${word#*=} ;; esac; done
+    for word; do
+      case $word in --event-log=*) log=\${word#*=} ;; --save-plan=*) plan=\${word#*=} ;; esac
+    done
     cat '${place("events")}' >"$log"
-    stat -c %a "$log" >'${place("mode")}'
+    stat -c %a "$log" "$plan" >'${place("mode")}'
     cat '${place("stderr")}' >&2
     exit "$(cat '${place("exit-code")}')" ;;
 esac
@@ -109,9 +111,9 @@ describe("preview", () => {
     );
     expect(code).toBe(0);
     expect(out).toContain("site/prod: 1 change, nothing restarts");
-    expect(calls()[0]).toMatch(/--show-secrets .*--stack=prod --target x$/);
-    // The log has secrets.
-    expect(readFileSync(place("mode"), "utf8").trim()).toBe("600");
+    expect(calls()[0]).toMatch(/--stack=prod .*--show-secrets --target x$/);
+    // The plan has secrets.
+    expect(readFileSync(place("mode"), "utf8")).toBe("600\n600\n");
     const comment = readFileSync(join(place("out"), "comment.md"), "utf8");
     expect(forge.comments.map(({ body }) => body)).toEqual([comment]);
     expect(readFileSync(summary, "utf8")).toMatch(/^before\n## `site\/prod`/);

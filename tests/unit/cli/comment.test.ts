@@ -4,7 +4,7 @@ import { buildPreview } from "../../../cli/preview/build";
 import { comment, wholeReport } from "../../../cli/report/comment";
 import type { RunInfo } from "../../../cli/report/comment";
 import { cell, code, codeBlock, html, link, oneLine } from "../../../cli/report/escape";
-import { END, logOf, refresh, said, secret, step, urnOf } from "./eventLog";
+import { END, logOf, plain, planOf, refresh, said, secret, step, urnOf } from "./eventLog";
 
 const RUN: RunInfo = {
   stack: "site/prod",
@@ -16,7 +16,8 @@ const RUN: RunInfo = {
 };
 
 const modelOf = (...events: object[]) =>
-  buildPreview({ events: logOf(...events), notices: "", stderr: "", exitCode: 0 }, "key").model;
+  buildPreview({ events: logOf(...events), notices: "", plan: "", stderr: "", exitCode: 0 }, "key")
+    .model;
 
 describe("escaping", () => {
   const hostile = fc.string({
@@ -116,24 +117,24 @@ test("secrets never appear: in values, errors, warnings, notices or the end of s
   const urn = urnOf("MicroVm", "kw1");
   const events = logOf(
     refresh("MicroVm", "kw1", {
-      oldOutputs: { password: secret(CANARY) },
-      newOutputs: { password: secret(`${CANARY}2`), copy: `it is ${CANARY}` },
+      oldOutputs: { password: secret() },
+      newOutputs: { password: secret(), copy: `it is ${CANARY}` },
       initErrors: [`can't log in with ${CANARY}`],
     }),
     step("MicroVm", "kw1", {
-      old: { token: secret(CANARY), deep: { list: [secret({ key: pem })] } },
-      new: { token: secret(`${CANARY}2`), deep: { list: [secret({ key: `${pem}\n` })] } },
-      diff: { token: "input", "deep.list": "input" },
+      old: { token: secret(), deep: { list: [secret()] }, hash: "0" },
+      new: { token: secret(), deep: { list: [secret()] }, hash: `of ${CANARY}` },
+      diff: { token: "input", "deep.list": "input", hash: "input" },
     }),
-    step("Volume", "v", { op: "create", new: { token: secret(CANARY) } }),
     said("error", `refused: ${CANARY}`, urn),
     said("warning", `${CANARY}-second-line is weak`),
     END,
   );
+  const plan = planOf({ [urn]: { token: plain(CANARY), deep: { list: [plain({ key: pem })] } } });
   const what = `${CANARY} "${pem}"`;
   const failure = { kind: "failure", urn, host: "hv1", cause: "operation", what };
   const notices = `${JSON.stringify(failure)}\n`;
-  const recording = { events, notices, stderr: CANARY, exitCode: 1 };
+  const recording = { events, notices, plan, stderr: CANARY, exitCode: 1 };
   const { model, hash } = buildPreview(recording, "key");
   const all = [comment(model, RUN), wholeReport(model, RUN), JSON.stringify({ model, hash })];
   for (const text of all) expect(text).not.toContain("canary");

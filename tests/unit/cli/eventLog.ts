@@ -2,7 +2,19 @@
 
 const SECRET = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270" };
 
-export const secret = (value: unknown): object => ({ ...SECRET, plaintext: JSON.stringify(value) });
+/** As the event log has it. */
+export const secret = (): object => ({ ...SECRET, ciphertext: "[secret]" });
+/** As the saved plan has it. */
+export const plain = (value: unknown): object => ({ ...SECRET, plaintext: JSON.stringify(value) });
+
+/** A saved plan: URN -> new inputs. */
+export function planOf(updates: Record<string, Record<string, unknown>>): string {
+  const plans = Object.entries(updates).map(
+    ([urn, inputs]) =>
+      [urn, { goal: { inputDiff: { updates: inputs } }, steps: ["update"] }] as const,
+  );
+  return JSON.stringify({ resourcePlans: Object.fromEntries(plans) });
+}
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 export const urnOf = (type: string, name: string): string =>

@@ -2,11 +2,11 @@
 import { buildPreview } from "../../../cli/preview/build";
 import type { Preview, Recording } from "../../../cli/preview/build";
 import { planDifference } from "../../../cli/preview/hash";
-import { END, UNKNOWN, logOf, refresh, said, secret, step, urnOf } from "./eventLog";
+import { END, UNKNOWN, logOf, plain, planOf, refresh, said, secret, step, urnOf } from "./eventLog";
 import type { Notice } from "../../../contract/notices";
 
 function build(events: object[], more: Partial<Recording> = {}, key?: string): Preview {
-  const recording = { notices: "", stderr: "", exitCode: 0, ...more };
+  const recording = { notices: "", plan: "", stderr: "", exitCode: 0, ...more };
   return buildPreview({ events: logOf(...events), ...recording }, key);
 }
 
@@ -20,7 +20,13 @@ describe("what is read", () => {
     const events = logOf({ futureEvent: { a: 1 } }, step("MicroVm", "kw1", { op: "same" }), END);
     const notices = `{"kind":"future","urn":"x"}\n{"kind":"plan"`;
     const { model } = buildPreview(
-      { events: `${events}not json\n{"resourcePreEvent":{"meta`, notices, stderr: "", exitCode: 0 },
+      {
+        events: `${events}not json\n{"resourcePreEvent":{"meta`,
+        notices,
+        plan: "x",
+        stderr: "",
+        exitCode: 0,
+      },
       undefined,
     );
     expect(model).toMatchObject({ stack: "site/prod", isWhole: true, counts: { same: 1 } });
@@ -283,10 +289,14 @@ describe("the hash", () => {
   });
 
   test("covers secrets by a keyed hash", () => {
-    const plans = [update(secret("one")), update(secret("two"))] as const;
-    expect(hashOf([plans[0]], "key")).not.toBe(hashOf([plans[1]], "key"));
-    expect(hashOf([plans[0]], "key")).not.toBe(hashOf([plans[0]], "other key"));
-    expect(hashOf([plans[0]])).toBe(hashOf([plans[1]]));
+    const urn = urnOf("MicroVm", "kw1");
+    const hashWith = (value: unknown, key?: string): string | undefined =>
+      build([update([secret()]), END], { plan: planOf({ [urn]: { a: [plain(value)] } }) }, key).hash
+        ?.hash;
+    expect(hashWith("one", "key")).toBe(hashWith("one", "key"));
+    expect(hashWith("one", "key")).not.toBe(hashWith("two", "key"));
+    expect(hashWith("one", "key")).not.toBe(hashWith("one", "other key"));
+    expect(hashWith("one")).toBe(hashWith("two"));
   });
 
   test("a difference names what is new, changed and gone", () => {
