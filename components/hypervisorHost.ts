@@ -6,6 +6,7 @@ import { aliasesOf } from "./options";
 import { ifRegistered, required } from "./registration";
 import { Hypervisor, NixosSystem } from "./resources";
 import type { VmWants } from "./resources";
+import { unlocated } from "./sdkDiagnostics";
 
 export interface HypervisorHostArgs {
   hypervisor: HypervisorModel;
@@ -43,7 +44,7 @@ export class HypervisorHost extends pulumi.ComponentResource {
   constructor(name: string, args: HypervisorHostArgs, opts?: pulumi.ComponentResourceOptions) {
     const { hypervisor } = args;
     const aliases = aliasesOf(hypervisor.renamedFrom);
-    super("pulumi-microvm:components:HypervisorHost", name, {}, { ...opts, ...aliases });
+    super("pulumi-microvm:components:HypervisorHost", name, unlocated({}), { ...opts, ...aliases });
     const system =
       args.system && hypervisor.system && this.system(args, args.system, hypervisor.system);
     const checks = this.hypervisor(args, system);
@@ -104,7 +105,9 @@ export class HypervisorHost extends pulumi.ComponentResource {
   }
 }
 
-/** What a VM needs of its host. Other stacks compare it with their own VMs if the host is shared. */
+/**
+ * What a VM needs of its host. Other stacks compare it with their own VMs if the host is shared.
+ */
 function wantsOf({ name, memoryMiB, ip, mac, vsockCid, volumes }: VmModel): VmWants {
   const images = volumes.map(({ image, sizeMiB }) => ({ image, sizeMiB }));
   return { name, memoryMiB, ip, mac, ...(vsockCid !== undefined && { vsockCid }), volumes: images };

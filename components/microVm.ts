@@ -1,6 +1,6 @@
 /**
- * A VM of the site, in two phases: the constructor registers its volumes and its closure, `register`
- * the VM itself.
+ * A VM of the site, in two phases: the constructor registers its volumes and its closure,
+ * `register` the VM itself.
  */
 import { volumeId } from "../contract/names";
 import * as pulumi from "./pulumi";
@@ -10,6 +10,7 @@ import type { HypervisorHost } from "./hypervisorHost";
 import { aliasesOf, importOptions, timeouts } from "./options";
 import { ifRegistered, required } from "./registration";
 import { MicroVmResource, NixClosure, Volume } from "./resources";
+import { unlocated } from "./sdkDiagnostics";
 
 export interface MicroVmArgs {
   vm: VmModel;
@@ -51,7 +52,7 @@ export class MicroVm extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     const aliases = aliasesOf(args.vm.renamedFrom);
-    super("pulumi-microvm:components:MicroVm", name, {}, { ...opts, ...aliases });
+    super("pulumi-microvm:components:MicroVm", name, unlocated({}), { ...opts, ...aliases });
     this.closure = this.makeClosure(args);
     if (args.vm.renamedFrom === undefined)
       this.volumes = this.makeVolumes(args.host.ready.then((host) => [host]));
@@ -143,7 +144,7 @@ export class MicroVm extends pulumi.ComponentResource {
   }
 
   private vm(
-    { vm, host, machine }: MicroVmArgs,
+    { vm, hypervisor, host, machine }: MicroVmArgs,
     dependsOn: Promise<pulumi.Resource[]>,
   ): MicroVmResource {
     return new MicroVmResource(
@@ -156,6 +157,8 @@ export class MicroVm extends pulumi.ComponentResource {
         runner: machine.runner.outPath,
         toplevel: machine.toplevel.outPath,
         address: vm.ip,
+        hostName: vm.hostName,
+        bridge: hypervisor.checks.bridge === "off" ? undefined : hypervisor.bridge,
         running: vm.running,
         restart: vm.restart,
         memoryTargetMiB: vm.memoryTargetMiB,

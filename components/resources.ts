@@ -7,6 +7,7 @@
  */
 import * as pulumi from "./pulumi";
 import type { CheckMode } from "../contract/names";
+import { unlocated } from "./sdkDiagnostics";
 
 export interface ProviderArgs {
   /** Host name -> how it is reached, as JSON text. */
@@ -53,7 +54,7 @@ function isOutput(value: unknown): value is pulumi.Output<unknown> {
  */
 class Managed extends pulumi.CustomResource {
   constructor(type: string, name: string, args: object, opts?: pulumi.CustomResourceOptions) {
-    super(type, name, { ...args }, opts);
+    super(type, name, unlocated({ ...args }), opts);
     for (const output of Object.values(this).filter(isOutput)) {
       pulumi.recover(output, () => undefined);
     }
@@ -178,6 +179,10 @@ export interface MicroVmResourceArgs {
   toplevel: pulumi.Input<string>;
   /** The guest's IPv4 address. */
   address: pulumi.Input<string>;
+  /** The guest's host name. */
+  hostName: pulumi.Input<string>;
+  /** The bridge that the VM's tap is a port of. Absent: the tap is not looked at. */
+  bridge?: pulumi.Input<string> | undefined;
   running: pulumi.Input<boolean>;
   /** Any text. A running VM restarts when it changes. */
   restart: pulumi.Input<string>;

@@ -9,6 +9,7 @@ import { MicroVm } from "./microVm";
 import type { VmOutput } from "./microVm";
 import { allRegistered } from "./registration";
 import { Provider } from "./resources";
+import { unlocated } from "./sdkDiagnostics";
 
 export interface SiteArgs {
   model: SiteModel;
@@ -24,7 +25,7 @@ export class Site extends pulumi.ComponentResource {
   readonly vms: pulumi.Output<Record<string, VmOutput>>;
 
   constructor(name: string, args: SiteArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("pulumi-microvm:components:Site", name, {}, opts);
+    super("pulumi-microvm:components:Site", name, unlocated({}), opts);
     const { model, built } = args;
     const provider = this.provider(name, args);
     const options = { parent: this, providers: { microvm: provider } };

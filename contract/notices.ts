@@ -8,17 +8,17 @@
 export const NOTICES_FILE = "PULUMI_MICROVM_NOTICES";
 
 /**
- * What an update does to a machine:
+ * What an update does to a machine, in the words of contract/promises.ts:
  * - `nothing`: it keeps running as it is; records, links or limits change.
- * - `install`: what is new holds from the machine's next start.
- * - `switch`: it gets a new system while it runs.
+ * - `nextStart`: what is new holds from the machine's next start.
+ * - `live`: it gets a new system while it runs.
  * - `start`, `stop`, `restart`: of a VM.
  * - `reboot`: of a hypervisor.
  */
 export const EFFECTS = [
   "nothing",
-  "install",
-  "switch",
+  "nextStart",
+  "live",
   "start",
   "stop",
   "restart",

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What has to be there before anything runs: Node, npm's dependencies, the compiled program.
+# Provides what everything else requires: Node, npm's dependencies and the compiled program.
 # Sourced by lab/run in the checkout, with the cache's directory in `cache`.
 : "${cache:?}"
 

@@ -60,8 +60,8 @@ const RANK: Readonly<Record<MachineEffect, number>> = {
   create: 6,
   import: 7,
   start: 8,
-  switch: 9,
-  install: 10,
+  live: 9,
+  nextStart: 10,
   nothing: 11,
 };
 

@@ -36,8 +36,8 @@ const EFFECT: Readonly<Record<MachineEffect, string>> = {
   create: "new",
   import: "taken over",
   start: "start",
-  switch: "live switch",
-  install: "from its next start",
+  live: "live switch",
+  nextStart: "from its next start",
   nothing: "nothing",
 };
 

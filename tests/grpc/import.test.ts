@@ -1,4 +1,4 @@
-/** `pulumi import`: what is found is stated as it is, and all that the next up does is to record whose it is. */
+/** `pulumi import` records the objects as they are. The next `up` only adds ownership records. */
 import { makeRecord } from "../../provider/ownership";
 import type { ValueMap } from "../../provider/wire";
 import { Sandbox } from "../scripts/sandbox";
@@ -35,7 +35,7 @@ describe("Hypervisor", () => {
   const find = (): Promise<{ properties: ValueMap; inputs: ValueMap }> =>
     provider.read("Hypervisor", "hv1", {}, {});
 
-  test("one up claims it, and then there is nothing to do", async () => {
+  test("one up claims the host, and the next one has nothing to do", async () => {
     const { properties, inputs } = await find();
     expect(properties).toMatchObject({ bridge: "br0", nic: "eno1", ownership: "missing" });
     expect((await provider.diff("Hypervisor", properties, inputs, inputs)).changes).toEqual({
@@ -55,9 +55,9 @@ describe("Hypervisor", () => {
 
   test.each([
     ["libvirt's comes first", ["virbr0\tdown\t", "br1\tup\teth1 vm-kc1"], "br1", "eth1"],
-    ["one of VMs alone comes first", ["virbr0\tup\tvnet0", "br0\tup\tvm-a bond0"], "br0", "bond0"],
-    ["no name looks like a card's", ["virbr0\tdown\t", "lan\tup\tuplink"], "lan", "uplink"],
-  ])("the bridge with a card, where %s", async (_, bridges, bridge, nic) => {
+    ["the first bridge has only VMs", ["virbr0\tup\tvnet0", "br0\tup\tvm-a bond0"], "br0", "bond0"],
+    ["no port has the name of a card", ["virbr0\tdown\t", "lan\tup\tuplink"], "lan", "uplink"],
+  ])("finds the bridge with a card if %s", async (_, bridges, bridge, nic) => {
     host.facts = withBridges(...bridges);
     expect((await find()).properties).toMatchObject({ bridge, nic });
   });
@@ -71,7 +71,7 @@ describe("Hypervisor", () => {
     expect((await failure(find())).message).toContain(`hv1 can't be imported as it is: ${words}`);
   });
 
-  test("a VM whose runner is no store path: said in words", async () => {
+  test("a VM whose runner is not a store path is refused with a clear message", async () => {
     host.facts.splice(-1, 0, "link\tkc1/current\t/opt/runner", "link\tkc1/toplevel\t/opt/system");
     const { message } = await failure(provider.read("MicroVm", "hv1/kc1", {}, {}));
     expect(message).toContain(
@@ -80,7 +80,7 @@ describe("Hypervisor", () => {
   });
 });
 
-test("a VM and its volume: one up records them, and no VM is touched", async () => {
+test("one up records a VM and its volume and touches no VM", async () => {
   const box = new Sandbox();
   const { ssh } = await startSandboxHost(box, operator.publicKey);
   try {

@@ -9,13 +9,11 @@ import {
   preview,
   pulumi,
   up,
+  STACK,
 } from "./lab";
 
 const site = new SiteCopy();
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
+beforeAll(() => site.converge());
 afterEach(() => site.reset());
 afterAll(() => site.release());
 
@@ -67,7 +65,7 @@ describe("a fault that needs the operator is an error, and nothing is changed", 
     await on("hv1", breakIt);
     try {
       const end = await journalEnd("hv1");
-      const seen = await pulumi("preview", "--stack=lab");
+      const seen = await pulumi("preview", STACK);
       expect(seen.code).not.toBe(0);
       expect(seen.text).toMatch(message);
       expect(await failingUp()).toMatch(message);
@@ -123,7 +121,7 @@ describe("a fault that needs the operator is an error, and nothing is changed", 
     );
     try {
       const end = await journalEnd("hv1");
-      const previewed = await pulumi("preview", "--stack=lab");
+      const previewed = await pulumi("preview", STACK);
       expect(previewed.code).not.toBe(0);
       expect(previewed.text).toMatch(/br9 is down/);
       expect(await failingUp()).toMatch(/br9 is down/);

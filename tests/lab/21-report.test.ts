@@ -49,7 +49,7 @@ test("a changed package is switched live", async () => {
   try {
     const { model } = await preview("packages");
     expect(model.machines).toContainEqual(
-      expect.objectContaining({ name: "kw1", effect: "switch" }),
+      expect.objectContaining({ name: "kw1", effect: "live" }),
     );
   } finally {
     flake.setPackages({ "lab-app": "1.0" });

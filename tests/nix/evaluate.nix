@@ -182,7 +182,8 @@ rec {
         lib = inputs.nixpkgs.lib // {
           inherit genAttrs;
         };
-        legacyPackages = genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] (_: shellPackages);
+        legacyPackages =
+          genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] (_: shellPackages);
       };
       pulumi-microvm = (import ../../flake.nix).outputs { };
       site = directory;

@@ -321,7 +321,9 @@ describe("an error", () => {
     );
     expect(error).toHaveProperty(
       "message",
-      `${model.flake}: pulumiMicrovm.hypervisors has no hv1, hv2; it has none; give mkSite modules.hypervisors for it, or remove \`system\` from the hypervisor in the site`,
+      `${model.flake}: pulumiMicrovm.hypervisors has no hv1, hv2; it has none; ` +
+        "give mkSite modules.hypervisors for it, " +
+        "or remove `system` from the hypervisor in the site",
     );
   });
 

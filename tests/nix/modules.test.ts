@@ -14,16 +14,21 @@ const kw1 = `{
   networking.hostName = "kw1";
   microvm-guest = {
     operatorKeys = [ "ssh-ed25519 AAAA me" ];
-    network = { ip = "192.0.2.31"; prefixLength = 24; gateway = "192.0.2.1"; mac = "02:00:00:00:00:31"; };
+    network = {
+      ip = "192.0.2.31"; prefixLength = 24; gateway = "192.0.2.1"; mac = "02:00:00:00:00:31";
+    };
     volumes = [
       { name = "osd"; image = "/var/lib/microvms/kw1/osd.img"; sizeMiB = 2048; fsType = "none"; }
-      { name = "var"; image = "/var/lib/microvms/kw1/var.img"; sizeMiB = 1024; label = "kw1-var"; mountPoint = "/var"; }
+      {
+        name = "var"; image = "/var/lib/microvms/kw1/var.img"; sizeMiB = 1024;
+        label = "kw1-var"; mountPoint = "/var";
+      }
     ];
   };
 }`;
 
 describe("microvm-guest", () => {
-  test("a VM has a balloon, a read-only store, its own /etc, no boot loader, no automatic images", () => {
+  test("a VM has a balloon, a read-only store, its own /etc, and no boot loader", () => {
     const found = evaluate(`let c = t.guest [ ${kw1} ]; in {
       failing = t.failing c;
       inherit (c) warnings;
@@ -130,7 +135,9 @@ describe("microvm-guest", () => {
   test("interface names are valid and distinct, also for VMs with long names", () => {
     const found = evaluate(`map (name: (builtins.head (t.guest [
       ${kw1} { microvm-guest.name = name; }
-    ]).microvm.interfaces).id) [ "twelve-chars" "a-name-that-is-too-long" "a-name-that-is-too-long2" ]`);
+    ]).microvm.interfaces).id) [
+      "twelve-chars" "a-name-that-is-too-long" "a-name-that-is-too-long2"
+    ]`);
     expect(found).toEqual(["vm-twelve-chars", expect.any(String), expect.any(String)]);
     const ids = Array.isArray(found) ? found.map(String) : [];
     expect(new Set(ids).size).toBe(3);
@@ -151,12 +158,16 @@ describe("microvm-guest", () => {
     ],
     [
       "a mounted raw device",
-      '{ microvm-guest.volumes = [ { name = "raw"; image = "/r"; sizeMiB = 1; fsType = "none"; mountPoint = "/r"; } ]; }',
+      `{ microvm-guest.volumes = [
+        { name = "raw"; image = "/r"; sizeMiB = 1; fsType = "none"; mountPoint = "/r"; }
+      ]; }`,
       "volume raw is a raw device (fsType none) and cannot be mounted at /r",
     ],
     [
       "a volume without a label",
-      '{ microvm-guest.volumes = [ { name = "data"; image = "/d"; sizeMiB = 1; mountPoint = "/d"; } ]; }',
+      `{ microvm-guest.volumes = [
+        { name = "data"; image = "/d"; sizeMiB = 1; mountPoint = "/d"; }
+      ]; }`,
       "volume data has a mount point but no label",
     ],
     [
@@ -218,7 +229,7 @@ describe("microvm-guest", () => {
       });
     });
 
-    test("is absent where your own modules configure the network", () => {
+    test("is absent if your own modules configure the network", () => {
       expect(unit(`${kw1} { microvm-guest.network = t.lib.mkForce null; }`)).toBeNull();
     });
 
@@ -266,9 +277,10 @@ describe("microvm-guest", () => {
 });
 
 describe("microvm-bridge", () => {
-  test("a bridge with the card and the VMs' ports, which keep no address of their own", () => {
+  test("a bridge with the card and the VMs' ports, which have no addresses of their own", () => {
     const found = evaluate(`let c = t.bridge [ { microvm-bridge = {
-      enable = true; physicalNic = "eno1"; address = "192.0.2.11/24"; gateway = "192.0.2.1"; mtu = 9000;
+      enable = true; physicalNic = "eno1"; mtu = 9000;
+      address = "192.0.2.11/24"; gateway = "192.0.2.1";
     }; } ]; in {
       failing = t.failing c;
       inherit (c.systemd.network) netdevs networks;
@@ -323,7 +335,7 @@ describe("microvm-bridge", () => {
       ]);
     });
 
-    test("is accepted where it leaves the bridge and its ports alone", () => {
+    test("is accepted if it does not manage the bridge and its ports", () => {
       const all = ["eno1", "br0", "vm-*"].map((name) => `"interface-name:${name}"`).join(" ");
       expect(failing(`unmanaged = [ ${all} ];`)).toEqual([]);
     });
@@ -335,7 +347,10 @@ describe("microvm-bridge", () => {
 
   test("reports all errors together", () => {
     const failing = evaluate(
-      't.failing (t.bridge [ { microvm-bridge = { enable = true; gateway = "192.0.2.1"; }; networking.bridges.br0 = { }; } ])',
+      `t.failing (t.bridge [ {
+        microvm-bridge = { enable = true; gateway = "192.0.2.1"; };
+        networking.bridges.br0 = { };
+      } ])`,
     );
     expect(failing).toEqual([
       expect.stringContaining("set microvm-bridge.physicalNic"),
@@ -408,9 +423,9 @@ describe("virtualization", () => {
     expect(linesOf(String(script))).toEqual(linesOf(lab));
   });
 
-  /** The store path of a script of provider/scripts behind those that it needs. */
+  /** The store path of a script of provider/scripts, after the scripts that it needs. */
   const storePathOf = (name: string): string => {
-    // Without the braces that guard what is sent over a link.
+    // Without the braces that protect against a truncated script.
     const text = script(name).slice("{\n".length, -"\n}\n".length);
     return String(evaluate(`builtins.toFile "${name}" site`, JSON.stringify(text)));
   };
@@ -451,7 +466,7 @@ describe("virtualization", () => {
     expect(documented).toContain(`ConditionDirectoryNotEmpty=${condition}`);
   });
 
-  test("a switch of the host leaves microvm@ alone", () => {
+  test("a switch of the host does not restart microvm@", () => {
     const service = '(t.virtualization [ ]).systemd.services."microvm@"';
     expect(evaluate(`${service}.restartIfChanged`)).toBe(false);
   });
@@ -459,7 +474,8 @@ describe("virtualization", () => {
   test("rejects settings that the provider does not support", () => {
     const failing = evaluate(
       `t.failing (t.virtualization [ {
-        microvm.host.enable = false; microvm.stateDir = "/srv/vms"; microvm.host.useNotifySockets = true;
+        microvm.stateDir = "/srv/vms";
+        microvm.host = { enable = false; useNotifySockets = true; };
       } ])`,
     );
     expect(failing).toEqual([
@@ -524,7 +540,9 @@ describe("k0s-node", () => {
   test("rejects a worker as leader, and data that a reboot would lose", () => {
     const more = '{ k0s-node = { isLeader = true; tokenFile = "/run/token"; }; }';
     const failing = evaluate(
-      `t.failing (t.k0sNode (${node("worker", more)} ++ [ { fileSystems = t.lib.mkForce { "/" = { }; "/va" = { }; }; } ]))`,
+      `t.failing (t.k0sNode (${node("worker", more)} ++ [ {
+        fileSystems = t.lib.mkForce { "/" = { }; "/va" = { }; };
+      } ]))`,
     );
     expect(failing).toEqual([
       expect.stringContaining("k1: a worker cannot found a cluster"),

@@ -68,7 +68,9 @@ describe("the machines of stacks/example-production.yaml", () => {
 
   test("a hypervisor is built if it has its own module, and gets its bridge from the site", () => {
     const found = evaluate(
-      `let hosts = (t.systems site { hypervisors.rack1-hv1.microvm-bridge.gateway = "192.0.2.1"; }).hypervisors; in
+      `let hosts = (t.systems site {
+         hypervisors.rack1-hv1.microvm-bridge.gateway = "192.0.2.1";
+       }).hypervisors; in
        builtins.mapAttrs (_: c: {
          failing = t.failing c;
          inherit (c.networking) hostName;
@@ -123,7 +125,7 @@ describe("the machines of stacks/lab.yaml", () => {
     });
   });
 
-  test("the profile selects modules and is part of no system", () => {
+  test("the profile selects modules and is not part of any system", () => {
     const renamed = edited("lab", (text) =>
       text.replaceAll(/worker:$/gm, "compute:").replaceAll("profile: worker", "profile: compute"),
     );
@@ -204,7 +206,8 @@ describe("the user's own modules", () => {
           machines.kw1 = { machine, ... }: report machine;
           hypervisors.rack1-hv1 = { hypervisor, ... }: report hypervisor;
         };
-        last = config: builtins.fromJSON (builtins.elemAt config.warnings (builtins.length config.warnings - 1));
+        lastOf = list: builtins.elemAt list (builtins.length list - 1);
+        last = config: builtins.fromJSON (lastOf config.warnings);
       in { machine = last s.machines.kw1; hypervisor = last s.hypervisors.rack1-hv1; }`,
       stackJson("example-production"),
     );
@@ -273,7 +276,11 @@ describe("mkSite rejects", () => {
         inherit (t) lib;
         parts = t.parts // { k0s = null; };
         modules = { machine.kw1 = { }; roles.master = { }; };
-        site = { version = 1; machines.a = { role = "worker"; }; machines.b = { }; hypervisors.b = { }; };
+        site = {
+          version = 1;
+          machines = { a.role = "worker"; b = { }; };
+          hypervisors.b = { };
+        };
       }).machines`.replace("../nixos", `${repository}/nixos`),
     );
     expect(said).toContain("modules.machine is unknown; use one of all, guests");
@@ -289,6 +296,9 @@ describe("mkSite rejects", () => {
   });
 });
 
+/** Makes kc1 the controller that founds the cluster, which the output requires. */
+const LEADER = "machines.kc1.k0s-node.isLeader = true;";
+
 describe("pulumiMicrovm", () => {
   let directory: string;
   beforeEach(() => {
@@ -296,7 +306,7 @@ describe("pulumiMicrovm", () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  function output(site: string, modules = "machines.kc1.k0s-node.isLeader = true;"): string {
+  function output(site: string, modules = LEADER): string {
     writeFileSync(join(directory, "site.json"), site);
     return `(t.mkSite {
       inherit (t.inputs) nixpkgs microvm k0s-nix;
@@ -310,7 +320,7 @@ describe("pulumiMicrovm", () => {
 
   const site = stackJson("example-production");
 
-  test("is what the program parses, for every machine", () => {
+  test("is parsed by the program, for every machine", () => {
     const machines = machinesOf(site);
     expect(Object.keys(machines)).toEqual(["gpu1", "kc1", "kc2", "kc3", "kw1", "kw2", "kw3"]);
     expect(machines["kw1"]?.runner.outPath).toMatch(/^\/nix\/store\/.*-microvm-qemu-kw1-/);
@@ -319,21 +329,20 @@ describe("pulumiMicrovm", () => {
   });
 
   test("contains the warnings of each machine", () => {
-    const leader = "machines.kc1.k0s-node.isLeader = true;";
-    const machines = machinesOf(site, `${leader} machines.kw1.warnings = [ "an old option" ];`);
+    const machines = machinesOf(site, `${LEADER} machines.kw1.warnings = [ "an old option" ];`);
     expect(machines["kw1"]?.warnings).toEqual(["an old option"]);
     expect(machines["kw2"]?.warnings).toEqual([]);
     const warned = 'hypervisors.rack1-hv2.warnings = [ "an old unit" ];';
     expect(
       evaluate(
-        `${output(site, `${leader} ${warned}`)}.pulumiMicrovm.hypervisors.rack1-hv2.warnings`,
+        `${output(site, `${LEADER} ${warned}`)}.pulumiMicrovm.hypervisors.rack1-hv2.warnings`,
       ),
     ).toEqual(["an old unit"]);
   });
 
   test("contains hypervisors and package versions", () => {
     const found = evaluate(
-      `let o = ${output(site, "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv2 = { };")}.pulumiMicrovm; in {
+      `let o = ${output(site, `${LEADER} hypervisors.rack1-hv2 = { };`)}.pulumiMicrovm; in {
         hypervisors = builtins.mapAttrs (_: builtins.attrNames) o.hypervisors;
         host = o.hypervisors.rack1-hv2.packages;
         guest = o.machines.kw1.packages;
@@ -350,7 +359,9 @@ describe("pulumiMicrovm", () => {
   test("`bootHash` changes if a reboot is required, and not with the system alone", () => {
     const found = evaluate(
       `let
-        host = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv2.imports = [ module ];")}).pulumiMicrovm.hypervisors.rack1-hv2;
+        host = module:
+          (${output(site, `${LEADER} hypervisors.rack1-hv2.imports = [ module ];`)})
+            .pulumiMicrovm.hypervisors.rack1-hv2;
         was = host { };
         key = host { users.users.root.openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAA more" ]; };
         module = host { boot.kernelModules = [ "more" ]; };
@@ -366,13 +377,17 @@ describe("pulumiMicrovm", () => {
 
   test("`liveSwitch` is true if microvm.nix's deploy.rebuild would switch the guest", () => {
     const found = evaluate(
-      `let live = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; machines.kw1.imports = [ module ];")}).pulumiMicrovm.machines.kw1.liveSwitch; in
+      `let live = module:
+        (${output(site, `${LEADER} machines.kw1.imports = [ module ];`)})
+          .pulumiMicrovm.machines.kw1.liveSwitch; in
       map live [
         { }
         { system.switch.enable = false; }
         { nix.enable = false; }
         { services.openssh.enable = t.lib.mkForce false; }
-        { microvm.shares = t.lib.mkForce [ { tag = "data"; source = "/srv/data"; mountPoint = "/data"; } ]; }
+        { microvm.shares = t.lib.mkForce [
+            { tag = "data"; source = "/srv/data"; mountPoint = "/data"; }
+          ]; }
       ]`,
     );
     expect(found).toEqual([true, false, false, false, false]);
@@ -409,8 +424,7 @@ describe("pulumiMicrovm", () => {
     ],
   ])("an error names the machine: %s", (_, where, modules) => {
     writeFileSync(join(directory, "broken.nix"), "{ networking = ; }");
-    const leader = "machines.kc1.k0s-node.isLeader = true;";
-    const given = `${leader} ${modules.replaceAll("DIRECTORY", directory)}`;
+    const given = `${LEADER} ${modules.replaceAll("DIRECTORY", directory)}`;
     expect(complaint(`${output(site, given)}.pulumiMicrovm`)).toContain(
       `while evaluating ${where} of the site`,
     );
@@ -418,10 +432,7 @@ describe("pulumiMicrovm", () => {
 
   test.each([
     ["none does", ""],
-    [
-      "kc1 and kc3 do",
-      "machines.kc1.k0s-node.isLeader = true; machines.kc3.k0s-node.isLeader = true;",
-    ],
+    ["kc1 and kc3 do", `${LEADER} machines.kc3.k0s-node.isLeader = true;`],
   ])("refuses a site in which %s found the cluster", (who, modules) => {
     expect(complaint(`${output(site, modules)}.pulumiMicrovm`)).toContain(
       `exactly one controller must found the k0s cluster, but ${who}; ` +
@@ -430,7 +441,7 @@ describe("pulumiMicrovm", () => {
   });
 
   test("nixosConfigurations contains the same systems under the names of the site", () => {
-    const modules = "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv1 = { };";
+    const modules = `${LEADER} hypervisors.rack1-hv1 = { };`;
     expect(evaluate(`builtins.attrNames ${output(site, modules)}.nixosConfigurations`)).toEqual([
       "gpu1",
       "kc1",

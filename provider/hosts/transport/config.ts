@@ -62,7 +62,9 @@ export const configSchema = z.object({
 });
 export type ProviderConfig = z.infer<typeof configSchema>;
 
-/** The name in the configuration of a host that is called by it or by the one that it had before. */
+/**
+ * The name in the configuration of a host that is called by it or by the one that it had before.
+ */
 export function nameOf({ hosts }: ProviderConfig, name: string): string {
   if (Object.hasOwn(hosts, name)) return name;
   return Object.keys(hosts).find((one) => hosts[one]?.renamedFrom === name) ?? name;

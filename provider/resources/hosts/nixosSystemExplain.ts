@@ -28,7 +28,7 @@ export function planSystem(
   const packages = changes ? knownPackageChanges(before?.packages, wanted.packages) : [];
   const reboots = needsReboot(wanted, state, before);
   if (reboots === true) {
-    const effect = wanted.rebootPolicy === "ifRequired" ? "reboot" : changes ? "switch" : "nothing";
+    const effect = wanted.rebootPolicy === "ifRequired" ? "reboot" : changes ? "live" : "nothing";
     return { effect, reason: rebootOf(wanted), packages };
   }
   if (!changes) return { effect: "nothing", reason: "", packages };
@@ -36,7 +36,7 @@ export function planSystem(
   const reason = isOpen
     ? "the system changes; it reboots if the kernel does"
     : "the system changes";
-  return { effect: "switch", reason, packages };
+  return { effect: "live", reason, packages };
 }
 
 function rebootOf({ rebootPolicy }: Inputs): string {

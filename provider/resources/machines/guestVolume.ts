@@ -18,8 +18,9 @@ export interface GrowingVolume {
 
 /** Grows the file system to the size of its disk, which the guest sees by now. Can be run again. */
 export async function growInGuest(context: Context, volume: GrowingVolume): Promise<void> {
-  const { host, vm, address } = volume;
+  const { host, vm } = volume;
   try {
+    const address = await addressOf(context, volume);
     if (address === undefined) throw new Error("its address is not stated");
     if (volume.label === "") throw new Error("it has no label to find it by");
     await grow(context, volume, address);
@@ -32,6 +33,12 @@ export async function growInGuest(context: Context, volume: GrowingVolume): Prom
       `The next up tries again. Or set running: false on ${vm} and run up: a stopped VM's volume grows on the host.`,
     );
   }
+}
+
+/** The same run may change the address later: the guest still has the one that the host knows. */
+async function addressOf(context: Context, volume: GrowingVolume): Promise<string | undefined> {
+  const facts = await context.pool.get(volume.host).read(context);
+  return facts.vms.get(volume.vm)?.guestAddress ?? volume.address;
 }
 
 async function grow(context: Context, volume: GrowingVolume, address: string): Promise<void> {

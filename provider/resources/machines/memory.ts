@@ -1,5 +1,7 @@
 /** The part of `MicroVm` that is about the memory target. Pure; scripts/memory.sh applies it. */
 import { z } from "zod";
+import { kindOf, remedyOf } from "../../../contract/promises";
+import { ProviderError } from "../../errors";
 import type { VmFact } from "../../hosts/facts/hostFacts";
 
 export const memoryTargetMiB = z
@@ -21,6 +23,12 @@ export const memoryOutputs = {
     .describe("The VM runs, and its VMM was not told the target since it was started."),
 };
 
+interface Target {
+  host: string;
+  name: string;
+  memoryTargetMiB?: number | undefined;
+}
+
 type MemoryState = z.infer<z.ZodObject<typeof memoryOutputs>>;
 
 export function memoryState(vm: VmFact | undefined): MemoryState {
@@ -30,12 +38,16 @@ export function memoryState(vm: VmFact | undefined): MemoryState {
   };
 }
 
-export function memoryDrift(
-  state: MemoryState,
-  wanted: { memoryTargetMiB?: number | undefined },
-): string[] {
-  return [
-    ...(state.memoryTargetMiB === (wanted.memoryTargetMiB ?? 0) ? [] : ["memoryTargetMiB"]),
-    ...(state.memoryPending ? ["memoryPending"] : []),
-  ];
+/** A VM that goes on running needs a balloon for a target. The script refuses it too. */
+export function refuseTarget(
+  { host, name, memoryTargetMiB: target }: Target,
+  vm: VmFact | undefined,
+): void {
+  if (target === undefined || (vm?.vmm !== undefined && vm.hasBalloon === true)) return;
+  if (kindOf("memoryTarget").otherwise !== "refused") return;
+  throw new ProviderError(
+    "operation",
+    `${host}: the memory target of ${name} can't be applied: the VMM has no balloon or no control socket`,
+    remedyOf("memoryTarget"),
+  );
 }

@@ -10,10 +10,15 @@ import { stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 
 /** Waits for the guest, so long as it has an address to be reached by. */
-async function seeGuest(context: Context, wanted: Inputs, state: State): Promise<void> {
+async function seeGuest(
+  context: Context,
+  wanted: Inputs,
+  state: State,
+  address = wanted.address,
+): Promise<void> {
   if (!state.running) throw new ProviderError("guest", `${wanted.name} stopped by itself`);
-  if (wanted.address === "") return;
-  const guest = { name: wanted.name, address: wanted.address, hostKey: state.guestHostKey };
+  if (address === "") return;
+  const guest = { name: wanted.name, address, hostKey: state.guestHostKey };
   await awaitGuest(context.pool.get(wanted.host), context, guest);
 }
 
@@ -88,6 +93,17 @@ export async function settle(
   return settled(context, wanted, "confirmed");
 }
 
+/** Behind a tap that was connected again, the guest has to answer. */
+export async function confirmTap(context: Context, wanted: Inputs, state: State): Promise<State> {
+  const { deadline } = within(context, Math.min(LOOK_SECONDS, context.workSeconds));
+  try {
+    await requireGuest(context, wanted, state, deadline);
+  } catch (error) {
+    throw new PartialFailure(state, asError(error));
+  }
+  return state;
+}
+
 /** Ends what was begun on the host: see scripts/microvm-settle.sh. */
 export async function settled(
   context: Context,
@@ -138,7 +154,9 @@ export async function wentBack(
     return new PartialFailure(failed, new Error(text));
   }
   const how = outcome === "failed" ? "by a restart" : "without a restart";
-  const answers = await seeGuest(within(context, context.workSeconds), wanted, state).then(
+  // What it was put back on may have another address.
+  const address = state.address === "" ? wanted.address : state.address;
+  const answers = await seeGuest(within(context, context.workSeconds), wanted, state, address).then(
     () => "and answers again",
     () => "but has not answered yet",
   );

@@ -5,9 +5,10 @@ import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
 import { parseRecord } from "../../hosts/facts/record";
 import { ownership } from "../../ownership";
 import type { Owner } from "../../ownership";
-import { host, machineId, name, renamedFrom, storePath } from "../shared/fields";
+import { host, interfaceName, machineId, name, renamedFrom, storePath } from "../shared/fields";
 import { keyOnHost } from "../shared/renamed";
 import { memoryOutputs, memoryState, memoryTargetMiB } from "./memory";
+import { tapsOf } from "./tap";
 
 export const inputs = z.object({
   host,
@@ -23,6 +24,14 @@ export const inputs = z.object({
     .describe(
       "The guest's address: its SSH server must answer there. Empty: it is not waited for.",
     ),
+  hostName: z
+    .string()
+    .regex(/^[a-z0-9-]{0,63}$/, "must be a host name")
+    .default("")
+    .describe("The guest's host name. Default: empty, not known."),
+  bridge: interfaceName
+    .optional()
+    .describe("The bridge that the VM's tap is a port of. Without it the tap is not looked at."),
   running: z.boolean().default(true).describe("Whether the VM runs. Also kept over a reboot."),
   restart: z
     .string()
@@ -78,6 +87,21 @@ export const outputs = z.object({
     .string()
     .default("")
     .describe("Hash of what the VMM was started with; empty when not known, or stopped."),
+  address: z
+    .string()
+    .default("")
+    .describe("The address of the system that the guest runs; empty when not known, or stopped."),
+  hostName: z
+    .string()
+    .default("")
+    .describe("The host name of that system; empty when not known, or stopped."),
+  taps: z
+    .array(z.string())
+    .default([])
+    .describe(
+      "Of each tap of the running VM the bridge that it is a port of, or none, down or missing. " +
+        "Empty when the host did not say.",
+    ),
   stale: z
     .boolean()
     .describe("The VM runs another system, or other hardware, than what is installed."),
@@ -103,7 +127,13 @@ export function nameOnHost(facts: HostFacts, wanted: Inputs, owner: Owner): stri
   return keyOnHost(facts, "vms", wanted.name, wanted.renamedFrom, owner);
 }
 
-export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State | undefined {
+/** `recorded` says where a guest is that was started before hosts recorded it. */
+export function stateOf(
+  facts: HostFacts,
+  wanted: Inputs,
+  owner: Owner,
+  recorded?: State,
+): State | undefined {
   const name = nameOnHost(facts, wanted, owner);
   const text = facts.records.get(`vms/${name}`);
   const vm = facts.vms.get(name);
@@ -122,6 +152,9 @@ export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State |
     booted,
     system: vm?.guestSystem ?? "",
     bootedHardware: running ? (vm.bootedHardware ?? "") : "",
+    address: running ? (vm.guestAddress ?? recorded?.address ?? "") : "",
+    hostName: running ? (vm.guestHostName ?? recorded?.hostName ?? "") : "",
+    taps: tapsOf(facts, vm),
     stale: booted !== "" && !runsInstalled(vm, runner, toplevel),
     autostart: vm?.autostart ?? false,
     guestHostKey: vm?.hostKey ?? "",

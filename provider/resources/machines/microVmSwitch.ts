@@ -18,15 +18,23 @@ const MAX_CONFIRM_SECONDS = 90;
 /**
  * Ends a live switch that was begun on the host: the guest is switched unless an earlier run has
  * done that, and then confirmed over a fresh login. After a failure it goes back: in the guest if it
- * can be reached, else by a restart on its previous runner. Then the update has failed.
+ * can be reached, else by a restart on its previous runner. Then the update has failed. A guest
+ * that nothing was sent to keeps running: only the host goes back.
+ * `isResumed`: an earlier run may have sent the switch already.
  */
-export async function switchLive(context: Context, wanted: Inputs, state: State): Promise<State> {
-  const guest = new SwitchedGuest(context, wanted);
+export async function switchLive(
+  context: Context,
+  wanted: Inputs,
+  state: State,
+  isResumed: boolean,
+): Promise<State> {
+  const guest = new SwitchedGuest(context, wanted, isResumed);
   try {
     await guest.switchTo(wanted.toplevel, state);
     await guest.confirm(wanted.toplevel);
   } catch (error) {
     if (context.signal.aborted) throw new PartialFailure(state, asError(error));
+    if (!guest.isTouched) throw await refused(context, wanted, state, asError(error));
     throw await goBack(context, wanted, state, guest, asError(error));
   }
   return settled(context, wanted, "confirmed");
@@ -40,6 +48,8 @@ class SwitchedGuest {
   constructor(
     private readonly context: Context,
     private readonly wanted: Inputs,
+    /** Whether a switch may have been sent to it. */
+    public isTouched: boolean,
   ) {
     this.address = { name: wanted.name, address: wanted.address };
     this.host = context.pool.guest(wanted.host, this.address);
@@ -47,6 +57,7 @@ class SwitchedGuest {
 
   async switchTo(toplevel: string, { system }: State): Promise<void> {
     this.machineId = (await this.read()).machineId;
+    this.isTouched = true;
     await this.run("guest-switch", {
       ...this.switchParameters(),
       toplevel,
@@ -62,9 +73,10 @@ class SwitchedGuest {
     await this.run("guest-confirm", { toplevel });
   }
 
-  async goBack(): Promise<void> {
+  /** `system`: what it is known to have run before. */
+  async goBack(system: string): Promise<void> {
     this.machineId = (await this.read()).machineId;
-    await this.run("guest-switch", { ...this.switchParameters(), toplevel: "" });
+    await this.run("guest-switch", { ...this.switchParameters(), toplevel: "", system });
   }
 
   private switchParameters(): Record<string, string> {
@@ -104,6 +116,24 @@ class SwitchedGuest {
   }
 }
 
+/** The switch was not sent: the guest runs what it ran, and the host has that installed again. */
+async function refused(
+  context: Context,
+  wanted: Inputs,
+  state: State,
+  cause: Error,
+): Promise<PartialFailure> {
+  const what = `${wanted.name}: the live switch was not begun, the guest was not touched`;
+  const remedy = `Or set another text as restart of ${wanted.name}: it restarts instead.`;
+  try {
+    const live = await settled(context, wanted, "reverted");
+    return new PartialFailure(live, new Error(`${what}. ${cause.message}\n  ${remedy}`));
+  } catch (error) {
+    const text = `${what}. ${cause.message}\n  The host still has it open: ${messageOf(error)}`;
+    return new PartialFailure(state, new Error(text));
+  }
+}
+
 /** What the failed switch becomes. */
 async function goBack(
   context: Context,
@@ -112,7 +142,8 @@ async function goBack(
   guest: SwitchedGuest,
   cause: Error,
 ): Promise<PartialFailure> {
-  const fault = await guest.goBack().then(
+  const before = state.system === wanted.toplevel ? "" : state.system;
+  const fault = await guest.goBack(before).then(
     () => undefined,
     (error: unknown) => messageOf(error),
   );

@@ -1,5 +1,6 @@
 /** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
 import { defaultImage, volumeId } from "../../../contract/names";
+import { remedyOf } from "../../../contract/promises";
 import { PartialFailure, ProviderError, asError } from "../../errors";
 import { image as imageOn } from "../../hosts/reads";
 import type { ImageContent } from "../../hosts/reads";
@@ -12,6 +13,7 @@ import { importable, notAnId, requireMachine, splitId } from "../shared/fields";
 import { isFormerName, isSameMachine } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
 import { growInGuest } from "./guestVolume";
+import { refuseGrowth } from "./volumeGrowth";
 import * as content from "./volumeState";
 import { BYTES_PER_MIB, inputs, keyOf, outputs, placeOf, stateOf, volumesOf } from "./volumeState";
 import type { Inputs, State } from "./volumeState";
@@ -24,7 +26,9 @@ import {
 } from "./vmRename";
 import type { NamedVm } from "./vmRename";
 
-const NEVER = "A volume is never replaced: add another one, move the data, then remove this one.";
+const NEVER = remedyOf("volumeFixed");
+/** Of these the image may grow; in the others another step comes first. */
+const HAS_IMAGE = ["ready", "unrecorded"];
 
 function parametersOf(
   wanted: Inputs,
@@ -95,6 +99,11 @@ async function refuse(
     );
   }
   refuseContent(what, wanted, observed.content);
+  // A VM that gets another name stops before its volumes grow.
+  const isMoved = placeOf(facts, wanted, context).vm === wanted.vm;
+  if (isMoved && observed.sizeMiB < wanted.sizeMiB && HAS_IMAGE.includes(observed.status)) {
+    refuseGrowth(facts, wanted.vm, what);
+  }
 }
 
 /** An image that may be another one, or has lost a part, stays as it is until somebody has looked. */

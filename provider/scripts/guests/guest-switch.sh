@@ -7,7 +7,8 @@
 # p_closure_info: the system's closureInfo. p_reported (yes|no): the hypervisor's probe has seen that
 # the guest runs p_toplevel. p_switch_seconds: how long switch-to-configuration may run.
 # p_confirm_seconds: how long after that the guest waits for its confirmation.
-# p_by (provider|timer): who asks.
+# p_by (provider|timer): who asks. p_system: what the guest is known to have run before the switch;
+# empty: not known.
 
 require_right_guest() {
   [ -x "$p_toplevel/bin/switch-to-configuration" ] ||
@@ -111,9 +112,11 @@ is_back() {
 go_back() {
   if [ ! -e "$before" ]; then
     [ "$p_by" != timer ] || return 0
-    [ "$(cat "$went_back" 2>/dev/null)" = "$(current_system)" ] ||
-      fail operation "the guest does not know what it ran before"
-    return 0
+    # A switch that was refused has changed nothing: without `before` none was begun.
+    case $(current_system) in
+      "$p_system" | "$(cat "$went_back" 2>/dev/null)") return 0 ;;
+    esac
+    fail operation "the guest does not know what it ran before"
   fi
   p_toplevel=$(cat "$before")
   require_right_guest

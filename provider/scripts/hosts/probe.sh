@@ -89,19 +89,32 @@ libvirtd_answers() {
   done
 }
 
-# By netlink: /sys may be that of another network namespace.
-probe_bridges() {
+# By netlink: /sys may be that of another network namespace. Into `links`, all interfaces, each as
+# ` NAME:up:MASTER `, with `down` and an empty master where it is so.
+probe_links() {
+  links=
+  if ! ask ip -o link show; then
+    fact silent bridges
+    return 0
+  fi
+  links=$(printf '%s\n' "$answer" | sed -E \
+    -e 's/^[0-9]+: ([^:@ ]+)[^:]*: <([^>]*)>(.* master ([^ ]+))?.*/ \1:,\2,:\4 /' \
+    -e 's/:[^:]*,UP,[^:]*:/:up:/; s/:,[^:]*,:/:down:/')
   if ! ask ip -o link show type bridge; then
     fact silent bridges
     return 0
   fi
-  printf '%s\n' "$answer" | while IFS=': ' read -r _ bridge flags _; do
-    [ -n "$bridge" ] || continue
-    case $flags in
-      *[\<,]UP[,\>]*) up=up ;;
-      *) up=down ;;
-    esac
-    fact bridge "$bridge" "$up" "$(ip -o link show master "$bridge" | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | tr '\n' ' ')"
+  bridges=$(printf '%s\n' "$answer" | sed -E 's/^[0-9]+: ([^:@ ]+).*/\1/')
+  for bridge in $bridges; do
+    ports=
+    up=down
+    for link in $links; do
+      case $link in
+        *:"$bridge") ports="$ports ${link%%:*}" ;;
+        "$bridge":up:*) up=up ;;
+      esac
+    done
+    fact bridge "$bridge" "$up" "$ports"
   done
 }
 
@@ -164,7 +177,65 @@ probe_records() {
     [ -f "$file" ] || continue
     while read -r runner hash; do fact hardware "${file##*/}" "$runner" "$hash"; done 2>/dev/null <"$file" || true
   done
+  for file in "$STATE"/guests/*; do
+    [ -f "$file" ] || continue
+    while read -r system address host_name; do
+      fact guest "${file##*/}" "$system" "$address" "$host_name"
+    done 2>/dev/null <"$file" || true
+  done
   return 0
+}
+
+# What each VM was started with, by its runner: its taps, and whether they are up; and whether it has
+# a balloon. Only runners in the store are looked into.
+probe_runners() {
+  look find "$MICROVMS" -mindepth 2 -maxdepth 2 -name booted ! -path "$UNSAFE" -lname '/nix/store/*' \
+    ! -lname '/nix/store/*/*' ! -lname "$UNSAFE" -printf '%h\t%l\n' | while IFS=$TAB read -r path runner; do
+    vm=${path##*/}
+    case $vm in *[!a-z0-9-]*) continue ;; esac
+    if [ -x "$runner/bin/microvm-balloon" ]; then fact balloon "$vm"; fi
+    [ -f "$runner/share/microvm/tap-interfaces" ] || continue
+    while read -r taps; do
+      for tap in $taps; do tap_fact "$vm" "$tap"; done
+    done <"$runner/share/microvm/tap-interfaces"
+  done
+}
+
+tap_fact() {
+  case $2 in *[!A-Za-z0-9._-]*) return 0 ;; esac
+  case $links in
+    '') ;;
+    *" $2:up:"*) fact tap "$1" "$2" up ;;
+    *" $2:down:"*) fact tap "$1" "$2" down ;;
+    *) fact tap "$1" "$2" missing ;;
+  esac
+}
+
+# The VMM of each VM that has a control socket, by two greps of the arguments of all processes.
+# $@: VM and process id, alternately.
+probe_vmms() {
+  pairs=" $* "
+  set --
+  for word in $pairs; do
+    case $word in
+      *[!0-9]* | 0) ;;
+      *) set -- "$@" "/proc/$word/cmdline" ;;
+    esac
+  done
+  [ $# -gt 0 ] || return 0
+  vmm_facts qemu -qmp "$@"
+  vmm_facts cloud-hypervisor --api-socket "$@"
+}
+
+# vmm_facts VMM OPTION FILE...
+vmm_facts() {
+  kind=$1
+  option=$2
+  shift 2
+  { grep -l -z -x -e "$option" -- "$@" 2>/dev/null || true; } | while IFS=/ read -r _ _ pid _; do
+    before=${pairs%" $pid "*}
+    fact vmm "${before##* }" "$kind"
+  done
 }
 
 # Links of each VM, by one `find`. The VM's user can create links and files there. A name or target
@@ -192,7 +263,15 @@ probe_vms() {
   # One block for each, its lines in an order of systemctl's own, and an empty line behind it.
   unit='' active='' invocation='' started=''
   require_answer systemctl show --timestamp=unix \
-    --property=Id,ActiveState,InvocationID,ExecMainStartTimestamp "$@"
+    --property=Id,ActiveState,InvocationID,ExecMainStartTimestamp,MainPID "$@"
+  pids=$(printf '%s\n' "$answer" | awk 'BEGIN { RS = ""; FS = "\n" } {
+    name = ""; pid = 0
+    for (i = 1; i <= NF; i++) {
+      if ($i ~ /^Id=/) { name = substr($i, 4); sub(/^microvm@/, "", name); sub(/\.service$/, "", name) }
+      if ($i ~ /^MainPID=/) pid = substr($i, 9)
+    }
+    print name, pid
+  }')
   printf '%s\n\n' "$answer" | while IFS='=' read -r key value; do
     case $key in
       Id) unit=$value ;;
@@ -202,6 +281,10 @@ probe_vms() {
       '') unit_facts "$unit" "$active" "$invocation" "$started" ;;
     esac
   done
+  # Words without white space.
+  # shellcheck disable=SC2086
+  probe_vmms $pids
+  probe_runners
 }
 
 # Into `known`, the units that systemd has in its memory, each between blanks. A VM that was stopped
@@ -331,7 +414,7 @@ probe() {
   probe_file_systems
   probe_kvm
   probe_libvirtd
-  probe_bridges
+  probe_links
   probe_units
   probe_nix
   probe_records

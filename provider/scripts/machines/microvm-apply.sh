@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# needs: microvm
+# needs: microvm tap
 # Installs a VM in microvm.nix's layout, and starts, stops or restarts it. A start stays unconfirmed
 # until the provider has seen the guest: microvm-settle.sh ends it. A live switch is only recorded
 # here; guest-switch.sh does it in the guest.
@@ -10,6 +10,9 @@
 # p_known: yes if the provider's state has this VM already
 # p_memory_target: MiB, or empty
 # p_hardware: hash of what the VMM gets with p_runner, or empty
+# p_guest: the system, the guest's address and its host name; `-` where one is not known
+# p_running_guest: the same of the system that runs, or empty
+# p_bridge: the bridge that the tap of the running VM is to be connected to again, or empty
 # p_update: what a running VM needs: nothing, install, restart or switch; start if it does not run
 # p_seen: the InvocationID of the start that p_update was decided on
 # p_start_seconds: how long a start may take
@@ -88,11 +91,30 @@ $line" ;;
   [ "$lines" = "$known" ] || write_file "$STATE/hardware/$p_name" 0644 "$lines"
 }
 
+# Where the guest is with each system that it may run: a live switch has to log in.
+record_guests() {
+  said=$(readlink "$directory/etc/pulumi-microvm/system" || true)
+  known=$(cat "$STATE/guests/$p_name" 2>/dev/null || true)
+  lines=$p_guest
+  for system in "$(readlink "$directory/toplevel" || true)" "$said" "${p_running_guest%% *}"; do
+    case $lines in
+      *"$system "*) continue ;;
+    esac
+    line=$(printf '%s\n' "$known" | grep -F "$system " || true)
+    [ -n "$line" ] || line=$(printf '%s\n' "$p_running_guest" | grep -F "$system " || true)
+    [ -z "$line" ] || lines="$lines
+$line"
+  done
+  mkdir -p "$STATE/guests"
+  [ "$lines" = "$known" ] || write_file "$STATE/guests/$p_name" 0644 "$lines"
+}
+
 install_runner() {
   set_link "$GCROOTS/microvm/$p_name" "$MICROVMS/$p_name/current"
   set_link "$GCROOTS/microvm/booted-$p_name" "$MICROVMS/$p_name/booted"
   set_link "$GCROOTS/microvm/old-$p_name" "$MICROVMS/$p_name/old"
   record_hardware
+  record_guests
   find_previous
   if [ -n "$previous" ] && [ "$previous" != "$p_runner" ]; then
     set_link "$directory/old" "$previous"
@@ -217,5 +239,8 @@ record_memory_target "$p_name" "$p_memory_target"
 converge_unit
 put_record "$phase"
 if [ "$phase" != ready ]; then awaits_guest=yes; fi
-if is_active; then apply_memory_target "$p_name"; fi
+if is_active; then
+  if [ -n "$p_bridge" ]; then connect_taps "$p_bridge"; fi
+  apply_memory_target "$p_name"
+fi
 finish

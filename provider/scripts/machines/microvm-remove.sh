@@ -32,7 +32,7 @@ remove_vm() {
   if [ -d "$directory" ]; then remove_links; fi
   for root in "$p_name" "booted-$p_name" "old-$p_name"; do rm -f "$GCROOTS/microvm/$root"; done
   forget_memory_target "$p_name"
-  rm -f "$STATE/hardware/$p_name"
+  rm -f "$STATE/hardware/$p_name" "$STATE/guests/$p_name"
   rm -f "$record"
 }
 

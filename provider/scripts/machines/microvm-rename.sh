@@ -106,7 +106,7 @@ move() {
 move_settings() {
   move "$STATE/autostart/$p_from" "$p_name"
   move "$STATE/memory/$p_from" "$p_name"
-  rm -f "$RUN/memory/$p_from" "$STATE/hardware/$p_from"
+  rm -f "$RUN/memory/$p_from" "$STATE/hardware/$p_from" "$STATE/guests/$p_from"
   for root in "$p_from" "booted-$p_from" "old-$p_from"; do rm -f "$GCROOTS/microvm/$root"; done
 }
 

@@ -76,12 +76,12 @@ describe("machines", () => {
     const urn = urnOf("MicroVm", "kw1");
     const packages = [{ name: "hello", from: "1", to: "2" }];
     const notices = noticesOf(
-      { kind: "plan", urn, effect: "switch", reason: "because", packages: [] },
+      { kind: "plan", urn, effect: "live", reason: "because", packages: [] },
       { kind: "plan", urn: urnOf("NixClosure", "kw1"), effect: "nothing", reason: "", packages },
     );
     const closure = step("NixClosure", "kw1", { new: vm("kw1"), diff: { a: "input" } });
     expect(build([change, closure, END], { notices }).model.machines).toEqual([
-      { name: "kw1", kind: "VM", host: "hv1", effect: "switch", reason: "because", packages },
+      { name: "kw1", kind: "VM", host: "hv1", effect: "live", reason: "because", packages },
     ]);
   });
 
@@ -132,12 +132,12 @@ describe("machines", () => {
   });
 
   test("the most disruptive stand first", () => {
-    const plan = (name: string, effect: "restart" | "switch"): Notice => {
+    const plan = (name: string, effect: "restart" | "live"): Notice => {
       return { kind: "plan", urn: urnOf("MicroVm", name), effect, reason: "x", packages: [] };
     };
     const update = (name: string): object =>
       step("MicroVm", name, { old: vm(name), new: vm(name), diff: { a: "input" } });
-    const notices = noticesOf(plan("a", "switch"), plan("b", "restart"));
+    const notices = noticesOf(plan("a", "live"), plan("b", "restart"));
     const { machines } = build([update("a"), update("b"), END], { notices }).model;
     expect(machines.map(({ name }) => name)).toEqual(["b", "a"]);
   });

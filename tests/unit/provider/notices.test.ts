@@ -118,7 +118,7 @@ test("the plan of a VM", () => {
     reason: "the hardware changes (memory 1 GiB -> 2 GiB)",
     packages: [],
   });
-  expect(plan({ ...wanted, hardware: "h1" }, running)).toMatchObject({ effect: "switch" });
+  expect(plan({ ...wanted, hardware: "h1" }, running)).toMatchObject({ effect: "live" });
   const retargeted = { ...running, system: wanted.toplevel, bootedHardware: "h2" };
   expect(plan({ ...wanted, memoryTargetMiB: 128 }, retargeted)).toEqual({
     effect: "nothing",
@@ -158,9 +158,9 @@ describe("the plan of a host's system", () => {
 
   test.each([
     ["a kernel changes", {}, "reboot", /its VMs stop, and start again/],
-    ["the operator reboots", { rebootPolicy: "never" }, "switch", /reboot the host yourself/],
-    ["the kernel stays", { bootHash: "h1" }, "switch", /^the system changes$/],
-    ["the kernel is not known", { bootHash: "" }, "switch", /it reboots if the kernel does/],
+    ["the operator reboots", { rebootPolicy: "never" }, "live", /reboot the host yourself/],
+    ["the kernel stays", { bootHash: "h1" }, "live", /^the system changes$/],
+    ["the kernel is not known", { bootHash: "" }, "live", /it reboots if the kernel does/],
     ["nothing changes", { toplevel: path("a") }, "nothing", /^$/],
   ])("%s", (_, more, effect, reason) => {
     const found = planSystem(wanted(more), state, before);
