@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The program `pulumi-microvm`: what people and workflows run besides Pulumi. */
 import "../compileCache";
 import { readFileSync } from "node:fs";

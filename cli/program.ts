@@ -2,8 +2,15 @@
 import { Command, InvalidArgumentError } from "commander";
 import { apply } from "./commands/apply";
 import type { ApplyFlags } from "./commands/apply";
+import { doctor } from "./commands/doctor";
+import { drift } from "./commands/drift";
+import type { DriftFlags } from "./commands/drift";
 import { preview } from "./commands/preview";
 import type { PreviewFlags } from "./commands/preview";
+import { purge } from "./commands/purge";
+import type { PurgeFlags } from "./commands/purge";
+import { status } from "./commands/status";
+import { validate } from "./commands/validate";
 import type { ExitCode } from "./errors";
 import type { Terminal } from "./terminal";
 
@@ -58,7 +65,61 @@ export function makeProgram(
       end(await apply(terminal, { ...flags, ...shared() }, args));
     });
 
+  program
+    .command("drift")
+    .description("look for drift; keep one issue about it")
+    .argument("[pulumi-options...]", "options for pulumi preview, after --")
+    .option("--issue", "open, renew or close the issue of this stack", false)
+    .option("--account <name>", "whose issue it is; default: the token's account")
+    .action(async (args: string[], flags: Omit<DriftFlags, "directory" | "stack">) => {
+      end(await drift(terminal, { ...flags, ...shared() }, args));
+    });
+
+  program
+    .command("status")
+    .description("list hypervisors and VMs, and what no state knows; changes nothing")
+    .option("--json", "print it as JSON", false)
+    .option("--watch [seconds]", "again and again; default: every 10 seconds", seconds)
+    .action(async ({ json, watch }: { json: boolean; watch?: number | true }) => {
+      const every = watch === undefined ? {} : { watch: watch === true ? 10 : watch };
+      end(await status(terminal, { json, ...every, ...shared() }));
+    });
+
+  program
+    .command("purge")
+    .description("remove one retained volume or orphan of this stack for good")
+    .argument("<name>", "VM, or VM.VOLUME, as status lists it")
+    .option("--host <name>", "the hypervisor, if several have it")
+    .option("--confirm <name>", "the name once more, instead of the question")
+    .action(async (name: string, flags: Omit<PurgeFlags, "directory" | "stack">) => {
+      end(await purge(terminal, name, { ...flags, ...shared() }));
+    });
+
+  program
+    .command("validate")
+    .description("check the site file and evaluate the flake; contacts no host")
+    .option("--site <file>", "default: that of the stack")
+    .option("--no-flake", "only the site file")
+    .action(async (flags: { site?: string; flake: boolean }) => {
+      end(await validate(terminal, { ...flags, ...shared() }));
+    });
+
+  program
+    .command("doctor")
+    .description("list what this machine and each host lack, with remedies")
+    .option("--site <file>", "default: that of the stack")
+    .option("--no-hosts", "only this machine")
+    .action(async (flags: { site?: string; hosts: boolean }) => {
+      end(await doctor(terminal, { ...flags, ...shared() }));
+    });
+
   return program;
+}
+
+function seconds(text: string): number {
+  const value = wholeNumber(text);
+  if (value > 86_400) throw new InvalidArgumentError("It must be at most a day.");
+  return value;
 }
 
 function wholeNumber(text: string): number {
