@@ -56,6 +56,7 @@ export const inputs = z.object({
     .describe("How long a live switch may take in the guest. Default: 600."),
   updatePolicy: z
     .enum(["live", "restart", "onNextBoot"])
+    .meta({ id: "UpdatePolicy" })
     .default("live")
     .describe(
       "How a running VM gets a new system: live (default) switches where that is enough and restarts " +

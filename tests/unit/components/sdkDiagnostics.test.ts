@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
 import { resetOptions } from "@pulumi/pulumi/runtime/settings";
+import type * as SdkDiagnostics from "../../../components/sdkDiagnostics";
 
 class Thing extends pulumi.CustomResource {}
 
@@ -54,7 +55,17 @@ describe("with sdkDiagnostics.ts", () => {
     jest.requireActual("../../../components/sdkDiagnostics");
   });
 
-  test("it sends none, and takes the one that locates the resource in the program", async () => {
+  test("debug messages of a program that imports it still go to the engine", async () => {
+    messages = 0;
+    await pulumi.log.debug("of a user's program");
+    expect(messages).toBe(1);
+  });
+
+  test("without debug messages it sends none, and takes the one that locates the resource in the program", async () => {
+    const { sendNoDebugMessages } = jest.requireActual<typeof SdkDiagnostics>(
+      "../../../components/sdkDiagnostics",
+    );
+    sendNoDebugMessages();
     expect(await countsOf("quiet")).toEqual({ messages: 0, stackTraces: 1 });
   });
 
