@@ -16,7 +16,7 @@ export function refuseGrowth(facts: HostFacts, vm: string, what: string): void {
   if (growthOf(facts, vm) !== "refused") return;
   throw new ProviderError(
     "operation",
-    `${what} can't grow while its VM ${vm} runs: this takes QEMU and microvm.socket`,
+    `${what} can't grow while its VM runs: this takes QEMU and microvm.socket`,
     remedyOf("volumeSize"),
   );
 }
