@@ -1,7 +1,7 @@
 /**
  * docs/changes.md is true: one change of each key, on a VM in some state. What the preview promised
- * is what happens, the guest answers at the address of the site and has its data, the second preview
- * is empty, and the change back works too.
+ * is what happens, the guest answers at the address of the site and has its data, the second
+ * preview is empty, and the change back works too.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

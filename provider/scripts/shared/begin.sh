@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # needs: lib enter
-# The start and the end of each operation: parameters, the right machine, locks, and errors. After it,
-# an operation takes its locks, calls `working`, does its work, and calls `finish`.
+# The start and the end of each operation: parameters, the right machine, locks, and errors. After
+# it, an operation takes its locks, calls `working`, does its work, and calls `finish`.
 #
 # Locks are as small as what they protect, and are taken in this order:
 #   4  host       shared by work on VMs and volumes, exclusive for a reboot

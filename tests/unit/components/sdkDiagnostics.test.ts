@@ -60,11 +60,11 @@ describe("with sdkDiagnostics.ts", () => {
     jest.requireActual("../../../components/sdkDiagnostics");
   });
 
-  test("it sends none, and takes only the trace that locates the resource in the program", async () => {
+  test("it sends none, and takes only the trace that locates the resource", async () => {
     expect(await countsOf("quiet")).toEqual({ messages: 0, stackTraces: 1 });
   });
 
-  test("a resource of this package has no position, so it takes no stack trace", async () => {
+  test("a resource of this package has no position, so it takes no stack trace", () => {
     const { unlocated } = jest.requireActual<typeof diagnostics>(
       "../../../components/sdkDiagnostics",
     );
