@@ -68,6 +68,11 @@ export class HypervisorHost extends pulumi.ComponentResource {
         nic: hypervisor.nic,
         shared: hypervisor.shared,
         wants: vms.map(wantsOf),
+        renamedVms: Object.fromEntries(
+          vms.flatMap(({ name, renamedFrom }) =>
+            renamedFrom === undefined ? [] : [[name, renamedFrom]],
+          ),
+        ),
         // The input of NixosSystem, not its output, since a preview knows it.
         system: system?.toplevel.outPath,
         checks: hypervisor.checks,

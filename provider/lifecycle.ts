@@ -6,6 +6,7 @@ import { PartialFailure, ProviderError, messageOf } from "./errors";
 import { urnUnder } from "./ownership";
 import { checkShape, immutableFaults, isMoved } from "./inputChecks";
 import type { Checked } from "./inputChecks";
+import { isClosed, isForgotten, leftBehind, namingForget, refuseIfClosed } from "./closedHosts";
 import { RecordedInputs } from "./recordedInputs";
 import type { Context, HostBound, Resource } from "./resource";
 import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
@@ -225,7 +226,7 @@ export function bind<I extends HostBound, S extends object>(
     },
 
     async create(context, news, preview) {
-      refuseInMaintenance(context, news, "created");
+      refuseIfClosed(context, news, "created");
       const properties = await reporting(context, () =>
         apply(context, news, undefined, preview, undefined, (owner, inputs, seen) =>
           resource.explainNew?.(owner, inputs, seen),
@@ -237,7 +238,7 @@ export function bind<I extends HostBound, S extends object>(
     async read(context, id, inputs, state) {
       if (Object.keys(inputs).length === 0) return imported(context, id);
       const unchanged = markSecrets(state);
-      if (inMaintenance(context, inputs)) return { id, inputs, properties: unchanged };
+      if (isClosed(context, inputs)) return { id, inputs, properties: unchanged };
       try {
         const wanted = recorded.parse(context.urn, inputs);
         const owner = asOwner(context, wanted);
@@ -252,9 +253,9 @@ export function bind<I extends HostBound, S extends object>(
     },
 
     async update(context, before, news, preview) {
-      if (inMaintenance(context, news)) {
+      if (isClosed(context, news)) {
         if (isMoved(before.inputs, news, Object.keys(resource.immutable))) {
-          refuseInMaintenance(context, news, "renamed");
+          refuseIfClosed(context, news, "renamed");
         }
         return markSecrets(before.state);
       }
@@ -267,10 +268,16 @@ export function bind<I extends HostBound, S extends object>(
     },
 
     async remove(context, inputs, state) {
-      refuseInMaintenance(context, inputs, "removed");
-      const wanted = recorded.parse(context.urn, inputs);
-      await reporting(context, () =>
-        resource.remove(asOwner(context, wanted), wanted, parseState(state)),
+      if (isForgotten(context, inputs)) {
+        context.log.info(context.urn, leftBehind(resource.type, inputs, context.urn));
+        return;
+      }
+      refuseIfClosed(context, inputs, "removed");
+      await namingForget(inputs, () =>
+        reporting(context, async () => {
+          const wanted = recorded.parse(context.urn, inputs);
+          await resource.remove(asOwner(context, wanted), wanted, parseState(state));
+        }),
       );
     },
   };
@@ -282,21 +289,6 @@ async function reporting<T>(context: Context, work: () => Promise<T>): Promise<T
   } catch (error) {
     throw context.pool.failures.shorten(context.urn, error);
   }
-}
-
-function inMaintenance(context: Context, inputs: ValueMap): boolean {
-  const host = inputs["host"];
-  return typeof host === "string" && context.pool.inMaintenance(host);
-}
-
-function refuseInMaintenance(context: Context, inputs: ValueMap, verb: string): void {
-  const { host } = inputs;
-  if (typeof host !== "string" || !inMaintenance(context, inputs)) return;
-  throw new ProviderError(
-    "maintenance",
-    `${host} is in maintenance: nothing is ${verb} there`,
-    "Take maintenance: true from the hypervisor first.",
-  );
 }
 
 function drop(changes: Changes, ignored: readonly string[]): void {

@@ -43,7 +43,7 @@ export function stackOf(urn: string): string {
 }
 
 /** Ours, under the former name. The next update writes the record again. */
-const RENAMED = "renamed";
+export const RENAMED = "renamed";
 
 /**
  * `owned`: ours and unchanged; `renamed`: ours under the former name; `altered`: edited or
@@ -59,6 +59,16 @@ export function ownership(text: string | undefined, { urn, formerUrn }: Owner): 
 }
 
 const OTHERS = "owned by ";
+
+/**
+ * The name that the owner in `found`, an ownership, has in this stack; undefined if it is another
+ * stack's.
+ */
+export function ownNameOf(found: string, urn: string): string | undefined {
+  if (!found.startsWith(OTHERS)) return undefined;
+  const owner = found.slice(OTHERS.length);
+  return stackOf(owner) === stackOf(urn) ? owner.split("::").pop() : undefined;
+}
 
 /** Throws where `found`, an ownership, is that of another stack, and names it. */
 export function refuseOthers(

@@ -119,8 +119,26 @@ export class HostPool {
     return first === name ? undefined : first;
   }
 
+  /** The present names of the hosts of the configuration. */
+  names(): string[] {
+    return Object.keys(this.config.hosts);
+  }
+
+  nameOf(oldOrNewName: string): string {
+    return nameOf(this.config, oldOrNewName);
+  }
+
+  /** The provider may contact the host. */
+  isOpen(name: string): boolean {
+    return !this.inMaintenance(name) && !this.isForgotten(name);
+  }
+
   inMaintenance(name: string): boolean {
     return this.config.hosts[nameOf(this.config, name)]?.maintenance ?? false;
+  }
+
+  isForgotten(name: string): boolean {
+    return this.config.hosts[nameOf(this.config, name)]?.forget ?? false;
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 /**
- * The module microvm-guest: a VM. options.nix declares the options of NixOS, microvm.nix and k0s-nix
- * that our modules use. standin.nix replaces nixpkgs' lib. NIXPKGS_LIB=... uses the real one.
+ * The module microvm-guest: a VM. options.nix declares the options of NixOS, microvm.nix and
+ * k0s-nix that our modules use. standin.nix replaces nixpkgs' lib. NIXPKGS_LIB=... selects the
+ * real one.
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -55,7 +55,7 @@ export interface HostFacts extends Taken {
   /** Keys of volumes whose VM is held back: their images are worked on, or were interrupted. */
   held: ReadonlySet<string>;
   /** Name of a closure -> key -> store path, of those that are valid. */
-  closures: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  closures: ReadonlyMap<string, Readonly<Record<string, string>>> | undefined;
 }
 
 const NUMBER = /^\d{1,15}$/;
@@ -72,7 +72,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["taken", [NUMBER]],
   ["memory-kib", [NUMBER]],
   ["file-system", [ANY, /^\//, NUMBER]],
-  ["silent", [/^(libvirtd|bridges|units)$/]],
+  ["silent", [/^(libvirtd|bridges|units|closures)$/]],
   ["kvm", [/^(device|flags|module)$/]],
   ["libvirtd", [/^(active|answers)$/, ANY]],
   ["bridge", [PLAIN, /^(up|down)$/, ANY]],
@@ -148,7 +148,7 @@ export function parseFacts(host: string, lines: string[], readAtSeconds: number)
     images: parseImages(of),
     records: new Map(of("record").map(([kind, name, text = ""]) => [`${kind}/${name}`, text])),
     held: new Set(of("held").map((row) => row[0] ?? "")),
-    closures: parseClosures(of),
+    closures: unlessSilent("closures", () => parseClosures(of)),
   };
 }
 

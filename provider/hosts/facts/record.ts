@@ -9,6 +9,10 @@ const recordSchema = z.object({
   bytes: z.number().optional(),
   restart: z.string().optional(),
   onDelete: z.string().optional(),
+  /** Of a VM: what nothing else may have beside it. Records of older versions lack them. */
+  address: z.string().optional(),
+  mac: z.string().optional(),
+  vsockCid: z.string().optional(),
   /** Of a volume: the path of its image. */
   image: z.string().optional(),
 });

@@ -34,6 +34,11 @@ const hostSchema = z.object({
    * true: the provider does not contact the host, and its resources stay in the state unchanged.
    */
   maintenance: z.boolean().default(false),
+  /**
+   * true: the host is gone for good. The provider does not contact it. A deletion takes a resource
+   * out of the state and changes nothing on the host.
+   */
+  forget: z.boolean().default(false),
   /** How many VMs may start, stop or restart at once. */
   parallelism: z.int().min(1).max(64).default(4),
   /** How long an operation may wait for locks, slots and turns, seconds. Default: 6 hours. */

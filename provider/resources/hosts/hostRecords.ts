@@ -57,6 +57,14 @@ function isThere(facts: HostFacts, urn: string, vm: string): boolean {
   return typeof record === "object" && stackPrefix(record.urn) === stackPrefix(urn);
 }
 
+/** The VMs of a host that have a record of this stack. */
+export function vmsOf(facts: HostFacts, urn: string): string[] {
+  return [...facts.records.keys()].flatMap((key) => {
+    const vm = /^vms\/(.+)$/.exec(key)?.[1];
+    return vm !== undefined && isThere(facts, urn, vm) ? [vm] : [];
+  });
+}
+
 /** Whether the stack's own shared claim states these wishes. */
 export function states(facts: HostFacts, urn: string, vms: readonly VmWants[]): boolean {
   const recorded = wantsOf(hostRecord(facts, sharedName(urn)));

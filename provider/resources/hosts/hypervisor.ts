@@ -13,13 +13,15 @@ import {
   host,
   importable,
   interfaceName,
+  name,
   notAnId,
   renamedFrom,
   requireMachine,
   storePath,
 } from "../shared/fields";
-import { otherStacks } from "./hostRecords";
+import { otherStacks, vmsOf } from "./hostRecords";
 import { isFormerName } from "../shared/renamed";
+import { refuseHeldAddresses } from "./heldAddresses";
 import { CHECK } from "./hypervisorChecks";
 import {
   claim,
@@ -53,6 +55,10 @@ const inputs = z.object({
     .array(vmWants)
     .default([])
     .describe("The VMs of this site on this host, for the checks and the claim. Default: none."),
+  renamedVms: z
+    .record(name, name)
+    .default({})
+    .describe("VM -> the name that it had before. Default: none."),
   system: storePath
     .optional()
     .describe("The NixOS system that this host must run before the checks apply."),
@@ -171,7 +177,7 @@ export const hypervisor: Resource<Inputs, State> = {
   immutable: { host: "If the machine was renamed, set renamedFrom to its old name." },
   formerName: ({ renamedFrom }) => renamedFrom,
   isRenamed: isFormerName,
-  incidental: ["renamedFrom"],
+  incidental: ["renamedFrom", "renamedVms"],
   mirrored: [],
   id: (wanted) => wanted.host,
 
@@ -191,6 +197,19 @@ export const hypervisor: Resource<Inputs, State> = {
     return { ...before, verdicts: verdicts ?? UNKNOWN, ownership: "owned" };
   },
 
+  async explainNew(context, wanted) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    const names = wanted.wants.map(({ name }) => name);
+    const stated = new Set([...names, ...Object.values(wanted.renamedVms)]);
+    const left = vmsOf(facts, context.urn).filter((vm) => !stated.has(vm));
+    if (left.length === 0) return undefined;
+    return (
+      `${wanted.host}: this stack has VMs there that the site does not have there: ` +
+      `${left.join(", ")}. They stay as they are. To remove them, add them to the site, run up, ` +
+      "and take them out again"
+    );
+  },
+
   explain: (wanted, _, before) =>
     before !== undefined && before.host === wanted.renamedFrom
       ? `${wanted.host}: renamed from ${before.host}: on the host only its record changes`
@@ -206,8 +225,9 @@ export const hypervisor: Resource<Inputs, State> = {
     return stateOf(facts, wanted, context, recorded);
   },
 
-  async refuse(context, wanted, _observed, recorded) {
+  async refuse(context, wanted, _observed, recorded, before) {
     refuse(context, wanted, await context.pool.get(wanted.host).read(context), recorded);
+    await refuseHeldAddresses(context, wanted, before);
   },
 
   owned: (state) => state.ownership === "owned",

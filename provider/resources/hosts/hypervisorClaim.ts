@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
-import { makeRecord, ownership, refuseOthers } from "../../ownership";
+import { makeRecord, ownNameOf, ownership, refuseOthers } from "../../ownership";
 import type { Owner } from "../../ownership";
 import type { Context } from "../../resource";
 import {
@@ -18,6 +18,7 @@ import {
   sharedRecord,
   states,
 } from "./hostRecords";
+import { renameHint } from "../shared/renamed";
 import { conflicts, describeStack } from "./hypervisorWants";
 import type { VmWants } from "./hypervisorWants";
 
@@ -88,17 +89,10 @@ export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts)
     throw new ProviderError(
       "owned",
       `${host} is the same machine as ${twin}: both have the machine-id ${facts.machineId}`,
-      "Leave one of them in the site. Machines that were cloned each need a machine-id of their own.",
+      `${renameHint(host, twin)} Otherwise leave one of them in the site; machines that were cloned each need a machine-id of their own.`,
     );
   }
-  const exclusive = wanted.shared
-    ? "Set shared: true for the hypervisor in the site of that stack, and run up there first."
-    : "Take the host from one of the two sites, and run up there first. Or set shared: true for it in both.";
-  refuseOthers(
-    claimOf(facts, context, wanted),
-    `${host}: this host`,
-    `${exclusive} Only if that stack is gone for good: remove /var/lib/pulumi-microvm/hosts/host.json on the host.`,
-  );
+  refuseOtherNames(context, wanted, claimOf(facts, context, wanted));
   const others = otherStacks(host, facts, context.urn);
   if (wanted.shared) refuseConflicts(host, conflicts(wanted.wants, others));
   else if (others.length > 0) {
@@ -108,6 +102,20 @@ export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts)
       "Set shared: true for the hypervisor in this site too, or take the host from the sites of the others.",
     );
   }
+}
+
+/** `found`: whose the claim is. */
+function refuseOtherNames({ urn }: Context, { host, shared }: Claim, found: string): void {
+  const former = ownNameOf(found, urn);
+  const ofThisStack =
+    former === undefined
+      ? undefined
+      : `This stack knows the host as ${former}. ${renameHint(host, former)} Otherwise give ${host} the address of another machine.`;
+  const exclusive = shared
+    ? "Set shared: true for the hypervisor in the site of that stack, and run up there first."
+    : "Take the host from one of the two sites, and run up there first. Or set shared: true for it in both.";
+  const ofOther = `${exclusive} Only if that stack is gone for good: remove /var/lib/pulumi-microvm/hosts/host.json on the host.`;
+  refuseOthers(found, `${host}: this host`, ofThisStack ?? ofOther);
 }
 
 function refuseConflicts(host: string, lines: readonly string[]): void {
@@ -135,7 +143,7 @@ export function refuseEmptied(
   throw new ProviderError(
     "data-loss",
     `${wanted.host}: nothing of what was recorded on it is there: /var/lib/pulumi-microvm is empty; nothing was changed`,
-    "Is the disk of /var/lib mounted? If the host was reinstalled on purpose, remove it from the site, run up, and add it again.",
+    "Is the disk of /var/lib mounted? If it was reinstalled on purpose: set forget: true for the host, run up, remove forget.",
   );
 }
 

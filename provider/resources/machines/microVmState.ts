@@ -5,7 +5,15 @@ import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
 import { parseRecord } from "../../hosts/facts/record";
 import { ownership } from "../../ownership";
 import type { Owner } from "../../ownership";
-import { host, interfaceName, machineId, name, renamedFrom, storePath } from "../shared/fields";
+import {
+  absolutePath,
+  host,
+  interfaceName,
+  machineId,
+  name,
+  renamedFrom,
+  storePath,
+} from "../shared/fields";
 import { keyOnHost } from "../shared/renamed";
 import { memoryOutputs, memoryState, memoryTargetMiB } from "./memory";
 import { tapsOf } from "./tap";
@@ -32,6 +40,18 @@ export const inputs = z.object({
   bridge: interfaceName
     .optional()
     .describe("The bridge of the VM's tap. Without it, the tap is not checked."),
+  mac: z
+    .string()
+    .regex(/^([0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5})?$/, "must be a MAC address, or empty")
+    .default("")
+    .describe("MAC address of its network card, for its record. Default: empty, not known."),
+  vsockCid: z.int().min(3).optional().describe("Its vsock CID, for its record. Default: none."),
+  shareSources: z
+    .array(absolutePath)
+    .default([])
+    .describe(
+      "Directories on the host that must exist before it starts: its shares. Default: none.",
+    ),
   running: z.boolean().default(true).describe("Whether the VM runs. Persists across reboots."),
   restart: z
     .string()
@@ -169,7 +189,7 @@ function phaseOf(record: ReturnType<typeof parseRecord>): string {
 }
 
 /** Started with the installed runner, or switched to its system, so the hardware is unchanged. */
-function runsInstalled(vm: VmFact | undefined, runner: string, toplevel: string): boolean {
+export function runsInstalled(vm: VmFact | undefined, runner: string, toplevel: string): boolean {
   if (vm?.guestSystem !== undefined && vm.guestSystem !== toplevel) return false;
   if (vm?.booted === runner) return true;
   return (

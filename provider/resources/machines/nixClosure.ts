@@ -1,5 +1,6 @@
 /** `NixClosure`: store paths that are valid on a host and kept by GC roots. */
 import { z } from "zod";
+import { remedyOf } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { makeRecord, ownership, refuseOthers } from "../../ownership";
@@ -60,6 +61,13 @@ function stateOf(
   recorded: State | undefined,
 ): State | undefined {
   const name = keyOnHost(facts, "closures", wanted.name, wanted.renamedFrom, owner);
+  if (facts.closures === undefined) {
+    throw new ProviderError(
+      "operation",
+      `${wanted.host}: the host did not answer: nix-store --check-validity`,
+      "Run up again. If it persists, run that command on the host.",
+    );
+  }
   const paths = facts.closures.get(name);
   const text = facts.records.get(`closures/${name}`);
   if (paths === undefined && text === undefined) return undefined;
@@ -103,7 +111,7 @@ export const nixClosure: Resource<Inputs, State> = {
   inputs,
   outputs,
   timeoutSeconds: 14_400,
-  immutable: { host: "A VM does not move.", machineId: "This is another machine." },
+  immutable: { host: remedyOf("move"), machineId: "This is another machine." },
   formerName: ({ renamedFrom }) => renamedFrom,
   isRenamed: (property, news, olds) =>
     property === "host" ? isSameMachine(news, olds) : isFormerName(property, news, olds),

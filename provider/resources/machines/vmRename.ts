@@ -27,7 +27,7 @@ export function pathUnder(path: string, vm: string, name: string): string {
 }
 
 /** How the owner in each record of the same stack begins. */
-function stackField(urn: string): string {
+export function stackField(urn: string): string {
   return `"urn":${JSON.stringify(stackOf(urn)).slice(0, -1)}`;
 }
 

@@ -2,9 +2,10 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { parseRecord } from "../../hosts/facts/record";
+import type { OwnershipRecord } from "../../hosts/facts/record";
 import type { HostFacts, ImageFact } from "../../hosts/facts/hostFacts";
 import { printable } from "../../hosts/transport/printable";
-import { ownership } from "../../ownership";
+import { RENAMED, ownership, stackOf } from "../../ownership";
 import type { Owner } from "../../ownership";
 import { absolutePath, host, machineId, name, renamedFrom } from "../shared/fields";
 import { keyOnHost } from "../shared/renamed";
@@ -84,20 +85,56 @@ export function placeOf(facts: HostFacts, wanted: Inputs, owner: Owner): Place {
   return { key, vm, image: pathUnder(wanted.image, wanted.vm, vm) };
 }
 
+/** A volume that had this image before, under another name. */
+export interface FormerVolume {
+  key: string;
+  record: OwnershipRecord;
+  /** Where the image is now: its VM may still have its former name. */
+  image: string;
+}
+
+/**
+ * The record of another volume of the same VM and stack that names the image, if the volume itself
+ * has no record. The other one has left the site: no two volumes of a site have one image.
+ */
+export function formerVolume(
+  facts: HostFacts,
+  wanted: Inputs,
+  owner: Owner,
+): FormerVolume | undefined {
+  const { vm, image, renamedFrom } = wanted;
+  if (facts.records.has(`volumes/${placeOf(facts, wanted, owner).key}`)) return undefined;
+  const vms = renamedFrom === undefined ? [vm] : [vm, renamedFrom];
+  return vms
+    .flatMap((one) => volumesOf(facts, one).map((name) => ({ one, key: `${one}.${name}` })))
+    .flatMap(({ one, key }): FormerVolume[] => {
+      const record = parseRecord(facts.records.get(`volumes/${key}`));
+      const there = pathUnder(image, vm, one);
+      if (typeof record !== "object" || record.image !== there) return [];
+      const isOurs = stackOf(record.urn) === stackOf(owner.urn);
+      return isOurs && facts.images.has(there) ? [{ key, record, image: there }] : [];
+    })
+    .at(0);
+}
+
 export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State | undefined {
   const { key, vm, image: path } = placeOf(facts, wanted, owner);
   const text = facts.records.get(`volumes/${key}`);
+  const former = formerVolume(facts, wanted, owner);
   // In a rename the directory moves before the records.
-  const image = facts.images.get(path) ?? facts.images.get(wanted.image);
+  const image =
+    facts.images.get(path) ??
+    facts.images.get(wanted.image) ??
+    facts.images.get(former?.image ?? "");
   if (text === undefined && image === undefined) return undefined;
   const parsed = parseRecord(text);
-  const record = typeof parsed === "object" ? parsed : undefined;
+  const record = typeof parsed === "object" ? parsed : former?.record;
   const phase = record === undefined ? "unrecorded" : (record.phase ?? "ready");
   const isStopped = ["inactive", "failed"].includes(facts.vms.get(vm)?.active ?? "inactive");
   return {
     sizeMiB: image === undefined ? 0 : image.sizeBytes / BYTES_PER_MIB,
     status: statusOf(phase, image !== undefined, facts.held.has(key)),
-    ownership: ownership(text, owner),
+    ownership: former === undefined ? ownership(text, owner) : RENAMED,
     content: image === undefined ? AS_STATED : verdict(image, wanted, record?.bytes, isStopped),
   };
 }

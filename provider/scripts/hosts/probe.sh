@@ -245,14 +245,20 @@ probe_closures() {
     -printf 'closure\t%P\t%l\n')
   [ -n "$closures" ] || return 0
   printf '%s\n' "$closures"
-  roots=$(printf '%s\n' "$closures" | cut -f 3)
+  targets=$(printf '%s\n' "$closures" | cut -f 3)
+  # nix-store answers nothing if one of them is no store path.
+  roots=$(printf '%s\n' "$targets" | grep -E '^/nix/store/[0-9a-z]{32}-' || true)
   # Store paths have no white space, but maybe a `?`.
   set -f
   # shellcheck disable=SC2086
-  nix-store --check-validity --print-invalid $roots 2>/dev/null | sed "s/^/invalid$TAB/"
+  if [ -z "$roots" ] || ask nix-store --check-validity --print-invalid $roots; then
+    [ -z "$roots" ] || printf '%s\n' "$answer" | sed -n "s/^\//invalid$TAB\//p"
+  else
+    fact silent closures
+  fi
   # A path that is gone altogether is not printed by every Nix.
-  for root in $roots; do
-    [ -e "$root" ] || fact invalid "$root"
+  for target in $targets; do
+    [ -e "$target" ] || fact invalid "$target"
   done
   set +f
 }

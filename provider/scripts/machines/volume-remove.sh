@@ -82,7 +82,21 @@ require_unused() {
     "Restart $p_vm (restart: in the site), or stop microvm@$p_vm on the host. Then run up again."
 }
 
+# Another volume has a record for this image: it took it over (volume-apply.sh). The image does not
+# belong to this volume any more, whatever onDelete says.
+is_taken_over() {
+  set -- "$STATE"/volumes/*.json
+  [ -e "$1" ] || return 1
+  grep -Fl "\"image\":\"$p_image\"" -- "$@" | grep -Fqvx "$record"
+}
+
 remove_volume() {
+  if is_taken_over; then
+    require_ours "$record" "$what"
+    release_vm
+    rm -f "$record"
+    return 0
+  fi
   if [ ! -e "$record" ]; then
     keep_unrecorded
     release_vm

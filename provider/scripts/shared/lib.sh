@@ -64,7 +64,7 @@ require_machine() {
   read -r machine </etc/machine-id || true
   [ "$machine" = "$p_machine_id" ] || fail wrong-machine \
     "the machine-id is $machine, not $p_machine_id: this is another machine; nothing was changed" \
-    "If the host was reinstalled on purpose, remove it from the site, run up, and add it again."
+    "If it was reinstalled on purpose: set forget: true for the host, run up, remove forget."
 }
 
 # write_file PATH MODE TEXT: writes a file atomically, also across a power failure. Only root may be

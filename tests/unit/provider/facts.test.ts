@@ -43,7 +43,7 @@ describe("parseFacts", () => {
       sizeBytes: 67108864,
       allocatedBytes: 1048576,
     });
-    expect(facts.closures.get("kc1")).toEqual({ runner: "/nix/store/a" });
+    expect(facts.closures?.get("kc1")).toEqual({ runner: "/nix/store/a" });
     expect(facts.libvirtdAnswers && facts.nixFlakes).toBe(true);
   });
 

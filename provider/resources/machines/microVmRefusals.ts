@@ -1,0 +1,82 @@
+/** Why a `MicroVm` cannot be converged or imported. */
+import type { Effect } from "../../../contract/promises";
+import { ProviderError } from "../../errors";
+import type { VmFact } from "../../hosts/facts/hostFacts";
+import { missingDirectories } from "../../hosts/reads";
+import { refuseOthers } from "../../ownership";
+import type { Context } from "../../resource";
+import { refuseTarget } from "./memory";
+import { nameOnHost, runsInstalled } from "./microVmState";
+import type { Inputs, State } from "./microVmState";
+import { decide, tellsTarget } from "./microVmUpdate";
+import { refuseElsewhere, refuseRename, refuseUnrecorded } from "./vmRename";
+
+/** What prevents a change of the VM. Thrown in the preview already. */
+export async function refuse(
+  context: Context,
+  wanted: Inputs,
+  observed: State | undefined,
+  recorded: State | undefined,
+): Promise<void> {
+  const facts = await context.pool.get(wanted.host).read(context);
+  refuseRename(facts, wanted, context.urn);
+  refuseElsewhere(nameOnHost(facts, wanted, context), wanted);
+  if (observed !== undefined) {
+    refuseForeign(wanted, observed, recorded);
+    if (tellsTarget(wanted, observed)) refuseTarget(wanted, facts.vms.get(wanted.name));
+  } else if (recorded !== undefined) {
+    refuseUnrecorded(facts, wanted, context.urn);
+  }
+  await refuseWithoutShares(context, wanted, observed);
+}
+
+function refuseForeign(wanted: Inputs, observed: State, recorded: State | undefined): void {
+  const what = `${wanted.host}: VM ${wanted.name}`;
+  refuseOthers(observed.ownership, what);
+  if (observed.ownership === "missing" && recorded === undefined) {
+    throw new ProviderError(
+      "foreign",
+      `${what} exists, and no stack recorded making it; it was left alone`,
+      "To take it over as it is, set import: true on the VM; or give this one another name.",
+    );
+  }
+}
+
+const STARTS: readonly Effect[] = ["start", "restart"];
+
+/** Without the directory of a share its VM does not start: known before it is stopped. */
+async function refuseWithoutShares(
+  context: Context,
+  wanted: Inputs,
+  observed: State | undefined,
+): Promise<void> {
+  if (!STARTS.includes(decide(wanted, observed).effect)) return;
+  const host = context.pool.get(wanted.host);
+  const missing = await missingDirectories(host, context, wanted.shareSources);
+  if (missing.length === 0) return;
+  const directories = missing.join(", ");
+  throw new ProviderError(
+    "operation",
+    `${wanted.host}: VM ${wanted.name} has shares of ${directories}, which is no directory there; nothing was changed`,
+    `Make it on ${wanted.host}: mkdir -p ${missing.join(" ")}; or correct source of the share in the site.`,
+  );
+}
+
+/** What would have to stop the VM when it is next converged is not imported. */
+export function requireImportable(vm: VmFact, id: string): void {
+  const installed = runsInstalled(vm, vm.current ?? "", vm.toplevel ?? vm.system ?? "");
+  if (vm.active === "active" && vm.booted !== vm.current && !installed) {
+    throw new ProviderError(
+      "foreign",
+      `${id} runs ${vm.booted ?? "an unknown runner"}, and ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
+      "Restart it first, so that what runs is what is installed.",
+    );
+  }
+  if (vm.toplevel === undefined && vm.system === undefined) {
+    throw new ProviderError(
+      "foreign",
+      `${id}: its runner does not name the guest's system (share/microvm/system)`,
+      "Set microvm.systemSymlink = true for it, and install it again.",
+    );
+  }
+}
