@@ -47,15 +47,6 @@ export default tseslint.config(
     "site/load.ts",
     "site/writeSchema.ts",
   ]),
-  // Their refusals move to another file; the long lines go with that.
-  {
-    files: [
-      "provider/resources/machines/volume.ts",
-      "provider/resources/machines/volumeRefusals.ts",
-      "provider/resources/hosts/hypervisorClaim.ts",
-    ],
-    rules: { "max-len": "off" },
-  },
   { files: ["**/wire.ts"], rules: { "@typescript-eslint/consistent-type-assertions": "off" } },
   // This rule does not terminate on recursive union types (a bug of typescript-eslint 8.73).
   {

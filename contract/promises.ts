@@ -157,9 +157,8 @@ export const KINDS = {
     what: "another hypervisor",
     vms: always("refused"),
     remedy:
-      "A VM and its volumes cannot move to another hypervisor. Take the VM out of the site, run " +
-      "up, and then add it there: it starts with empty volumes, and onDelete says what becomes of " +
-      "the old ones.",
+      "A VM and its volumes cannot move to another hypervisor. Remove the VM from the site, run " +
+      "up, and add it there: it starts with empty volumes. onDelete decides about the old ones.",
   },
   disk: {
     what: "a volume is added or removed",

@@ -1,4 +1,4 @@
-/** Why a `MicroVm` cannot be converged or imported. */
+/** The blockers of a `MicroVm` and of its import. */
 import type { Effect } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
 import type { VmFact } from "../../hosts/facts/hostFacts";
@@ -11,7 +11,7 @@ import type { Inputs, State } from "./microVmState";
 import { decide, tellsTarget } from "./microVmUpdate";
 import { refuseElsewhere, refuseRename, refuseUnrecorded } from "./vmRename";
 
-/** What prevents a change of the VM. Thrown in the preview already. */
+/** Throws if the VM cannot be changed, so that a preview reports it. */
 export async function refuse(
   context: Context,
   wanted: Inputs,
@@ -36,15 +36,15 @@ function refuseForeign(wanted: Inputs, observed: State, recorded: State | undefi
   if (observed.ownership === "missing" && recorded === undefined) {
     throw new ProviderError(
       "foreign",
-      `${what} exists, and no stack recorded making it; it was left alone`,
-      "To take it over as it is, set import: true on the VM; or give this one another name.",
+      `${what} exists, and no stack recorded making it; nothing was changed`,
+      "To adopt it, set import: true on the VM. Otherwise give this VM another name.",
     );
   }
 }
 
 const STARTS: readonly Effect[] = ["start", "restart"];
 
-/** Without the directory of a share its VM does not start: known before it is stopped. */
+/** A VM does not start without the directories of its shares, so they are checked before a stop. */
 async function refuseWithoutShares(
   context: Context,
   wanted: Inputs,
@@ -57,19 +57,22 @@ async function refuseWithoutShares(
   const directories = missing.join(", ");
   throw new ProviderError(
     "operation",
-    `${wanted.host}: VM ${wanted.name} has shares of ${directories}, which is no directory there; nothing was changed`,
-    `Make it on ${wanted.host}: mkdir -p ${missing.join(" ")}; or correct source of the share in the site.`,
+    `${wanted.host}: VM ${wanted.name} has shares of ${directories}, ` +
+      "which is no directory there; nothing was changed",
+    `Create it on ${wanted.host}: mkdir -p ${missing.join(" ")}. ` +
+      "Or correct source of the share in the site.",
   );
 }
 
-/** What would have to stop the VM when it is next converged is not imported. */
+/** A VM that the next update would have to stop is not imported. */
 export function requireImportable(vm: VmFact, id: string): void {
   const installed = runsInstalled(vm, vm.current ?? "", vm.toplevel ?? vm.system ?? "");
   if (vm.active === "active" && vm.booted !== vm.current && !installed) {
     throw new ProviderError(
       "foreign",
-      `${id} runs ${vm.booted ?? "an unknown runner"}, and ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
-      "Restart it first, so that what runs is what is installed.",
+      `${id} runs ${vm.booted ?? "an unknown runner"}, ` +
+        `but ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
+      "Restart the VM first, so that it runs the installed runner.",
     );
   }
   if (vm.toplevel === undefined && vm.system === undefined) {
