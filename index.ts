@@ -11,22 +11,11 @@ import "./components/sdkDiagnostics";
 import { join, relative, resolve } from "node:path";
 import * as pulumi from "./components/pulumi";
 import { evaluateSite } from "./components/evaluation/evaluate";
+import { readSite } from "./components/readSite";
 import { Site } from "./components/site";
-import { loadSite } from "./site/load";
-import { SiteError } from "./site/issues";
-import type { SiteModel } from "./site/model";
 
 /** The project's directory: this file is compiled to bin/. */
 const project = resolve(__dirname, "..");
-
-function read(file: string): SiteModel {
-  try {
-    return loadSite(file);
-  } catch (error) {
-    if (error instanceof SiteError) throw new pulumi.RunError(error.message);
-    throw error;
-  }
-}
 
 /** The stack's outputs: `hypervisors` and `vms`, by name. */
 async function main(): Promise<Pick<Site, "hypervisors" | "vms">> {
@@ -35,7 +24,7 @@ async function main(): Promise<Pick<Site, "hypervisors" | "vms">> {
   const file = resolve(project, config.get("site") ?? join("stacks", `${stack}.yaml`));
   const inside = relative(process.cwd(), file);
 
-  const model = read(inside.startsWith("..") ? file : inside);
+  const model = readSite(inside.startsWith("..") ? file : inside);
   // Before any resource is registered, so that a fault of the flake is one error.
   const built = await evaluateSite(model, join(project, ".site", stack));
   const privateKey = config.getSecret("sshPrivateKey");

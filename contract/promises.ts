@@ -198,6 +198,20 @@ export const KINDS = {
     vms: always("varies"),
   },
 
+  // Kinds of changes to the k0s cluster.
+  k0sConfiguration: {
+    what: "the k0s configuration of controllers",
+    vms: always("varies"),
+    note:
+      "The system of each controller changes, and k0s restarts there. Workers get the " +
+      "configuration from the controllers. Other VMs are not disturbed.",
+  },
+  node: {
+    what: "labels or taints of a Kubernetes node",
+    vms: always("nothing"),
+    note: "They are no part of a system. A VM without a node cannot have them.",
+  },
+
   // Kinds of changes to hypervisors.
   access: {
     what: "how hosts are reached",

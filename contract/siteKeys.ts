@@ -47,6 +47,8 @@ const VM: Rows = {
   vsockCid: "hardware",
   hostName: "hostName",
   role: "system",
+  "labels.*": "node",
+  taints: "node",
   running: "running",
   restart: "restart",
   import: "varies",
@@ -80,6 +82,21 @@ const HYPERVISOR: Rows = {
   "system.bootTimeout": "nextRun",
 };
 
+const CLUSTER: Rows = {
+  name: "system",
+  k0sVersion: "system",
+  "api.endpoint": "k0sConfiguration",
+  "api.sans": "k0sConfiguration",
+  "network.pods": "k0sConfiguration",
+  "network.services": "k0sConfiguration",
+  nodeLocalLoadBalancing: "k0sConfiguration",
+  caFingerprint: "nextRun",
+  maxUnavailable: "nextRun",
+  "drain.timeout": "nextRun",
+  "drain.localStorage": "nextRun",
+  "drain.unmanagedPods": "nextRun",
+};
+
 export const SITE_KEYS: Rows = {
   flake: "varies",
   "ssh.user": "access",
@@ -91,6 +108,8 @@ export const SITE_KEYS: Rows = {
   "ssh.jumpHosts.*.address": "access",
   ...under("ssh.jumpHosts.*", ENDPOINT),
   ...under("network", NETWORK),
+  cluster: "varies",
+  ...under("cluster", CLUSTER),
   "profiles.*": "varies",
   ...under("profiles.*", MACHINE),
   "hypervisors.*": "hypervisor",

@@ -7,7 +7,7 @@ import type { Cause } from "./errors";
 import type { Context } from "./resource";
 import type { ValueMap } from "./wire";
 
-function hostOf(inputs: ValueMap): string | undefined {
+export function hostOf(inputs: ValueMap): string | undefined {
   const { host } = inputs;
   return typeof host === "string" ? host : undefined;
 }

@@ -1,13 +1,22 @@
 /** Drives a resource through Pulumi's verbs. All resources share this one flow. */
 import { z } from "zod";
+import type { PlanNotice } from "../contract/notices";
 import { changesBetween, isIgnored } from "./diff";
 import type { Changes } from "./diff";
 import { PartialFailure, ProviderError, messageOf } from "./errors";
 import { urnUnder } from "./ownership";
 import { checkShape, immutableFaults, isMoved } from "./inputChecks";
 import type { Checked } from "./inputChecks";
-import { isClosed, isForgotten, leftBehind, namingForget, refuseIfClosed } from "./closedHosts";
+import {
+  hostOf,
+  isClosed,
+  isForgotten,
+  leftBehind,
+  namingForget,
+  refuseIfClosed,
+} from "./closedHosts";
 import { RecordedInputs } from "./recordedInputs";
+import { reported, reporting } from "./reporting";
 import type { Context, HostBound, Resource } from "./resource";
 import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
@@ -141,6 +150,8 @@ export function bind<I extends HostBound, S extends object>(
     if (preview) {
       const line = await explain(context, inputs, observed);
       if (line !== undefined) context.log.info(context.urn, line);
+      const plan = resource.plan?.(inputs, observed, before);
+      if (plan !== undefined) context.log.notice({ kind: "plan", urn: context.urn, ...plan });
       return predicted(news, observed);
     }
     try {
@@ -227,7 +238,7 @@ export function bind<I extends HostBound, S extends object>(
 
     async create(context, news, preview) {
       refuseIfClosed(context, news, "created");
-      const properties = await reporting(context, () =>
+      const properties = await reporting(context, news, () =>
         apply(context, news, undefined, preview, undefined, (owner, inputs, seen) =>
           resource.explainNew?.(owner, inputs, seen),
         ),
@@ -247,7 +258,7 @@ export function bind<I extends HostBound, S extends object>(
         return { id, inputs, properties: outputs(inputs, observed) };
       } catch (error) {
         // What can't be read is not gone: the recorded state stays, and the engine warns.
-        const reason = messageOf(context.pool.failures.shorten(context.urn, error));
+        const reason = messageOf(reported(context, inputs, error));
         throw new InitFailed(id, unchanged, inputs, [reason]);
       }
     },
@@ -257,10 +268,11 @@ export function bind<I extends HostBound, S extends object>(
         if (isMoved(before.inputs, news, Object.keys(resource.immutable))) {
           refuseIfClosed(context, news, "renamed");
         }
+        if (preview) context.log.notice(planOfClosed(context, news));
         return markSecrets(before.state);
       }
       const earlier = recorded.parseIfValid(before.inputs);
-      return reporting(context, () =>
+      return reporting(context, news, () =>
         apply(context, news, parseState(before.state), preview, earlier, (_, inputs, seen) =>
           resource.explain?.(inputs, seen, earlier),
         ),
@@ -274,7 +286,7 @@ export function bind<I extends HostBound, S extends object>(
       }
       refuseIfClosed(context, inputs, "removed");
       await namingForget(inputs, () =>
-        reporting(context, async () => {
+        reporting(context, inputs, async () => {
           const wanted = recorded.parse(context.urn, inputs);
           await resource.remove(asOwner(context, wanted), wanted, parseState(state));
         }),
@@ -283,12 +295,12 @@ export function bind<I extends HostBound, S extends object>(
   };
 }
 
-async function reporting<T>(context: Context, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw context.pool.failures.shorten(context.urn, error);
-  }
+/** Reviewers must see that a change is planned but not made. */
+function planOfClosed(context: Context, inputs: ValueMap): PlanNotice {
+  const host = hostOf(inputs) ?? "its host";
+  const state = isForgotten(context, inputs) ? "forgotten" : "in maintenance";
+  const reason = `${host} is ${state}`;
+  return { kind: "plan", urn: context.urn, effect: "nothing", reason, packages: [] };
 }
 
 function drop(changes: Changes, ignored: readonly string[]): void {

@@ -11,7 +11,7 @@ import { bring, buildHere } from "../shared/closures";
 import { requireMachine } from "../shared/fields";
 import { isFormerName, renameHint } from "../shared/renamed";
 import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
-import { explainSystem, needsReboot } from "./nixosSystemExplain";
+import { explainSystem, needsReboot, planSystem } from "./nixosSystemExplain";
 import { nextStep } from "./nixosSystemPlan";
 import { refuseReboot } from "./nixosSystemReboot";
 import { makeDefault, switchSystem } from "./nixosSystemSwitch";
@@ -140,6 +140,8 @@ export const nixosSystem: Resource<Inputs, State> = {
   }),
 
   explain: explainSystem,
+
+  plan: planSystem,
 
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);

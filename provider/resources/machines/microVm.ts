@@ -21,7 +21,7 @@ import {
 import { inputs, outputs, stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 import { switchLive } from "./microVmSwitch";
-import { connectsTap, decide, explain } from "./microVmUpdate";
+import { connectsTap, decide, explain, plan } from "./microVmUpdate";
 import { isFormerName, isSameMachine } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
 import { renameFirst } from "./vmRename";
@@ -175,6 +175,8 @@ export const microVm: Resource<Inputs, State> = {
   drift: microVmDrift,
 
   explain,
+
+  plan,
 
   predict: (wanted, state) => ({
     runner: wanted.runner,

@@ -44,7 +44,7 @@ function refuseForeign(wanted: Inputs, observed: State, recorded: State | undefi
 
 const STARTS: readonly Effect[] = ["start", "restart"];
 
-/** A VM does not start without the directories of its shares, so they are checked before a stop. */
+/** A VM with a share whose directory is missing does not start. So it is not stopped either. */
 async function refuseWithoutShares(
   context: Context,
   wanted: Inputs,
@@ -57,10 +57,10 @@ async function refuseWithoutShares(
   const directories = missing.join(", ");
   throw new ProviderError(
     "operation",
-    `${wanted.host}: VM ${wanted.name} has shares of ${directories}, ` +
-      "which is no directory there; nothing was changed",
-    `Create it on ${wanted.host}: mkdir -p ${missing.join(" ")}. ` +
-      "Or correct source of the share in the site.",
+    `${wanted.host}: VM ${wanted.name} shares ${directories}, ` +
+      "and the host has no such directory; nothing was changed",
+    `Create it on ${wanted.host}: mkdir -p ${missing.join(" ")}. Or correct the share's source ` +
+      "in the site.",
   );
 }
 

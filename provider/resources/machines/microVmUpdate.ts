@@ -3,6 +3,7 @@
  * takes the effect of each difference from contract/promises.ts. Pure: the same in preview and
  * update.
  */
+import type { Plan } from "../../../contract/notices";
 import {
   LIVE_NEEDS,
   NOT_LIVE,
@@ -173,11 +174,36 @@ export function explain(
   before?: Inputs,
 ): string | undefined {
   if (state?.status === RENAMING) return explainRename(wanted, state);
+  const { effect } = decide(wanted, state);
+  const reason = reasonOf(wanted, state, before);
+  if (WORDS[effect] === "") return reason === "" ? undefined : `${wanted.name}: ${reason}`;
+  return `${wanted.name}: ${WORDS[effect]}: ${reason}`;
+}
+
+/** The same for programs. */
+export function plan(wanted: Inputs, state: State | undefined, before?: Inputs): Plan {
+  const { effect } = decide(wanted, state);
+  return { effect: PLANNED[effect], reason: reasonOf(wanted, state, before), packages: [] };
+}
+
+const PLANNED: Readonly<Record<Effect, Plan["effect"]>> = {
+  nothing: "nothing",
+  recorded: "nothing",
+  varies: "nothing",
+  nextStart: "nextStart",
+  live: "live",
+  restart: "restart",
+  start: "start",
+  stop: "stop",
+  refused: "nothing",
+};
+
+/** The reason of the decision with its details, and what changes beside it. */
+function reasonOf(wanted: Inputs, state: State | undefined, before: Inputs | undefined): string {
   const { effect, reason } = decide(wanted, state);
   const detail = reason === kindOf("hardware").what ? hardwareChanges(wanted, before) : "";
-  const update = WORDS[effect] === "" ? "" : `${WORDS[effect]}: ${reason}${detail}`;
-  const parts = [update, ...explainAside(wanted, state)].filter((part) => part !== "");
-  return parts.length === 0 ? undefined : `${wanted.name}: ${parts.join("; ")}`;
+  const update = WORDS[effect] === "" ? "" : `${reason}${detail}`;
+  return [update, ...explainAside(wanted, state)].filter((part) => part !== "").join("; ");
 }
 
 function explainAside(wanted: Inputs, state: State | undefined): string[] {

@@ -5,7 +5,7 @@ import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { makeRecord, ownership, refuseOthers } from "../../ownership";
 import type { Owner } from "../../ownership";
-import { knownChanges } from "../../packages";
+import { knownChanges, knownPackageChanges } from "../../packages";
 import type { Resource } from "../../resource";
 import { bring } from "../shared/closures";
 import { isFormerName, isSameMachine, keyOnHost } from "../shared/renamed";
@@ -132,6 +132,12 @@ export const nixClosure: Resource<Inputs, State> = {
   }),
 
   explain: explainChange,
+
+  plan(wanted, state, before) {
+    const changes = mainRoot(differing(state, wanted)) !== undefined;
+    const packages = changes ? knownPackageChanges(before?.packages, wanted.packages) : [];
+    return { effect: "nothing", reason: "", packages };
+  },
 
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);

@@ -1,21 +1,21 @@
 # shellcheck shell=sh
-# needs: facts look
-# The facts about VMs in the probe of a hypervisor. `links` is set by probe_links.
+# needs: facts
+# The facts about VMs in the probe. Uses look, UNSAFE and links of probe.sh.
 
-# The taps of each running VM with their states, and whether it has a balloon, by the runner that it
-# was started with. Reads only runners in the Nix store.
+# What each VM was started with, by its runner: its taps, whether they are up, and whether it has a
+# balloon. Only runners in the store are looked into.
 probe_runners() {
   look find "$MICROVMS" -mindepth 2 -maxdepth 2 -name booted ! -path "$UNSAFE" \
-    -lname '/nix/store/*' ! -lname '/nix/store/*/*' ! -lname "$UNSAFE" \
-    -printf '%h\t%l\n' | while IFS=$TAB read -r path runner; do
-    vm=${path##*/}
-    case $vm in *[!a-z0-9-]*) continue ;; esac
-    if [ -x "$runner/bin/microvm-balloon" ]; then fact balloon "$vm"; fi
-    [ -f "$runner/share/microvm/tap-interfaces" ] || continue
-    while read -r taps; do
-      for tap in $taps; do tap_fact "$vm" "$tap"; done
-    done <"$runner/share/microvm/tap-interfaces"
-  done
+    -lname '/nix/store/*' ! -lname '/nix/store/*/*' ! -lname "$UNSAFE" -printf '%h\t%l\n' |
+    while IFS=$TAB read -r path runner; do
+      vm=${path##*/}
+      case $vm in *[!a-z0-9-]*) continue ;; esac
+      if [ -x "$runner/bin/microvm-balloon" ]; then fact balloon "$vm"; fi
+      [ -f "$runner/share/microvm/tap-interfaces" ] || continue
+      while read -r taps; do
+        for tap in $taps; do tap_fact "$vm" "$tap"; done
+      done <"$runner/share/microvm/tap-interfaces"
+    done
 }
 
 tap_fact() {
@@ -28,8 +28,8 @@ tap_fact() {
   esac
 }
 
-# probe_vmms [VM PID]...: the VMM of each VM that has a control socket, by two greps of the
-# arguments of all processes.
+# The VMM of each VM that has a control socket, by two greps of the arguments of all processes.
+# $@: VM and process id, alternately.
 probe_vmms() {
   pairs=" $* "
   set --
@@ -55,8 +55,8 @@ vmm_facts() {
   done
 }
 
-# The links and the unit of each VM. User microvm can create links and files in its directory, so a
-# name or target with a line break or another unsafe character is skipped: it could forge a fact.
+# Links of each VM, by one `find`. The VM's user can create links and files there. A name or target
+# with a line break or another unsafe character could forge lines of this answer, and is skipped.
 probe_vms() {
   [ -d "$MICROVMS" ] || return 0
   look find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
@@ -69,7 +69,7 @@ probe_vms() {
     [ -d "$directory" ] || continue
     vm=${directory##*/}
     case $vm in *[!a-z0-9-]*) continue ;; esac
-    # `microvm -c` creates no toplevel link, but the runner names its system.
+    # Made by `microvm -c`: no toplevel link, but the runner names its system.
     if [ -L "$directory/current" ] && [ ! -L "$directory/toplevel" ]; then
       fact link "$vm/system" "$(readlink "$directory/current/share/microvm/system" || true)"
     fi
@@ -78,20 +78,18 @@ probe_vms() {
     esac
   done
   [ $# -eq 0 ] && return 0
-  # systemctl prints a block for each unit, with the properties in any order, and an empty line.
+  # One block for each, its lines in an order of systemctl's own, and an empty line behind it.
   unit='' active='' invocation='' started=''
   require_answer systemctl show --timestamp=unix \
     --property=Id,ActiveState,InvocationID,ExecMainStartTimestamp,MainPID "$@"
   pids=$(printf '%s\n' "$answer" | awk 'BEGIN { RS = ""; FS = "\n" } {
     name = ""; pid = 0
     for (i = 1; i <= NF; i++) {
-      if ($i ~ /^Id=/) {
-        name = substr($i, 4)
-        sub(/^microvm@/, "", name)
-        sub(/\.service$/, "", name)
-      }
+      if ($i ~ /^Id=/) name = substr($i, 4)
       if ($i ~ /^MainPID=/) pid = substr($i, 9)
     }
+    sub(/^microvm@/, "", name)
+    sub(/\.service$/, "", name)
     print name, pid
   }')
   printf '%s\n\n' "$answer" | while IFS='=' read -r key value; do
@@ -103,15 +101,15 @@ probe_vms() {
       '') unit_facts "$unit" "$active" "$invocation" "$started" ;;
     esac
   done
-  # Names and process ids contain no white space.
+  # Words without white space.
   # shellcheck disable=SC2086
   probe_vmms $pids
   probe_runners
 }
 
-# Sets `known` to the units that systemd has loaded, each between blanks. A stopped VM usually has
-# none and counts as inactive. Asking for its unit by name would make systemd read the files of the
-# unit, which takes 5 ms for each VM.
+# Into `known`, the units that systemd has in its memory, each between blanks. A VM that was stopped
+# is usually not among them; without a line it is inactive. Asking for it by name would make systemd
+# read the unit's files: 5 ms for each VM.
 known_units() {
   require_answer systemctl list-units --all --full --plain --no-legend 'microvm@*.service'
   known=$(printf '%s\n' "$answer" | cut -d ' ' -f 1 | tr '\n' ' ')
@@ -124,9 +122,9 @@ unit_facts() {
   [ -z "$4" ] || fact started "$1" "$4"
 }
 
-# The public host key in the /etc share of each guest, and its link to the system of its last
-# activation. The guest can write there, so this reads only small files, follows no link, opens no
-# pipe, and prints only valid keys and store paths.
+# What each guest has in its /etc share: its public host key, and a link to the system of its last
+# activation. The guest writes there. So only a small file is read, no link is followed, no pipe is
+# opened, and only what looks like a key or a system is passed on.
 probe_shares() {
   look find "$MICROVMS" -mindepth 2 -maxdepth 4 \
     -type d ! -path '*/etc' ! -path '*/etc/ssh' ! -path '*/etc/pulumi-microvm' -prune \

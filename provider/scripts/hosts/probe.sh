@@ -1,9 +1,24 @@
 # shellcheck shell=sh
-# needs: facts look probe-vms
+# needs: facts probe-vms
 # Reads all facts of a hypervisor at once. Changes nothing and writes no file, so it also works on a
 # full disk. Parsed by hosts/facts/hostFacts.ts. Starts a fixed number of processes, independent of
 # the number of VMs. Runs without a lock: files that an operation removes during the probe count as
 # absent.
+
+# Characters that our paths never contain, as a pattern of find.
+UNSAFE='*[!A-Za-z0-9/._+?=@-]*'
+
+# look COMMAND: find or stat. A file that vanished or changed its type during the probe is no error.
+# All other errors are.
+look() {
+  exec 5>&1
+  trouble=$("$@" 2>&1 >&5 5>&-) && return 0
+  trouble=$(printf '%s\n' "$trouble" |
+    sed -E '/: (No such file or directory|Not a directory|Invalid argument)$/d')
+  [ -n "$trouble" ] || return 0
+  printf '%s\n' "$trouble" >&2
+  return 1
+}
 
 probe_machine() {
   while IFS=': ' read -r key value _; do
@@ -44,13 +59,13 @@ probe_kvm() {
   return 0
 }
 
-# Distributions start libvirtd on demand and stop it when idle, so an active socket is sufficient.
+# Distributions start libvirtd on demand and let it end when idle: its socket counts as active.
 probe_libvirtd() {
   if ! ask systemctl is-active libvirtd.service libvirtd.socket; then
     fact silent libvirtd
     return 0
   fi
-  # The answer has one word for each unit.
+  # One word for each.
   # shellcheck disable=SC2086
   set -- $answer
   libvirtd=${1:-}
@@ -59,7 +74,7 @@ probe_libvirtd() {
   if [ "$libvirtd" = active ] && libvirtd_answers; then fact libvirtd answers yes; fi
 }
 
-# libvirtd refuses connections for a moment while it restarts.
+# A libvirtd that restarts refuses connections for a moment.
 libvirtd_answers() {
   tries=0
   while :; do
@@ -67,7 +82,7 @@ libvirtd_answers() {
     timeout 10 virsh -c qemu:///system version >/dev/null 2>&1 || code=$?
     case $code:$tries in
       0:*) return 0 ;;
-      # virsh timed out, is not installed, or failed too often.
+      # It did not end in time, it is not installed, or it failed again.
       124:* | 127:* | *:4) return 1 ;;
     esac
     tries=$((tries + 1))
@@ -75,9 +90,8 @@ libvirtd_answers() {
   done
 }
 
-# Uses netlink, because /sys may show another network namespace. Sets `links` to all interfaces,
-# each as ` NAME:up:MASTER ` or ` NAME:down:MASTER `. MASTER is empty for an interface without a
-# master.
+# By netlink: /sys may be that of another network namespace. Into `links`, all interfaces, each as
+# ` NAME:up:MASTER `, with `down` and an empty master where it is so.
 probe_links() {
   links=
   if ! ask ip -o link show; then
@@ -133,8 +147,9 @@ probe_units() {
 probe_nix() {
   version=$(nix --version 2>/dev/null) || return 0
   fact nix version "$version"
-  features=$(nix show-config 2>/dev/null || nix config show 2>/dev/null || true)
-  features=$(printf '%s\n' "$features" | sed -n 's/^experimental-features = //p')
+  features=$(nix show-config 2>/dev/null | sed -n 's/^experimental-features = //p')
+  [ -n "$features" ] ||
+    features=$(nix config show 2>/dev/null | sed -n 's/^experimental-features = //p')
   case " $features " in
     *' flakes '*) fact nix flakes yes ;;
   esac
@@ -199,7 +214,7 @@ probe_system() {
 # Size, allocation and content of every image that has a record or is in the directory of a VM.
 probe_images() {
   images=$(image_paths | sort -u)
-  # The paths of images contain no white space and no patterns.
+  # The paths of images have no white space and no patterns.
   # shellcheck disable=SC2086
   set -- $images
   for image do
@@ -218,12 +233,12 @@ image_paths() {
   if [ -f "$1" ]; then sed -n 's/.*"image":"\([^"]*\)".*/\1/p' "$@"; fi
 }
 
-# With -p, blkid would stop at the first image with unknown content. It escapes the special
-# characters of a label, so that no label can forge a fact.
+# Without -p: with it, blkid ends at the first image whose content it does not know. It escapes the
+# special characters of a label, so that no label forges a line here.
 probe_contents() {
   code=0
   contents=$(blkid -c /dev/null -o export -s TYPE -s LABEL -- "$@" 2>/dev/null) || code=$?
-  # 2: blkid recognized no image.
+  # 2: it knows nothing in any of them.
   case $code in
     0 | 2) fact blkid looked ;;
     *) return 0 ;;
@@ -258,7 +273,10 @@ probe_closures() {
   fi
   # A path that is gone altogether is not printed by every Nix.
   for target in $targets; do
-    [ -e "$target" ] || fact invalid "$target"
+    case $target in
+      /nix/store/*) [ -e "$target" ] || fact invalid "$target" ;;
+      *) fact invalid "$target" ;;
+    esac
   done
   set +f
 }
