@@ -31,12 +31,13 @@ export default tseslint.config(
       "@typescript-eslint/consistent-type-assertions": ["error", { assertionStyle: "never" }],
     },
   },
-  boundary(["index.ts"], `${up("provider", "lab", "bench", "tests")}|${WHOLE_SDK}`),
+  boundary(["index.ts"], `${up("provider", "cli", "lab", "bench", "tests")}|${WHOLE_SDK}`),
   boundary(
     ["components/**/*.ts"],
-    `${up("provider", "lab", "bench", "tests", "index")}|${WHOLE_SDK}`,
+    `${up("provider", "cli", "lab", "bench", "tests", "index")}|${WHOLE_SDK}`,
   ),
-  boundary(["provider/**/*.ts"], up("components", "site", "lab", "bench", "tests", "index")),
+  boundary(["provider/**/*.ts"], up("components", "site", "cli", "lab", "bench", "tests", "index")),
+  boundary(["cli/**/*.ts"], `${up("lab", "bench", "tests", "index")}|${WHOLE_SDK}`),
   boundary(["provider/hosts/**/*.ts"], `${up("resources", "server", "lifecycle")}|${up("site")}`),
   boundary(["contract/**/*.ts"], "^(?!\\./)"),
   boundary(["site/**/*.ts"], `^(\\.\\./)+(?!contract/)|^@pulumi/|^node:(fs|net|child_process)`, [

@@ -68,6 +68,11 @@ export class HypervisorHost extends pulumi.ComponentResource {
         nic: hypervisor.nic,
         shared: hypervisor.shared,
         wants: vms.map(wantsOf),
+        renamedVms: Object.fromEntries(
+          vms.flatMap(({ name, renamedFrom }) =>
+            renamedFrom === undefined ? [] : [[name, renamedFrom]],
+          ),
+        ),
         // The input of NixosSystem, not its output, since a preview knows it.
         system: system?.toplevel.outPath,
         checks: hypervisor.checks,
@@ -108,7 +113,7 @@ export class HypervisorHost extends pulumi.ComponentResource {
 /**
  * What a VM needs of its host. Other stacks compare it with their own VMs if the host is shared.
  */
-function wantsOf({ name, memoryMiB, ip, mac, vsockCid, volumes }: VmModel): VmWants {
+export function wantsOf({ name, memoryMiB, ip, mac, vsockCid, volumes }: VmModel): VmWants {
   const images = volumes.map(({ image, sizeMiB }) => ({ image, sizeMiB }));
   return { name, memoryMiB, ip, mac, ...(vsockCid !== undefined && { vsockCid }), volumes: images };
 }

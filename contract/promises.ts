@@ -157,8 +157,9 @@ export const KINDS = {
     what: "another hypervisor",
     vms: always("refused"),
     remedy:
-      "A VM cannot move to another hypervisor. Remove it there, run up, copy its images, and add " +
-      "it here.",
+      "A VM and its volumes cannot move to another hypervisor. Take the VM out of the site, run " +
+      "up, and then add it there: it starts with empty volumes, and onDelete says what becomes of " +
+      "the old ones.",
   },
   disk: {
     what: "a volume is added or removed",
@@ -242,6 +243,11 @@ export const KINDS = {
     what: "which stacks use a hypervisor",
     vms: always("nothing"),
     host: "Its ownership record changes.",
+  },
+  forget: {
+    what: "the hypervisor is forgotten",
+    vms: always("nothing"),
+    host: "It is not contacted. Its resources leave the state, and what is on it stays there.",
   },
   hostRename: {
     what: "the name of a hypervisor",

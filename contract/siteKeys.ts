@@ -73,6 +73,7 @@ const HYPERVISOR: Rows = {
   waitTimeout: "nextRun",
   ...under("checks", Object.fromEntries(CHECK_NAMES.map((check) => [check, "nextRun"]))),
   maintenance: "nextRun",
+  forget: "forget",
   renamedFrom: "hostRename",
   system: "hostSystem",
   "system.rebootPolicy": "reboot",

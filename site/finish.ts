@@ -58,6 +58,7 @@ function hypervisorOf(site: SiteDraft, draft: HypervisorDraft): HypervisorModel 
     ...(diskMiB.value !== undefined && { diskMiB: diskMiB.value }),
     checks: draft.checks,
     maintenance: draft.maintenance,
+    forget: draft.forget,
     shared: draft.shared,
     parallelism: draft.parallelism,
     build: draft.build,

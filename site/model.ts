@@ -55,6 +55,8 @@ export interface HypervisorModel {
   checks: Checks;
   /** The host is not touched: its resources stay as they are recorded. */
   maintenance: boolean;
+  /** The host is gone: its resources leave the state, and it is not contacted. */
+  forget: boolean;
   /** Other stacks may use this hypervisor too. */
   shared: boolean;
   /** How many VMs start, stop or restart at the same time. */

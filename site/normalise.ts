@@ -85,6 +85,7 @@ function hypervisorOf(
     diskMiB: mib(stated("disk", file.disk)),
     checks: checksOf(file),
     maintenance: file.maintenance ?? false,
+    forget: file.forget ?? false,
     shared: file.shared ?? false,
     parallelism: file.parallelism ?? DEFAULT_PARALLELISM,
     build: file.build ?? "operator",

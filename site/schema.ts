@@ -195,6 +195,10 @@ const hypervisor = demand(
     maintenance: flag.describe(
       "true: the host is not touched; its resources stay as they are recorded. Default: false.",
     ),
+    forget: flag.describe(
+      "true: the host is gone for good. The next up takes its resources out of the state without " +
+        "contacting it. Its VMs may stay in the site meanwhile. Default: false.",
+    ),
     renamedFrom: name
       .optional()
       .describe(

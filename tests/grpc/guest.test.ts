@@ -202,7 +202,10 @@ describe("a restart on another runner", () => {
     const failed = await failsInTime(update);
     expect(outcomes).toEqual(["failed"]);
     expect(failed.message).toMatch(
-      /^kc1 did not come up with \S+-runner\. It was put back on \S+-old by a restart, and answers again\. /,
+      new RegExp(
+        "^kc1 did not come up with \\S+-runner\\. " +
+          "It was rolled back to \\S+-old by a restart, and answers again\\. ",
+      ),
     );
     expect(failed.message).toMatch(/did not answer in[^]*\n {2}Kernel panic$/);
     expectKept(failed, { runner: OLD, status: "ready" });
@@ -213,16 +216,16 @@ describe("a restart on another runner", () => {
     next[1] = words;
     const failed = await failsInTime(update);
     expect(outcomes).toEqual(["failed"]);
-    expect(failed.message).toContain(`was not put back: hv1: ${words}`);
+    expect(failed.message).toContain(`The rollback failed: hv1: ${words}`);
     expect(failed.message).toContain("did not come up with");
     expect(failed.message).toMatch(/SSH server did not answer in[^]*\n {2}Kernel panic$/);
     expectKept(failed, { runner: storePath("runner"), status: "switching" });
   });
 
   test("that does not start is rolled back by the host itself", async () => {
-    next = [`microvm@kc1.service did not restart: no tap; it was put back on ${OLD}`];
+    next = [`microvm@kc1.service did not restart: no tap; it was rolled back to ${OLD}`];
     const failed = await failsInTime(update);
-    expect(failed.message).toContain(`no tap; it was put back on ${OLD}`);
+    expect(failed.message).toContain(`no tap; it was rolled back to ${OLD}`);
     expectKept(failed, { runner: OLD, status: "ready" });
     expect(outcomes).toEqual([]);
   });

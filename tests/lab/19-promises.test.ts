@@ -1,7 +1,7 @@
 /**
  * docs/changes.md is true: one change of each key, on a VM in some state. What the preview promised
- * is what happens, the guest answers at the address of the site and has its data, the second preview
- * is empty, and the change back works too.
+ * is what happens, the guest answers at the address of the site and has its data, the second
+ * preview is empty, and the change back works too.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -23,6 +23,7 @@ import {
   state,
   until,
   up,
+  STACK,
 } from "./lab";
 
 const site = new SiteCopy();
@@ -248,18 +249,14 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 
 beforeAll(async () => {
-  await site.use();
-  await up();
+  await site.converge();
   await on(HOST, "mkdir -p /srv/shared/b");
   await on("kw1", `echo precious > ${WRITTEN}; sync`);
   flake.setPackages({ "lab-app": "1.1" });
 });
 afterAll(async () => {
-  await site.reset();
-  await up();
+  await site.restore();
   await on(HOST, "rm -rf /srv/shared");
-  await expectNoChanges();
-  await site.release();
   flake.remove();
 });
 
@@ -284,7 +281,7 @@ const PROMISES: readonly [RegExp, Effect][] = [
 ];
 
 async function promise(): Promise<Effect> {
-  const { code, text } = await pulumi("preview", "--stack=lab");
+  const { code, text } = await pulumi("preview", STACK);
   if (code !== 0) return "refused";
   return PROMISES.find(([words]) => words.test(text))?.[1] ?? "nothing";
 }

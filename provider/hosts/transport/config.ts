@@ -34,6 +34,11 @@ const hostSchema = z.object({
    * true: the provider does not contact the host, and its resources stay in the state unchanged.
    */
   maintenance: z.boolean().default(false),
+  /**
+   * true: the host is gone for good. The provider does not contact it. A deletion takes a resource
+   * out of the state and changes nothing on the host.
+   */
+  forget: z.boolean().default(false),
   /** How many VMs may start, stop or restart at once. */
   parallelism: z.int().min(1).max(64).default(4),
   /** How long an operation may wait for locks, slots and turns, seconds. Default: 6 hours. */
@@ -62,9 +67,7 @@ export const configSchema = z.object({
 });
 export type ProviderConfig = z.infer<typeof configSchema>;
 
-/**
- * The name in the configuration of a host that is called by it or by the one that it had before.
- */
+/** The current name of a host, by its current or its former name. */
 export function nameOf({ hosts }: ProviderConfig, name: string): string {
   if (Object.hasOwn(hosts, name)) return name;
   return Object.keys(hosts).find((one) => hosts[one]?.renamedFrom === name) ?? name;

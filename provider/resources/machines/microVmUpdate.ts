@@ -2,6 +2,7 @@
  * What a change of a VM needs, and why: the kinds of changes by which a VM differs from what is
  * wanted, and their effects by contract/promises.ts. Pure: preview and update decide alike.
  */
+import type { Plan } from "../../../contract/notices";
 import {
   LIVE_NEEDS,
   NOT_LIVE,
@@ -103,7 +104,7 @@ function kindsOfClosure(wanted: Inputs, state: State): KindName[] {
   ];
 }
 
-/** It runs the wanted system on the wanted hardware, so far as that can be known. */
+/** The VM runs the wanted system on the wanted hardware, as far as that is known. */
 function runsWanted(wanted: Inputs, state: State): boolean {
   if (state.system !== "" && state.system !== wanted.toplevel) return false;
   if (state.booted === wanted.runner) return true;
@@ -172,11 +173,36 @@ export function explain(
   before?: Inputs,
 ): string | undefined {
   if (state?.status === RENAMING) return explainRename(wanted, state);
+  const { effect } = decide(wanted, state);
+  const reason = reasonOf(wanted, state, before);
+  if (WORDS[effect] === "") return reason === "" ? undefined : `${wanted.name}: ${reason}`;
+  return `${wanted.name}: ${WORDS[effect]}: ${reason}`;
+}
+
+/** The same for programs. */
+export function plan(wanted: Inputs, state: State | undefined, before?: Inputs): Plan {
+  const { effect } = decide(wanted, state);
+  return { effect: PLANNED[effect], reason: reasonOf(wanted, state, before), packages: [] };
+}
+
+const PLANNED: Readonly<Record<Effect, Plan["effect"]>> = {
+  nothing: "nothing",
+  recorded: "nothing",
+  varies: "nothing",
+  nextStart: "nextStart",
+  live: "live",
+  restart: "restart",
+  start: "start",
+  stop: "stop",
+  refused: "nothing",
+};
+
+/** The reason of the decision with its details, and what changes beside it. */
+function reasonOf(wanted: Inputs, state: State | undefined, before: Inputs | undefined): string {
   const { effect, reason } = decide(wanted, state);
   const detail = reason === kindOf("hardware").what ? hardwareChanges(wanted, before) : "";
-  const update = WORDS[effect] === "" ? "" : `${WORDS[effect]}: ${reason}${detail}`;
-  const parts = [update, ...explainAside(wanted, state)].filter((part) => part !== "");
-  return parts.length === 0 ? undefined : `${wanted.name}: ${parts.join("; ")}`;
+  const update = WORDS[effect] === "" ? "" : `${reason}${detail}`;
+  return [update, ...explainAside(wanted, state)].filter((part) => part !== "").join("; ");
 }
 
 function explainAside(wanted: Inputs, state: State | undefined): string[] {

@@ -29,37 +29,7 @@ awaits_confirmation() {
     [ "$(current_system)" = "$p_toplevel" ]
 }
 
-# Both are files: in the command of a transient unit systemd would put its own values in for `${`,
-# and a line break would end up in the unit's file in /run, which a switch makes systemd read anew.
-keep_the_way_back() {
-  rm -rf "$rollback"
-  mkdir "$rollback"
-  cp "$0" "$rollback/script"
-  {
-    printf '%s=%s\n' machine_id "$p_machine_id" switch_seconds "$p_switch_seconds"
-    printf 'toplevel=\nby=timer\noperation=guest-rollback\nnonce=rollback\n'
-    printf 'doing=guest-rollback\nwait_seconds=30\n\n'
-  } >"$rollback/parameters"
-}
-
-# arm NAME SECONDS. systemd releases the name of a stopped unit only after a moment.
-arm() {
-  disarm_one "$1"
-  retry start_timer "$@" ||
-    fail operation "systemd did not start the rollback timer: $printed"
-}
-
-# It comes again while another operation has the lock, and until it has succeeded.
-start_timer() {
-  # $1 is for the inner shell.
-  # shellcheck disable=SC2016
-  systemd-run --quiet --collect --unit="$1" --on-active="$2" --timer-property=AccuracySec=1s \
-    --service-type=exec --property=SyslogIdentifier=pulumi-microvm \
-    --property=Restart=on-failure --property=RestartSec=5 \
-    /bin/sh -c 'exec /bin/sh "$1/script" <"$1/parameters"' sh "$rollback"
-}
-
-# From here on the guest waits for a login.
+# Starts the time limit of the confirmation.
 await_login() {
   arm "$UNCONFIRMED" "$p_confirm_seconds"
   arm "$ROLLBACK" "$((p_switch_seconds + p_confirm_seconds))"
@@ -68,7 +38,7 @@ await_login() {
 # After a failed switch `before` stays as it is: the system of the last confirmed switch.
 begin_switch() {
   rm -f "$switched" "$went_back"
-  keep_the_way_back
+  save_rollback operation=guest-rollback doing=guest-rollback toplevel= by=timer
   if [ ! -e "$before" ]; then write_file "$before" 0600 "$(current_system)"; fi
   arm "$ROLLBACK" "$((p_switch_seconds + p_confirm_seconds))"
   stop_switches

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # needs: lib
-# The taps of a running VM. On NixOS, systemd-networkd connects a tap when it is created. It does not
-# look again if somebody takes the tap off the bridge.
+# The taps of a running VM. On NixOS, systemd-networkd connects a tap when it is created. It does
+# not connect it again if somebody takes it off the bridge.
 
 # The taps of the runner that the VM was started with. The links in the directory of the VM belong
 # to user microvm: only a runner of the Nix store is read.

@@ -104,7 +104,7 @@ test("the time limits of the site are those of the resources", async () => {
 test("the settings of a hypervisor are in the provider's hosts", () => {
   const text = YAML.replace("system: {}", "parallelism: 9, waitTimeout: 1h");
   expect(JSON.parse(hostsJson(parseSite(text, "/site.yaml").hypervisors))).toMatchObject({
-    hv1: { parallelism: 9, waitTimeoutSeconds: 3600, maintenance: false },
+    hv1: { parallelism: 9, waitTimeoutSeconds: 3600, maintenance: false, forget: false },
     hv2: { parallelism: 4, waitTimeoutSeconds: 6 * 3600 },
   });
 });

@@ -62,6 +62,7 @@ describe("the normalised site", () => {
       bridge: "br0",
       build: "operator",
       maintenance: false,
+      forget: false,
       shared: false,
       parallelism: 4,
       buildTimeoutSeconds: 4 * 3600,
