@@ -17,7 +17,7 @@ const WHOLE_SDK = "^@pulumi/pulumi$";
 const up = (...names) => `^(\\.\\.?/)+(${names.join("|")})(/|$)`;
 
 export default tseslint.config(
-  { ignores: ["bin/", "node_modules/", ".site/"] },
+  { ignores: ["bin/", "node_modules/", ".site/", "templates/"] },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {
@@ -31,10 +31,11 @@ export default tseslint.config(
       "@typescript-eslint/consistent-type-assertions": ["error", { assertionStyle: "never" }],
     },
   },
-  boundary(["index.ts"], `${up("provider", "cli", "lab", "bench", "tests")}|${WHOLE_SDK}`),
+  boundary(["index.ts"], "^[.]"),
+  boundary(["library.ts"], `${up("provider", "cli", "lab", "bench", "tests", "index")}|${WHOLE_SDK}`),
   boundary(
     ["components/**/*.ts"],
-    `${up("provider", "cli", "lab", "bench", "tests", "index")}|${WHOLE_SDK}`,
+    `${up("provider", "cli", "lab", "bench", "tests", "index", "library")}|${WHOLE_SDK}`,
   ),
   boundary(["provider/**/*.ts"], up("components", "site", "cli", "lab", "bench", "tests", "index")),
   boundary(["cli/**/*.ts"], `${up("lab", "bench", "tests", "index")}|${WHOLE_SDK}`),

@@ -44,7 +44,8 @@ export class HypervisorHost extends pulumi.ComponentResource {
   constructor(name: string, args: HypervisorHostArgs, opts?: pulumi.ComponentResourceOptions) {
     const { hypervisor } = args;
     const aliases = aliasesOf(hypervisor.renamedFrom);
-    super("pulumi-microvm:components:HypervisorHost", name, unlocated({}), { ...opts, ...aliases });
+    const type = "pulumi-microvm:components:HypervisorHost";
+    super(type, name, unlocated({}), pulumi.mergeOptions(opts, aliases));
     const system =
       args.system && hypervisor.system && this.system(args, args.system, hypervisor.system);
     const checks = this.hypervisor(args, system);

@@ -9,6 +9,7 @@ import { MicroVm } from "./microVm";
 import type { VmOutput } from "./microVm";
 import { allRegistered } from "./registration";
 import { Provider } from "./resources";
+import type { ProviderArgs } from "./resources";
 import { unlocated } from "./sdkDiagnostics";
 
 export interface SiteArgs {
@@ -27,8 +28,10 @@ export class Site extends pulumi.ComponentResource {
   constructor(name: string, args: SiteArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pulumi-microvm:components:Site", name, unlocated({}), opts);
     const { model, built } = args;
-    const provider = this.provider(name, args);
-    const options = { parent: this, providers: { microvm: provider } };
+    // `providers` of the options, or of a parent, may have one.
+    const given = this.getProvider("microvm:index:Hypervisor");
+    const microvm = given ?? new Provider(name, providerArgs(args), { parent: this });
+    const options = { parent: this, providers: { microvm } };
 
     const hosts = new Map<string, HypervisorHost>();
     const machines = new Map<string, MicroVm>();
@@ -57,19 +60,15 @@ export class Site extends pulumi.ComponentResource {
     this.vms = pulumi.output(vms);
     this.registerOutputs({ hypervisors: this.hypervisors, vms: this.vms });
   }
+}
 
-  private provider(name: string, { model, privateKey }: SiteArgs): Provider {
-    return new Provider(
-      name,
-      {
-        hosts: hostsJson(model.hypervisors),
-        agent: model.credentials.agent,
-        identityFiles: model.credentials.identityFiles,
-        privateKey,
-      },
-      { parent: this },
-    );
-  }
+/** For a provider that a program makes itself, beside its own Site or single components. */
+export function providerArgs({
+  model,
+  privateKey,
+}: Pick<SiteArgs, "model" | "privateKey">): ProviderArgs {
+  const { agent, identityFiles } = model.credentials;
+  return { hosts: hostsJson(model.hypervisors), agent, identityFiles, privateKey };
 }
 
 /**

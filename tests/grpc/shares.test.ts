@@ -70,7 +70,11 @@ test("a VM that runs is not stopped for it, and starts again when the directory 
 
 test("what starts no VM asks for no directory", async () => {
   const { properties } = await provider.create("MicroVm", await checked({}));
-  const same = await checked({ memoryTargetMiB: 5, ...shareSources("missing") });
+  const same = await checked({
+    runner: storePath("other"),
+    updatePolicy: "onNextBoot",
+    ...shareSources("missing"),
+  });
   await provider.update("MicroVm", "hv1/kc1", properties, same, 0, { preview: true });
   const stopped = await checked({ running: false, ...shareSources("missing") });
   expect(await provider.update("MicroVm", "hv1/kc1", properties, stopped)).toMatchObject({

@@ -35,8 +35,8 @@ import {
 import type { Finding, Verdict } from "./hypervisorChecks";
 import { vmWants } from "./hypervisorWants";
 
-const mode = z.enum(["require", "warn", "off"]);
-const checkModes = z.object(forEachCheck(() => mode.default("require")));
+const mode = z.enum(["require", "warn", "off"]).meta({ id: "CheckMode" });
+const checkModes = z.object(forEachCheck(() => mode.default("require"))).meta({ id: "CheckModes" });
 
 const inputs = z.object({
   host,
@@ -68,7 +68,7 @@ const inputs = z.object({
 });
 type Inputs = z.infer<typeof inputs>;
 
-const verdict = z.enum(["ok", "failed", "off"]);
+const verdict = z.enum(["ok", "failed", "off"]).meta({ id: "Verdict" });
 const outputs = z.object({
   machineId: z.string().describe("/etc/machine-id, recorded at first contact."),
   hostname: z.string(),

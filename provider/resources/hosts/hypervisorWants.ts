@@ -3,25 +3,31 @@ import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { absolutePath, name } from "../shared/fields";
 
-export const vmWants = z.object({
-  name: name.describe("Name of the VM."),
-  memoryMiB: z.int().min(0).describe("Memory of the guest."),
-  ip: z
-    .string()
-    .refine((text) => text === "" || isIPv4(text), "must be an IPv4 address, or empty")
-    .default("")
-    .describe("Address of the guest."),
-  mac: z
-    .string()
-    .regex(/^([0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5})?$/, "must be a MAC address, or empty")
-    .default("")
-    .describe("MAC address of its network card."),
-  vsockCid: z.int().min(3).optional().describe("Its vsock CID. Default: none."),
-  volumes: z
-    .array(z.object({ image: absolutePath, sizeMiB: z.int().min(0) }))
-    .default([])
-    .describe("Images of its volumes on the host."),
-});
+const volumeWants = z
+  .object({
+    image: absolutePath.describe("The image's path on the host."),
+    sizeMiB: z.int().min(0).describe("Size in MiB."),
+  })
+  .meta({ id: "VolumeWants" });
+
+export const vmWants = z
+  .object({
+    name: name.describe("Name of the VM."),
+    memoryMiB: z.int().min(0).describe("Memory of the guest."),
+    ip: z
+      .string()
+      .refine((text) => text === "" || isIPv4(text), "must be an IPv4 address, or empty")
+      .default("")
+      .describe("Address of the guest."),
+    mac: z
+      .string()
+      .regex(/^([0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5})?$/, "must be a MAC address, or empty")
+      .default("")
+      .describe("MAC address of its network card."),
+    vsockCid: z.int().min(3).optional().describe("Its vsock CID. Default: none."),
+    volumes: z.array(volumeWants).default([]).describe("Images of its volumes on the host."),
+  })
+  .meta({ id: "VmWants" });
 export type VmWants = z.infer<typeof vmWants>;
 
 /** The wants of one stack on a host. */

@@ -85,6 +85,7 @@ export const inputs = z.object({
     .describe("Time limit of a live switch in the guest, seconds. Default: 600."),
   updatePolicy: z
     .enum(["live", "restart", "onNextBoot"])
+    .meta({ id: "UpdatePolicy" })
     .default("live")
     .describe(
       "How a running VM gets a new system. live (default) switches it without a restart if that " +

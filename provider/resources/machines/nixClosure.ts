@@ -10,12 +10,15 @@ import type { Resource } from "../../resource";
 import { bring } from "../shared/closures";
 import { isFormerName, isSameMachine, keyOnHost } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
-import { host, machineId, name, renamedFrom, requireMachine, storePath } from "../shared/fields";
+import { buildPlace, host, machineId, name, renamedFrom } from "../shared/fields";
+import { requireMachine, storePath } from "../shared/fields";
 
-const root = z.object({
-  drvPath: storePath.describe("The derivation."),
-  outPath: storePath.describe("Its output."),
-});
+const root = z
+  .object({
+    drvPath: storePath.describe("The derivation."),
+    outPath: storePath.describe("Its output."),
+  })
+  .meta({ id: "ClosureRoot" });
 
 const inputs = z.object({
   host,
@@ -25,8 +28,7 @@ const inputs = z.object({
   roots: z
     .record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9]*$/), root)
     .describe("Name of the GC root -> what it keeps."),
-  build: z
-    .enum(["operator", "host"])
+  build: buildPlace
     .default("operator")
     .describe("operator (default): built on the operator's machine and copied. host: built there."),
   packages: z

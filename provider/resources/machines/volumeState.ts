@@ -24,13 +24,18 @@ export const inputs = z.object({
     .int()
     .min(1)
     .describe("Size in MiB. Grows, while its VM runs if that is QEMU; never shrinks."),
-  fsType: z.enum(["ext4", "none"]).default("ext4").describe("none is a raw device."),
+  fsType: z
+    .enum(["ext4", "none"])
+    .meta({ id: "FileSystemType" })
+    .default("ext4")
+    .describe("none is a raw device."),
   label: z
     .string()
     .regex(/^[A-Za-z0-9._-]{0,16}$/, "must be at most 16 letters, digits, '.', '_' or '-'")
     .describe("File system label. Empty only for an imported image that has none."),
   onDelete: z
     .enum(["retain", "trash", "delete"])
+    .meta({ id: "OnDelete" })
     .default("retain")
     .describe("On removal the image is kept (default), moved to the trash, or deleted."),
   address: z

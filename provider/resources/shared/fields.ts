@@ -27,6 +27,9 @@ export const absolutePath = z
   .regex(/^(\/[A-Za-z0-9._@+-]+)+$/, "must be an absolute path of plain characters")
   .refine((path) => !path.split("/").includes(".."), "must not have '..'");
 
+/** Where a closure is built: on the operator's machine, or on the host. */
+export const buildPlace = z.enum(["operator", "host"]).meta({ id: "BuildPlace" });
+
 /** Splits the id of an import, `HOST/NAME`. */
 export function splitId(id: string, shape: string): { host: string; rest: string } {
   const [hostName = "", ...rest] = id.split("/");
