@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parseDocument } from "yaml";
-import { PROJECT, lab } from "./lab";
-import type { Ended } from "./lab";
+import { PROJECT, lab, start } from "./lab";
+import type { Ended, Started } from "./lab";
 
 const STACK = "prod";
 
@@ -65,10 +65,13 @@ export class UserRepository {
     return join(this.directory, "stacks", `${STACK}.yaml`);
   }
 
-  /** Sets values of the site file, by their paths. */
+  /** Sets values of the site file, by their paths; undefined removes. */
   edit(changes: Record<string, unknown>): void {
     const document = parseDocument(readFileSync(this.siteFile, "utf8"));
-    for (const [path, value] of Object.entries(changes)) document.setIn(path.split("."), value);
+    for (const [path, value] of Object.entries(changes)) {
+      if (value === undefined) document.deleteIn(path.split("."));
+      else document.setIn(path.split("."), value);
+    }
     writeFileSync(this.siteFile, document.toString());
   }
 
@@ -82,14 +85,20 @@ export class UserRepository {
 
   /** Runs Pulumi in the repository. `settings` are environment variables. */
   pulumi(words: string[], settings: string[] = []): Promise<Ended> {
+    return this.start(words, settings).ended;
+  }
+
+  /** The same, without waiting for the end. */
+  start(words: string[], settings: string[] = []): Started {
     const always = ["--cwd", this.directory, "--non-interactive", "--color=never"];
-    return lab(["exec", "env", ...settings, "pulumi", ...words, ...always, `--stack=${STACK}`]);
+    return start(["exec", "env", ...settings, "pulumi", ...words, ...always, `--stack=${STACK}`]);
   }
 
   /** Also removes the stack, with what it may still have. */
-  async remove(): Promise<void> {
-    await this.pulumi(["destroy", "--yes", "--skip-preview"]);
-    await this.pulumi(["stack", "rm", "--yes", "--force"]);
+  async remove(settings: string[] = []): Promise<void> {
+    await this.pulumi(["cancel", "--yes"], settings);
+    await this.pulumi(["destroy", "--yes", "--skip-preview"], settings);
+    await this.pulumi(["stack", "rm", "--yes", "--force"], settings);
     rmSync(this.root, { recursive: true, force: true });
   }
 }
