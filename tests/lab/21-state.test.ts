@@ -84,7 +84,7 @@ const LOCKED = /the stack is currently locked by 1 lock\(s\)[^]*\.pulumi\/locks\
     expect(text).toContain("incorrect passphrase");
   }, 120_000);
 
-  test("while an up holds the lock, a preview runs and a second up fails with the reason", async () => {
+  test("while an up holds the lock, a preview runs; a second up fails and says why", async () => {
     slowChange();
     running = up();
     await running.printed(/NixClosure kw1 updating/);
