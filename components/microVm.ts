@@ -1,6 +1,6 @@
 /**
- * A VM of the site, in two phases: the constructor registers its volumes and its closure, `register`
- * the VM itself.
+ * A VM of the site, in two phases: the constructor registers its volumes and its closure,
+ * `register` the VM itself.
  */
 import { volumeId } from "../contract/names";
 import * as pulumi from "./pulumi";
@@ -10,6 +10,7 @@ import type { HypervisorHost } from "./hypervisorHost";
 import { aliasesOf, importOptions, protection, timeouts } from "./options";
 import { ifRegistered, required } from "./registration";
 import { MicroVmResource, NixClosure, Volume } from "./resources";
+import { unlocated } from "./sdkDiagnostics";
 
 export interface MicroVmArgs {
   vm: VmModel;
@@ -52,7 +53,7 @@ export class MicroVm extends pulumi.ComponentResource {
   ) {
     const aliases = aliasesOf(args.vm.renamedFrom);
     const type = "pulumi-microvm:components:MicroVm";
-    super(type, name, {}, pulumi.mergeOptions(opts, aliases));
+    super(type, name, unlocated({}), pulumi.mergeOptions(opts, aliases));
     this.closure = this.makeClosure(args);
     if (args.vm.renamedFrom === undefined)
       this.volumes = this.makeVolumes(args.host.ready.then((host) => [host]));
@@ -144,7 +145,7 @@ export class MicroVm extends pulumi.ComponentResource {
   }
 
   private vm(
-    { vm, host, machine }: MicroVmArgs,
+    { vm, hypervisor, host, machine }: MicroVmArgs,
     dependsOn: Promise<pulumi.Resource[]>,
   ): MicroVmResource {
     return new MicroVmResource(
@@ -157,6 +158,11 @@ export class MicroVm extends pulumi.ComponentResource {
         runner: machine.runner.outPath,
         toplevel: machine.toplevel.outPath,
         address: vm.ip,
+        hostName: vm.hostName,
+        bridge: hypervisor.checks.bridge === "off" ? undefined : hypervisor.bridge,
+        mac: vm.mac,
+        vsockCid: vm.vsockCid,
+        shareSources: vm.shares.map(({ source }) => source),
         running: vm.running,
         restart: vm.restart,
         memoryTargetMiB: vm.memoryTargetMiB,

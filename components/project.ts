@@ -2,8 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import * as pulumi from "./pulumi";
-import { SiteError } from "../site/issues";
-import { loadSite as load } from "../site/load";
+import { readSite } from "./readSite";
 import type { SiteModel } from "../site/model";
 
 const SITES = "stacks";
@@ -38,12 +37,7 @@ export function loadSite(file?: string): SiteModel {
   const project = projectDirectory();
   const path = resolve(project, file ?? fileOfStack(project));
   const inside = relative(process.cwd(), path);
-  try {
-    return load(inside.startsWith("..") ? path : inside);
-  } catch (error) {
-    if (error instanceof SiteError) throw new pulumi.RunError(error.message);
-    throw error;
-  }
+  return readSite(inside.startsWith("..") ? path : inside);
 }
 
 function fileOfStack(project: string): string {

@@ -6,6 +6,7 @@
  * Also a program of a user imports this, so the import takes no message from it.
  */
 import * as log from "@pulumi/pulumi/log";
+import { Resource } from "@pulumi/pulumi/resource";
 import * as debuggable from "@pulumi/pulumi/runtime/debuggable";
 
 /** The SDK's type declarations leave these out as internal. */
@@ -63,5 +64,30 @@ export function sendNoDebugMessages(): void {
   Object.assign(log, { debug: () => Promise.resolve() });
 }
 
+let isNextUnlocated = false;
+
+/**
+ * Marks the resource that is constructed next: the engine gets no source position for it. A
+ * position of ours is a line of this package, which tells a user nothing.
+ */
+export function unlocated<T>(args: T): T {
+  isNextUnlocated = true;
+  return args;
+}
+
+/** For each resource the SDK maps a whole stack trace to its sources and sends it to the engine. */
+function locateOnlyOthers(): void {
+  const stackTrace: unknown = Reflect.get(Resource, "stackTrace");
+  if (typeof stackTrace !== "function") return;
+  Object.assign(Resource, {
+    stackTrace: (skip: number): unknown => {
+      if (!isNextUnlocated) return Reflect.apply(stackTrace, Resource, [skip + 1]);
+      isNextUnlocated = false;
+      return [];
+    },
+  });
+}
+
 correctPathsOfSdk();
+locateOnlyOthers();
 if (!debuggable.debugPromiseLeaks) takeNoStackTracesOfPromises();

@@ -8,7 +8,7 @@ import { ensureEngine } from "./engine";
 import { ensureHosts, isUp, rebootHost, stopHosts } from "./hosts";
 import { HOSTS, ensureNetwork, inOperator, removeNetwork, type LabHost } from "./network";
 import { serveObjects } from "./objectStore";
-import { cacheDirectory, checkout, stateDirectory } from "./paths";
+import { cacheDirectory, checkout, labStack, stateDirectory } from "./paths";
 import { ensurePlugins } from "./plugins";
 import { ensureSystemPackages, requireMachine } from "./prerequisites";
 import { say, step } from "./progress";
@@ -19,7 +19,6 @@ import { statusText } from "./status";
 import { testAll, testQuick, testSoak } from "./suite";
 import { verify } from "./verify";
 
-const STACK = "lab";
 const USAGE = `usage: npm run lab                     starts it and runs \`pulumi up\` of stack lab
        npm run lab -- hosts-up         the same without \`pulumi up\`
        npm run lab -- status           lists hosts and VMs
@@ -32,9 +31,9 @@ const USAGE = `usage: npm run lab                     starts it and runs \`pulum
 
 async function up(): Promise<number> {
   await hostsUp();
-  say("Bringing up stack lab");
-  const select = await pulumi("stack", "select", "--create", STACK);
-  const code = select === 0 ? await pulumi("up", "--yes", "--stack", STACK) : select;
+  say(`Bringing up stack ${labStack}`);
+  const select = await pulumi("stack", "select", "--create", labStack);
+  const code = select === 0 ? await pulumi("up", "--yes", "--stack", labStack) : select;
   if (code !== 0) return code;
   process.stdout.write(`\n${await statusText()}\n${NEXT}\n`);
   return 0;
@@ -73,10 +72,10 @@ async function down(): Promise<void> {
   say(`  kept: system packages, the Nix store, and the cache ${cacheDirectory}`);
 }
 
-/** Files in the checkout that Pulumi and the program wrote for stack lab, unless in git. */
+/** Files in the checkout that Pulumi and the program wrote for the lab's stack, unless in git. */
 async function removeStackFiles(): Promise<void> {
-  rmSync(join(checkout, ".site", STACK), { recursive: true, force: true });
-  const settings = `Pulumi.${STACK}.yaml`;
+  rmSync(join(checkout, ".site", labStack), { recursive: true, force: true });
+  const settings = `Pulumi.${labStack}.yaml`;
   const tracked = await attempt(["git", "ls-files", "--error-unmatch", settings], {
     cwd: checkout,
   });

@@ -1,7 +1,7 @@
 /**
- * The Pulumi engine: the one on PATH; else the official installer's, where that can be reached;
- * else built from its Go module. The same for the language host, which is older: later versions are
- * not published as Go modules.
+ * The Pulumi engine: the one on PATH, otherwise the one of the official installer, otherwise one
+ * that is built from its Go module. The same for the language host. Its version is older, because
+ * later versions are not published as Go modules.
  */
 import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -33,9 +33,9 @@ const modules = {
 type ModuleName = keyof typeof modules;
 
 /**
- * This language host knows only from a flag that a project is compiled JavaScript. The engine says
- * it in a request that this host is too old to read. Every project of the lab is compiled. Without
- * the flag each run would load the TypeScript compiler.
+ * This language host does not detect that a project is compiled JavaScript; a flag tells it. The
+ * engine reports it in a request that this host is too old to read. Every project of the lab is
+ * compiled. Without the flag, each run would load the TypeScript compiler.
  */
 const languageHost = (binary: string): string =>
   `#!/bin/sh\nexec '${binary}' -typescript=false "$@"\n`;
@@ -56,7 +56,7 @@ const installedDirectory = join(cacheDirectory, "engine", `installer-${VERSION}`
 const builtPair = (): string =>
   join(cacheDirectory, "engine", hashOf(builtDirectory("cli"), builtDirectory("language-nodejs")));
 
-/** The directories of those parts of the engine that are not on PATH. */
+/** The directories of the parts of the engine that are not on PATH. */
 export function enginePath(): string[] {
   if (isOnPath("pulumi") && isOnPath("pulumi-language-nodejs")) return [];
   if (isOnPath("pulumi")) return [builtDirectory("language-nodejs")].filter(existsSync);

@@ -44,11 +44,6 @@
           hosts = ./modules/host.nix;
           roles.worker = ./modules/worker.nix;
 
-          # The controller that founds the cluster. Do not change this afterwards.
-          machines.kc1 = {
-            k0s-node.isLeader = true;
-          };
-
           # A hypervisor is built only if it has an entry with its hardware here.
           hypervisors.hv1 = ./hypervisors/hv1.nix;
         };

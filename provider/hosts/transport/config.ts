@@ -43,6 +43,13 @@ const hostSchema = z
         "true: the provider does not contact the host, and its resources stay in the state " +
           "unchanged. Default: false.",
       ),
+    forget: z
+      .boolean()
+      .default(false)
+      .describe(
+        "true: the host is gone for good. The provider does not contact it. A deletion takes a " +
+          "resource out of the state and changes nothing on the host. Default: false.",
+      ),
     parallelism: z
       .int()
       .min(1)
@@ -86,7 +93,7 @@ export const configSchema = z.object({
 });
 export type ProviderConfig = z.infer<typeof configSchema>;
 
-/** The name in the configuration of a host that is called by it or by the one that it had before. */
+/** The current name of a host, by its current or its former name. */
 export function nameOf({ hosts }: ProviderConfig, name: string): string {
   if (Object.hasOwn(hosts, name)) return name;
   return Object.keys(hosts).find((one) => hosts[one]?.renamedFrom === name) ?? name;

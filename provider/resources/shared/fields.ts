@@ -61,6 +61,6 @@ export function requireMachine(facts: HostFacts, hostName: string, expected: str
   throw new ProviderError(
     "wrong-machine",
     `${hostName}: the machine-id is ${facts.machineId}, not ${expected}: this is another machine`,
-    "If the host was reinstalled on purpose, remove it from the site, run up, and add it again.",
+    "If it was reinstalled on purpose: set forget: true for the host, run up, remove forget.",
   );
 }

@@ -7,7 +7,8 @@
 # p_closure_info: the system's closureInfo. p_reported (yes|no): the hypervisor's probe has seen that
 # the guest runs p_toplevel. p_switch_seconds: how long switch-to-configuration may run.
 # p_confirm_seconds: how long after that the guest waits for its confirmation.
-# p_by (provider|timer): who asks.
+# p_by (provider|timer): who asks. p_system: what the guest is known to have run before the switch;
+# empty: not known.
 
 require_right_guest() {
   [ -x "$p_toplevel/bin/switch-to-configuration" ] ||
@@ -28,37 +29,7 @@ awaits_confirmation() {
     [ "$(current_system)" = "$p_toplevel" ]
 }
 
-# Both are files: in the command of a transient unit systemd would put its own values in for `${`,
-# and a line break would end up in the unit's file in /run, which a switch makes systemd read anew.
-keep_the_way_back() {
-  rm -rf "$rollback"
-  mkdir "$rollback"
-  cp "$0" "$rollback/script"
-  {
-    printf '%s=%s\n' machine_id "$p_machine_id" switch_seconds "$p_switch_seconds"
-    printf 'toplevel=\nby=timer\noperation=guest-rollback\nnonce=rollback\n'
-    printf 'doing=guest-rollback\nwait_seconds=30\n\n'
-  } >"$rollback/parameters"
-}
-
-# arm NAME SECONDS. systemd releases the name of a stopped unit only after a moment.
-arm() {
-  disarm_one "$1"
-  retry start_timer "$@" ||
-    fail operation "systemd did not start the rollback timer: $printed"
-}
-
-# It comes again while another operation has the lock, and until it has succeeded.
-start_timer() {
-  # $1 is for the inner shell.
-  # shellcheck disable=SC2016
-  systemd-run --quiet --collect --unit="$1" --on-active="$2" --timer-property=AccuracySec=1s \
-    --service-type=exec --property=SyslogIdentifier=pulumi-microvm \
-    --property=Restart=on-failure --property=RestartSec=5 \
-    /bin/sh -c 'exec /bin/sh "$1/script" <"$1/parameters"' sh "$rollback"
-}
-
-# From here on the guest waits for a login.
+# Starts the time limit of the confirmation.
 await_login() {
   arm "$UNCONFIRMED" "$p_confirm_seconds"
   arm "$ROLLBACK" "$((p_switch_seconds + p_confirm_seconds))"
@@ -67,7 +38,7 @@ await_login() {
 # After a failed switch `before` stays as it is: the system of the last confirmed switch.
 begin_switch() {
   rm -f "$switched" "$went_back"
-  keep_the_way_back
+  save_rollback operation=guest-rollback doing=guest-rollback toplevel= by=timer
   if [ ! -e "$before" ]; then write_file "$before" 0600 "$(current_system)"; fi
   arm "$ROLLBACK" "$((p_switch_seconds + p_confirm_seconds))"
   stop_switches
@@ -111,9 +82,11 @@ is_back() {
 go_back() {
   if [ ! -e "$before" ]; then
     [ "$p_by" != timer ] || return 0
-    [ "$(cat "$went_back" 2>/dev/null)" = "$(current_system)" ] ||
-      fail operation "the guest does not know what it ran before"
-    return 0
+    # A switch that was refused has changed nothing: without `before` none was begun.
+    case $(current_system) in
+      "$p_system" | "$(cat "$went_back" 2>/dev/null)") return 0 ;;
+    esac
+    fail operation "the guest does not know what it ran before"
   fi
   p_toplevel=$(cat "$before")
   require_right_guest

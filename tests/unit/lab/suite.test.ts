@@ -10,7 +10,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 const verified: Result = { passed: 0, failed: 0, code: 0 };
 
-test("the line sums up all parts", () => {
+test("the last line contains the sum of all parts", () => {
   const results = [
     verified,
     { passed: 120, failed: 0, code: 0 },
@@ -22,7 +22,7 @@ test("the line sums up all parts", () => {
 test.each<[string, Result]>([
   ["a test failed", { passed: 5, failed: 2, code: 1 }],
   ["a command failed", { passed: 5, failed: 0, code: 1 }],
-])("the suite fails where %s", (_, result) => {
+])("the suite fails if %s", (_, result) => {
   const { good, line } = summary([verified, result]);
   expect({ good, line }).toEqual({ good: false, line: `5 passed, ${result.failed} failed` });
 });
