@@ -1,7 +1,10 @@
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
-/** An import goes down only; the program and the provider meet at the schema and at `contract/`, which imports nothing else. `site/` is pure but for its loader. */
+/**
+ * Imports point down only. The program and the provider share only the schema and `contract/`,
+ * which imports nothing else. `site/` is pure, except for its loader.
+ */
 const boundary = (files, forbidden, ignores = []) => ({
   files,
   ignores,
@@ -12,7 +15,7 @@ const boundary = (files, forbidden, ignores = []) => ({
     ],
   },
 });
-/** The program takes Pulumi's SDK from components/pulumi.ts, which loads the part that it uses. */
+/** The program imports Pulumi's SDK through components/pulumi.ts, which loads only a part. */
 const WHOLE_SDK = "^@pulumi/pulumi$";
 const up = (...names) => `^(\\.\\.?/)+(${names.join("|")})(/|$)`;
 
@@ -25,6 +28,7 @@ export default tseslint.config(
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
     rules: {
+      "max-len": ["error", { code: 100, ignoreUrls: true }],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-unnecessary-type-parameters": "off",
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
@@ -45,8 +49,27 @@ export default tseslint.config(
     "site/load.ts",
     "site/writeSchema.ts",
   ]),
+  // Files with longer lines. Shorten the lines and remove the file here; add none.
+  {
+    files: [
+      "cli/report/comment.ts",
+      "cli/report/text.ts",
+      "tests/grpc/forget.test.ts",
+      "tests/grpc/hostClaims.test.ts",
+      "tests/grpc/import.test.ts",
+      "tests/grpc/nixClosure.test.ts",
+      "tests/grpc/shares.test.ts",
+      "tests/lab/19-gone-and-moved.test.ts",
+      "tests/lab/21-report.test.ts",
+      "tests/nix/modules.test.ts",
+      "tests/unit/components/site.test.ts",
+      "tests/unit/provider/cluster/plan.test.ts",
+      "tests/unit/site/cluster.test.ts",
+    ],
+    rules: { "max-len": "off" },
+  },
   { files: ["**/wire.ts"], rules: { "@typescript-eslint/consistent-type-assertions": "off" } },
-  // The rule recurses without end on recursive union types (a bug of typescript-eslint 8.73).
+  // This rule does not terminate on recursive union types (a bug of typescript-eslint 8.73).
   {
     files: ["**/*.ts"],
     rules: { "@typescript-eslint/no-unsafe-class-instance-assignment": "off" },

@@ -1,10 +1,11 @@
 /**
- * Unit and gRPC tests require only Node. tests/nix requires `nix`. tests/lab requires the lab, which
- * installs Nix (lab/run).
+ * Unit and gRPC tests require only Node. tests/nix requires `nix`. tests/lab requires the lab,
+ * which installs Nix (lab/run).
  */
 const { env, stderr } = process;
 
-// The seed of the samples (tests/selection.ts). Workers inherit it, so all files have the same seed.
+// The seed of the samples (tests/selection.ts). Workers inherit it, so all files have the same
+// seed.
 if (env.TEST_SEED === undefined && env.TEST_SOAK !== "1") {
   env.TEST_SEED = String(Math.floor(Math.random() * 1_000_000));
   stderr.write(`rows by TEST_SEED=${env.TEST_SEED}\n`);

@@ -1,4 +1,5 @@
 /** The command line: its commands, options and help. */
+import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { apply } from "./commands/apply";
 import type { ApplyFlags } from "./commands/apply";
@@ -31,14 +32,14 @@ export function makeProgram(
   const program = new Command("pulumi-microvm")
     .description("Reviews and applies changes of a pulumi-microvm site.")
     .version(version)
-    .option("-C, --cwd <directory>", "the Pulumi project", process.cwd())
+    .option("-C, --cwd <directory>", "the Pulumi project; default: the current directory")
     .option("-s, --stack <name>", "the stack; default: the selected one")
     .addHelpText("after", EXIT_CODES)
     .showHelpAfterError("(pulumi-microvm --help lists commands and options)")
     .exitOverride();
   const shared = (): { directory: string; stack?: string } => {
-    const { cwd: directory, stack } = program.opts<{ cwd: string; stack?: string }>();
-    return { directory, ...(stack !== undefined && { stack }) };
+    const { cwd = ".", stack } = program.opts<{ cwd?: string; stack?: string }>();
+    return { directory: resolve(cwd), ...(stack !== undefined && { stack }) };
   };
 
   program
@@ -46,12 +47,13 @@ export function makeProgram(
     .description("preview changes, and report them on a pull request")
     .argument("[pulumi-options...]", "options for pulumi preview, after --")
     .option("--out <directory>", "write comment.md, report.md and preview.json there")
-    .option("--comment", "write the comment on the pull request", false)
+    .option("--comment", "write the comment on the pull request")
     .option("--pull-request <number>", "default: that of the workflow", wholeNumber)
     .option("--account <name>", "whose comment is renewed; default: the token's account")
-    .option("--json", "print the report as JSON", false)
-    .action(async (args: string[], flags: Omit<PreviewFlags, "directory" | "stack">) => {
-      end(await preview(terminal, { ...flags, ...shared() }, args));
+    .option("--json", "print the report as JSON")
+    .action(async (args: string[], flags: Partial<PreviewFlags>) => {
+      const given = { comment: false, json: false, ...flags, ...shared() };
+      end(await preview(terminal, given, args));
     });
 
   program
@@ -69,18 +71,18 @@ export function makeProgram(
     .command("drift")
     .description("look for drift; keep one issue about it")
     .argument("[pulumi-options...]", "options for pulumi preview, after --")
-    .option("--issue", "open, renew or close the issue of this stack", false)
+    .option("--issue", "open, renew or close the issue of this stack")
     .option("--account <name>", "whose issue it is; default: the token's account")
-    .action(async (args: string[], flags: Omit<DriftFlags, "directory" | "stack">) => {
-      end(await drift(terminal, { ...flags, ...shared() }, args));
+    .action(async (args: string[], flags: Partial<DriftFlags>) => {
+      end(await drift(terminal, { issue: false, ...flags, ...shared() }, args));
     });
 
   program
     .command("status")
     .description("list hypervisors and VMs, and what no state knows; changes nothing")
-    .option("--json", "print it as JSON", false)
+    .option("--json", "print it as JSON")
     .option("--watch [seconds]", "again and again; default: every 10 seconds", seconds)
-    .action(async ({ json, watch }: { json: boolean; watch?: number | true }) => {
+    .action(async ({ json = false, watch }: { json?: boolean; watch?: number | true }) => {
       const every = watch === undefined ? {} : { watch: watch === true ? 10 : watch };
       end(await status(terminal, { json, ...every, ...shared() }));
     });

@@ -1,7 +1,7 @@
 /**
  * Each key of the site file, as a path, and the kind of change that an edit of it is. A path that
- * ends with `.*` is an entry of a map: it is added or removed. tests/unit/promises.test.ts compares
- * the table with the schema. Pure.
+ * ends with `.*` is an entry of a map that is added or removed. tests/unit/promises.test.ts
+ * compares the table with the schema. Pure.
  */
 import { CHECK_NAMES } from "./names";
 import type { KindName } from "./promises";

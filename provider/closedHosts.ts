@@ -49,13 +49,13 @@ export function leftBehind(type: string, inputs: ValueMap, urn: string): string 
   return `${host}: ${type} ${name} left the state; the host was not contacted (forget: true)`;
 }
 
-/** Nobody knows the machine any more. What is reached and is another machine names forget itself. */
+/** The remedy for a machine that will never respond again. */
 const LOST: readonly Cause[] = ["unreachable", "host-key", "authentication"];
 
 const forgetRemedy = (host: string): string =>
   `If ${host} is gone for good, set forget: true for it in the site, and run up.`;
 
-/** Runs a removal. Its error says how to go on without the machine. */
+/** Runs a removal. Its error says how to continue without the machine. */
 export async function namingForget(inputs: ValueMap, work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -356,12 +356,12 @@ describe("a live switch", () => {
     expect(failed.message).toMatch(words);
   });
 
-  test("goes back by a restart if an earlier run may have begun it", async () => {
+  test("is rolled back by a restart if an earlier run may have begun it", async () => {
     host.facts = activating(guest.hostKey);
     guest.onExec = (exec) => exec.drop();
     const failed = await failsSoon();
     expect(outcomes).toEqual(["failed"]);
-    expect(failed.message).toContain("was put back on");
+    expect(failed.message).toContain("was rolled back to");
   });
 
   test("sends nothing to a guest with another key", async () => {
@@ -410,7 +410,7 @@ describe("a live switch", () => {
     const failed = await failsSoon();
     expect(new Set(sent)).toEqual(new Set(["a".repeat(32)]));
     expect(failed.message).toContain("kc1: the machine-id is other");
-    expect(failed.message).toContain("The guest was restarted or replaced while it was switched");
+    expect(failed.message).toContain("The guest was restarted or replaced during the switch");
   });
 
   test("opens a new connection if the guest has a new key", async () => {

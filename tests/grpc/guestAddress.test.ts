@@ -69,7 +69,7 @@ describe("a volume in use", () => {
   test.each([true, false])("is refused if its VMM cannot do it; preview: %s", async (preview) => {
     host.facts = growing(64, "ready");
     const { message } = await failure(grown(preview));
-    expect(message).toContain("can't grow while its VM kc1 runs: this takes QEMU");
+    expect(message).toContain("can't grow while its VM runs: this takes QEMU");
     expect(message).toContain("Set running: false on the VM, run up");
     expect(host.operations).toEqual([]);
   });

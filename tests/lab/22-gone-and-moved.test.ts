@@ -1,4 +1,7 @@
-/** A hypervisor that is gone, a VM that moves, a volume with a new name, a share without its directory. */
+/**
+ * A hypervisor that is gone, a VM that moves, a volume with a new name, a share without its
+ * directory.
+ */
 import { z } from "zod";
 import {
   FlakeCopy,

@@ -130,7 +130,7 @@ test.each([
   [2, "the activation script failed"],
   [4, "units failed"],
   [11, "another switch holds"],
-  [100, "requires a reboot"],
+  [100, "reboot instead"],
 ])("exit code %d is reported with its meaning, and the timer is armed", (code, meaning) => {
   const toplevel = guestSystem(box, "b", undefined, code);
   const ran = switchTo(toplevel);

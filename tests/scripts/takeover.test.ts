@@ -1,4 +1,4 @@
-/** A volume under a new name that keeps its image, by whole passes of a stack on a host in a sandbox. */
+/** A volume under a new name keeps its image. Runs whole passes of a stack in a sandbox. */
 import * as fs from "node:fs";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
@@ -86,7 +86,7 @@ test.each([8, 11, 14, 17])("killed at step %i, the next up finishes it", async (
   await expectTakenOver("data", "var");
 });
 
-test("a crash that leaves both records costs no data, also where the old one says delete", async () => {
+test("a crash that leaves both records loses no data, also with onDelete: delete", async () => {
   const both = record("var");
   await stack.up(program("data"));
   fs.writeFileSync(recordPath("var"), both.replace('"onDelete":"retain"', '"onDelete":"delete"'));
@@ -117,7 +117,7 @@ describe("is refused, and nothing is changed", () => {
   }
 
   test("where the label is another one", () =>
-    expectRefused(program("data", { label: "kc1-data" }), "State it in the site: label: kc1-var"));
+    expectRefused(program("data", { label: "kc1-data" }), "Set it in the site: label: kc1-var"));
 
   test("where the old volume's image would go", async () => {
     await stack.up(program("var", { onDelete: "trash" }));

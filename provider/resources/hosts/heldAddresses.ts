@@ -1,7 +1,7 @@
 /**
- * Addresses that a VM of this site is to get while another VM of this stack still has them: one that
- * has left the site, or that is to change its own. The engine creates before it deletes, so the new
- * VM would start beside the old one, and the `up` would wait for it for ever.
+ * Addresses that a VM of this site is to get while another VM of this stack still has them: one
+ * that has left the site, or that is to change its own. The engine creates before it deletes, so
+ * the new VM would start beside the old one, and the `up` would wait for it for ever.
  */
 import { remedyOf } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
@@ -12,17 +12,17 @@ import type { Context } from "../../resource";
 import { renameHint } from "../shared/renamed";
 import type { VmWants } from "./hypervisorWants";
 
-/** How long the other hosts of the site may take to say what runs there. */
+/** The time limit for reading the other hosts of the site. */
 const OTHERS_SECONDS = 20;
 
 interface Wishes {
   host: string;
   wants: readonly VmWants[];
-  /** VM -> the name that it had before. */
+  /** VM -> its former name. */
   renamedVms: Readonly<Record<string, string>>;
 }
 
-/** A VM that runs, and what nothing else may have beside it. */
+/** A running VM, and its addresses, which no other VM may have at the same time. */
 interface Holder {
   host: string;
   name: string;
@@ -31,7 +31,7 @@ interface Holder {
   vsockCid: string;
 }
 
-/** Throws if a VM is to get an address that another one of this stack holds. Only reads. */
+/** Throws if another VM of this stack still uses a new address of a VM. Only reads. */
 export async function refuseHeldAddresses(
   context: Context,
   wanted: Wishes,
@@ -42,7 +42,7 @@ export async function refuseHeldAddresses(
   const { pool, urn } = context;
   const facts = await pool.get(wanted.host).read(context);
   const staying = new Set(wanted.wants.map(({ name }) => name));
-  // A VM that stays here is changed in the same run.
+  // A VM that stays on this host changes in the same run.
   const here = holders(wanted.host, facts, urn, before?.wants ?? []).filter(
     ({ name }) => !staying.has(name),
   );
@@ -51,7 +51,8 @@ export async function refuseHeldAddresses(
   if (lines.length === 0) return;
   throw new ProviderError(
     "owned",
-    `${wanted.host}: VMs that run use what VMs of the site are to get; nothing was changed:\n  - ${lines.join("\n  - ")}`,
+    `${wanted.host}: running VMs still use addresses that the site gives to other VMs; ` +
+      `nothing was changed:\n  - ${lines.join("\n  - ")}`,
   );
 }
 
@@ -63,7 +64,9 @@ function vmsWithNewAddresses({ wants }: Wishes, before: readonly VmWants[]): VmW
 
 const keyOf = ({ ip, mac, vsockCid }: VmWants): string => `${ip} ${mac} ${vsockCid ?? ""}`;
 
-/** The VMs of this stack that run on a host. Without addresses in the record: as last stated. */
+/**
+ * The running VMs of this stack on a host. If a record lacks addresses: those of the last inputs.
+ */
 function holders(
   host: string,
   { records, vms }: HostFacts,
@@ -90,7 +93,7 @@ function holders(
   });
 }
 
-/** A host that does not answer is reported by its own resources. */
+/** The resources of an unreachable host report it. */
 async function holdersElsewhere(context: Context, host: string): Promise<Holder[]> {
   const { pool, urn } = context;
   const deadline = Math.min(context.deadline, Date.now() + OTHERS_SECONDS * 1000);
@@ -112,7 +115,7 @@ function linesOf(vm: VmWants, { host, renamedVms }: Wishes, all: readonly Holder
   });
 }
 
-/** A vsock CID is one of a host; addresses are of the network that all hosts share. */
+/** A vsock CID is unique on a host. Addresses are unique in the network that all hosts share. */
 function heldOf(vm: VmWants, holder: Holder, isSameHost: boolean): string[] {
   const cid = String(vm.vsockCid ?? "");
   return [

@@ -89,7 +89,8 @@ export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts)
     throw new ProviderError(
       "owned",
       `${host} is the same machine as ${twin}: both have the machine-id ${facts.machineId}`,
-      `${renameHint(host, twin)} Otherwise leave one of them in the site; machines that were cloned each need a machine-id of their own.`,
+      `${renameHint(host, twin)} Otherwise remove one of them from the site. ` +
+        "If the machines are clones, give each its own machine-id.",
     );
   }
   refuseOtherNames(context, wanted, claimOf(facts, context, wanted));
@@ -99,22 +100,27 @@ export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts)
     throw new ProviderError(
       "owned",
       `${host}: this host is shared by ${others.map(({ urn }) => describeStack(urn)).join(", ")}`,
-      "Set shared: true for the hypervisor in this site too, or take the host from the sites of the others.",
+      "Set shared: true for the hypervisor in this site too, " +
+        "or remove the host from the sites of the other stacks.",
     );
   }
 }
 
-/** `found`: whose the claim is. */
+/** `found`: the ownership of the claim. */
 function refuseOtherNames({ urn }: Context, { host, shared }: Claim, found: string): void {
   const former = ownNameOf(found, urn);
   const ofThisStack =
     former === undefined
       ? undefined
-      : `This stack knows the host as ${former}. ${renameHint(host, former)} Otherwise give ${host} the address of another machine.`;
+      : `This stack knows the host as ${former}. ${renameHint(host, former)} ` +
+        `Otherwise give ${host} the address of another machine.`;
   const exclusive = shared
     ? "Set shared: true for the hypervisor in the site of that stack, and run up there first."
-    : "Take the host from one of the two sites, and run up there first. Or set shared: true for it in both.";
-  const ofOther = `${exclusive} Only if that stack is gone for good: remove /var/lib/pulumi-microvm/hosts/host.json on the host.`;
+    : "Remove the host from one of the two sites, and run up there first. " +
+      "Or set shared: true for it in both.";
+  const ofOther =
+    `${exclusive} If that stack will never be used again, ` +
+    "remove /var/lib/pulumi-microvm/hosts/host.json on the host.";
   refuseOthers(found, `${host}: this host`, ofThisStack ?? ofOther);
 }
 
@@ -142,8 +148,10 @@ export function refuseEmptied(
   if (!held || !hasVolumes || facts.records.size > 0) return;
   throw new ProviderError(
     "data-loss",
-    `${wanted.host}: nothing of what was recorded on it is there: /var/lib/pulumi-microvm is empty; nothing was changed`,
-    "Is the disk of /var/lib mounted? If it was reinstalled on purpose: set forget: true for the host, run up, remove forget.",
+    `${wanted.host}: all records on the host are missing: /var/lib/pulumi-microvm is empty; ` +
+      "nothing was changed",
+    "Check whether the disk of /var/lib is mounted. If the host was reinstalled on purpose, " +
+      "set forget: true for it, run up, and remove forget.",
   );
 }
 

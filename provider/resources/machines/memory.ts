@@ -1,4 +1,4 @@
-/** The part of `MicroVm` that is about the memory target. Pure; scripts/memory.sh applies it. */
+/** The memory target in `MicroVm`. Pure. scripts/machines/memory.sh applies it. */
 import { z } from "zod";
 import { kindOf, remedyOf } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
@@ -38,7 +38,7 @@ export function memoryState(vm: VmFact | undefined): MemoryState {
   };
 }
 
-/** A VM that goes on running needs a balloon for a target. The script refuses it too. */
+/** A target for a running VM requires a balloon. The script refuses it too. */
 export function refuseTarget(
   { host, name, memoryTargetMiB: target }: Target,
   vm: VmFact | undefined,
@@ -47,7 +47,8 @@ export function refuseTarget(
   if (kindOf("memoryTarget").otherwise !== "refused") return;
   throw new ProviderError(
     "operation",
-    `${host}: the memory target of ${name} can't be applied: the VMM has no balloon or no control socket`,
+    `${host}: the memory target of ${name} can't be applied: ` +
+      "the VMM has no balloon or no control socket",
     remedyOf("memoryTarget"),
   );
 }

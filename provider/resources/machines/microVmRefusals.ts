@@ -1,4 +1,4 @@
-/** Why a `MicroVm` cannot be converged or imported. */
+/** The blockers of a `MicroVm` and of its import. */
 import type { Effect } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
 import type { VmFact } from "../../hosts/facts/hostFacts";
@@ -11,7 +11,7 @@ import type { Inputs, State } from "./microVmState";
 import { decide, tellsTarget } from "./microVmUpdate";
 import { refuseElsewhere, refuseRename, refuseUnrecorded } from "./vmRename";
 
-/** What prevents a change of the VM. Thrown in the preview already. */
+/** Throws if the VM cannot be changed, so that a preview reports it. */
 export async function refuse(
   context: Context,
   wanted: Inputs,
@@ -64,7 +64,7 @@ async function refuseWithoutShares(
   );
 }
 
-/** What would have to stop the VM when it is next converged is not imported. */
+/** A VM that the next update would have to stop is not imported. */
 export function requireImportable(vm: VmFact, id: string): void {
   const installed = runsInstalled(vm, vm.current ?? "", vm.toplevel ?? vm.system ?? "");
   if (vm.active === "active" && vm.booted !== vm.current && !installed) {

@@ -9,7 +9,7 @@ import type { Context } from "../../resource";
 import { stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 
-/** Waits for the guest, so long as it has an address to be reached by. */
+/** Waits for the guest if it has an address. */
 async function seeGuest(
   context: Context,
   wanted: Inputs,
@@ -93,7 +93,7 @@ export async function settle(
   return settled(context, wanted, "confirmed");
 }
 
-/** Behind a tap that was connected again, the guest has to answer. */
+/** After its tap was connected again, the guest must respond. */
 export async function confirmTap(context: Context, wanted: Inputs, state: State): Promise<State> {
   const { deadline } = within(context, Math.min(LOOK_SECONDS, context.workSeconds));
   try {
@@ -104,7 +104,7 @@ export async function confirmTap(context: Context, wanted: Inputs, state: State)
   return state;
 }
 
-/** Ends what was begun on the host: see scripts/microvm-settle.sh. */
+/** Ends a start on the host: scripts/machines/microvm-settle.sh. */
 export async function settled(
   context: Context,
   wanted: Inputs,
@@ -154,7 +154,7 @@ export async function wentBack(
     return new PartialFailure(failed, new Error(text));
   }
   const how = outcome === "failed" ? "by a restart" : "without a restart";
-  // What it was put back on may have another address.
+  // The previous runner may have another address.
   const address = state.address === "" ? wanted.address : state.address;
   const answers = await seeGuest(within(context, context.workSeconds), wanted, state, address).then(
     () => "and answers again",

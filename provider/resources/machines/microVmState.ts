@@ -30,7 +30,7 @@ export const inputs = z.object({
     .refine((text) => text === "" || isIPv4(text), "must be an IPv4 address, or empty")
     .default("")
     .describe(
-      "The guest's address: its SSH server must answer there. Empty: it is not waited for.",
+      "The guest's address, where its SSH server must respond. Empty: the provider does not wait.",
     ),
   hostName: z
     .string()
@@ -39,7 +39,7 @@ export const inputs = z.object({
     .describe("The guest's host name. Default: empty, not known."),
   bridge: interfaceName
     .optional()
-    .describe("The bridge that the VM's tap is a port of. Without it the tap is not looked at."),
+    .describe("The bridge of the VM's tap. Without it, the tap is not checked."),
   mac: z
     .string()
     .regex(/^([0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5})?$/, "must be a MAC address, or empty")
@@ -52,7 +52,7 @@ export const inputs = z.object({
     .describe(
       "Directories on the host that must exist before it starts: its shares. Default: none.",
     ),
-  running: z.boolean().default(true).describe("Whether the VM runs. Also kept over a reboot."),
+  running: z.boolean().default(true).describe("Whether the VM runs. Persists across reboots."),
   restart: z
     .string()
     .default("")
@@ -107,21 +107,21 @@ export const outputs = z.object({
   bootedHardware: z
     .string()
     .default("")
-    .describe("Hash of what the VMM was started with; empty when not known, or stopped."),
+    .describe("Hash of the VMM's configuration at the start. Empty if unknown or stopped."),
   address: z
     .string()
     .default("")
-    .describe("The address of the system that the guest runs; empty when not known, or stopped."),
+    .describe("The address of the guest's running system. Empty if unknown or stopped."),
   hostName: z
     .string()
     .default("")
-    .describe("The host name of that system; empty when not known, or stopped."),
+    .describe("The host name of that system. Empty if unknown or stopped."),
   taps: z
     .array(z.string())
     .default([])
     .describe(
-      "Of each tap of the running VM the bridge that it is a port of, or none, down or missing. " +
-        "Empty when the host did not say.",
+      "For each tap of the running VM: its bridge, or none, down or missing. Empty if the host " +
+        "did not say.",
     ),
   stale: z
     .boolean()
@@ -148,7 +148,7 @@ export function nameOnHost(facts: HostFacts, wanted: Inputs, owner: Owner): stri
   return keyOnHost(facts, "vms", wanted.name, wanted.renamedFrom, owner);
 }
 
-/** `recorded` says where a guest is that was started before hosts recorded it. */
+/** `recorded`: the address of a guest that was started before hosts recorded it. */
 export function stateOf(
   facts: HostFacts,
   wanted: Inputs,
@@ -189,7 +189,7 @@ function phaseOf(record: ReturnType<typeof parseRecord>): string {
   return typeof record === "object" ? (record.phase ?? "ready") : "ready";
 }
 
-/** Started with what is installed, or switched to it: then the hardware is still that of the start. */
+/** Started with the installed runner, or switched to its system, so the hardware is unchanged. */
 export function runsInstalled(vm: VmFact | undefined, runner: string, toplevel: string): boolean {
   if (vm?.guestSystem !== undefined && vm.guestSystem !== toplevel) return false;
   if (vm?.booted === runner) return true;

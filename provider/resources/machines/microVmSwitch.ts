@@ -16,11 +16,11 @@ const MARGIN_SECONDS = 30;
 const MAX_CONFIRM_SECONDS = 90;
 
 /**
- * Ends a live switch that was begun on the host: the guest is switched unless an earlier run has
- * done that, and then confirmed over a fresh login. After a failure it goes back: in the guest if it
- * can be reached, else by a restart on its previous runner. Then the update has failed. A guest
- * that nothing was sent to keeps running: only the host goes back.
- * `isResumed`: an earlier run may have sent the switch already.
+ * Finishes a live switch. The guest is switched, unless an earlier run has switched it, and then
+ * confirmed over a new login. After a failure it is rolled back: in the guest if it can be reached,
+ * otherwise by a restart on its previous runner. In both cases the update has failed. If nothing
+ * was sent to the guest, it keeps running and only the host is rolled back. `isResumed`: an earlier
+ * run may have sent the switch already.
  */
 export async function switchLive(
   context: Context,
@@ -116,7 +116,7 @@ class SwitchedGuest {
   }
 }
 
-/** The switch was not sent: the guest runs what it ran, and the host has that installed again. */
+/** The switch was not sent: the guest runs its previous system, and the host restores it. */
 async function refused(
   context: Context,
   wanted: Inputs,
@@ -134,7 +134,7 @@ async function refused(
   }
 }
 
-/** What the failed switch becomes. */
+/** The error of the failed switch, after its rollback. */
 async function goBack(
   context: Context,
   wanted: Inputs,

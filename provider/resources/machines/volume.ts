@@ -1,4 +1,4 @@
-/** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
+/** `Volume`: the image of a disk. Created once, grown in place, never shrunk or replaced. */
 import { defaultImage, volumeId } from "../../../contract/names";
 import { remedyOf } from "../../../contract/promises";
 import { PartialFailure, ProviderError, asError } from "../../errors";
@@ -170,11 +170,16 @@ export const volume: Resource<Inputs, State> = {
     const facts = await context.pool.get(wanted.host).read(context);
     const former = formerVolume(facts, wanted, context);
     if (former !== undefined) {
-      return `${keyOf(wanted)}: takes over the image ${wanted.image} of ${former.key} with its data`;
+      const { image } = wanted;
+      return `${keyOf(wanted)}: takes over the image ${image} of ${former.key} with its data`;
     }
     const others = volumesOf(facts, wanted.vm);
     if (observed !== undefined || others.length === 0) return undefined;
-    return `${keyOf(wanted)}: a new empty disk; ${wanted.vm} has ${others.join(", ")} already. A volume with a new name gets the data of the old one only if the site states its image and label`;
+    return (
+      `${keyOf(wanted)}: a new empty disk; ${wanted.vm} has ${others.join(", ")} already. ` +
+      "A volume with a new name gets the data of the old one only if the site sets its image " +
+      "and label"
+    );
   },
 
   async observe(context, wanted) {

@@ -1,4 +1,4 @@
-/** Why a `Volume` cannot be converged. The script on the host refuses the same. */
+/** The blockers of a `Volume`. The script on the host refuses the same. */
 import { ProviderError } from "../../errors";
 import { refuseOthers } from "../../ownership";
 import type { Context } from "../../resource";
@@ -9,10 +9,10 @@ import type { FormerVolume, Inputs, State } from "./volumeState";
 import { refuseElsewhere, refuseRename, refuseUnrecorded } from "./vmRename";
 import type { NamedVm } from "./vmRename";
 
-/** In these states the image may grow. In the others another step comes first. */
+/** The states in which an image can grow. In other states, another step comes first. */
 const HAS_IMAGE = ["ready", "unrecorded"];
 
-/** Its VM, as a rename sees it. */
+/** The VM of the volume, for a rename. */
 export const vmOf = ({ host, machineId, vm: name, renamedFrom }: Inputs): NamedVm => ({
   host,
   machineId,
@@ -20,7 +20,7 @@ export const vmOf = ({ host, machineId, vm: name, renamedFrom }: Inputs): NamedV
   renamedFrom,
 });
 
-/** What the script on the host refuses too; here it shows in a preview. */
+/** Throws if the script on the host would refuse, so that a preview reports it. */
 export async function refuse(
   context: Context,
   wanted: Inputs,
@@ -41,52 +41,56 @@ export async function refuse(
   if (observed.status === "missing") {
     throw new ProviderError(
       "data-loss",
-      `${what} is missing, though it was made`,
-      `Put the image back. Only if its data may be lost: remove /var/lib/pulumi-microvm/volumes/${keyOf(wanted)}.json on the host; the next up makes an empty one.`,
+      `${what} was created earlier and is missing now`,
+      "Restore the image. For a new, empty image, remove " +
+        `/var/lib/pulumi-microvm/volumes/${keyOf(wanted)}.json on the host and run up.`,
     );
   }
   if (observed.ownership === "missing" && recorded === undefined) {
     throw new ProviderError(
       "foreign",
-      `${what} exists, and no stack recorded making it; it was left alone`,
-      "To take it over as it is, set import: true on the VM; or give the volume another image path.",
+      `${what} exists, and no stack recorded making it; nothing was changed`,
+      "To adopt it, set import: true on the VM. Otherwise use another image path for the volume.",
     );
   }
   if (observed.sizeMiB > wanted.sizeMiB) {
     throw new ProviderError(
       "data-loss",
-      `${what} has ${observed.sizeMiB} MiB; ${wanted.sizeMiB} MiB are wanted, and a volume never shrinks`,
-      "State at least the size it has.",
+      `${what} has ${observed.sizeMiB} MiB, more than ${wanted.sizeMiB} MiB; ` +
+        "a volume never shrinks",
+      "Set the size of the volume to at least the size of its image.",
     );
   }
   refuseContent(what, wanted, observed.content, former);
-  // A VM that gets another name stops before its volumes grow.
+  // A renamed VM stops before its volumes grow.
   const isMoved = placeOf(facts, wanted, context).vm === wanted.vm;
   if (isMoved && observed.sizeMiB < wanted.sizeMiB && HAS_IMAGE.includes(observed.status)) {
     refuseGrowth(facts, wanted.vm, what);
   }
 }
 
-/** The image of a volume that left the site becomes that of one with another name. */
+/** A volume takes over the image of a volume that left the site. */
 function refuseTakeover(what: string, wanted: Inputs, { key, record }: FormerVolume): void {
   const { phase = "ready", onDelete = "retain" } = record;
   if (!["ready", "retained"].includes(phase)) {
     throw new ProviderError(
       "operation",
-      `${what} is the image of volume ${key}, whose work was interrupted (${phase})`,
-      "Run up with the old name of the volume first: it finishes that work.",
+      `${what} is the image of volume ${key}, whose last operation was interrupted (${phase})`,
+      "Run up with the old name of the volume first: it finishes that operation.",
     );
   }
   if (onDelete !== "retain") {
     throw new ProviderError(
       "data-loss",
-      `${what} is the image of volume ${key}, which has onDelete: ${onDelete}: its removal takes the image away`,
-      `Put ${key} back into the site with onDelete: retain, run up, and then rename it to ${wanted.name}.`,
+      `${what} is the image of volume ${key}, which has onDelete: ${onDelete}: ` +
+        "the removal of that volume would remove the image",
+      `Add ${key} to the site again with onDelete: retain, and run up. ` +
+        `Then rename it to ${wanted.name}.`,
     );
   }
 }
 
-/** An image that may be another one, or has lost a part, stays as it is until somebody has looked. */
+/** An image with unexpected content is not changed, because it may belong to another volume. */
 function refuseContent(
   what: string,
   wanted: Inputs,
@@ -98,16 +102,19 @@ function refuseContent(
   if (found.startsWith(content.TRUNCATED)) {
     throw new ProviderError(
       "data-loss",
-      `${what} is ${found}: a part of it is missing; it was left alone`,
-      `Put the whole image back. If this is a whole one of before it grew, remove ${record} on the host; the next up grows it.`,
+      `${what} is ${found}: a part of it is missing; nothing was changed`,
+      "Restore the whole image. If it is a backup of the smaller volume, " +
+        `remove ${record} on the host and run up.`,
     );
   }
   if (found === content.NO_FILE_SYSTEM || found.startsWith(content.ANOTHER_FILE_SYSTEM)) {
     const holds = found.slice(content.ANOTHER_FILE_SYSTEM.length);
     throw new ProviderError(
       "data-loss",
-      `${what} holds ${holds === "" ? "no file system that blkid knows" : holds}, not ${wanted.fsType}; it is never formatted again`,
-      `Put the right image back, or move this one away and remove ${record} on the host to start with an empty volume.`,
+      `${what} holds ${holds === "" ? "no file system that blkid knows" : holds}, ` +
+        `not ${wanted.fsType}; it is never formatted again`,
+      "Restore the right image. For an empty volume, move this image away and " +
+        `remove ${record} on the host.`,
     );
   }
   if (found.startsWith(content.ANOTHER_LABEL)) {
@@ -117,13 +124,15 @@ function refuseContent(
       throw new ProviderError(
         "data-loss",
         `${what} is the image of volume ${former.key} and has the label ${label}, not ${stated}`,
-        `A label stays as it is. State it in the site: label: ${label}.`,
+        `A label cannot change. Set it in the site: label: ${label}.`,
       );
     }
     throw new ProviderError(
       "data-loss",
-      `${what} has the label ${label}, not ${stated}: it may be another volume's; it was left alone`,
-      `Put the right image back. If it is the right one, give it its label by hand: e2label IMAGE '${wanted.label}'.`,
+      `${what} has the label ${label}, not ${stated}; it may belong to another volume; ` +
+        "nothing was changed",
+      "Restore the right image. If this is the right one, run: " +
+        `e2label IMAGE '${wanted.label}'.`,
     );
   }
 }

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # needs: guest begin switch rollback
-# Shared by a live switch and its confirmation. All state is in /run, so a restart of the VM ends it.
+# Shared by a live switch and its confirmation. All state is in /run, so it ends with a VM's
+# restart.
 
 # The system for the rollback. Exists from before a switch until its confirmation or rollback.
 before=$RUN/system-before-switch

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # needs: facts
-# The part of the probe that is about VMs. It uses what probe.sh defines: look, UNSAFE and links.
+# The facts about VMs in the probe. Uses look, UNSAFE and links of probe.sh.
 
 # What each VM was started with, by its runner: its taps, whether they are up, and whether it has a
 # balloon. Only runners in the store are looked into.
@@ -60,7 +60,8 @@ vmm_facts() {
 probe_vms() {
   [ -d "$MICROVMS" ] || return 0
   look find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
-    \( -type l ! -lname "$UNSAFE" -printf 'link\t%P\t%l\n' -o -name flake -type f -printf 'flake\t%P\n' \)
+    \( -type l ! -lname "$UNSAFE" -printf 'link\t%P\t%l\n' \
+    -o -name flake -type f -printf 'flake\t%P\n' \)
   probe_shares
   known_units
   set --
@@ -126,15 +127,17 @@ unit_facts() {
 # opened, and only what looks like a key or a system is passed on.
 probe_shares() {
   look find "$MICROVMS" -mindepth 2 -maxdepth 4 \
-    -type d ! -path '*/etc' ! -path '*/etc/ssh' ! -path '*/etc/pulumi-microvm' -prune -o ! -path "$UNSAFE" \( \
+    -type d ! -path '*/etc' ! -path '*/etc/ssh' ! -path '*/etc/pulumi-microvm' -prune \
+    -o ! -path "$UNSAFE" \( \
     -path '*/etc/ssh/ssh_host_ed25519_key.pub' -type f -size -2 -printf 'key\t%P\n' -o \
-    -path '*/etc/pulumi-microvm/system' -lname '/nix/store/[a-z0-9]*' ! -lname "$UNSAFE" ! -lname '/nix/store/*/*' \
+    -path '*/etc/pulumi-microvm/system' -lname '/nix/store/[a-z0-9]*' ! -lname "$UNSAFE" \
+    ! -lname '/nix/store/*/*' \
     -printf 'system\t%P\t%T@\t%l\n' \) | while IFS=$TAB read -r kind path time system; do
     vm=${path%%/*}
     case $kind:$vm in
       *:*[!a-z0-9-]*) ;;
       key:*) host_key_fact "$vm" "$MICROVMS/$path" ;;
-      # Without a target: it went while find looked.
+      # Without a target: the link vanished while find read it.
       system:*) [ -z "$system" ] || fact guest-system "$vm" "${time%%.*}" "$system" ;;
     esac
   done

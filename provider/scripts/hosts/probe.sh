@@ -26,8 +26,9 @@ probe_machine() {
   done </proc/meminfo
 }
 
-# Local file systems that can hold images: device, mount point, free KiB. -a lists each place where
-# one is mounted. If there are too many, none is listed: the longest mount point decides.
+# Local file systems that can contain images: device, mount point, free KiB. -a lists all mount
+# points. If there are too many, this prints none, because an incomplete list would be wrong: the
+# longest mount point decides.
 probe_file_systems() {
   set -- proc sysfs devtmpfs devpts ramfs securityfs cgroup cgroup2 pstore efivarfs bpf debugfs \
     tracefs configfs fusectl hugetlbfs mqueue binfmt_misc autofs rpc_pipefs nsfs squashfs selinuxfs
@@ -38,7 +39,7 @@ probe_file_systems() {
   listed=$(df -a -k -l "$@" --output=avail,source,target 2>/dev/null || true)
   [ "$(printf '%s\n' "$listed" | wc -l)" -le 1000 ] || return 0
   printf '%s\n' "$listed" | while read -r free device place; do
-    # Without a number: the heading, or what is hidden below another mount.
+    # Lines without a number: the heading, and file systems below another mount.
     case $free in *[!0-9]* | '') continue ;; esac
     case $place in
       /proc/* | /sys/* | /dev/* | /run/*) ;;
@@ -120,9 +121,11 @@ probe_links() {
 
 probe_units() {
   autostart=
-  # systemctl also fails if no unit matches. multi-user.target exists on every host: an answer has it.
+  # systemctl also fails if no unit matches. A real answer contains multi-user.target, which exists
+  # on every host.
   ask systemctl list-unit-files --plain --no-legend multi-user.target microvm@.service \
-    microvm-tap-interfaces@.service microvm-virtiofsd@.service pulumi-microvm-autostart.service || true
+    microvm-tap-interfaces@.service microvm-virtiofsd@.service \
+    pulumi-microvm-autostart.service || true
   case $answer in
     *multi-user.target*) ;;
     *)
@@ -145,15 +148,16 @@ probe_nix() {
   version=$(nix --version 2>/dev/null) || return 0
   fact nix version "$version"
   features=$(nix show-config 2>/dev/null | sed -n 's/^experimental-features = //p')
-  [ -n "$features" ] || features=$(nix config show 2>/dev/null | sed -n 's/^experimental-features = //p')
+  [ -n "$features" ] ||
+    features=$(nix config show 2>/dev/null | sed -n 's/^experimental-features = //p')
   case " $features " in
     *' flakes '*) fact nix flakes yes ;;
   esac
 }
 
 probe_records() {
-  for record in "$STATE"/hosts/*.json "$STATE"/vms/*.json "$STATE"/volumes/*.json "$STATE"/closures/*.json \
-    "$STATE"/systems/*.json; do
+  for record in "$STATE"/hosts/*.json "$STATE"/vms/*.json "$STATE"/volumes/*.json \
+    "$STATE"/closures/*.json "$STATE"/systems/*.json; do
     first_line "$record" || continue
     kind=${record%/*}
     name=${record##*/}
@@ -175,7 +179,9 @@ probe_records() {
   done
   for file in "$STATE"/hardware/*; do
     [ -f "$file" ] || continue
-    while read -r runner hash; do fact hardware "${file##*/}" "$runner" "$hash"; done 2>/dev/null <"$file" || true
+    while read -r runner hash; do
+      fact hardware "${file##*/}" "$runner" "$hash"
+    done 2>/dev/null <"$file" || true
   done
   for file in "$STATE"/guests/*; do
     [ -f "$file" ] || continue
@@ -186,7 +192,7 @@ probe_records() {
   return 0
 }
 
-# The host's own NixOS system. readlink -m answers a line for each path, whatever is there.
+# The host's own NixOS system. readlink -m prints a line for each path, also for a missing one.
 probe_system() {
   set --
   for link in "$SYSTEMS/current-system" "$SYSTEMS/booted-system"; do
@@ -205,7 +211,7 @@ probe_system() {
   done
 }
 
-# Every image that has a record, and every one beside a VM: size and allocation, and what it holds.
+# Size, allocation and content of every image that has a record or is in the directory of a VM.
 probe_images() {
   images=$(image_paths | sort -u)
   # The paths of images have no white space and no patterns.
@@ -250,7 +256,8 @@ probe_contents() {
 
 probe_closures() {
   [ -d "$GCROOTS/pulumi-microvm" ] || return 0
-  closures=$(look find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf 'closure\t%P\t%l\n')
+  closures=$(look find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l \
+    -printf 'closure\t%P\t%l\n')
   [ -n "$closures" ] || return 0
   printf '%s\n' "$closures"
   targets=$(printf '%s\n' "$closures" | cut -f 3)

@@ -1,14 +1,14 @@
 # shellcheck shell=sh
 # needs: lib enter
-# The start and the end of each operation: parameters, the right machine, locks, and errors. After it,
-# an operation takes its locks, calls `working`, does its work, and calls `finish`.
+# The start and the end of each operation: parameters, the right machine, locks, and errors. After
+# it, an operation takes its locks, calls `working`, does its work, and calls `finish`.
 #
 # Locks are as small as what they protect, and are taken in this order:
 #   4  host       shared by work on VMs and volumes, exclusive for a reboot
 #   5  one thing  vm.NAME, volume.VM.NAME, closure.NAME, claims, system
 #   6  vm.NAME    shared by work on its volumes; the other name in a rename
-# 9 is the queue for slots or a second volume, 8 an image, 7 is held while the operation runs (operate.sh), 3 is the
-# standard error of `begin`'s caller.
+# 9 is the queue for slots or a second volume, 8 an image, 7 is held while the operation runs
+# (operate.sh), 3 is the standard error of `begin`'s caller.
 
 # lock DESCRIPTOR NAME [shared]
 lock() {

@@ -14,8 +14,8 @@ save_rollback() {
     "switch_seconds=$p_switch_seconds" '' >"$rollback/parameters"
 }
 
-# arm NAME SECONDS: starts a timer, or starts it again. `retry` is needed because systemd may release
-# the name of a stopped unit late.
+# arm NAME SECONDS: starts a timer, or starts it again. `retry` is needed because systemd may
+# release the name of a stopped unit late.
 arm() {
   stop_timer "$1"
   retry start_timer "$@" || fail operation "systemd did not start the rollback timer: $printed"

@@ -35,7 +35,7 @@ meaning() {
     3) echo "exit code 3: systemd could not be reloaded" ;;
     4) echo "exit code 4: units failed" ;;
     11) echo "exit code 11: another switch holds /run/nixos/switch-to-configuration.lock" ;;
-    100) echo "exit code 100: its init is incompatible with the running one; it requires a reboot" ;;
+    100) echo "exit code 100: its init is incompatible with the running init; reboot instead" ;;
     *) echo "exit code $1" ;;
   esac
 }

@@ -7,7 +7,7 @@ import { planKey } from "../../../cli/preview/planKey";
 import { makeProgram } from "../../../cli/program";
 import type { Terminal } from "../../../cli/terminal";
 import { FakeForge } from "./fakeForge";
-import { END, logOf, said, step, urnOf } from "./eventLog";
+import { END, logOf, refresh, said, step, urnOf } from "./eventLog";
 
 const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-cli-"));
 const place = (name: string): string => join(directory, name);
@@ -256,6 +256,41 @@ describe("apply", () => {
     expect(ups()).toEqual([]);
     expect((await run("apply", "--hash", hash.slice(0, 12))).code).toBe(0);
     expect(ups()).toHaveLength(1);
+  });
+});
+
+describe("drift", () => {
+  const drifted = refresh("MicroVm", "kw1", {
+    oldOutputs: { running: true },
+    newOutputs: { running: false },
+  });
+  const same = step("MicroVm", "kw1", { op: "same" });
+
+  test("opens one issue, renews it, and closes it when the drift is gone", async () => {
+    pulumiPreviews([drifted, same, END]);
+    expect((await run("drift", "--issue")).code).toBe(5);
+    expect((await run("drift", "--issue")).code).toBe(5);
+    expect(forge.issues).toMatchObject([{ title: "Drift of site/prod", state: "open" }]);
+    expect(forge.issues[0]?.body).toContain("`running`");
+    pulumiPreviews([same, END]);
+    expect((await run("drift", "--issue")).code).toBe(0);
+    expect(forge.issues[0]?.state).toBe("closed");
+  });
+
+  test("leaves the issue open while a host can't be read", async () => {
+    pulumiPreviews([drifted, same, END]);
+    await run("drift", "--issue");
+    pulumiPreviews([same, said("error", "away", urnOf("MicroVm", "kw1"))], 1);
+    expect((await run("drift", "--issue")).code).toBe(3);
+    expect(forge.issues[0]?.state).toBe("open");
+  });
+
+  test("tells it without an issue too", async () => {
+    pulumiPreviews([drifted, same, END]);
+    const { code, out } = await run("drift");
+    expect(code).toBe(5);
+    expect(out).toContain("drift MicroVm kw1 running: true -> false");
+    expect(forge.requests).toEqual([]);
   });
 });
 

@@ -74,7 +74,7 @@ describe("with sdkDiagnostics.ts", () => {
     expect(await countsOf("quiet")).toEqual({ messages: 0, stackTraces: 1 });
   });
 
-  test("a resource of this package has no position, so it takes no stack trace", async () => {
+  test("a resource of this package has no position, so it takes no stack trace", () => {
     const { unlocated } = jest.requireActual<typeof diagnostics>(
       "../../../components/sdkDiagnostics",
     );
