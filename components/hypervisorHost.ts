@@ -44,7 +44,8 @@ export class HypervisorHost extends pulumi.ComponentResource {
   constructor(name: string, args: HypervisorHostArgs, opts?: pulumi.ComponentResourceOptions) {
     const { hypervisor } = args;
     const aliases = aliasesOf(hypervisor.renamedFrom);
-    super("pulumi-microvm:components:HypervisorHost", name, unlocated({}), { ...opts, ...aliases });
+    const type = "pulumi-microvm:components:HypervisorHost";
+    super(type, name, unlocated({}), pulumi.mergeOptions(opts, aliases));
     const system =
       args.system && hypervisor.system && this.system(args, args.system, hypervisor.system);
     const checks = this.hypervisor(args, system);
@@ -68,6 +69,11 @@ export class HypervisorHost extends pulumi.ComponentResource {
         nic: hypervisor.nic,
         shared: hypervisor.shared,
         wants: vms.map(wantsOf),
+        renamedVms: Object.fromEntries(
+          vms.flatMap(({ name, renamedFrom }) =>
+            renamedFrom === undefined ? [] : [[name, renamedFrom]],
+          ),
+        ),
         // The input of NixosSystem, not its output, since a preview knows it.
         system: system?.toplevel.outPath,
         checks: hypervisor.checks,

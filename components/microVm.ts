@@ -7,7 +7,7 @@ import * as pulumi from "./pulumi";
 import type { HypervisorModel, VmModel, VolumeModel } from "../site/model";
 import type { Machine } from "./evaluation/evaluate";
 import type { HypervisorHost } from "./hypervisorHost";
-import { aliasesOf, importOptions, timeouts } from "./options";
+import { aliasesOf, importOptions, protection, timeouts } from "./options";
 import { ifRegistered, required } from "./registration";
 import { MicroVmResource, NixClosure, Volume } from "./resources";
 import { unlocated } from "./sdkDiagnostics";
@@ -52,7 +52,8 @@ export class MicroVm extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     const aliases = aliasesOf(args.vm.renamedFrom);
-    super("pulumi-microvm:components:MicroVm", name, unlocated({}), { ...opts, ...aliases });
+    const type = "pulumi-microvm:components:MicroVm";
+    super(type, name, unlocated({}), pulumi.mergeOptions(opts, aliases));
     this.closure = this.makeClosure(args);
     if (args.vm.renamedFrom === undefined)
       this.volumes = this.makeVolumes(args.host.ready.then((host) => [host]));
@@ -113,7 +114,7 @@ export class MicroVm extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn,
-        protect: volume.protect,
+        ...protection(volume.protect),
         ...timeouts(vm.volumeTimeoutSeconds, "create", "update", "delete"),
         ...aliasesOf(vm.renamedFrom, `-${volume.name}`),
         ...importOptions(vm.import, id, ["sizeMiB", "label"]),
@@ -159,6 +160,9 @@ export class MicroVm extends pulumi.ComponentResource {
         address: vm.ip,
         hostName: vm.hostName,
         bridge: hypervisor.checks.bridge === "off" ? undefined : hypervisor.bridge,
+        mac: vm.mac,
+        vsockCid: vm.vsockCid,
+        shareSources: vm.shares.map(({ source }) => source),
         running: vm.running,
         restart: vm.restart,
         memoryTargetMiB: vm.memoryTargetMiB,
@@ -172,7 +176,7 @@ export class MicroVm extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn,
-        protect: vm.protect,
+        ...protection(vm.protect),
         ...timeouts(vm.startTimeoutSeconds, "create", "update", "delete"),
         ...aliasesOf(vm.renamedFrom),
         ...importOptions(vm.import, `${vm.hypervisor}/${vm.name}`, [

@@ -24,6 +24,11 @@ export function importOptions(
   return isImport ? { import: id, ignoreChanges } : {};
 }
 
+/** Without `protect` in the site, the option of the parent counts. */
+export function protection(isProtected: boolean): Pick<ResourceOptions, "protect"> {
+  return isProtected ? { protect: true } : {};
+}
+
 /** The same time limit for each listed kind of change. */
 export function timeouts(
   seconds: number,

@@ -73,6 +73,8 @@ export interface HypervisorArgs {
   shared: pulumi.Input<boolean>;
   /** The VMs of the site on this host. */
   wants: pulumi.Input<pulumi.Input<VmWants>[]>;
+  /** VM -> the name that it had before, while the site states it. */
+  renamedVms: pulumi.Input<Record<string, string>>;
   /** Store path of the system that the site deploys there, if it manages the system. */
   system?: pulumi.Input<string> | undefined;
   checks: pulumi.Input<Record<string, CheckMode>>;
@@ -183,6 +185,10 @@ export interface MicroVmResourceArgs {
   hostName: pulumi.Input<string>;
   /** The bridge that the VM's tap is a port of. Absent: the tap is not looked at. */
   bridge?: pulumi.Input<string> | undefined;
+  mac: pulumi.Input<string>;
+  vsockCid?: pulumi.Input<number> | undefined;
+  /** Directories on the host that it shares with the guest. */
+  shareSources: pulumi.Input<string[]>;
   running: pulumi.Input<boolean>;
   /** Any text. A running VM restarts when it changes. */
   restart: pulumi.Input<string>;

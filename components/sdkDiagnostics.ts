@@ -2,6 +2,8 @@
  * Repairs and shortens the diagnostics of Pulumi's SDK. Imported for its effect, before any
  * resource is created. The stack traces of other code, their source maps and
  * `Error.stackTraceLimit` stay as they are. docs/performance.md has the measurements.
+ *
+ * Also a program of a user imports this, so the import takes no message from it.
  */
 import * as log from "@pulumi/pulumi/log";
 import { Resource } from "@pulumi/pulumi/resource";
@@ -55,9 +57,10 @@ function takeNoStackTracesOfPromises(): void {
 
 /**
  * The SDK sends several debug messages to the engine for each resource, one call at a time. The
- * engine discards them unless it runs with --debug, and does not tell the program which.
+ * engine discards them unless it runs with --debug, and does not tell the program which. This is
+ * only for a program that sends none itself.
  */
-function sendNoDebugMessages(): void {
+export function sendNoDebugMessages(): void {
   Object.assign(log, { debug: () => Promise.resolve() });
 }
 
@@ -88,4 +91,3 @@ function locateOnlyOthers(): void {
 correctPathsOfSdk();
 locateOnlyOthers();
 if (!debuggable.debugPromiseLeaks) takeNoStackTracesOfPromises();
-if (process.env["PULUMI_MICROVM_DEBUG"] !== "true") sendNoDebugMessages();

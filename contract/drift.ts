@@ -67,11 +67,13 @@ export const OTHER_DRIFT = {
   },
 } as const satisfies Record<string, Facts>;
 
-/** What is not looked at, and why. */
+/** Facts that no pass checks, and the reasons. */
 export const NOT_SEEN: readonly { what: string; why: string }[] = [
   {
     what: "What happens in a guest: its network, its services, its files, its mounts",
-    why: "A pass without changes does not log in to guests. Only the system that it reports is seen.",
+    why:
+      "A pass without changes does not log in to guests. It reads only the system that a guest " +
+      "reports.",
   },
   {
     what: "Whether the guest answers, after its start was confirmed",
@@ -99,6 +101,6 @@ export const NOT_SEEN: readonly { what: string; why: string }[] = [
   },
   {
     what: "A VM of the host that is not in the site",
-    why: "It is not ours, and it is left alone.",
+    why: "It is not ours and is not changed.",
   },
 ];

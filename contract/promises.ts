@@ -24,7 +24,7 @@ export const EFFECTS = {
   restart: "The VM stops and starts.",
   start: "The VM starts.",
   stop: "The VM stops.",
-  refused: "The preview fails and states the remedy. Nothing is changed.",
+  refused: "The preview fails and shows the remedy. Nothing is changed.",
 } as const;
 export type Effect = keyof typeof EFFECTS;
 
@@ -38,7 +38,7 @@ export function strongest(effects: readonly Effect[]): Effect {
   );
 }
 
-/** What a VM must have to take the effect `live`. */
+/** The requirements of the effect `live`. */
 export const LIVE_NEEDS = {
   flake: "its flake does not say that it can be switched live",
   address: "it has no address to reach it by",
@@ -62,19 +62,19 @@ export const POLICIES = {
 export type UpdatePolicy = keyof typeof POLICIES;
 
 export interface Kind {
-  /** What changes; in previews, the reason. */
+  /** What changes. In previews, this is the reason. */
   what: string;
   vms: Readonly<Record<VmState, Effect>>;
-  /** What `live` becomes for a VM that lacks what that takes. */
+  /** The effect that replaces `live` if the VM does not meet its requirements. */
   otherwise?: Effect;
-  /** What happens on the hypervisor besides. */
+  /** The effect on the hypervisor. */
   host?: string;
   byPolicy?: true;
   remedy?: string;
   note?: string;
 }
 
-/** The same effect on each VM that runs. */
+/** The same effect on each running VM. */
 function onRunning(running: Effect, stopped: Effect): Kind["vms"] {
   return { running, switchedLive: running, imported: running, startFailed: running, stopped };
 }
@@ -82,7 +82,7 @@ function onRunning(running: Effect, stopped: Effect): Kind["vms"] {
 const always = (effect: Effect): Kind["vms"] => onRunning(effect, effect);
 
 const NEVER_REPLACED =
-  "A volume is never replaced: add another one, move the data, then remove this one.";
+  "A volume is never replaced: add another one, move the data, and remove this one.";
 
 export const KINDS = {
   // Kinds that the provider finds by comparing a VM with what is wanted.
@@ -110,8 +110,8 @@ export const KINDS = {
     vms: onRunning("restart", "nextStart"),
     byPolicy: true,
     note:
-      "A live switch logs in at one address before and after, so it cannot carry a new one. The " +
-      "guest then has to answer at the new address; otherwise the VM goes back to the old one.",
+      "A live switch uses one address before and after it, so it cannot change the address. The " +
+      "guest must respond at the new address. Otherwise the VM is rolled back to the old one.",
   },
   hostName: {
     what: "the host name changes",
@@ -125,8 +125,8 @@ export const KINDS = {
     otherwise: "restart",
     byPolicy: true,
     note:
-      "The login of the operator must work before and after a live switch. If the new system " +
-      "does not accept it, the guest goes back to the old system.",
+      "The operator's login must work before and after a live switch. If the new system rejects " +
+      "it, the guest is rolled back to the old system.",
   },
   memoryTarget: {
     what: "the memory target changes",
@@ -150,31 +150,31 @@ export const KINDS = {
     what: "the VM is added or removed",
     vms: onRunning("stop", "start"),
     host:
-      "An added VM gets its volumes and its SSH host key. Of a removed one the volumes are kept " +
-      "unless they have another onDelete, and its /etc share is kept.",
+      "An added VM gets its volumes and its SSH host key. When a VM is removed, its volumes " +
+      "remain unless they have another onDelete, and its /etc share remains.",
   },
   move: {
     what: "another hypervisor",
     vms: always("refused"),
     remedy:
-      "A VM cannot move to another hypervisor. Remove it there, run up, copy its images, and add " +
-      "it here.",
+      "A VM and its volumes cannot move to another hypervisor. Remove the VM from the site, run " +
+      "up, and add it there: it starts with empty volumes. onDelete decides about the old ones.",
   },
   disk: {
     what: "a volume is added or removed",
     vms: onRunning("restart", "nextStart"),
     byPolicy: true,
-    host: "The image is created. Of a removed volume it is kept, moved to the trash or deleted.",
+    host: "The image is created. When a volume is removed, its image is handled by its onDelete.",
   },
   volumeSize: {
     what: "the size of a volume",
     vms: { ...always("live"), stopped: "recorded" },
     otherwise: "refused",
-    host: "The image grows. Of a stopped VM its file system grows too, after a check.",
+    host: "The image grows. If the VM is stopped, the host checks and grows the file system too.",
     remedy: "Set running: false on the VM, run up, and then change the size.",
     note:
-      "Only QEMU with a control socket can grow a disk in use. The guest grows the file system, so it has " +
-      "to answer. A smaller size is always refused.",
+      "Only QEMU with a control socket can grow a disk in use. The guest grows the file system, " +
+      "so it must respond. A smaller size is always refused.",
   },
   volumeFixed: {
     what: "what a volume is",
@@ -191,25 +191,39 @@ export const KINDS = {
   nextRun: {
     what: "a setting of runs",
     vms: always("nothing"),
-    host: "Nothing. The present run uses the new value.",
+    host: "Nothing. The current run uses the new value.",
   },
   varies: {
     what: "what other values apply",
     vms: always("varies"),
   },
 
+  // Kinds of changes to the k0s cluster.
+  k0sConfiguration: {
+    what: "the k0s configuration of controllers",
+    vms: always("varies"),
+    note:
+      "The system of each controller changes, and k0s restarts there. Workers get the " +
+      "configuration from the controllers. Other VMs are not disturbed.",
+  },
+  node: {
+    what: "labels or taints of a Kubernetes node",
+    vms: always("nothing"),
+    note: "They are no part of a system. A VM without a node cannot have them.",
+  },
+
   // Kinds of changes to hypervisors.
   access: {
     what: "how hosts are reached",
     vms: always("nothing"),
-    host: "Nothing. The run that changes it logs in the new way.",
+    host: "Nothing. The run that changes it uses the new value.",
   },
   hostNetwork: {
     what: "the network of a hypervisor",
     vms: always("nothing"),
     host:
-      "The checks look for it. If the site manages the system of the host, that system is switched on trial " +
-      "before.",
+      "The checks require it. If the site manages the system of the host, that system is " +
+      "switched on trial first.",
   },
   hostAddress: {
     what: "the address of a hypervisor on its bridge",
@@ -217,7 +231,7 @@ export const KINDS = {
     otherwise: "restart",
     byPolicy: true,
     host: "As for the other network settings.",
-    note: "Only the prefix concerns VMs: those without network.cidr get it. Another address alone does not.",
+    note: "VMs without network.cidr use its prefix, so only a change of the prefix affects VMs.",
   },
   bridge: {
     what: "the bridge of a hypervisor",
@@ -228,6 +242,11 @@ export const KINDS = {
     what: "which stacks use a hypervisor",
     vms: always("nothing"),
     host: "Its ownership record changes.",
+  },
+  forget: {
+    what: "the hypervisor is forgotten",
+    vms: always("nothing"),
+    host: "It is not contacted. Its resources leave the state, and what is on it stays there.",
   },
   hostRename: {
     what: "the name of a hypervisor",

@@ -1,7 +1,7 @@
 /**
  * Each key of the site file, as a path, and the kind of change that an edit of it is. A path that
- * ends with `.*` is an entry of a map: it is added or removed. tests/unit/promises.test.ts compares
- * the table with the schema. Pure.
+ * ends with `.*` is an entry of a map that is added or removed. tests/unit/promises.test.ts
+ * compares the table with the schema. Pure.
  */
 import { CHECK_NAMES } from "./names";
 import type { KindName } from "./promises";
@@ -47,6 +47,8 @@ const VM: Rows = {
   vsockCid: "hardware",
   hostName: "hostName",
   role: "system",
+  "labels.*": "node",
+  taints: "node",
   running: "running",
   restart: "restart",
   import: "varies",
@@ -71,12 +73,28 @@ const HYPERVISOR: Rows = {
   waitTimeout: "nextRun",
   ...under("checks", Object.fromEntries(CHECK_NAMES.map((check) => [check, "nextRun"]))),
   maintenance: "nextRun",
+  forget: "forget",
   renamedFrom: "hostRename",
   system: "hostSystem",
   "system.rebootPolicy": "reboot",
   "system.confirmTimeout": "nextRun",
   "system.switchTimeout": "nextRun",
   "system.bootTimeout": "nextRun",
+};
+
+const CLUSTER: Rows = {
+  name: "system",
+  k0sVersion: "system",
+  "api.endpoint": "k0sConfiguration",
+  "api.sans": "k0sConfiguration",
+  "network.pods": "k0sConfiguration",
+  "network.services": "k0sConfiguration",
+  nodeLocalLoadBalancing: "k0sConfiguration",
+  caFingerprint: "nextRun",
+  maxUnavailable: "nextRun",
+  "drain.timeout": "nextRun",
+  "drain.localStorage": "nextRun",
+  "drain.unmanagedPods": "nextRun",
 };
 
 export const SITE_KEYS: Rows = {
@@ -90,6 +108,8 @@ export const SITE_KEYS: Rows = {
   "ssh.jumpHosts.*.address": "access",
   ...under("ssh.jumpHosts.*", ENDPOINT),
   ...under("network", NETWORK),
+  cluster: "varies",
+  ...under("cluster", CLUSTER),
   "profiles.*": "varies",
   ...under("profiles.*", MACHINE),
   "hypervisors.*": "hypervisor",

@@ -1,16 +1,18 @@
 /** `lab/run lab [COMMAND]`: the lab's commands. */
 import "../compileCache";
-import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { CommandError, attempt, handOver, run } from "./command";
 import { ensureDirectories, labEnvironment } from "./environment";
 import { ensureEngine } from "./engine";
 import { ensureHosts, isUp, rebootHost, stopHosts } from "./hosts";
 import { HOSTS, ensureNetwork, inOperator, removeNetwork, type LabHost } from "./network";
+import { serveObjects } from "./objectStore";
 import { cacheDirectory, checkout, labStack, stateDirectory } from "./paths";
 import { ensurePlugins } from "./plugins";
 import { ensureSystemPackages, requireMachine } from "./prerequisites";
 import { say, step } from "./progress";
+import { generateSdks } from "./sdk";
 import { ensureAgent, sshCommand, sshTarget, writeSshConfig } from "./ssh";
 import { stopProcess } from "./state";
 import { statusText } from "./status";
@@ -23,6 +25,8 @@ const USAGE = `usage: npm run lab                     starts it and runs \`pulum
        npm run --silent lab -- exec CMD...       a command in the lab's environment
        npm run --silent lab -- ssh HOST CMD...   a command on a host or guest, or a shell
        npm run lab -- reboot [--hard] HOST       --hard: as in a power failure
+       npm run lab -- object-store DIRECTORY     an S3-compatible store, until it is interrupted
+       npm run lab -- sdk DIRECTORY MODULE       SDKs for Go and Python of the schema on stdin
        npm run lab -- down             removes everything except caches and system packages`;
 
 async function up(): Promise<number> {
@@ -102,6 +106,19 @@ async function reboot(words: string[]): Promise<void> {
   await rebootHost(host, words.includes("--hard"));
 }
 
+function objectStore([directory]: string[]): Promise<number> {
+  requireUp();
+  if (directory === undefined) throw new Error(USAGE);
+  return serveObjects(resolve(directory));
+}
+
+/** The schema is the standard input. */
+async function sdk([directory, goModule]: string[]): Promise<number> {
+  if (directory === undefined || goModule === undefined) throw new Error(USAGE);
+  await generateSdks(readFileSync(0, "utf8"), resolve(directory), goModule);
+  return 0;
+}
+
 function requireUp(): void {
   const stopped: LabHost[] = HOSTS.filter((host) => !isUp(host));
   if (stopped.length > 0) {
@@ -125,6 +142,10 @@ async function dispatch([command, ...rest]: string[]): Promise<number> {
       return 0;
     case "reboot":
       return reboot(rest).then(() => 0);
+    case "object-store":
+      return objectStore(rest);
+    case "sdk":
+      return sdk(rest);
     case "down":
       return down().then(() => 0);
     case "verify":

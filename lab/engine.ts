@@ -6,6 +6,7 @@
 import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { isOnPath, run } from "./command";
+import { goBuild } from "./goModule";
 import { cacheDirectory, hashOf, labSource, madeOnce } from "./paths";
 import { say, step } from "./progress";
 
@@ -125,19 +126,11 @@ async function installerScript(): Promise<string | undefined> {
 
 async function build(name: ModuleName): Promise<void> {
   const { version, package: source, binary, duration } = modules[name];
-  if (!isOnPath("go")) throw new Error(`can't build ${binary}: there is no Go on PATH`);
   await madeOnce(builtDirectory(name), (partial) =>
     step(`building ${binary} ${version} from its Go module (takes ${duration})`, async () => {
       mkdirSync(partial, { recursive: true });
       const flags = `-s -w -X ${VERSION_VARIABLE}=${version}`;
-      await run(
-        ["go", "build", "-trimpath", "-ldflags", flags, "-o", join(partial, binary), source],
-        {
-          cwd: moduleDirectory(name),
-          env: { ...process.env, CGO_ENABLED: "0" },
-          timeoutSeconds: 3600,
-        },
-      );
+      await goBuild(moduleDirectory(name), join(partial, binary), source, flags);
       if (name === "language-nodejs") wrapLanguageHost(partial);
     }),
   );

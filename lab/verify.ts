@@ -8,10 +8,10 @@ import { say } from "./progress";
 
 const SKIPPED = new Set(["node_modules", "bin", ".git", ".site", "coverage"]);
 
-/** Runs all checks, also after one failed. */
-export async function verify(): Promise<number> {
-  const files = filesBelow("");
-  const shell = files.filter(isShellScript);
+/** Runs all checks of the tree at `root`, also after one failed. Returns an exit code. */
+export async function verify(root = checkout): Promise<number> {
+  const files = filesBelow(root, "");
+  const shell = files.filter((file) => isShellScript(join(root, file)));
   const nix = files.filter((file) => file.endsWith(".nix"));
   const checks: [string, ...string[]][] = [
     ["tsc", "--noEmit"],
@@ -28,22 +28,25 @@ export async function verify(): Promise<number> {
     } else if (!isOnPath(program)) {
       say(`verify: ${program} is not installed: apt-get install ${program}`);
       failed.push(program);
-    } else if (!(await passes(check))) {
+    } else if (!(await passes(check, root))) {
       failed.push(program);
     }
   }
   const long = [...shell, ...nix].flatMap((file) =>
-    longLines(file, readFileSync(join(checkout, file), "utf8")),
+    longLines(file, readFileSync(join(root, file), "utf8")),
   );
-  if (long.length > 0) say(`verify: lines over 100 columns:\n  ${long.join("\n  ")}`);
+  if (long.length > 0) {
+    say(`verify: lines over 100 columns:\n  ${long.join("\n  ")}`);
+    failed.push("line lengths");
+  }
   say(failed.length === 0 ? "verify: all passed" : `verify: failed: ${failed.join(", ")}`);
   return failed.length === 0 ? 0 : 1;
 }
 
 /** nix-instantiate prints the parsed files. Only its errors are useful. */
-async function passes(check: [string, ...string[]]): Promise<boolean> {
-  if (check[0] !== "nix-instantiate") return (await handOver(check, { cwd: checkout })) === 0;
-  const result = await attempt(check, { cwd: checkout });
+async function passes(check: [string, ...string[]], root: string): Promise<boolean> {
+  if (check[0] !== "nix-instantiate") return (await handOver(check, { cwd: root })) === 0;
+  const result = await attempt(check, { cwd: root });
   if (result.code !== 0) say(result.stderr);
   return result.code === 0;
 }
@@ -52,18 +55,18 @@ async function passes(check: [string, ...string[]]): Promise<boolean> {
 function isShellScript(file: string): boolean {
   if (file.endsWith(".sh")) return true;
   const start = Buffer.alloc(32);
-  const opened = openSync(join(checkout, file), "r");
+  const opened = openSync(file, "r");
   readSync(opened, start);
   closeSync(opened);
   return /^#!\S*\/(env )?(ba)?sh\n/.test(start.toString("latin1"));
 }
 
-function filesBelow(directory: string): string[] {
-  return readdirSync(join(checkout, directory), { withFileTypes: true })
+function filesBelow(root: string, directory: string): string[] {
+  return readdirSync(join(root, directory), { withFileTypes: true })
     .filter((entry) => !SKIPPED.has(entry.name))
     .flatMap((entry) => {
       const path = join(directory, entry.name);
-      if (entry.isDirectory()) return filesBelow(path);
+      if (entry.isDirectory()) return filesBelow(root, path);
       return entry.isFile() ? [path] : [];
     });
 }

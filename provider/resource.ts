@@ -80,8 +80,9 @@ export interface Resource<I extends HostBound, S extends object> {
   /** The current state; undefined only if the object certainly does not exist. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
   /**
-   * Throws if `converge` would fail, so that the preview reports blockers. Changes nothing. `before`:
-   * the inputs of the last update, undefined if there are none or they cannot be read any more.
+   * Throws if `converge` would fail, so that the preview reports blockers. Changes nothing.
+   * `before`: the inputs of the last update, undefined if there are none or they cannot be read any
+   * more.
    */
   refuse?(
     context: Context,

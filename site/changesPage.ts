@@ -1,4 +1,4 @@
-/** Text of docs/changes.md, made from the tables of contract/. Pure. */
+/** Generates docs/changes.md from the tables of contract/. Pure. */
 import { NOT_SEEN, OTHER_DRIFT, VM_DRIFT } from "../contract/drift";
 import type { DriftFact } from "../contract/drift";
 import { EFFECTS, KINDS, LIVE_NEEDS, NOT_LIVE, POLICIES, VM_STATES } from "../contract/promises";
@@ -106,7 +106,7 @@ function driftTable(): string {
   return table(["resource", "property in the preview", "what changed on the host", "`up`"], rows);
 }
 
-const INTRO = `<!-- Made by \`npm run schema\` from contract/promises.ts, siteKeys.ts and drift.ts. -->
+const INTRO = `<!-- \`npm run schema\` generates this page from contract/. -->
 
 # What a change does
 
@@ -136,7 +136,7 @@ export function changesPage(): string {
     INTRO,
     table(["effect", "meaning"], effects),
     table(["state", "meaning"], meanings),
-    "## VMs\n\nThe keys of `profiles` that are also here have the same effect on the VMs of the profile.",
+    "## VMs\n\nThe keys of `profiles` that are also here have the same effect on their VMs.",
     keyTable(isOfVm),
     "## Hypervisors\n\nThe columns are the VMs of the hypervisor.",
     keyTable(isOfHost),
@@ -147,18 +147,28 @@ export function changesPage(): string {
     `A volume never shrinks. A VM has one network card with one IPv4 address.`,
     "## When a live switch becomes a restart",
     needs.map((need) => `- ${capital(need)}.`).join("\n"),
-    "A live switch whose login fails before anything is sent to the guest is an error. It restarts " +
-      "nothing, and the runner from before stays installed.",
+    "If the login of a live switch fails before anything is sent to the guest, `up` fails. It " +
+      "restarts nothing, and the previous runner stays installed.",
     "`updatePolicy` of the VM:",
     table(["policy", "effect"], policies),
     "## The kinds of changes",
     kindSections(),
-    "## Drift\n\nEach pass compares these facts with the site. A difference is shown by every preview, also without a\n`refresh`, under the name of the property.",
+    "## Drift\n\nEach pass compares these facts with the site. Every preview shows a difference, " +
+      "also without a\n`refresh`, under the name of the property.",
     driftTable(),
     "Nothing else counts as drift:",
     table(
       ["not seen", "why"],
       NOT_SEEN.map(({ what, why }) => [what, why]),
     ),
-  ].join("\n\n")}\n`;
+  ]
+    .join("\n\n")
+    .split("\n")
+    .map(wrapped)
+    .join("\n")}\n`;
+}
+
+/** Wraps prose at 100 columns. A row of a table must remain one line. */
+function wrapped(line: string): string {
+  return line.startsWith("|") ? line : line.replace(/(?=.{101})(.{1,100}) /g, "$1\n");
 }

@@ -12,6 +12,8 @@ const GROUPS: readonly string[] = [
   "ssh",
   "jumpHosts",
   "network",
+  "api",
+  "drain",
   "profiles",
   "hypervisors",
   "checks",

@@ -1,6 +1,6 @@
 /**
- * The order of test files: the longest first, so that no worker has one left at the end. The others
- * run in the order of their names.
+ * The order of test files: the longest ones start first, so that none of them is left at the end.
+ * The others run in the order of their names.
  */
 const LONGEST = [
   ...["lab/14-live-switch", "lab/10-crashes", "lab/13-nixos-system", "lab/04-failures"],
@@ -18,7 +18,7 @@ export default class {
     return [...tests].sort((a, b) => rank(a) - rank(b) || (a.path < b.path ? -1 : 1));
   }
 
-  /** Without a record of earlier runs `--onlyFailures` and `--shard` take all tests. */
+  /** Without a record of earlier runs, `--onlyFailures` and `--shard` select all tests. */
   allFailedTests(tests) {
     return tests;
   }

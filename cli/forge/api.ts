@@ -1,8 +1,8 @@
 /**
- * The HTTP API of GitHub, Gitea and Forgejo, as far as all three have it. Paths and fields are those
- * of GitHub's REST API ("Issue comments", "Issues"), which Gitea and Forgejo document with the same
- * names under /api/v1. They differ in paging: GitHub and most lists of Gitea name the next page in
- * the header Link; Gitea's comments of one issue come in one answer without that header.
+ * The HTTP API of GitHub, Gitea and Forgejo, as far as all three have it. Paths and fields are
+ * those of GitHub's REST API ("Issue comments", "Issues"), which Gitea and Forgejo document with
+ * the same names under /api/v1. They differ in paging: GitHub and most lists of Gitea name the next
+ * page in the header Link; Gitea's comments of one issue come in one answer without that header.
  */
 import { z } from "zod";
 import { CliError, EXIT, messageOf } from "../errors";

@@ -1,6 +1,6 @@
 /**
- * The plan that the engine saves (apitype.DeploymentPlanV1 of pulumi/pulumi). The event log has each
- * secret as `[secret]`; the plan has the new values. Nothing else of it is used. Pure.
+ * The plan that the engine saves (apitype.DeploymentPlanV1 of pulumi/pulumi). The event log has
+ * each secret as `[secret]`; the plan has the new values. Nothing else of it is used. Pure.
  */
 import { z } from "zod";
 import { json } from "./events";

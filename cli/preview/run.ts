@@ -1,4 +1,6 @@
-/** Runs `pulumi preview` and takes what it wrote. Files with secrets are readable by the user alone. */
+/**
+ * Runs `pulumi preview` and takes what it wrote. Files with secrets are readable by the user alone.
+ */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,6 @@
-/** The comment on a pull request, most important first: a reviewer is sure within a minute. Pure. */
+/**
+ * The comment on a pull request, most important first: a reviewer is sure within a minute. Pure.
+ */
 import type { PreviewModel } from "../preview/model";
 import { LONGEST_COMMENT, fit } from "./cut";
 import type { Block } from "./cut";

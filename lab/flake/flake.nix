@@ -148,6 +148,21 @@
           builtins.deepSeq value value
         );
 
+      # What mkSite tells of the k0s of a member. The lab has one build of Kubernetes, and reports
+      # the minor version that the site names.
+      k0sOf =
+        machine:
+        if machine ? cluster then
+          {
+            k0s = rec {
+              version = "${machine.cluster.k0sVersion}.3+k0s.2";
+              configuration = builtins.hashString "sha256" (builtins.toJSON machine.cluster);
+              unit = builtins.hashString "sha256" "${version} ${machine.role} ${configuration}";
+            };
+          }
+        else
+          { };
+
       deploymentOf =
         machine:
         let
@@ -163,6 +178,7 @@
             liveSwitch = !(isQemu machine);
             inherit packages;
           }
+          // k0sOf machine
         );
     in
     {

@@ -34,7 +34,7 @@ afterEach(async () => {
 // A refresh writes `missing` to the state.
 test.each(["owned", "missing"])("is refused if its ownership was %s", async (ownership) => {
   const { message } = await failure(provider.update("Hypervisor", "hv1", state(ownership), wanted));
-  expect(message).toMatch(/nothing of what was recorded on it is there.*\n.*mounted\?/);
+  expect(message).toMatch(/all records on the host are missing.*\n.*is mounted\./);
   expect(host.operations).toEqual([]);
 });
 

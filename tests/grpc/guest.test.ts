@@ -202,7 +202,10 @@ describe("a restart on another runner", () => {
     const failed = await failsInTime(update);
     expect(outcomes).toEqual(["failed"]);
     expect(failed.message).toMatch(
-      /^kc1 did not come up with \S+-runner\. It was put back on \S+-old by a restart, and answers again\. /,
+      new RegExp(
+        "^kc1 did not come up with \\S+-runner\\. " +
+          "It was rolled back to \\S+-old by a restart, and answers again\\. ",
+      ),
     );
     expect(failed.message).toMatch(/did not answer in[^]*\n {2}Kernel panic$/);
     expectKept(failed, { runner: OLD, status: "ready" });
@@ -213,16 +216,16 @@ describe("a restart on another runner", () => {
     next[1] = words;
     const failed = await failsInTime(update);
     expect(outcomes).toEqual(["failed"]);
-    expect(failed.message).toContain(`was not put back: hv1: ${words}`);
+    expect(failed.message).toContain(`The rollback failed: hv1: ${words}`);
     expect(failed.message).toContain("did not come up with");
     expect(failed.message).toMatch(/SSH server did not answer in[^]*\n {2}Kernel panic$/);
     expectKept(failed, { runner: storePath("runner"), status: "switching" });
   });
 
   test("that does not start is rolled back by the host itself", async () => {
-    next = [`microvm@kc1.service did not restart: no tap; it was put back on ${OLD}`];
+    next = [`microvm@kc1.service did not restart: no tap; it was rolled back to ${OLD}`];
     const failed = await failsInTime(update);
-    expect(failed.message).toContain(`no tap; it was put back on ${OLD}`);
+    expect(failed.message).toContain(`no tap; it was rolled back to ${OLD}`);
     expectKept(failed, { runner: OLD, status: "ready" });
     expect(outcomes).toEqual([]);
   });
@@ -353,12 +356,12 @@ describe("a live switch", () => {
     expect(failed.message).toMatch(words);
   });
 
-  test("goes back by a restart if an earlier run may have begun it", async () => {
+  test("is rolled back by a restart if an earlier run may have begun it", async () => {
     host.facts = activating(guest.hostKey);
     guest.onExec = (exec) => exec.drop();
     const failed = await failsSoon();
     expect(outcomes).toEqual(["failed"]);
-    expect(failed.message).toContain("was put back on");
+    expect(failed.message).toContain("was rolled back to");
   });
 
   test("sends nothing to a guest with another key", async () => {
@@ -407,7 +410,7 @@ describe("a live switch", () => {
     const failed = await failsSoon();
     expect(new Set(sent)).toEqual(new Set(["a".repeat(32)]));
     expect(failed.message).toContain("kc1: the machine-id is other");
-    expect(failed.message).toContain("The guest was restarted or replaced while it was switched");
+    expect(failed.message).toContain("The guest was restarted or replaced during the switch");
   });
 
   test("opens a new connection if the guest has a new key", async () => {

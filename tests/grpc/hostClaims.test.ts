@@ -89,10 +89,27 @@ test("a state from before claims existed shows no drift until its next change", 
   });
 });
 
+test.each([false, true])(
+  "a host with a new name is told to state the old one (shared: %s)",
+  async (shared) => {
+    await lab.create("Hypervisor", await inputsOf(lab, { shared }));
+    lab.urn = (type) => `urn:pulumi:lab::site::microvm:index:${type}::hv2`;
+    const fresh = await stacks.provider("lab", NAMES);
+    fresh.urn = lab.urn;
+    const renamed = await inputsOf(fresh, { host: "hv2", shared });
+    const { message } = await failure(fresh.create("Hypervisor", renamed, true));
+    expect(message).toContain(
+      "This stack knows the host as hv1. If hv2 is the new name of hv1, state it: renamedFrom: hv1.",
+    );
+    expect(message).not.toContain("one of the two sites");
+  },
+);
+
 test("one machine under two names is detected in the first preview", async () => {
   await lab.create("Hypervisor", await inputsOf(lab), true);
   const twin = await inputsOf(lab, { host: "hv2" });
   const { message } = await failure(lab.create("Hypervisor", twin, true));
   expect(message).toContain("hv2 is the same machine as hv1: both have the machine-id");
+  expect(message).toContain("If hv2 is the new name of hv1, state it: renamedFrom: hv1.");
   expect(claims()).toEqual([]);
 });

@@ -7,6 +7,7 @@ import { configOf, storePath } from "./inputs";
 import { ProviderProcess, failure, urn } from "./providerProcess";
 import { healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
+import { vmFacts } from "./vmFacts";
 
 const operator = keyPair();
 let provider: ProviderProcess;
@@ -63,7 +64,7 @@ describe("Hypervisor", () => {
   });
 
   test.each([
-    ["no bridge", [], "it has no bridge with a card as its port\n  Leave it to up"],
+    ["no bridge", [], "it has no bridge with a card as its port\n  Remove the import"],
     ["no port", ["virbr0\tdown\t"], "it has no bridge with a card as its port\n"],
     ["a port of no usual name", ["br0\tup\teth#0"], "nic must be the name of a network interface"],
   ])("%s: said in words", async (_, bridges, words) => {
@@ -77,6 +78,50 @@ describe("Hypervisor", () => {
     expect(message).toContain(
       "hv1/kc1 can't be imported as it is: runner must be a Nix store path",
     );
+  });
+});
+
+describe("a VM that does not run what it was started with", () => {
+  let host: ScriptedHost;
+  beforeEach(async () => {
+    host = await startScriptedHost(operator.publicKey);
+    await configure(host);
+  });
+  afterEach(() => host.stop());
+
+  const lines = (...more: string[]): string[] => [
+    ...healthyFacts().slice(0, -1),
+    ...vmFacts({
+      phase: "ready",
+      runner: storePath("new"),
+      toplevel: storePath("system-new"),
+      booted: storePath("old"),
+      hostKey: "ssh-ed25519 AAAA",
+    }).filter((line) => /\tkc1\b|@kc1/.test(line) && !line.startsWith("record")),
+    ...more,
+    "probed",
+  ];
+  const said = (system: string): string => `guest-system\tkc1\t2\t${storePath(system)}`;
+  const hardware = (of: string, hash: string): string => `hardware\tkc1\t${storePath(of)}\t${hash}`;
+
+  test("but was switched to what is installed, is imported; a program with it changes nothing", async () => {
+    host.facts = lines(said("system-new"), hardware("old", "h1"), hardware("new", "h1"));
+    const { properties, inputs } = await provider.read("MicroVm", "hv1/kc1", {}, {});
+    expect(properties).toMatchObject({ running: true, stale: false, hardware: "h1" });
+    const stated = { ...inputs, liveSwitch: true, closureInfo: storePath("info") };
+    const news = (await provider.check("MicroVm", stated)).inputs;
+    await provider.update("MicroVm", "hv1/kc1", properties, news, 0, { preview: true });
+    expect(provider.logs.filter((line) => /restart|switch/.test(line))).toEqual([]);
+  });
+
+  test.each([
+    ["other hardware", [said("system-new"), hardware("old", "h1"), hardware("new", "h2")]],
+    ["another system", [said("system-old"), hardware("old", "h1"), hardware("new", "h1")]],
+    ["hardware that nobody recorded", [said("system-new")]],
+  ])("and has %s, is not", async (_, more) => {
+    host.facts = lines(...more);
+    const { message } = await failure(provider.read("MicroVm", "hv1/kc1", {}, {}));
+    expect(message).toContain("Restart it first");
   });
 });
 

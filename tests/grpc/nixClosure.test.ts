@@ -36,6 +36,13 @@ const has = (...lines: string[]): void => {
   host.facts = [...healthyFacts().slice(0, -1), ...lines, "probed"];
 };
 
+test("a host that does not say which paths are valid is an error, and the closure stays recorded", async () => {
+  has(RECORD, ...ROOTS, "silent\tclosures");
+  const { message, initFailed } = await failure(provider.read("NixClosure", ID, wanted, state));
+  expect(message).toContain("the host did not answer: nix-store --check-validity");
+  expect(initFailed?.properties).toMatchObject({ paths: PATHS });
+});
+
 test("a refresh keeps a closure without its paths and reports the missing ones", async () => {
   has(RECORD, ...ROOTS, ...Object.values(PATHS).map((path) => `invalid\t${path}`));
   const read = await provider.read("NixClosure", ID, wanted, state);

@@ -76,6 +76,62 @@ test("a host that does not run NixOS is refused in the preview", async () => {
   expect(host.operations).toEqual([]);
 });
 
+describe("under a new name of its hypervisor", () => {
+  const named = (name: string) => (type: string) =>
+    `urn:pulumi:test::site::microvm:index:${type}::${name}`;
+  const recordOf = (name: string): string =>
+    `record\tsystems\tnixos\t${makeRecord(named(name)("NixosSystem"), {})}`;
+
+  beforeEach(async () => {
+    await provider.stop();
+    provider = await ProviderProcess.start();
+    const hv1 = configOf(host, operator);
+    const { hosts } = hv1;
+    const renamed = String(hosts).replace('"hv1":{', '"hv9":{"renamedFrom":"hv1",');
+    await provider.configure({ ...hv1, hosts: renamed });
+    provider.urn = named("hv9");
+  });
+
+  test("only its record changes", async () => {
+    host.facts = hostWith(B, B, recordOf("hv1"));
+    const before = await wanted();
+    const more = { host: "hv9", renamedFrom: "hv1" };
+    const stated = { ...before, ...more };
+    const { inputs, failures } = await provider.check("NixosSystem", stated, before);
+    expect(failures).toEqual([]);
+    const { properties } = await provider.read("NixosSystem", "hv1", before, {});
+    const scripts: string[] = [];
+    host.onExec = (exec) => {
+      if (exec.operation !== undefined) {
+        scripts.push(exec.stdin);
+        host.facts = hostWith(B, B, recordOf("hv9"));
+      }
+      answerWell(host)(exec);
+    };
+    const after = await provider.update("NixosSystem", "hv1", properties, inputs);
+    expect(after).toMatchObject({ host: "hv9", ownership: "owned", toplevel: B, status: "ready" });
+    expect(host.operations).toHaveLength(1);
+    expect(scripts.join()).toContain(`former_owner="urn":"${named("hv1")("NixosSystem")}",`);
+    expect(await provider.diff("NixosSystem", after, inputs, inputs)).toMatchObject({
+      some: false,
+    });
+    const later = (await provider.check("NixosSystem", { ...inputs, renamedFrom: null }, inputs))
+      .inputs;
+    expect(await provider.diff("NixosSystem", after, inputs, later)).toMatchObject({ some: false });
+  });
+
+  test("another host is refused, and a name that is not stated is asked for", async () => {
+    const before = await wanted();
+    const faults = await provider.check("NixosSystem", { ...before, host: "hv9" }, before);
+    expect(faults.failures.join()).toContain("state the old one: renamedFrom");
+    host.facts = hostWith(B, B, recordOf("hv1"));
+    const { message } = await failure(
+      provider.create("NixosSystem", { ...before, host: "hv9" }, true),
+    );
+    expect(message).toContain("If hv9 is the new name of hv1, state it: renamedFrom: hv1.");
+  });
+});
+
 test("a preview shows the new system and sends no operation", async () => {
   host.facts = hostWith(A, A);
   const made = await provider.create("NixosSystem", await wanted(), true);

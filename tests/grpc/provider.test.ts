@@ -304,7 +304,9 @@ test("the schema describes every resource and its properties", async () => {
     provider: { inputProperties: { privateKey: { secret: true } } },
     resources: {
       "microvm:index:Volume": {
-        inputProperties: { onDelete: { type: "string", default: "retain" } },
+        inputProperties: {
+          onDelete: { $ref: "#/types/microvm:index:OnDelete", default: "retain" },
+        },
         requiredInputs: ["host", "machineId", "vm", "name", "image", "sizeMiB", "label"],
       },
     },

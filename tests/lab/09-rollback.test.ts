@@ -34,7 +34,7 @@ async function expectRolledBack(change: Record<string, unknown>, cause: RegExp):
   expect(await bootId("kw1")).not.toBe(before);
   expect(await bootId("kc1")).toBe(others);
   expect((await state()).get("MicroVm kw1")?.outputs).toMatchObject({ runner, status: "ready" });
-  expect(await mutations("hv1", end)).toContain(`putting kw1 back on ${runner}`);
+  expect(await mutations("hv1", end)).toContain(`rolling kw1 back to ${runner}`);
 
   // The site equals the running state again, so there are no changes.
   await site.reset();
@@ -63,7 +63,7 @@ test("its guest does not answer in time", async () => {
     },
     // The last part is the end of the unit's journal.
     new RegExp(
-      "kw1 did not come up with .*rolled back to .*and responds again" +
+      "kw1 did not come up with .*rolled back to .*and answers again" +
         ".*did not answer in \\d+ s: [^\\n]*\\n.*Failed to start ssh\\.service",
       "s",
     ),

@@ -145,7 +145,7 @@ describe("a failed switch is rolled back", () => {
     flake.setFaults({ kw1: fault });
     const text = await failingUp();
     expect(text).toMatch(cause);
-    expect(text).toContain(`It was rolled back to ${runner} ${how} and responds again`);
+    expect(text).toContain(`It was rolled back to ${runner} ${how}, and answers again`);
 
     expect(await currentOf("kw1")).toBe(runner);
     expect(await systemOf("kw1")).toBe(system);
@@ -198,6 +198,29 @@ describe("a failed switch is rolled back", () => {
     400_000,
   );
 });
+
+test("a switch that cannot log in restarts nothing, and the next up does it", async () => {
+  flake.setFaults({});
+  await site.set(base);
+  await up();
+  const before = await boots();
+  const runner = await currentOf("kw1");
+  // sshd does not take keys from a file that others may write.
+  await on("kw1", "chmod 0666 /root/.ssh/authorized_keys");
+  await site.set({ ...base, "vms.kw1.network": { nameservers: ["198.18.0.56"] } });
+  const text = await failingUp();
+  expect(text).toContain("kw1: the live switch was not begun, the guest was not touched");
+  expect(text).toContain("the host refused every key for user root");
+  expect(await on("hv1", "cat /var/lib/pulumi-microvm/vms/kw1.json")).toContain('"phase":"ready"');
+  expect(await currentOf("kw1")).toBe(runner);
+  const init = "$(pgrep -P $(systemctl show -P MainPID microvm@kw1))";
+  await on("hv1", `nsenter -t ${init} -m chmod 0600 /root/.ssh/authorized_keys`);
+  expect(await boots()).toEqual(before);
+  await up();
+  expect(await boots()).toEqual(before);
+  expect(await on("kw1", "cat /etc/resolv.conf")).toContain("198.18.0.56");
+  await expectNoChanges();
+}, 400_000);
 
 /** Starts an `up` and waits until it is in kw1's live switch. */
 async function inTheMiddle(): Promise<ReturnType<typeof startUp>> {

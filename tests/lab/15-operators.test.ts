@@ -67,7 +67,6 @@ describe("two stacks that share hv1", () => {
   const kx1 = {
     hypervisor: "hv1",
     profile: "worker",
-    role: "worker",
     ip: "198.18.0.41",
     mac: "02:00:00:00:00:41",
   };
@@ -79,7 +78,8 @@ describe("two stacks that share hv1", () => {
   });
 
   function setTheirs(changes: Record<string, unknown>): Promise<void> {
-    return theirs.set({ "hypervisors.hv2": undefined, vms: { kx1 }, ...SHARED, ...changes });
+    const without = { "hypervisors.hv2": undefined, cluster: undefined };
+    return theirs.set({ ...without, vms: { kx1 }, ...SHARED, ...changes });
   }
 
   async function previewOfOther(changes: Record<string, unknown>): Promise<string> {

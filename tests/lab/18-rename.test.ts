@@ -30,7 +30,7 @@ test("a renamed VM stops and starts once and keeps its data, also when renamed b
   const others = [await bootId("kc1"), await bootId("kw2")];
   const before = await bootId("kw1");
   const end = await journalEnd("hv1");
-  await site.set(named("kw9", { renamedFrom: "kw1" }));
+  await site.set(named("kw9", { renamedFrom: "kw1", hostName: "kw1" }));
   const { text } = await pulumi("preview", STACK);
   expect(text).toContain("kw9: renamed from kw1: stops, its directory moves, starts as kw9");
   expect(text).not.toMatch(/\d+ to (create|delete|replace)/);
@@ -58,10 +58,11 @@ test("a renamed VM stops and starts once and keeps its data, also when renamed b
   await expectNoChanges();
 }, 300_000);
 
-/** The label of its volume does not change. */
+/** The label of its volume and the name of its k0s node do not change. */
 const backAs = (renamedFrom: string): object => ({
   ...fields.parse(site.get("vms.kw1")),
   renamedFrom,
+  hostName: "kw1",
   volumes: { var: { label: "kw1-var" } },
 });
 

@@ -1,7 +1,7 @@
 /**
  * docs/changes.md is true: one change of each key, on a VM in some state. What the preview promised
- * is what happens, the guest answers at the address of the site and has its data, the second preview
- * is empty, and the change back works too.
+ * is what happens, the guest answers at the address of the site and has its data, the second
+ * preview is empty, and the change back works too.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -23,6 +23,7 @@ import {
   state,
   until,
   up,
+  STACK,
 } from "./lab";
 
 const site = new SiteCopy();
@@ -146,6 +147,41 @@ const ROWS: readonly Row[] = [
   { key: "network.cidr", change: { "network.cidr": "198.18.0.0/16" } },
   { key: "hypervisors.*.hostIp", change: { "hypervisors.hv1.hostIp": "198.18.0.11/16" } },
   { key: "flake", change: { flake: flake.reference }, expected: "live" },
+  { key: "cluster.name", change: { "cluster.name": "other" } },
+  { key: "cluster.k0sVersion", change: { "cluster.k0sVersion": "1.37" } },
+  {
+    key: "cluster",
+    change: {
+      cluster: undefined,
+      "vms.kc1.role": undefined,
+      "vms.kw1.role": undefined,
+      "vms.kw2.role": undefined,
+    },
+    expected: "live",
+  },
+  {
+    // kw1 is a worker.
+    ...settings(["k0sConfiguration"], {
+      "cluster.api.endpoint": "k8s.example.org",
+      "cluster.api.sans": ["more.example.org"],
+      "cluster.network.pods": "10.32.0.0/16",
+      "cluster.network.services": "10.64.0.0/16",
+      "cluster.nodeLocalLoadBalancing": false,
+    }),
+    expected: "nothing",
+  },
+  settings(["nextRun"], {
+    "cluster.caFingerprint": "ab".repeat(32),
+    "cluster.maxUnavailable": 2,
+    "cluster.drain.timeout": "5m",
+    "cluster.drain.localStorage": "delete",
+    "cluster.drain.unmanagedPods": "delete",
+  }),
+  {
+    key: "vms.*.labels.*",
+    also: ["vms.*.taints"],
+    change: vms({ labels: { "example.org/disk": "nvme" }, taints: ["a:NoExecute"] }),
+  },
   { key: "ssh.operatorKeys", change: { "ssh.operatorKeys": [operatorKey(), KEY] } },
   { key: "hypervisors.*.shared", change: { "hypervisors.hv1.shared": true } },
   { key: "hypervisors.*.maintenance", change: { "hypervisors.hv1.maintenance": true } },
@@ -213,18 +249,14 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 
 beforeAll(async () => {
-  await site.use();
-  await up();
+  await site.converge();
   await on(HOST, "mkdir -p /srv/shared/b");
   await on("kw1", `echo precious > ${WRITTEN}; sync`);
   flake.setPackages({ "lab-app": "1.1" });
 });
 afterAll(async () => {
-  await site.reset();
-  await up();
+  await site.restore();
   await on(HOST, "rm -rf /srv/shared");
-  await expectNoChanges();
-  await site.release();
   flake.remove();
 });
 
@@ -249,7 +281,7 @@ const PROMISES: readonly [RegExp, Effect][] = [
 ];
 
 async function promise(): Promise<Effect> {
-  const { code, text } = await pulumi("preview", "--stack=lab");
+  const { code, text } = await pulumi("preview", STACK);
   if (code !== 0) return "refused";
   return PROMISES.find(([words]) => words.test(text))?.[1] ?? "nothing";
 }

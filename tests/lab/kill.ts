@@ -53,6 +53,11 @@ export function interrupt(pid: number): void {
   if (isAlive(pid)) process.kill(pid, "SIGINT");
 }
 
+/** For a command of the lab that runs until it is told to end. */
+export function terminate(pid: number): void {
+  if (isAlive(pid)) process.kill(pid, "SIGTERM");
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

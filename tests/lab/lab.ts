@@ -12,6 +12,7 @@ import { z } from "zod";
 export const PROJECT = resolve(__dirname, "..", "..");
 const CLI = join(PROJECT, "bin", "lab", "cli.js");
 const COMMAND_TIMEOUT_MS = 300_000;
+const A_DAY_MS = 86_400_000;
 
 /** The lab's stack. tests/lab/setup.ts chooses the lab. */
 export const STACK_NAME = process.env["PULUMI_MICROVM_LAB_STACK"] ?? "lab";
@@ -34,10 +35,12 @@ export interface Started {
   pid: number;
   /** Resolves when the command has printed this. Rejects if the command ends first. */
   printed: (what: RegExp) => Promise<void>;
+  /** What the command has printed until now. */
+  text: () => string;
 }
 
-/** Starts a lab command. */
-export function start(args: string[], input = ""): Started {
+/** Starts a lab command. `limitMs`: 0 for one that runs until the test ends it. */
+export function start(args: string[], input = "", limitMs = COMMAND_TIMEOUT_MS): Started {
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: PROJECT,
     // A test may change Jest's copy of the environment. The default is that of the process.
@@ -55,10 +58,13 @@ export function start(args: string[], input = ""): Started {
       text += chunk.toString();
     });
     child.stderr.on("data", (chunk: Buffer) => (text += chunk.toString()));
-    const timer = setTimeout(() => {
-      child.kill("SIGKILL");
-      fail(new Error(`lab ${args.join(" ")} did not end:\n${text.slice(-4000)}`));
-    }, COMMAND_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => {
+        child.kill("SIGKILL");
+        fail(new Error(`lab ${args.join(" ")} did not end:\n${text.slice(-4000)}`));
+      },
+      limitMs === 0 ? A_DAY_MS : limitMs,
+    );
     child.on("error", fail);
     child.on("close", (code) => {
       clearTimeout(timer);
@@ -75,7 +81,7 @@ export function start(args: string[], input = ""): Started {
       child.on("close", () => fail(new Error(`ended without printing ${String(what)}:\n${text}`)));
       look();
     });
-  return { ended, pid: child.pid ?? 0, printed };
+  return { ended, pid: child.pid ?? 0, printed, text: () => text };
 }
 
 /** Runs a shell command on a host or guest. Any exit code except 0 fails the test. */

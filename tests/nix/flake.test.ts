@@ -50,8 +50,8 @@ test("the flake has no inputs, and the documented outputs", () => {
 describe("the template", () => {
   const template = join(repository, "templates", "site");
 
-  test("the fallback is the site.json of the template's site.yaml", () => {
-    const made = siteJson(loadSite(join(template, "site.yaml")));
+  test("the fallback is the site.json of the template's site file", () => {
+    const made = siteJson(loadSite(join(template, "stacks", "prod.yaml")));
     expect(readFileSync(join(template, "site", "site.json"), "utf8")).toBe(made);
   });
 

@@ -33,6 +33,7 @@ export function flakeText(machine = "deployment name", more = ""): string {
         closureInfo = pathsOf (build "info-\${name}" "echo > $out");
         hardware = "";
         packages.hello = "2.12";
+        k0s = { version = "1.36.3+k0s.2"; unit = "u"; configuration = "c"; };
       };
       machine = name:
         builtins.addErrorContext "while evaluating machine \${name} of the site"

@@ -72,7 +72,7 @@ test("an unconfirmed switch is rolled back by itself, also after a repeated swit
   expect(current()).toBe("a");
   const late = confirm(box.path("store", "c"));
   expect(late).toMatchObject({ code: 1 });
-  expect(late.output).toMatch(/the guest runs .*a, and not .*c/);
+  expect(late.output).toMatch(/the guest runs .*a, not .*c/);
 });
 
 test("a requested rollback leaves no timer, and a rollback that fails is retried", () => {
@@ -130,7 +130,7 @@ test.each([
   [2, "the activation script failed"],
   [4, "units failed"],
   [11, "another switch holds"],
-  [100, "it takes a reboot"],
+  [100, "reboot instead"],
 ])("exit code %d is reported with its meaning, and the timer is armed", (code, meaning) => {
   const toplevel = guestSystem(box, "b", undefined, code);
   const ran = switchTo(toplevel);

@@ -158,7 +158,7 @@ describe("a stopped VM whose image grows", () => {
     expect(fs.existsSync(box.path(hold))).toBe(true);
     const start = box.run("microvm-apply", vm({ known: "yes" }));
     expect(start.code).toBe(1);
-    expect(start.output).toMatch(/did not start: .* holds it back \(kc1\.var \)\tRun up again/);
+    expect(start.output).toMatch(/did not start: .* prevents it \(kc1\.var \)\tRun up again/);
     expect(fs.existsSync(box.path(unit))).toBe(false);
     wrap(box, "resize2fs", 'exec "$STUB" "$@"');
     expect(box.run("volume-apply", larger())).toMatchObject({ code: 0 });

@@ -27,6 +27,8 @@ export function volume(box: Sandbox, more: Parameters = {}, stack = "lab"): Para
     fs: "ext4",
     label: "kc1-var",
     on_delete: "retain",
+    adopt: "",
+    stack: `"urn":"urn:pulumi:${stack}::pulumi-microvm::`,
     record: openRecord(owner, { image, fsType: "ext4", label: "kc1-var", onDelete: "retain" }),
     ...more,
   };

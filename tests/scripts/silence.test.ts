@@ -1,7 +1,7 @@
 /**
  * systemd does not respond for a moment, for example while it re-executes: that is never a fact.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { vm } from "./operations";
 import { Sandbox } from "./sandbox";
 
@@ -87,6 +87,39 @@ describe("a probe", () => {
     expect(tries('[ "$(wc -l <"$BOX/tries")" -gt 2 ]')).toEqual({ answers: true, tries: 3 });
     expect(tries("exit 1")).toEqual({ answers: false, tries: 5 });
     expect(tries("exit 124")).toEqual({ answers: false, tries: 1 });
+  });
+
+  describe("of closures", () => {
+    const root = (): string => `${box.path("store")}/${"0".repeat(32)}-runner`;
+    const INVALID = (): string => `invalid\t${root()}`;
+    const ofClosures = (): string[] =>
+      probe().filter((line) => /^(closure|invalid|silent\tclosures)/.test(line));
+
+    beforeEach(() => {
+      mkdirSync(box.path("gcroots/pulumi-microvm/kc1"), { recursive: true });
+      writeFileSync(root(), "");
+      symlinkSync(root(), box.path("gcroots/pulumi-microvm/kc1/runner"));
+    });
+
+    test("asks nix-store again", () => {
+      replace("nix-store", `[ -e "$BOX/asked" ] || { : >"$BOX/asked"; exit 1; }\necho '${root()}'`);
+      expect(ofClosures()).toEqual([`closure\tkc1/runner\t${root()}`, INVALID()]);
+    });
+
+    test("says if nix-store does not answer, instead of valid paths", () => {
+      replace("nix-store", "exit 1");
+      expect(ofClosures()).toContain("silent\tclosures");
+    });
+
+    test("is not confused by a root that is no store path", () => {
+      symlinkSync("/etc", box.path("gcroots/pulumi-microvm/kc1/other"));
+      replace("nix-store", `case $* in *' /etc'*) exit 1 ;; esac`);
+      expect(ofClosures().sort()).toEqual([
+        "closure\tkc1/other\t/etc",
+        `closure\tkc1/runner\t${root()}`,
+        "invalid\t/etc",
+      ]);
+    });
   });
 
   test("reports that the bridges could not be read", () => {

@@ -133,7 +133,7 @@ test.each([
   [2, "the activation script failed"],
   [4, "units failed"],
   [11, "another switch holds"],
-  [100, "it takes a reboot"],
+  [100, "reboot instead"],
 ])("exit code %d causes a rollback at once and is explained", (code, meaning) => {
   const ran = box.run("system-switch", system(box, {}, "lab", code));
   expect(ran.code).toBe(1);

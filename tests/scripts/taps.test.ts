@@ -1,4 +1,4 @@
-/** What the probe finds of the taps and the VMM of a VM that runs, and how a tap is connected again. */
+/** The facts of a probe about the taps and the VMM of a running VM, and how taps are connected. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -32,14 +32,18 @@ show() {
   if [ "$2" = up ]; then flags=BROADCAST,MULTICAST,UP,LOWER_UP; else flags=BROADCAST,MULTICAST; fi
   name=$1
   case $1 in veth*) name=$1@if2 ;; esac
-  echo "7: $name: <$flags> mtu 1500 qdisc noqueue \${3:+master $3 }state UNKNOWN mode DEFAULT group default"
+  rest='qdisc noqueue \${3:+master $3 }state UNKNOWN mode DEFAULT group default'
+  echo "7: $name: <$flags> mtu 1500 $rest"
 }
 case $* in
   '-o link show') want=all ;;
   '-o link show type bridge') want=bridge ;;
   'link show dev '*) grep -q "^$4 " "$BOX/links"; exit ;;
   'link set dev '*' master '*' up')
-    grep -q "^$6 " "$BOX/links" || { echo "Error: argument \\"$6\\" is wrong: Device does not exist" >&2; exit 1; }
+    grep -q "^$6 " "$BOX/links" || {
+      echo "Error: argument \\"$6\\" is wrong: Device does not exist" >&2
+      exit 1
+    }
     sed -i "s/^$4 .*/$4 up $6/" "$BOX/links"; exit ;;
 esac
 while read -r name state master; do show "$name" "$state" "$master"; done <"$BOX/links"

@@ -14,7 +14,7 @@ test("a VM without a record is not stopped or removed; with a record it is remov
   rmSync(file);
   const before = box.contents();
   expect(box.run("microvm-remove", vm()).output).toMatch(
-    /^n0nce fail foreign\tVM kc1 has no record that it is ours; it was left alone\tPut it into the site/,
+    /^n0nce fail foreign\tVM kc1 has no ownership record; nothing was changed\tAdd it to the site/,
   );
   expect(box.contents()).toEqual(before);
 

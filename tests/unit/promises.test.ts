@@ -1,6 +1,7 @@
 /** The tables of contract/ are whole: keys of the site file, kinds of changes, and drift. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseDocument } from "yaml";
 import { OTHER_DRIFT, VM_DRIFT } from "../../contract/drift";
 import { EFFECTS, KINDS, kindOf, remedyOf, strongest } from "../../contract/promises";
 import type { Effect, KindName } from "../../contract/promises";
@@ -12,7 +13,22 @@ import { nixClosure } from "../../provider/resources/machines/nixClosure";
 import { volume } from "../../provider/resources/machines/volume";
 import { changesPage } from "../../site/changesPage";
 import { siteKeys } from "../../site/keys";
+import { parseSite } from "../../site/load";
 import * as values from "../grpc/inputs";
+
+const SITE = `
+flake: path:.
+profiles: { worker: { vcpu: 1, memory: 128MiB } }
+hypervisors:
+  hv1:
+    address: 192.0.2.11
+    ssh:
+      hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFVddpft3uvfFTe1YbhbebgnsAlax57h0p0jKK4+1kZ/
+    nic: eno1
+    hostIp: 192.0.2.11/24
+vms:
+  kw1: { hypervisor: hv1, profile: worker, ip: 192.0.2.31, mac: "02:00:00:00:00:31" }
+`;
 
 const KIND_NAMES = Object.keys(KINDS).filter((name): name is KindName => name in KINDS);
 const EFFECT_NAMES = Object.keys(EFFECTS).filter((name): name is Effect => name in EFFECTS);
@@ -22,6 +38,41 @@ test("each key of the site file has a row, and each row a key", () => {
   expect(keys.length).toBeGreaterThan(100);
   expect(keys).toEqual(expect.arrayContaining(["vms.*", "vms.*.volumes.*.size", "flake"]));
   expect([...keys].sort()).toEqual(Object.keys(SITE_KEYS).sort());
+});
+
+describe("a key of a profile does what the same key of a VM does", () => {
+  const VALUES: Readonly<Record<string, unknown>> = {
+    vcpu: 3,
+    memory: "3GiB",
+    memoryTarget: "64MiB",
+    startTimeout: "1m",
+    switchTimeout: "1m",
+    volumeTimeout: "1m",
+    updatePolicy: "restart",
+    volumes: { var: { size: "1GiB" } },
+    shares: { data: { source: "/srv/a", mountPoint: "/srv/b" } },
+    network: { cidr: "192.0.2.0/25", gateway: "192.0.2.9", nameservers: ["192.0.2.8"] },
+  };
+
+  function modelWith(where: "profiles.worker" | "vms.kw1", key: string): unknown {
+    const document = parseDocument(SITE);
+    document.setIn([...where.split("."), key], document.createNode(VALUES[key]));
+    return parseSite(document.toString(), "/site.yaml").vms;
+  }
+
+  test.each(Object.keys(VALUES))("%s", (key) => {
+    expect(modelWith("profiles.worker", key)).toEqual(modelWith("vms.kw1", key));
+    expect(modelWith("vms.kw1", key)).not.toEqual(parseSite(SITE, "/site.yaml").vms);
+  });
+
+  test("these are all of them, with the same kinds", () => {
+    const ofProfiles = Object.keys(SITE_KEYS).filter((key) => key.startsWith("profiles.*."));
+    const tops = new Set(ofProfiles.map((key) => key.split(".")[2]));
+    expect([...tops].sort()).toEqual(Object.keys(VALUES).sort());
+    for (const key of ofProfiles) {
+      expect(SITE_KEYS[key.replace("profiles", "vms")]).toBe(SITE_KEYS[key]);
+    }
+  });
 });
 
 test("each kind of change is that of a key, or of drift", () => {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs this system's /etc, mounts its volumes and shares, and makes the system current. Idempotent.
+# Installs this system's /etc, mounts its volumes and shares, and makes it current. Idempotent.
 set -eu
 toplevel=$(dirname "$(readlink -f "$0")")
 tab=$(printf '\t')

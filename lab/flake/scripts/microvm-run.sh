@@ -26,8 +26,8 @@ arguments=(
   --bind-ro=/nix/store
 )
 
-# The guest has the /etc of its root. Of the /etc share it gets only the SSH keys and pulumi-microvm,
-# where it records its running system (below).
+# The guest has the /etc of its root. Of the /etc share it gets only the SSH keys and
+# pulumi-microvm, where it records its running system (below).
 while IFS=$'\t' read -r source tag mode; do
   [ -n "$tag" ] || continue
   [ -d "$source" ] || fail "share $source is missing"

@@ -1,4 +1,4 @@
-/** What the probe found on a host, parsed. Pure. The other side is scripts/probe.sh. */
+/** Parses the probe of a host, which scripts/hosts/probe.sh prints. Pure. */
 import { ProviderError } from "../../errors";
 import { printable } from "../transport/printable";
 import type { Probe, Taken } from "./cache";
@@ -14,9 +14,9 @@ export interface BridgeFact {
   ports: string[];
 }
 
-/** A local file system, at one of the places where it is mounted. */
+/** A local file system at one of its mount points. */
 export interface FileSystemFact {
-  /** A path, or what the kernel calls a file system without a device. */
+  /** A path, or the kernel's name of a file system without a device. */
   device: string;
   mountPoint: string;
   freeKiB: number;
@@ -25,7 +25,7 @@ export interface FileSystemFact {
 export interface ImageFact {
   sizeBytes: number;
   allocatedBytes: number;
-  /** File system and label by blkid, empty where it knows none; absent where it could not look. */
+  /** File system and label by blkid. Empty if it finds none. Absent if it could not read. */
   content?: { fsType: string; label: string };
 }
 
@@ -34,17 +34,17 @@ export interface HostFacts extends Taken {
   system: SystemFact;
   hostname: string;
   clockSeconds: number;
-  /** When the provider had the answer, seconds since the epoch by its own clock. */
+  /** When the provider received the answer, in seconds since the epoch by its own clock. */
   readAtSeconds: number;
   memoryKiB: number;
   /** Empty if df did not answer. */
   fileSystems: readonly FileSystemFact[];
   kvm: ReadonlySet<string>;
-  /** What systemctl is-active says. Undefined, here and below: the host did not answer. */
+  /** The answer of systemctl is-active. Undefined, here and below: the host did not respond. */
   libvirtdActive: string | undefined;
   libvirtdAnswers: boolean;
   bridges: ReadonlyMap<string, BridgeFact> | undefined;
-  /** Unit name -> `installed`, or what is-enabled says. */
+  /** Unit name -> `installed`, or the answer of is-enabled. */
   units: ReadonlyMap<string, string> | undefined;
   nixVersion: string;
   nixFlakes: boolean;
@@ -55,7 +55,7 @@ export interface HostFacts extends Taken {
   /** Keys of volumes whose VM is held back: their images are worked on, or were interrupted. */
   held: ReadonlySet<string>;
   /** Name of a closure -> key -> store path, of those that are valid. */
-  closures: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  closures: ReadonlyMap<string, Readonly<Record<string, string>>> | undefined;
 }
 
 const NUMBER = /^\d{1,15}$/;
@@ -64,10 +64,7 @@ const PATH = /^\/[^\n]+$/;
 const IN_DIRECTORY = /^[^/]+\/[^/]+$/;
 const ANY = /^/;
 
-/**
- * Kind -> what each of its fields looks like. A line of another kind is not ours: a shell's
- * greeting.
- */
+/** Kind -> the patterns of its fields. Lines of other kinds are ignored: a shell may print them. */
 const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["machine-id", [/^[0-9a-f]{32}$/]],
   ["hostname", [ANY]],
@@ -75,7 +72,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["taken", [NUMBER]],
   ["memory-kib", [NUMBER]],
   ["file-system", [ANY, /^\//, NUMBER]],
-  ["silent", [/^(libvirtd|bridges|units)$/]],
+  ["silent", [/^(libvirtd|bridges|units|closures)$/]],
   ["kvm", [/^(device|flags|module)$/]],
   ["libvirtd", [/^(active|answers)$/, ANY]],
   ["bridge", [PLAIN, /^(up|down)$/, ANY]],
@@ -92,14 +89,14 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ...SYSTEM_SHAPES,
   ["probed", []],
 ]);
-/** Facts that every host has, exactly once. */
+/** Facts that every host has exactly once. */
 const ONCE = ["machine-id", "hostname", "clock", "memory-kib", "probed"];
 
 function hasShape(row: readonly string[], shape: readonly RegExp[]): boolean {
   return row.length === shape.length + 1 && shape.every((field, i) => field.test(row[i + 1] ?? ""));
 }
 
-/** Lines of the probe as fields; a line of a known kind that is not as it should be is an error. */
+/** Splits the lines of the probe into fields. An invalid line of a known kind is an error. */
 function rowsOf(host: string, lines: string[]): string[][] {
   return lines.flatMap((line) => {
     const row = line.split("\t");
@@ -113,7 +110,7 @@ function rowsOf(host: string, lines: string[]): string[][] {
   });
 }
 
-/** Parses the lines of a probe. An answer that is not whole is an error, never an empty host. */
+/** Parses the lines of a probe. An incomplete answer is an error, never an empty host. */
 export function parseFacts(host: string, lines: string[], readAtSeconds: number): HostFacts {
   const rows = rowsOf(host, lines);
   const of = (kind: string): string[][] =>
@@ -151,7 +148,7 @@ export function parseFacts(host: string, lines: string[], readAtSeconds: number)
     images: parseImages(of),
     records: new Map(of("record").map(([kind, name, text = ""]) => [`${kind}/${name}`, text])),
     held: new Set(of("held").map((row) => row[0] ?? "")),
-    closures: parseClosures(of),
+    closures: unlessSilent("closures", () => parseClosures(of)),
   };
 }
 

@@ -1,47 +1,47 @@
-/** What the probe found of VMs, parsed. Pure. */
+/** Parses the facts about VMs in the probe of a host. Pure. */
 
-/** A tap of a VM that runs. */
+/** A tap of a running VM. */
 export interface TapFact {
   name: string;
   link: "up" | "down" | "missing";
 }
 
 export interface VmFact {
-  /** Link targets; absent where there is no such link. */
+  /** Link targets. Absent without such a link. */
   current?: string;
   booted?: string;
   old?: string;
   toplevel?: string;
-  /** The guest's system by the `current` runner, where there is no `toplevel` link. */
+  /** The system of the `current` runner, if there is no `toplevel` link. */
   system?: string;
   hasFlake: boolean;
   /** ActiveState of microvm@NAME.service. */
   active: string;
-  /** The system that the guest says it runs; absent where it did not since it was started. */
+  /** The system that the guest has reported since its start. Absent without a report. */
   guestSystem?: string;
-  /** Address and host name of the system that runs; absent where nobody recorded them. */
+  /** The recorded address and host name of the running system. Absent without a record. */
   guestAddress?: string;
   guestHostName?: string;
-  /** By the runner that it was started with; absent where the host did not say, or there are none. */
+  /** From the runner that the VM was started with. Absent if the host did not say. */
   taps?: TapFact[];
-  /** The VMM that runs; absent where it has no control socket. */
+  /** The running VMM. Absent if it has no control socket. */
   vmm?: "qemu" | "cloud-hypervisor";
-  /** The runner that it was started with has a balloon. */
+  /** The runner that the VM was started with has a balloon. */
   hasBalloon?: boolean;
-  /** Hash of what the VMM got that runs now; absent where nobody recorded it. */
+  /** The recorded hash of the running VMM's configuration. Absent without a record. */
   bootedHardware?: string;
-  /** The same of the runner that is installed. */
+  /** The same hash of the installed runner. */
   currentHardware?: string;
-  /** The unit's InvocationID: another one for each start. */
+  /** The unit's InvocationID, which changes with each start. */
   invocation?: string;
   /** When its main process was started, seconds since the epoch by the host's clock. */
   startedSeconds?: number;
   /** Public SSH host key of the guest. */
   hostKey?: string;
   autostart: boolean;
-  /** The recorded memory target; absent where the guest is to have all of its memory. */
+  /** The recorded memory target. Absent if the guest gets all of its memory. */
   memoryTargetMiB?: number;
-  /** The VM runs, and its VMM was not told the target since it was started. */
+  /** The VM runs, and its VMM has not received the target since its start. */
   memoryPending: boolean;
 }
 
@@ -54,10 +54,10 @@ const PATH = /^\/[^\n]+$/;
 const IN_DIRECTORY = /^[^/]+\/[^/]+$/;
 const SYSTEM = /^\/nix\/store\/[^/\s]+$/;
 const ANY = /^/;
-/** In the place of a word that is empty. */
+/** The placeholder of an empty word. */
 const NONE = "-";
 
-/** Kind -> what each of its fields looks like. */
+/** Kind -> the patterns of its fields. */
 export const VM_SHAPES: readonly [string, readonly RegExp[]][] = [
   ["autostart", [PLAIN]],
   ["memory-target", [PLAIN, ANY]],
@@ -93,7 +93,7 @@ export function parseVms(of: Rows): Map<string, VmFact> {
   };
   for (const [path = "", target] of of("link")) {
     const [name = "", link = ""] = path.split("/");
-    // Without a target: it went while the probe looked.
+    // Without a target: the link vanished while find read it.
     if (target !== undefined && target !== "" && isLink(link)) vm(name)[link] = target;
   }
   for (const [path = ""] of of("flake")) vm(path.split("/")[0] ?? "").hasFlake = true;
@@ -108,7 +108,7 @@ export function parseVms(of: Rows): Map<string, VmFact> {
   return vms;
 }
 
-/** What is known of the start that each VM runs on. */
+/** The facts about the current start of each VM. */
 function addRunning(vms: Map<string, VmFact>, of: Rows): void {
   const starts = new Map(of("invocation").map(([unit = "", id]) => [unit, id]));
   const started = new Map(of("started").map(([unit = "", seconds]) => [unit, Number(seconds)]));
@@ -124,7 +124,7 @@ function addRunning(vms: Map<string, VmFact>, of: Rows): void {
     if (vm.booted === runner) vm.bootedHardware = hash;
     if (vm.current === runner) vm.currentHardware = hash;
   }
-  // What the guest said before its last start is not what it runs.
+  // A report from before the last start does not describe the running system.
   for (const [name = "", seconds, system] of of("guest-system")) {
     const vm = vms.get(name);
     const since = started.get(`microvm@${name}.service`);
@@ -139,12 +139,12 @@ function addRunning(vms: Map<string, VmFact>, of: Rows): void {
   }
 }
 
-/** What a guest says; before it does, the installed system if the VM was started with that. */
+/** The system that the guest reports. Before a report: the installed one, if it was started. */
 function systemOf({ guestSystem, booted, current, toplevel }: VmFact): string | undefined {
   return guestSystem ?? (booted !== undefined && booted === current ? toplevel : undefined);
 }
 
-/** Of VMs that run: their cards on the host, and what their VMM can do. */
+/** For running VMs: their network interfaces on the host, and the capabilities of their VMM. */
 function addVmms(vms: Map<string, VmFact>, of: Rows): void {
   for (const [name = "", tap = "", link] of of("tap")) {
     const vm = vms.get(name);
@@ -166,14 +166,14 @@ function isLinkState(text: string | undefined): text is TapFact["link"] {
   return text === "up" || text === "down" || text === "missing";
 }
 
-/** Targets, and whether each running VM was told its own: what it was told counts for one start only. */
+/** Memory targets, and whether each running VMM has received its target since its start. */
 function addMemory(vms: Map<string, VmFact>, of: Rows): void {
   const targets = new Map(of("memory-target").map(([name = "", mib]) => [name, mib]));
   const told = new Map(of("memory-told").map(([name = "", words]) => [name, words]));
   const starts = new Map(of("invocation").map(([unit = "", id]) => [unit, id]));
   for (const [name, vm] of vms) {
     const target = targets.get(name);
-    // What is no number is none of ours: it differs from every target.
+    // A text that is not a number differs from every target.
     if (target !== undefined) vm.memoryTargetMiB = /^\d{1,9}$/.test(target) ? Number(target) : -1;
     const [start, what] = (told.get(name) ?? "").split(" ");
     const current = start === starts.get(`microvm@${name}.service`) ? what : undefined;

@@ -4,12 +4,12 @@
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { Wait, within } from "../../hosts/wait/wait";
-import { refuseOthers } from "../../ownership";
+import { ownNameOf, refuseOthers } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
 import { bring, buildHere } from "../shared/closures";
 import { requireMachine } from "../shared/fields";
-import { isFormerName } from "../shared/renamed";
+import { isFormerName, renameHint } from "../shared/renamed";
 import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
 import { explainSystem, needsReboot, planSystem } from "./nixosSystemExplain";
 import { nextStep } from "./nixosSystemPlan";
@@ -100,7 +100,7 @@ export const nixosSystem: Resource<Inputs, State> = {
   outputs,
   // The inputs limit each step.
   timeoutSeconds: 3600,
-  immutable: { host: "If the machine has a new name, state the old one: renamedFrom." },
+  immutable: { host: "If the machine was renamed, set renamedFrom to its old name." },
   formerName: ({ renamedFrom }) => renamedFrom,
   isRenamed: isFormerName,
   incidental: [
@@ -153,10 +153,13 @@ export const nixosSystem: Resource<Inputs, State> = {
 
   async refuse(context, wanted, observed, _recorded, before) {
     if (observed === undefined) return;
+    const former = ownNameOf(observed.ownership, context.urn);
     refuseOthers(
       observed.ownership,
       `${wanted.host}: its NixOS system`,
-      "Remove `system` from the hypervisor in one of the two sites.",
+      former === undefined
+        ? "Remove `system` from the hypervisor in one of the two sites."
+        : renameHint(wanted.host, former),
     );
     if (observed.toplevel === "") {
       throw new ProviderError(

@@ -42,7 +42,7 @@ export function planSystem(
 function rebootOf({ rebootPolicy }: Inputs): string {
   switch (rebootPolicy) {
     case "ifRequired":
-      return "reboots: kernel or initrd changes; its VMs stop, and start again";
+      return "reboots: kernel or initrd changes; its VMs stop and start again";
     case "never":
       return "kernel or initrd changes: reboot the host yourself (rebootPolicy: never)";
   }

@@ -2,14 +2,14 @@
 import { remedyOf } from "../../../contract/promises";
 import type { Effect } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
-import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
-import { openRecord, refuseOthers } from "../../ownership";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
+import { openRecord } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
 import type { Value, ValueMap } from "../../wire";
 import { importable, requireMachine, splitId } from "../shared/fields";
-import { refuseTarget } from "./memory";
 import { MIRRORED, microVmDrift } from "./microVmDrift";
+import { refuse, requireImportable } from "./microVmRefusals";
 import {
   STOP_SECONDS,
   confirmTap,
@@ -18,56 +18,13 @@ import {
   slotParameters,
   startDeadline,
 } from "./microVmStart";
-import { inputs, nameOnHost, outputs, stateOf } from "./microVmState";
+import { inputs, outputs, stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 import { switchLive } from "./microVmSwitch";
-import { connectsTap, decide, explain, plan, tellsTarget } from "./microVmUpdate";
+import { connectsTap, decide, explain, plan } from "./microVmUpdate";
 import { isFormerName, isSameMachine } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
-import { refuseElsewhere, refuseRename, refuseUnrecorded, renameFirst } from "./vmRename";
-
-async function refuse(
-  context: Context,
-  wanted: Inputs,
-  observed: State | undefined,
-  recorded: State | undefined,
-): Promise<void> {
-  const facts = await context.pool.get(wanted.host).read(context);
-  refuseRename(facts, wanted, context.urn);
-  refuseElsewhere(nameOnHost(facts, wanted, context), wanted);
-  if (observed === undefined) {
-    if (recorded !== undefined) refuseUnrecorded(facts, wanted, context.urn);
-    return;
-  }
-  const what = `${wanted.host}: VM ${wanted.name}`;
-  refuseOthers(observed.ownership, what);
-  if (observed.ownership === "missing" && recorded === undefined) {
-    throw new ProviderError(
-      "foreign",
-      `${what} exists, and no stack recorded making it; it was left alone`,
-      "To take it over as it is, set import: true on the VM; or give this one another name.",
-    );
-  }
-  if (tellsTarget(wanted, observed)) refuseTarget(wanted, facts.vms.get(wanted.name));
-}
-
-/** What would have to stop the VM when it is next converged is not imported. */
-function requireImportable(vm: VmFact, id: string): void {
-  if (vm.active === "active" && vm.booted !== vm.current) {
-    throw new ProviderError(
-      "foreign",
-      `${id} runs ${vm.booted ?? "an unknown runner"}, and ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
-      "Restart it first, so that what runs is what is installed.",
-    );
-  }
-  if (vm.toplevel === undefined && vm.system === undefined) {
-    throw new ProviderError(
-      "foreign",
-      `${id}: its runner does not name the guest's system (share/microvm/system)`,
-      "Set microvm.systemSymlink = true for it, and install it again.",
-    );
-  }
-}
+import { renameFirst } from "./vmRename";
 
 /** What runs after `inputs` are applied; the guest says its system only when it has started. */
 function predictRunning(wanted: Inputs, state: State | undefined): ValueMap {
@@ -126,6 +83,17 @@ function guestParameters(wanted: Inputs, observed: State | undefined): Record<st
   return { guest: line(wanted.toplevel, wanted.address, wanted.hostName), running_guest: running };
 }
 
+function recordOf(wanted: Inputs, urn: string): string {
+  const { running, restart, address, mac, vsockCid } = wanted;
+  return openRecord(urn, {
+    running,
+    restart,
+    ...(address !== "" && { address }),
+    ...(mac !== "" && { mac }),
+    ...(vsockCid !== undefined && { vsockCid: String(vsockCid) }),
+  });
+}
+
 /** Installs the VM, and ends what that has started: a start or a live switch. */
 async function installAndSettle(
   context: Context,
@@ -152,7 +120,7 @@ async function installAndSettle(
       update: UPDATE[effect],
       seen: before.vms.get(wanted.name)?.invocation ?? "",
       known: recorded === undefined ? "no" : "yes",
-      record: openRecord(context.urn, { running: wanted.running, restart: wanted.restart }),
+      record: recordOf(wanted, context.urn),
       ...slotParameters(context, wanted),
     },
     seconds: restartSeconds(context),
@@ -173,21 +141,25 @@ async function installAndSettle(
 export const microVm: Resource<Inputs, State> = {
   type: "MicroVm",
   description:
-    "A VM in microvm.nix's layout. Installs the runner, starts, stops and restarts it, or switches its guest to a " +
-    "new system while it runs; no other VM is touched. Its volumes and its /etc share stay when it is removed.",
+    "A VM in microvm.nix's layout. Installs the runner, starts, stops and restarts the VM, or " +
+    "switches its guest to a new system while it runs. Affects no other VM. The volumes and the " +
+    "/etc share of the VM stay when it is removed.",
   inputs,
   outputs,
   timeoutSeconds: 600,
   immutable: {
     host: remedyOf("move"),
     machineId: "This is another machine.",
-    name: "Make a new VM, and remove this one.",
+    name: "If the VM has a new name, state the old one: renamedFrom.",
   },
   mirrored: MIRRORED,
   incidental: [
     "renamedFrom",
     "hostName",
     "bridge",
+    "mac",
+    "vsockCid",
+    "shareSources",
     "hardware",
     "hardwareParts",
     "closureInfo",
@@ -266,6 +238,8 @@ export const microVm: Resource<Inputs, State> = {
       name: rest,
       runner: vm.current,
       toplevel: vm.toplevel ?? vm.system,
+      // A VM that was switched live differs from what it was started with, but not in its hardware.
+      hardware: vm.currentHardware,
       running: vm.active === "active",
     };
     const wanted = importable(inputs, found, id);

@@ -7,7 +7,7 @@ import { tapChange } from "./tap";
 export const MIRRORED = ["runner", "toplevel", "running", "restart"] as const;
 type Compared = Exclude<VmDrift, (typeof MIRRORED)[number]>;
 
-/** A guest that is to run something else from its next start on. */
+/** The guest will run another system from its next start on. */
 const waits = ({ updatePolicy }: Inputs): boolean => updatePolicy === "onNextBoot";
 
 const IS_DRIFT: Readonly<Record<Compared, (state: State, wanted: Inputs) => boolean>> = {
@@ -17,7 +17,7 @@ const IS_DRIFT: Readonly<Record<Compared, (state: State, wanted: Inputs) => bool
     running && system !== "" && system !== wanted.toplevel && !waits(wanted),
   taps: (state, wanted) => tapChange(state, wanted) !== undefined,
   autostart: ({ autostart }, wanted) => autostart !== wanted.running,
-  // Too late for a guest that runs: the key is made before its next start.
+  // The key of a running guest cannot be created: the provider creates it before a start.
   guestHostKey: ({ guestHostKey, running }) => guestHostKey === "" && !running,
   status: ({ status }) => status !== "ready",
   memoryTargetMiB: ({ memoryTargetMiB }, wanted) =>

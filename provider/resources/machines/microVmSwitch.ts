@@ -1,4 +1,4 @@
-/** A live switch: the guest activates its new system while it runs, and is seen, or it goes back. */
+/** A live switch: a running guest activates its new system, and is confirmed or rolled back. */
 import { PartialFailure, ProviderError, asError, messageOf } from "../../errors";
 import type { GuestFacts } from "../../hosts/facts/guestFacts";
 import type { GuestAddress } from "../../hosts/guest";
@@ -8,19 +8,19 @@ import type { Context } from "../../resource";
 import { settled, wentBack, withJournal } from "./microVmStart";
 import type { Inputs, State } from "./microVmState";
 
-/** How long a guest that runs may take to let the provider log in. */
+/** The time limit for a login to a running guest. */
 const ANSWER_SECONDS = 60;
-/** What registering the system and ending a switch that takes too long may add to the switch. */
+/** Additional time to register the system, and to end a switch that takes too long. */
 const MARGIN_SECONDS = 30;
-/** The longest time that a guest waits for its confirmation before it goes back by itself. */
+/** The longest time that a guest waits for its confirmation before it rolls back by itself. */
 const MAX_CONFIRM_SECONDS = 90;
 
 /**
- * Ends a live switch that was begun on the host: the guest is switched unless an earlier run has
- * done that, and then confirmed over a fresh login. After a failure it goes back: in the guest if it
- * can be reached, else by a restart on its previous runner. Then the update has failed. A guest
- * that nothing was sent to keeps running: only the host goes back.
- * `isResumed`: an earlier run may have sent the switch already.
+ * Finishes a live switch. The guest is switched, unless an earlier run has switched it, and then
+ * confirmed over a new login. After a failure it is rolled back: in the guest if it can be reached,
+ * otherwise by a restart on its previous runner. In both cases the update has failed. If nothing
+ * was sent to the guest, it keeps running and only the host is rolled back. `isResumed`: an earlier
+ * run may have sent the switch already.
  */
 export async function switchLive(
   context: Context,
@@ -66,7 +66,7 @@ class SwitchedGuest {
     });
   }
 
-  /** Over a login of its own: the present one may be all that the switch left of the network. */
+  /** Uses a new login, because the switch may have broken the network for new connections. */
   async confirm(toplevel: string): Promise<void> {
     this.host.renew();
     await this.read();
@@ -87,7 +87,7 @@ class SwitchedGuest {
     };
   }
 
-  /** A guest that may take as long to switch may take as long to be reached again. */
+  /** The reconnection may take as long as the switch. */
   private confirmSeconds(): number {
     return Math.min(MAX_CONFIRM_SECONDS, this.wanted.switchTimeoutSeconds);
   }
@@ -97,7 +97,7 @@ class SwitchedGuest {
     return readGuest(this.host, this.address, this.context, seconds);
   }
 
-  /** The switch may restart the guest's own network: it is given the time to come back. */
+  /** The switch may restart the guest's network, so the provider waits for it. */
   private async run(script: string, parameters: Record<string, string>): Promise<void> {
     const { switchTimeoutSeconds } = this.wanted;
     try {
@@ -110,13 +110,13 @@ class SwitchedGuest {
       });
     } catch (error) {
       if (!(error instanceof ProviderError) || error.reason !== "wrong-machine") throw error;
-      const remedy = "The guest was restarted or replaced while it was switched. Run up again.";
+      const remedy = "The guest was restarted or replaced during the switch. Run up again.";
       throw new ProviderError("wrong-machine", error.what, remedy);
     }
   }
 }
 
-/** The switch was not sent: the guest runs what it ran, and the host has that installed again. */
+/** The switch was not sent: the guest runs its previous system, and the host restores it. */
 async function refused(
   context: Context,
   wanted: Inputs,
@@ -134,7 +134,7 @@ async function refused(
   }
 }
 
-/** What the failed switch becomes. */
+/** The error of the failed switch, after its rollback. */
 async function goBack(
   context: Context,
   wanted: Inputs,
@@ -149,8 +149,8 @@ async function goBack(
   );
   const what = `${wanted.name}: the live switch to ${wanted.toplevel} failed`;
   if (fault === undefined) return wentBack(context, wanted, "reverted", state, what, cause);
-  // Before the restart: what the guest has said up to here.
-  const both = new Error(`${cause.message}\n  Nor could it be switched back: ${fault}`);
+  // Reads the journal before the restart.
+  const both = new Error(`${cause.message}\n  The switch back in the guest failed: ${fault}`);
   const told = new Error(await withJournal(context, wanted, both));
   return wentBack(context, wanted, "failed", state, what, told);
 }

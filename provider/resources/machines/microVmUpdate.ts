@@ -1,6 +1,7 @@
 /**
- * What a change of a VM needs, and why: the kinds of changes by which a VM differs from what is
- * wanted, and their effects by contract/promises.ts. Pure: preview and update decide alike.
+ * The action that a change of a VM requires, and the reason. Compares a VM with its inputs, and
+ * takes the effect of each difference from contract/promises.ts. Pure: the same in preview and
+ * update.
  */
 import type { Plan } from "../../../contract/notices";
 import {
@@ -19,26 +20,26 @@ import { tapChange } from "./tap";
 
 export interface Decision {
   effect: Effect;
-  /** For people; empty for `nothing`. */
+  /** For people. Empty for `nothing`. */
   reason: string;
 }
 
-/** One pending change, its effect, and what the preview says of it. */
+/** A pending change, its effect, and its text in the preview. */
 interface Pending extends Decision {
   kind: KindName;
 }
 
-/** These are applied by themselves, whatever else happens to the VM. */
+/** Changes that are applied separately, whatever else happens to the VM. */
 const ASIDE: readonly KindName[] = ["memoryTarget", "tap"];
 
-/** Of those that are not aside: the strongest effect, and the first reason for it. */
+/** The strongest effect of the other changes, and its first reason. */
 export function decide(wanted: Inputs, state: State | undefined): Decision {
   const all = pending(wanted, state).filter(({ kind }) => !ASIDE.includes(kind));
   const effect = strongest(all.map((one) => one.effect));
   return { effect, reason: all.find((one) => one.effect === effect)?.reason ?? "" };
 }
 
-/** Is the tap of the running VM to be connected again? A VM that restarts gets another one. */
+/** Must the tap of the running VM be connected again? A VM that restarts gets a new tap. */
 export function connectsTap(wanted: Inputs, state: State | undefined): boolean {
   return (
     pending(wanted, state).some(({ kind }) => kind === "tap") &&
@@ -46,7 +47,7 @@ export function connectsTap(wanted: Inputs, state: State | undefined): boolean {
   );
 }
 
-/** Is the VMM to be told a memory target, with the guest running on? */
+/** Must the VMM receive a memory target while the guest keeps running? */
 export function tellsTarget(wanted: Inputs, state: State | undefined): boolean {
   return (
     pending(wanted, state).some(
@@ -62,7 +63,7 @@ export function vmStateOf(state: State | undefined): VmState {
   return state.booted === state.runner ? "running" : "switchedLive";
 }
 
-/** A restart carries everything, and so does a start: what comes first has the better reason. */
+/** A restart and a start apply all changes, so the first reason is the best one. */
 function pending(wanted: Inputs, state: State | undefined): Pending[] {
   const kinds =
     state?.running === true ? kindsOfRunning(wanted, state) : kindsOfStopped(wanted, state);
@@ -90,7 +91,7 @@ function kindsOfRunning(wanted: Inputs, state: State): KindName[] {
   ];
 }
 
-/** What of its runner and its system differs. Unknown values count as equal. */
+/** The differences of the runner and the system. Unknown values count as equal. */
 function kindsOfClosure(wanted: Inputs, state: State): KindName[] {
   const { hardware, address, hostName } = wanted;
   const differs = (old: string, value: string): boolean => old !== "" && old !== value;
@@ -104,7 +105,7 @@ function kindsOfClosure(wanted: Inputs, state: State): KindName[] {
   ];
 }
 
-/** It runs the wanted system on the wanted hardware, so far as that can be known. */
+/** The VM runs the wanted system on the wanted hardware, as far as that is known. */
 function runsWanted(wanted: Inputs, state: State): boolean {
   if (state.system !== "" && state.system !== wanted.toplevel) return false;
   if (state.booted === wanted.runner) return true;

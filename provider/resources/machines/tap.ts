@@ -1,9 +1,9 @@
-/** The part of `MicroVm` that is about its taps. Pure; scripts/machines/tap.sh connects them. */
+/** The taps of a `MicroVm`. Pure. scripts/machines/tap.sh connects them. */
 import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
 
 const MISSING = "missing";
 
-/** Of each tap the bridge that it is a port of, or `none`, `down`, `missing`. */
+/** The bridge of each tap, or `none`, `down`, `missing`. */
 export function tapsOf({ bridges }: HostFacts, vm: VmFact | undefined): string[] {
   if (vm?.active !== "active" || bridges === undefined) return [];
   return (vm.taps ?? []).map(({ name, link }): string => {
@@ -14,8 +14,8 @@ export function tapsOf({ bridges }: HostFacts, vm: VmFact | undefined): string[]
 }
 
 /**
- * The kind of change that connects the VM again; undefined if that is not needed. A VM with several
- * taps needs one of them on the bridge: the others belong to its own modules.
+ * The kind of change that connects the VM again. Undefined if that is not required. If a VM has
+ * several taps, one of them must be on the bridge. The user's own modules manage the others.
  */
 export function tapChange(
   { taps }: { taps: readonly string[] },

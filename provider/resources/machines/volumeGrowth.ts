@@ -1,4 +1,4 @@
-/** How a volume grows: on the host, or in use by a VM that runs. Pure. */
+/** How a volume grows: on the host, or while its VM runs. Pure. */
 import { effectOn, kindOf, remedyOf } from "../../../contract/promises";
 import type { Effect } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
@@ -11,12 +11,12 @@ export function growthOf({ vms }: HostFacts, vm: string): Effect {
   return effect === "live" && vmm !== "qemu" ? (kindOf("volumeSize").otherwise ?? effect) : effect;
 }
 
-/** The script on the host refuses it too; here it shows in a preview. `what` names the volume. */
+/** The script on the host refuses this too. Here it shows in a preview. `what`: the volume. */
 export function refuseGrowth(facts: HostFacts, vm: string, what: string): void {
   if (growthOf(facts, vm) !== "refused") return;
   throw new ProviderError(
     "operation",
-    `${what} can't grow while its VM ${vm} runs: this takes QEMU and microvm.socket`,
+    `${what} can't grow while its VM runs: this takes QEMU and microvm.socket`,
     remedyOf("volumeSize"),
   );
 }

@@ -22,12 +22,12 @@ require_free() {
   if [ ! -e "$record" ] && [ "$p_known" = no ] &&
     { [ -L "$directory/current" ] || [ -e "$directory/flake" ]; }; then
     fail foreign \
-      "VM $p_name exists in $directory, and no stack recorded making it; it was left alone" \
-      "To take it over as it is, set import: true on the VM; or give this one another name."
+      "VM $p_name exists in $directory, and no stack recorded making it; nothing was changed" \
+      "To adopt it, set import: true on the VM. Otherwise give this VM another name."
   fi
 }
 
-# A change of `restart` counts against the record before this operation.
+# Compares `restart` with the record from before this operation.
 restart_is_new() {
   [ -e "$record" ] || return 1
   old=$(cat "$record")
@@ -42,8 +42,8 @@ make_directories() {
   enter_own_directory
 }
 
-# Into `previous`, the runner to go back to if the new one does not come up: the last one that was
-# confirmed, else the running one, else the installed one.
+# Sets `previous` to the runner for a rollback: the last confirmed one, or the running one, or the
+# installed one.
 find_previous() {
   case $phase in
     switching | activating) previous=$(readlink "$directory/old" || true) ;;
@@ -58,8 +58,8 @@ find_previous() {
 }
 
 # The runner of the system that the guest reports. It differs from the installed one if the update
-# waits for the next boot.
-# Where no link here names such a runner, the one that the guest was started with.
+# waits for the next boot. If no link here names such a runner: the one that the guest was started
+# with.
 running_runner() {
   said=$(readlink "$directory/etc/pulumi-microvm/system" || true)
   for link in current old booted; do
@@ -73,7 +73,7 @@ running_runner() {
   readlink "$directory/booted" || true
 }
 
-# What the VMM gets with each runner that a link names.
+# Records the hash of the VMM's configuration for each runner that a link names.
 record_hardware() {
   [ -n "$p_hardware" ] || return 0
   mkdir -p "$STATE/hardware"
@@ -127,7 +127,7 @@ install_runner() {
     journal "installing $p_runner as $p_name"
     set_link "$directory/current" "$p_runner"
   fi
-  # `microvm -l` wants a toplevel link where there is no flake.
+  # `microvm -l` expects a toplevel link if there is no flake.
   set_link "$directory/toplevel" "$p_toplevel"
 }
 
@@ -142,7 +142,7 @@ set_autostart() {
   fi
 }
 
-# Recorded before the start, so that the next run knows what to confirm or to undo.
+# Recorded before the start, so that the next run knows whether to confirm or to roll back.
 begin_start() {
   if [ -n "$previous" ]; then phase=switching; else phase=starting; fi
   put_phase "$phase"
@@ -168,7 +168,7 @@ start_failed() {
   why="$unit $1: $(last_lines)"
   [ "$phase" = switching ] || fail operation "$why"
   put_back
-  fail operation "$why; it was put back on $previous"
+  fail operation "$why; it was rolled back to $previous"
 }
 
 stop_vm() {
@@ -177,7 +177,7 @@ stop_vm() {
   order systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
 }
 
-# From here on `old` names the runner to go back to. If nothing else was installed, that is the
+# From here on, `old` names the runner for a rollback. If no other runner was installed, that is the
 # installed one. An earlier run may have recorded it already, together with the phase.
 begin_switch() {
   [ "$phase:$installed" != activating:before ] || return 0
@@ -187,7 +187,7 @@ begin_switch() {
   put_phase "$phase"
 }
 
-# A restart that was decided on is not done twice: another operator may have come first.
+# A restart is not repeated: another operator may have restarted the VM in the meantime.
 needs_restart() {
   [ "$restart" = no ] || return 0
   case $p_update in
@@ -211,7 +211,7 @@ converge_unit() {
       fi ;;
     no)
       make_host_key
-      # Also a unit that is between two attempts to start.
+      # Includes a unit that waits between two attempts to start.
       ask_state "$unit"
       case $unit_state in
         inactive | failed) ;;

@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # needs: lib
-# The taps of a running VM. On NixOS, systemd-networkd connects a tap when it is created. It does not
-# look again if somebody takes the tap off the bridge.
+# The taps of a running VM. On NixOS, systemd-networkd connects a tap when it is created. If
+# somebody removes the tap from the bridge, networkd does not connect it again.
 
-# The taps of the runner that the VM was started with. The links in the directory of the VM belong
-# to user microvm: only a runner of the Nix store is read.
+# The taps of the runner that the VM was started with. User microvm owns the links in the directory
+# of the VM, so only a runner of the Nix store is read.
 vm_taps() {
   runner=$(readlink -f "$MICROVMS/$p_name/booted" || true)
   case $runner in
@@ -12,7 +12,7 @@ vm_taps() {
   esac
 }
 
-# connect_taps BRIDGE: a tap that does not exist is left to a restart of the VM.
+# connect_taps BRIDGE: skips missing taps. A restart of the VM creates them.
 connect_taps() {
   for tap in $(vm_taps); do
     case $tap in *[!A-Za-z0-9._-]* | -*) continue ;; esac

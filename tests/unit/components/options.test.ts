@@ -1,5 +1,7 @@
 /** Resource options and stack outputs that the program derives from a site. */
+import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
+import { Provider } from "../../../components/resources";
 import { hostsJson } from "../../../components/site";
 import { parseSite } from "../../../site/load";
 import { registerAll } from "./registrations";
@@ -22,8 +24,11 @@ vms:
     volumeTimeout: 3h
     volumes: { var: { size: 1GiB }, scratch: { size: 1GiB } }
 `;
-async function register(text: string): Promise<Map<string, RegisterResourceRequest>> {
-  const { requests } = await registerAll(parseSite(text, "/site.yaml"));
+async function register(
+  text: string,
+  options?: pulumi.ComponentResourceOptions,
+): Promise<Map<string, RegisterResourceRequest>> {
+  const { requests } = await registerAll(parseSite(text, "/site.yaml"), options);
   const kind = (type: string): string => type.split(":").slice(-2).join(":");
   return new Map(requests.map((one) => [`${kind(one.getType())} ${one.getName()}`, one]));
 }
@@ -104,7 +109,7 @@ test("the time limits of the site are those of the resources", async () => {
 test("the settings of a hypervisor are in the provider's hosts", () => {
   const text = YAML.replace("system: {}", "parallelism: 9, waitTimeout: 1h");
   expect(JSON.parse(hostsJson(parseSite(text, "/site.yaml").hypervisors))).toMatchObject({
-    hv1: { parallelism: 9, waitTimeoutSeconds: 3600, maintenance: false },
+    hv1: { parallelism: 9, waitTimeoutSeconds: 3600, maintenance: false, forget: false },
     hv2: { parallelism: 4, waitTimeoutSeconds: 6 * 3600 },
   });
 });
@@ -126,5 +131,38 @@ test("the stack outputs describe each VM and each hypervisor", async () => {
         guestHostKey: "ssh-ed25519 k",
       },
     },
+  });
+});
+
+describe("options of a Site", () => {
+  test("protect: every resource in it is protected", async () => {
+    const all = await register(YAML, { protect: true });
+    const resources = [...all.keys()].filter((key) => key.startsWith("index:"));
+    expect(resources.length).toBeGreaterThan(5);
+    expect(protectedOnes(all)).toEqual(expect.arrayContaining(resources));
+  });
+
+  test("aliases: beside those of a renamed hypervisor", async () => {
+    const renamed = YAML.replace("system: {}", "system: {}, renamedFrom: old");
+    const all = await register(renamed, { aliases: [{ name: "before" }] });
+    expect(aliases(all)).toMatchObject({
+      "components:Site lab": ["before"],
+      "components:HypervisorHost hv1": ["old"],
+    });
+  });
+
+  test("providers: no other one is made", async () => {
+    const providers = async (options?: () => pulumi.ComponentResourceOptions) => {
+      const { requests } = await registerAll(parseSite(YAML, "/site.yaml"), options);
+      const of = (type: string) => requests.filter((one) => one.getType() === type);
+      const names = of("pulumi:providers:microvm").map((one) => one.getName());
+      const used = of("microvm:index:Volume").map((one) => one.getProvider().split("::").at(-2));
+      return { names, used: [...new Set(used)] };
+    };
+    expect(await providers()).toEqual({ names: ["lab"], used: ["lab"] });
+    const own = () => ({
+      providers: [new Provider("own", { hosts: "{}", agent: true, identityFiles: [] })],
+    });
+    expect(await providers(own)).toEqual({ names: ["own"], used: ["own"] });
   });
 });

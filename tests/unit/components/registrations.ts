@@ -9,6 +9,9 @@ import type { SiteModel } from "../../../site/model";
 /** The test's response to a registration: an answer at once, or later. */
 export type Answer = (type: string, name: string) => void | Promise<void>;
 
+type Options =
+  pulumi.ComponentResourceOptions | (() => pulumi.ComponentResourceOptions) | undefined;
+
 const derivation = { drvPath: "/nix/store/x.drv", outPath: "/nix/store/x" };
 const machine = {
   runner: derivation,
@@ -38,6 +41,7 @@ export async function registerSite(
   model: SiteModel,
   answer: Answer = () => undefined,
   preview = false,
+  options?: Options,
 ): Promise<{ requests: RegisterResourceRequest[]; site: Site }> {
   await pulumi.runtime.setMocks(
     {
@@ -69,12 +73,14 @@ export async function registerSite(
     warnings: [],
   };
   const privateKey = pulumi.secret("key");
-  return { requests, site: new Site("lab", { model, built, privateKey }) };
+  // Resources in the options are registered with the mocks too.
+  const opts = typeof options === "function" ? options() : options;
+  return { requests, site: new Site("lab", { model, built, privateKey }, opts) };
 }
 
 /** The requests and the outputs after the whole site is registered. */
-export async function registerAll(model: SiteModel) {
-  const { requests, site } = await registerSite(model);
+export async function registerAll(model: SiteModel, options?: Options) {
+  const { requests, site } = await registerSite(model, undefined, false, options);
   const outputs = await new Promise((resolve) => {
     pulumi
       .all([site.hypervisors, site.vms])

@@ -83,6 +83,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       nic: text,
       shared: true,
       wants: [],
+      renamedVms: {},
       system: text,
       checks: {},
     };
@@ -146,6 +147,9 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       address: text,
       hostName: text,
       bridge: text,
+      mac: text,
+      vsockCid: 3,
+      shareSources: [],
       running: true,
       restart: text,
       memoryTargetMiB: 1,

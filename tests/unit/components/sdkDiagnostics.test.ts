@@ -60,11 +60,21 @@ describe("with sdkDiagnostics.ts", () => {
     jest.requireActual("../../../components/sdkDiagnostics");
   });
 
-  test("it sends none, and takes only the trace that locates the resource in the program", async () => {
+  test("debug messages of a program that imports it still go to the engine", async () => {
+    messages = 0;
+    await pulumi.log.debug("of a user's program");
+    expect(messages).toBe(1);
+  });
+
+  test("sends no debug messages, and takes only the trace that locates the resource", async () => {
+    const { sendNoDebugMessages } = jest.requireActual<typeof diagnostics>(
+      "../../../components/sdkDiagnostics",
+    );
+    sendNoDebugMessages();
     expect(await countsOf("quiet")).toEqual({ messages: 0, stackTraces: 1 });
   });
 
-  test("a resource of this package has no position, so it takes no stack trace", async () => {
+  test("a resource of this package has no position, so it takes no stack trace", () => {
     const { unlocated } = jest.requireActual<typeof diagnostics>(
       "../../../components/sdkDiagnostics",
     );

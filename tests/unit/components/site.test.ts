@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { allRegistered } from "../../../components/registration";
 import { loadSite } from "../../../site/load";
-import { registerSite, until } from "./registrations";
+import { registerAll, registerSite, until } from "./registrations";
 import type { Answer } from "./registrations";
 
 const model = loadSite(resolve(__dirname, "../../../stacks/lab.yaml"));
@@ -67,6 +67,27 @@ test("a VM depends only on its host, its own volumes and its own closure", async
     const own = [host, `index:NixClosure::${vm?.name}`, ...volumes];
     expect(dependencies.sort()).toEqual(own.sort());
   }
+});
+
+test("of a forgotten hypervisor nothing is registered; the provider knows, and a line tells", async () => {
+  const forgotten = model.hypervisors.map((one) =>
+    one.name === "hv2" ? { ...one, forget: true } : one,
+  );
+  const warned = jest.spyOn(pulumi.log, "warn").mockResolvedValue(undefined);
+  const { requests, outputs } = await registerAll({ ...model, hypervisors: forgotten });
+  const names = requests.map((one) => one.getName());
+  const gone = model.vms.filter(({ hypervisor }) => hypervisor === "hv2");
+  expect(gone).not.toEqual([]);
+  expect(names.filter((name) => name === "hv2")).toEqual([]);
+  for (const { name } of gone) expect(names.filter((one) => one.startsWith(name))).toEqual([]);
+  expect(names).toEqual(expect.arrayContaining(["hv1", "kc1", "kw1"]));
+  expect(JSON.stringify(outputs)).not.toContain("hv2");
+  const provider = requests.find((one) => one.getType() === "pulumi:providers:microvm");
+  expect(JSON.stringify(provider?.getObject()?.toJavaScript())).toContain('\\"forget\\":true');
+  expect(warned.mock.calls.map(([text]) => text)).toEqual([
+    expect.stringMatching(/^hv2: forget is true.*kw2 \(198\.18\.0\.32\).*kw2\/var\.img/),
+  ]);
+  warned.mockRestore();
 });
 
 class Thing extends pulumi.CustomResource {

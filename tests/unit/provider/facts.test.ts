@@ -43,7 +43,7 @@ describe("parseFacts", () => {
       sizeBytes: 67108864,
       allocatedBytes: 1048576,
     });
-    expect(facts.closures.get("kc1")).toEqual({ runner: "/nix/store/a" });
+    expect(facts.closures?.get("kc1")).toEqual({ runner: "/nix/store/a" });
     expect(facts.libvirtdAnswers && facts.nixFlakes).toBe(true);
   });
 
@@ -51,11 +51,12 @@ describe("parseFacts", () => {
     const facts = parseFacts("hv1", lines, 0);
     expect(facts.libvirtdActive).toBe("active");
     expect(facts.units?.get("microvm@.service")).toBe("installed");
-    const silent = ["libvirtd", "units", "bridges"].map((what) => `silent\t${what}`);
+    const silent = ["libvirtd", "units", "bridges", "closures"].map((what) => `silent\t${what}`);
     expect(parseFacts("hv1", [...silent, ...lines], 0)).toMatchObject({
       libvirtdActive: undefined,
       units: undefined,
       bridges: undefined,
+      closures: undefined,
     });
   });
 
@@ -129,6 +130,30 @@ describe("parseFacts", () => {
       const vm = runs("hardware\tkc1\t/nix/store/b\tbooted", "hardware\tkc1\t/nix/store/a\tnew");
       expect(vm).toMatchObject({ bootedHardware: "booted", currentHardware: "new" });
       expect(runs("hardware\tkc1\t/nix/store/c\tnew")?.bootedHardware).toBeUndefined();
+    });
+
+    test("is at the address that was recorded for that system", () => {
+      const [here, there] = ["system\t192.0.2.1\tkc1", "other\t192.0.2.2\t-"].map(
+        (line) => `guest\tkc1\t/nix/store/${line}`,
+      );
+      const all = [said, `started\tmicrovm@kc1.service\t499`, here ?? "", there ?? ""];
+      expect(runs(...all)).toMatchObject({ guestAddress: "192.0.2.1", guestHostName: "kc1" });
+      const other = all.map((line) => line.replace(/^(guest-system.*)system$/, "$1other"));
+      expect(runs(...other)?.guestAddress).toBe("192.0.2.2");
+      expect(runs(...other)).not.toHaveProperty("guestHostName");
+      expect(runs(...all.slice(0, 2))).not.toHaveProperty("guestAddress");
+    });
+
+    test("has taps, a VMM with a control socket and a balloon where the probe says so", () => {
+      const found = ["tap\tkc1\tvm-kc1\tup", "tap\tkc1\tb\tmissing", "vmm\tkc1\tqemu"];
+      expect(runs(...found, "balloon\tkc1", "tap\tkc9\tvm-kc9\tup")).toMatchObject({
+        taps: [
+          { name: "vm-kc1", link: "up" },
+          { name: "b", link: "missing" },
+        ],
+        vmm: "qemu",
+        hasBalloon: true,
+      });
     });
   });
 

@@ -94,7 +94,7 @@ describe("a preview tells", () => {
     );
   };
   const system = `hv1: system ${A} -> ${B}`;
-  const reboots = "reboots: kernel or initrd changes; its VMs stop, and start again";
+  const reboots = "reboots: kernel or initrd changes; its VMs stop and start again";
 
   test("shows the system, its packages, and a reboot with its effect on VMs", () => {
     expect(explain({})).toBe(`${system}; packages: hello 2.12 -> 2.13; ${reboots}`);

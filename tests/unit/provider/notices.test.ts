@@ -157,7 +157,7 @@ describe("the plan of a host's system", () => {
   const before = { ...wanted({}), toplevel: path("a"), bootHash: "h1", packages: { linux: "6" } };
 
   test.each([
-    ["a kernel changes", {}, "reboot", /its VMs stop, and start again/],
+    ["a kernel changes", {}, "reboot", /its VMs stop and start again/],
     ["the operator reboots", { rebootPolicy: "never" }, "live", /reboot the host yourself/],
     ["the kernel stays", { bootHash: "h1" }, "live", /^the system changes$/],
     ["the kernel is not known", { bootHash: "" }, "live", /it reboots if the kernel does/],

@@ -119,7 +119,7 @@ test("a diff names a secret output without its value", () => {
 });
 
 test("the schema marks it", () => {
-  expect(resourceSchema(bound)).toMatchObject({
+  expect(resourceSchema(bound).spec).toMatchObject({
     properties: { kubeconfig: { type: "string", description: "For kubectl.", secret: true } },
   });
   expect(packageSchema("1.0.0")).toContain('"secret":true');

@@ -191,6 +191,6 @@ test("the README's site file has no faults", () => {
   const block = /^```yaml\n(# yaml-language-server[^]*?)^```/m.exec(readme)?.[1] ?? "";
   expect(block).toContain("ssh-ed25519 AAAA...");
   expect(parseSite(block.replaceAll("ssh-ed25519 AAAA...", KEY), "stacks/x.yaml").vms).toHaveLength(
-    1,
+    2,
   );
 });

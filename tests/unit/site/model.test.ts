@@ -62,6 +62,7 @@ describe("the normalised site", () => {
       bridge: "br0",
       build: "operator",
       maintenance: false,
+      forget: false,
       shared: false,
       parallelism: 4,
       buildTimeoutSeconds: 4 * 3600,
@@ -125,10 +126,10 @@ describe("the normalised site", () => {
   });
 
   test("keeps the default labels of a renamed VM's volumes and moves their images", () => {
-    const text = LAB.replace("  kw1:\n", "  kw7:\n    renamedFrom: kw1\n");
+    const text = LAB.replace("  kw1:\n", "  kw7:\n    renamedFrom: kw1\n    hostName: kw1\n");
     expect(parseSite(text, "x").vms.find(({ name }) => name === "kw7")).toMatchObject({
       renamedFrom: "kw1",
-      hostName: "kw7",
+      hostName: "kw1",
       volumes: [{ label: "kw1-var", image: "/var/lib/microvms/kw7/var.img" }],
     });
     const stated = text.replace("renamedFrom: kw1", "volumes: { var: { label: kw1-var } }");

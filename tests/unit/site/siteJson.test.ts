@@ -32,7 +32,7 @@ test("values that are not part of a closure are in no slice", () => {
     )
     .replace(
       "nic: eno1",
-      "maintenance: true, build: host, nic: eno1, parallelism: 8, shared: true, " +
+      "maintenance: true, forget: true, build: host, nic: eno1, parallelism: 8, shared: true, " +
         "renamedFrom: old, buildTimeout: 1h, waitTimeout: 1h",
     );
   expect(jsonOf(edited)).toBe(jsonOf(yaml));

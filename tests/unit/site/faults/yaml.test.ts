@@ -7,7 +7,7 @@ testFaults([
     (s) => s.replace("nic:", "nik:").replace("    hostIp", "    nic: eno1\n    hostIp"),
     "16:5 hypervisors.hv1.nik: unknown key; did you mean nic? known: address, ssh, nic, bridge, " +
       "hostIp, memory, disk, build, parallelism, shared, buildTimeout, waitTimeout, checks, " +
-      "maintenance, renamedFrom, system",
+      "maintenance, forget, renamedFrom, system",
   ],
   [
     "duplicate key",
