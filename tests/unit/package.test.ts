@@ -41,3 +41,9 @@ test("both projects require the same version of Pulumi, and no version of the pr
   expect(required.exec(read("Pulumi.yaml"))?.[1]).toBe('">=3.256.0"');
   expect(project).not.toMatch(/^\s+version:/m);
 });
+
+// A language host without `main` takes what package.json exports. A program that registers nothing
+// would have `up` delete the whole stack.
+test("the checkout runs its program, and not the library that the package exports", () => {
+  expect(/^main: (.*)$/m.exec(read("Pulumi.yaml"))?.[1]).toBe("bin/index.js");
+});
