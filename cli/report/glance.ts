@@ -2,7 +2,7 @@
  * The overview at the top of a comment: one line for each thing that a reviewer must not miss, so
  * that deletions, restarts and blockers are always among the first lines. Pure.
  */
-import type { Machine, MachineEffect, PreviewModel } from "../preview/model";
+import type { Machine, MachineEffect, PreviewModel, Problem } from "../preview/model";
 import { code } from "./escape";
 
 /** Names in one line. The sections below have all. */
@@ -41,10 +41,7 @@ export function machinesWith({ machines }: PreviewModel, ...effects: MachineEffe
 /** Counts, then a list in the order of importance. */
 export function glance(model: PreviewModel): string {
   const lines = [
-    line(
-      "Blocked",
-      model.problems.map(({ resource, text }) => resource || text),
-    ),
+    line("Blocked", model.problems.map(problemLine)),
     line(
       "Deleted",
       model.deletions.map(({ resource, fate }) =>
@@ -67,6 +64,12 @@ export function glance(model: PreviewModel): string {
   ].filter((text) => text !== "");
   const list = lines.length === 0 ? "" : `${lines.join("\n")}\n`;
   return `${counts(model)}\n\n${list}`;
+}
+
+/** The section below has all of it. */
+function problemLine({ resource, text }: Problem): string {
+  const [what = ""] = text.split("\n", 1);
+  return resource === "" ? what : `${resource}: ${what}`;
 }
 
 /** Deletions have their own line. */

@@ -12,11 +12,11 @@ interface Section {
 export function problemItems(problems: readonly Problem[]): Section {
   const items = problems.map(({ resource, text, remedy, others }) => {
     const more = others === 0 ? "" : ` and ${others} more`;
-    const where = resource === "" ? "" : `${code(resource)}${more}: `;
+    const where = resource === "" ? "Pulumi: " : `${code(resource)}${more}: `;
     const how = remedy === "" ? "" : `  To do: ${code(remedy)}\n`;
     const isShort = !text.includes("\n") && text.length <= LONGEST_LINE;
     if (isShort) return `- ${where}${code(text, LONGEST_LINE)}\n${how}`;
-    return `- ${where}\n\n${indented(codeBlock(text))}\n\n${how}`;
+    return `- ${where.trimEnd()}\n\n${indented(codeBlock(text))}\n\n${how}`;
   });
   return { head: "", items };
 }

@@ -50,3 +50,9 @@ test("Pulumi runs the program of this checkout, and importers get the library", 
   expect(ours.main).toBe("bin/index.js");
   expect(template.exports).toBeUndefined();
 });
+
+// A language host without `main` takes what package.json exports. A program that registers nothing
+// would have `up` delete the whole stack.
+test("the checkout runs its program, and not the library that the package exports", () => {
+  expect(/^main: (.*)$/m.exec(read("Pulumi.yaml"))?.[1]).toBe("bin/index.js");
+});

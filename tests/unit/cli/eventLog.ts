@@ -1,4 +1,6 @@
 /** Event logs for unit tests, in the form of the engine's. */
+import { buildPreview } from "../../../cli/preview/build";
+import type { Preview, Recording } from "../../../cli/preview/build";
 
 const SECRET = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270" };
 
@@ -68,3 +70,8 @@ export const END = { summaryEvent: { result: "succeeded" } };
 
 export const logOf = (...events: object[]): string =>
   events.map((event) => `${JSON.stringify({ sequence: 1, ...event })}\n`).join("");
+
+export function build(events: object[], more: Partial<Recording> = {}, key?: string): Preview {
+  const recording = { notices: "", plan: "", stderr: "", exitCode: 0, ...more };
+  return buildPreview({ events: logOf(...events), ...recording }, key);
+}
