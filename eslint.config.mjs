@@ -36,7 +36,10 @@ export default tseslint.config(
     },
   },
   boundary(["index.ts"], "^[.]"),
-  boundary(["library.ts"], `${up("provider", "cli", "lab", "bench", "tests", "index")}|${WHOLE_SDK}`),
+  boundary(
+    ["library.ts"],
+    `${up("provider", "cli", "lab", "bench", "tests", "index")}|${WHOLE_SDK}`,
+  ),
   boundary(
     ["components/**/*.ts"],
     `${up("provider", "cli", "lab", "bench", "tests", "index", "library")}|${WHOLE_SDK}`,
