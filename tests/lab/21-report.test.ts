@@ -48,9 +48,7 @@ test("a changed package is switched live", async () => {
   flake.setPackages({ "lab-app": "1.1", "lab-tool": "3" });
   try {
     const { model } = await preview("packages");
-    expect(model.machines).toContainEqual(
-      expect.objectContaining({ name: "kw1", effect: "live" }),
-    );
+    expect(model.machines).toContainEqual(expect.objectContaining({ name: "kw1", effect: "live" }));
   } finally {
     flake.setPackages({ "lab-app": "1.0" });
   }
