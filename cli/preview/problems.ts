@@ -50,7 +50,8 @@ export function warningsOf(log: EventLog): Problem[] {
   const found = log.diagnostics
     .filter(({ severity, urn }) => severity === "warning" && !unread.has(urn))
     .map(({ urn, text }) => ({ resource: shortName(urn), text, remedy: "", others: 0 }));
-  return [...new Map(found.map((one) => [JSON.stringify(one), one])).values()];
+  const once = [...new Map(found.map((one) => [JSON.stringify(one), one])).values()];
+  return once.sort((a, b) => (a.resource < b.resource ? -1 : 1));
 }
 
 const isNotRead = ({ after }: EventLog["refreshes"][number]): boolean =>

@@ -1,4 +1,4 @@
-/** Commands from their arguments to their exit code; stand-ins for Pulumi and the forge. */
+/** Commands from arguments to exit code, with stand-ins for Pulumi and for the forge. */
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
