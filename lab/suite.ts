@@ -27,6 +27,9 @@ const report = z.object({
   numRuntimeErrorTestSuites: z.number(),
 });
 
+/** What `lab/run contract --json` writes. */
+const contractReport = z.object({ passed: z.number(), failed: z.number() });
+
 /** What needs neither the lab nor Nix. */
 const QUICK = ["unit", "scripts", "grpc"];
 
@@ -53,6 +56,7 @@ async function everything(selection: Selection): Promise<number> {
   return summed(selection, [
     verified,
     () => jest(selection, [...QUICK, "nix"]),
+    contracts,
     () => scenarios(selection),
   ]);
 }
@@ -88,6 +92,23 @@ export function summary(results: readonly Result[]): { good: boolean; line: stri
 async function verified(): Promise<Result> {
   const code = await verify();
   return { passed: 0, failed: code, code };
+}
+
+/** The lab's stand-ins against their contracts. */
+async function contracts(): Promise<Result> {
+  const scratch = mkdtempSync(join(tmpdir(), "pulumi-microvm-contract-"));
+  const output = join(scratch, "report.json");
+  try {
+    const code = await handOver(["lab/run", "contract", "k0s", "--json", output], {
+      cwd: checkout,
+    });
+    const text = existsSync(output) ? readFileSync(output, "utf8") : "";
+    const { passed, failed } =
+      text === "" ? { passed: 0, failed: 1 } : contractReport.parse(JSON.parse(text));
+    return { passed, failed: Math.max(failed, code === 0 ? 0 : 1), code };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
 }
 
 /** The lab's scenarios. A lab that was not up before is removed again. */

@@ -242,7 +242,7 @@ func requestCertificate(
 		"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
 		"metadata": object{"generateName": "node-csr-"},
 		"spec": object{
-			"request": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
+			"request":    pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
 			"signerName": "kubernetes.io/kube-apiserver-client-kubelet",
 			"usages":     []string{"digital signature", "client auth"},
 		},

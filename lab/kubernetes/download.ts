@@ -1,7 +1,6 @@
 /** Downloads of official releases. A file without its published SHA-256 never counts. */
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { run } from "../command";
 import type { Source } from "./programs";
@@ -62,20 +61,10 @@ async function get(url: string, timeoutMs: number): Promise<Response> {
 
 export async function fetchFile(url: string, sum: string, path: string): Promise<void> {
   const answer = await get(url, DOWNLOAD_TIMEOUT_MS);
-  if (answer.body === null) throw new UnavailableError(`${url}: no content`);
-  const hash = createHash("sha256");
-  const file = await open(path, "w");
-  try {
-    for await (const chunk of answer.body) {
-      hash.update(chunk);
-      await file.write(chunk);
-    }
-  } finally {
-    await file.close();
-  }
-  const actual = hash.digest("hex");
+  const content = Buffer.from(await answer.arrayBuffer());
+  const actual = createHash("sha256").update(content).digest("hex");
   if (actual !== sum) {
-    rmSync(path);
     throw new Error(`${url}: the SHA-256 is ${actual}, but ${sum} is published`);
   }
+  writeFileSync(path, content);
 }
