@@ -57,8 +57,10 @@ var commands = []command{
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	// As in k0s (pkg/k0scontext/signal.go): the second signal kills. The first one does not end a
+	// command that does not look at it, for example a `status` that blocks.
+	context.AfterFunc(ctx, stop)
 	err := dispatch(ctx, os.Args[1:])
-	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(1)

@@ -55,8 +55,8 @@ type manifest struct {
 	body object
 }
 
-// systemRBAC lets workers bootstrap (pkg/component/controller/systemrbac.yaml). The last role is not
-// k0s's: kwok lists the lease of its node, and a kubelet may only get it.
+// systemRBAC lets workers bootstrap (pkg/component/controller/systemrbac.yaml). One role is not
+// k0s's: kwok lists nodes at its start, and leases. A kubelet may only get its own.
 func systemRBAC() []manifest {
 	const requests = "system:certificates.k8s.io:certificatesigningrequests:"
 	items := []manifest{{
@@ -64,10 +64,12 @@ func systemRBAC() []manifest {
 		body: object{
 			"apiVersion": rbacGroup + "/v1", "kind": "ClusterRole",
 			"metadata": object{"name": "lab:kwok"},
-			"rules": []object{{
-				"apiGroups": []string{"coordination.k8s.io"}, "resources": []string{"leases"},
-				"verbs": []string{"list", "watch"},
-			}},
+			"rules": []object{
+				{"apiGroups": []string{""}, "resources": []string{"nodes"},
+					"verbs": []string{"list"}},
+				{"apiGroups": []string{"coordination.k8s.io"}, "resources": []string{"leases"},
+					"verbs": []string{"list", "watch"}},
+			},
 		},
 	}}
 	for _, binding := range []struct{ name, role, group string }{

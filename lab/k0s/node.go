@@ -49,7 +49,7 @@ func (w *worker) start(ctx context.Context) (func(), string, error) {
 		cancel()
 		return nil, "", err
 	}
-	kubelet, err := w.startKwok(path)
+	kubelet, err := w.startKwok(ctx, path)
 	if err != nil {
 		cancel()
 		return nil, "", err
@@ -88,6 +88,7 @@ func (w *worker) loadProfile(ctx context.Context) (workerProfile, error) {
 				data = item.Data
 				return nil
 			}
+			logInfo("worker", "failed to load configuration for worker profile: %v", err)
 			failures = append(failures, err)
 		}
 		return errors.Join(failures...)

@@ -93,13 +93,23 @@ func (p *process) stopLeftover() error {
 	logInfo(p.name, "stopping process %d of an earlier k0s", pid)
 	_ = syscall.Kill(pid, syscall.SIGTERM)
 	for deadline := time.Now().Add(p.grace); time.Now().Before(deadline); {
-		if syscall.Kill(pid, 0) != nil {
+		if hasEnded(pid) {
 			return nil
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
 	return fmt.Errorf("while waiting for termination of PID %d from PID file %s: "+
 		"process did not terminate in time", pid, p.pidFile())
+}
+
+// hasEnded is also true where the parent has not taken notice yet.
+func hasEnded(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	return len(fields) > 0 && fields[0] == "Z"
 }
 
 func (p *process) keepRunning(started chan<- error) {

@@ -162,7 +162,8 @@ export async function memberWhen(
   let last: Member | undefined;
   await waitFor(`${name}: ${what}`, seconds, async () => {
     last = await memberOf(machine, name);
-    return last !== undefined && isSo(last) ? undefined : JSON.stringify(last);
+    if (last === undefined) return "there is no such object";
+    return isSo(last) ? undefined : JSON.stringify(last);
   });
   if (last === undefined) throw new Error(`${name} has no EtcdMember object`);
   return last;

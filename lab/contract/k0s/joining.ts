@@ -2,7 +2,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { holds, matches, same, type Report } from "../report";
+import { setTimeout as pause } from "node:timers/promises";
 import { waitFor } from "../../progress";
+import type { Machine } from "./machine";
 import {
   caOf,
   joined,
@@ -16,8 +18,32 @@ import {
   ready,
   startController,
   token,
+  tokenIdOf,
+  unpackToken,
   type Cluster,
 } from "./cluster";
+
+/** An address at which nothing runs. */
+const GHOST = "198.18.50.99";
+
+/** Calls the join API, as a controller that joins does. Its certificate is not checked here. */
+const CALL = `
+const [url, token, body] = process.argv.slice(1);
+const headers = { authorization: "Bearer " + token, "content-type": "application/json" };
+const options = { method: "POST", headers, rejectUnauthorized: false };
+const request = require("node:https").request(url, options, async (response) => {
+  let text = "";
+  for await (const chunk of response) text += chunk;
+  process.stdout.write(response.statusCode + " " + text);
+});
+request.end(body);`;
+
+async function addMember(from: Machine, to: Machine, text: string, peer: string): Promise<string> {
+  const body = JSON.stringify({ node: "ghost", peerAddress: `https://${peer}:2380` });
+  const url = `https://${to.address}:9443/v1beta1/etcd/members`;
+  const secret = unpackToken(text).users[0]?.user.token ?? "";
+  return output(await from.run([process.execPath, "-e", CALL, url, secret, body]));
+}
 
 export async function joining(report: Report, { k1, k2, k3, limits }: Cluster): Promise<void> {
   await report.check(
@@ -29,12 +55,33 @@ export async function joining(report: Report, { k1, k2, k3, limits }: Cluster): 
       holds(!existsSync(join(k2.data, "etcd", "member")), "no data of etcd");
     },
   );
+  await report.check("the join API refuses a token that was invalidated", async () => {
+    const text = await token(k1, "controller");
+    output(await k1.k0s("token", "invalidate", tokenIdOf(text)));
+    same(await addMember(k2, k1, text, GHOST), "401 go away");
+  });
+  await report.step("a member that has not started is listed under the empty name", async () => {
+    matches(await addMember(k2, k1, await token(k1, "controller"), GHOST), /^200 .*initialCluster/);
+    same(await memberList(k1), { ...listOf(k1), "": `https://${GHOST}:2380` });
+  });
+  await report.check("while it is there, etcd refuses another one", async () => {
+    const text = await token(k1, "controller");
+    matches(
+      await addMember(k2, k1, text, k2.address),
+      /^500 .*too many learner members in cluster/,
+    );
+  });
   await report.step("two controllers that join at once both become voting members", async () => {
-    for (const machine of [k2, k3]) {
+    const start = async (machine: Machine): Promise<void> => {
       const file = machine.write("token", await token(k1, "controller"));
       startController(machine, `--token-file=${file}`);
-    }
-    // A member that has not started yet is in the list, under the empty name.
+    };
+    await start(k2);
+    // k0s repeats its request until no other learner is there.
+    await pause(1500);
+    same(await memberList(k1), { ...listOf(k1), "": `https://${GHOST}:2380` });
+    output(await k1.k0s("etcd", "leave", `--peer-address=${GHOST}`));
+    await start(k3);
     const allowed = ["", ...Object.keys(listOf(k1, k2, k3))];
     await waitFor("k2 and k3 to join", limits.join, async () => {
       for (const machine of [k2, k3]) {
@@ -89,18 +136,23 @@ export async function restarting(report: Report, { k1, k2, k3, limits }: Cluster
   });
 }
 
-export async function churn(report: Report, { k2, limits }: Cluster): Promise<void> {
+/** As with the unit's KillMode=process: k0s's programs may outlive it. */
+export async function killing(report: Report, { k2, limits }: Cluster): Promise<void> {
+  const before = output(await k2.k0s("kubeconfig", "admin"));
+  const created = k2.write(
+    "kept.conf",
+    output(await k2.k0s("kubeconfig", "create", "kept", "--groups", "system:masters")),
+  );
+  await report.step("after SIGKILL of k0s alone the next start gets ready", async () => {
+    const old = await etcdOf(k2);
+    await k2.kill();
+    startController(k2);
+    await ready(k2, limits.ready);
+    holds((await etcdOf(k2)) !== old, "only another process of etcd");
+  });
   await report.check(
-    "a restart renews the admin's certificate, and keeps other identities",
+    "a start renews the admin's certificate, and keeps other identities",
     async () => {
-      const before = output(await k2.k0s("kubeconfig", "admin"));
-      const created = k2.write(
-        "kept.conf",
-        output(await k2.k0s("kubeconfig", "create", "kept", "--groups", "system:masters")),
-      );
-      await k2.stop(limits.stop);
-      startController(k2);
-      await ready(k2, limits.ready);
       holds(output(await k2.k0s("kubeconfig", "admin")) !== before, "another admin certificate");
       matches(
         output(await k2.k0s("kubectl", "--kubeconfig", created, "auth", "can-i", "get", "nodes")),
@@ -109,3 +161,6 @@ export async function churn(report: Report, { k2, limits }: Cluster): Promise<vo
     },
   );
 }
+
+const etcdOf = async (machine: Machine): Promise<string> =>
+  output(await machine.run(["pgrep", "-x", "etcd"])).trim();

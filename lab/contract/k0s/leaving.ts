@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { waitFor } from "../../progress";
 import { holds, same, type Report } from "../report";
 import {
+  caOf,
   joined,
   json,
   kubectl,
@@ -127,6 +128,34 @@ export async function removing(report: Report, { k1, k2, k3, limits }: Cluster):
     await memberWhen(k1, "k3", "Joined False", limits.leave, (current) => {
       return joined(current) === "False" && current.status?.message === "No such member ID";
     });
+  });
+}
+
+/** The leader leaves. It is the founder, unless another one has taken the lead. */
+export async function handingOver(report: Report, { k1, k2, limits }: Cluster): Promise<void> {
+  const holder = await kubectl(
+    k1,
+    ...["get", "lease", "k0s-endpoint-reconciler", "-n", "kube-node-lease"],
+    ...["-o", "jsonpath={.spec.holderIdentity}"],
+  );
+  const ofK1 = output(await k1.k0s("status", "-o", "json")).includes(holder);
+  const [leader, other] = ofK1 ? [k1, k2] : [k2, k1];
+  await report.step("the leader hands over, and leaves", async () => {
+    await patchLeave(other, leader.name, true);
+    await memberWhen(other, leader.name, "Joined False", limits.leave + 60, (current) => {
+      return joined(current) === "False";
+    });
+    same(await memberList(other), listOf(other));
+    same(await leader.stop(limits.stop), 0, "exit code");
+  });
+  await report.check("emptied, it joins the cluster with the same CA", async () => {
+    const ca = caOf(leader);
+    leader.wipe();
+    const text = await token(other, "controller");
+    startController(leader, `--token-file=${leader.write("token", text)}`);
+    await ready(leader, limits.join);
+    same(caOf(leader), ca, "CA");
+    same(await memberList(other), listOf(k1, k2));
   });
 }
 

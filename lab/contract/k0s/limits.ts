@@ -31,12 +31,12 @@ export const REAL: Limits = {
 
 export const STAND_IN: Limits = {
   ...REAL,
-  removed: 6,
-  deadMember: 20,
+  removed: 5,
+  deadMember: 15,
 };
 
 export const STAND_IN_ENVIRONMENT = {
   LAB_K0S_RESYNC_SECONDS: "1",
-  LAB_K0S_LEASE_SECONDS: "9",
+  LAB_K0S_LEASE_SECONDS: "8",
   LAB_K0S_DEAD_MEMBER_SECONDS: String(STAND_IN.deadMember),
 };

@@ -38,14 +38,20 @@ const BOOT_SECONDS = 20;
 /** `status` of k0s can block for minutes. */
 const COMMAND_SECONDS = 60;
 
-/** Marks the end of the boot, and waits. `$1`: the host name, `$2`: the directory of /var/lib. */
+/**
+ * Marks the end of the boot, and then reaps what has lost its parent, as every first process does.
+ * `$1`: the host name, `$2`: the directory of /var/lib.
+ */
 const FIRST_PROCESS = `
 set -eu
 hostname "$1"
 mount -t tmpfs tmpfs /run
 mount --bind "$2" /var/lib
 : >/run/booted
-exec sleep infinity`;
+while :; do
+  sleep 3600 &
+  wait $!
+done`;
 
 /** \`$0\`: where to put the process id. */
 const IN_FOREGROUND = `echo $$ >"$0"; exec "$@"`;
@@ -165,6 +171,12 @@ export class Machine {
   async stop(seconds: number): Promise<number> {
     await this.run(["sh", "-c", `kill -TERM "$(cat ${MAIN_PID})"`]);
     return this.ended(seconds);
+  }
+
+  /** SIGKILL to the main process alone. */
+  async kill(): Promise<void> {
+    await this.run(["sh", "-c", `kill -KILL "$(cat ${MAIN_PID})"`]);
+    await this.exit;
   }
 
   /** Names of the running programs. */

@@ -2,12 +2,15 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { waitFor } from "../../progress";
 import { holds, matches, same, type Report } from "../report";
 import {
+  joined,
   json,
   listOf,
   memberList,
   memberOf,
+  memberWhen,
   messageWhen,
   namesIn,
   namesOf,
@@ -62,6 +65,14 @@ export async function founding(report: Report, { k1, limits }: Cluster): Promise
       await ready(k1, limits.ready);
     },
   );
+  // `status` answers before these are there.
+  await report.step("then it has an EtcdMember object and three leases", async () => {
+    await memberWhen(k1, "k1", "Joined True", limits.ready, (object) => joined(object) === "True");
+    await waitFor("the leases", limits.ready, async () => {
+      const leases = await namesIn(k1, "lease", "-n", "kube-node-lease");
+      return leases.length === 3 ? undefined : leases.join(", ");
+    });
+  });
   await report.check("status in text", async () => {
     matches(
       output(await k1.k0s("status")),

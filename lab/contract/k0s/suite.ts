@@ -1,14 +1,14 @@
 /**
- * The contract of k0s, as the provider relies on it, and as docs/k0s-contract.md describes it: three
- * controllers, each in network, mount and PID namespaces of its own.
+ * What the provider relies on of k0s, with three controllers. Each is in network, mount, host name
+ * and PID namespaces of its own.
  */
 import { ensureK0s } from "../../kubernetes/ensure";
 import { join } from "node:path";
 import type { Record } from "../record";
 import type { Report } from "../report";
 import { configOf, type Cluster } from "./cluster";
-import { churn, joining, restarting } from "./joining";
-import { dying, leaving, removing } from "./leaving";
+import { joining, killing, restarting } from "./joining";
+import { dying, handingOver, leaving, removing } from "./leaving";
 import { REAL, STAND_IN, STAND_IN_ENVIRONMENT } from "./limits";
 import { Machine, type Subject } from "./machine";
 import { Network, addressOf } from "./network";
@@ -51,10 +51,11 @@ export async function k0sSuite(
   await joining(report, cluster);
   await restarting(report, cluster);
   await leaving(report, cluster);
-  await churn(report, cluster);
-  await dying(report, cluster);
+  await killing(report, cluster);
   if (!real) await working(report, cluster, await machine("w1", 4));
+  await dying(report, cluster);
   await removing(report, cluster);
+  await handingOver(report, cluster);
 }
 
 async function subjectOf({ binary, binDirectory }: SuiteOptions): Promise<Subject> {
