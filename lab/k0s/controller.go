@@ -250,4 +250,3 @@ func (c *controller) startCluster(ctx context.Context) error {
 	}
 	return nil
 }
-

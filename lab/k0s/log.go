@@ -10,9 +10,13 @@ import (
 
 // The log has the form of logrus's text formatter, on standard error, as in k0s.
 
-func logInfo(component, format string, values ...any) { logLine("info", component, format, values) }
+func logInfo(component, format string, values ...any) {
+	logLine("info", component, format, values)
+}
 
-func logError(component, format string, values ...any) { logLine("error", component, format, values) }
+func logError(component, format string, values ...any) {
+	logLine("error", component, format, values)
+}
 
 func logLine(level, component, format string, values []any) {
 	fmt.Fprintf(os.Stderr, "time=%q level=%s msg=%q component=%s\n",

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // k0sVars are k0s's paths, with the names that `k0s status -o json` prints (pkg/config/cfgvars.go).
@@ -135,7 +136,7 @@ func writeRuntimeConfig(vars *k0sVars, nodeConfig json.RawMessage) (func(), erro
 	if err != nil {
 		return nil, fmt.Errorf("failed to initialize runtime config: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if !locked(lock) {
 		lock.Close()
 		return nil, errors.New(
 			"failed to initialize runtime config: another k0s process is still running")
@@ -156,6 +157,18 @@ func writeRuntimeConfig(vars *k0sVars, nodeConfig json.RawMessage) (func(), erro
 		os.Remove(vars.RuntimeConfigPath)
 		lock.Close()
 	}, nil
+}
+
+// locked tries for a second. k0s tries once: there a start fails if a command such as `k0s status`
+// tests the lock in the same moment (isLocked in pkg/config/runtime.go).
+func locked(lock *os.File) bool {
+	for range 20 {
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			return true
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return false
 }
 
 // makeDirectories creates k0s's directories with its modes (pkg/constant/constant.go).

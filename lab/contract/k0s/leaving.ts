@@ -19,6 +19,7 @@ import {
   token,
   type Cluster,
 } from "./cluster";
+import type { Machine } from "./machine";
 
 export async function leaving(report: Report, { k1, k2, k3, limits }: Cluster): Promise<void> {
   await report.step("a running member leaves when spec.leave is set", async () => {
@@ -77,69 +78,90 @@ export async function leaving(report: Report, { k1, k2, k3, limits }: Cluster): 
   });
 }
 
-export async function dying(report: Report, { k1, k2, k3, limits }: Cluster): Promise<void> {
-  const lease = ["lease", "k0s-ctrl-k3", "-n", "kube-node-lease"];
+/** Returns the controller that died: one that does not lead, so that the leader can watch it. */
+export async function dying(report: Report, cluster: Cluster): Promise<Machine> {
+  const { k1, k2, k3, limits } = cluster;
+  const dead = (await leaderOf(cluster)) === k3 ? k2 : k3;
+  const survivors = [k1, k2, k3].filter((machine) => machine !== dead);
+  const { name } = dead;
+  const lease = ["lease", `k0s-ctrl-${name}`, "-n", "kube-node-lease"];
   let died = 0;
   await report.step("a leave of a dead member waits while its lease is valid", async () => {
-    await k3.cutPower();
+    await dead.cutPower();
     died = Date.now();
-    await patchLeave(k1, "k3", true);
+    await patchLeave(k1, name, true);
     const message = "Member is still active; waiting for it to shutdown";
-    await messageWhen(k1, "k3", message, limits.leave);
+    await messageWhen(k1, name, message, limits.leave);
   });
   await report.step("then until it has been dead for long enough", async () => {
     const message = "Member is offline; waiting for it to leave";
-    await messageWhen(k1, "k3", message, limits.leave + 60);
+    await messageWhen(k1, name, message, limits.leave + 60);
   });
   await report.check("without its lease it waits for ever", async () => {
     const kept = JSON.stringify(await json(k1, "get", ...lease));
     await kubectl(k1, "delete", ...lease);
-    await messageWhen(k1, "k3", "No k0s controller lease found", limits.leave);
+    await messageWhen(k1, name, "No k0s controller lease found", limits.leave);
     output(await k1.run([k1.binary, "kubectl", "create", "-f", "-"], withoutIdentity(kept)));
   });
   await report.step("the leader removes it from etcd", async () => {
     const object = await memberWhen(
       k1,
-      "k3",
+      name,
       "Joined False",
       limits.deadMember + limits.deadMemberSlack,
       (current) => joined(current) === "False",
     );
     const seconds = (Date.now() - died) / 1000;
-    // Renewals are up to a twelfth of the lease apart.
-    holds(seconds > limits.deadMember - 10, `not before its time: ${seconds} s`);
+    // The last renewal was up to a twelfth of the lease before its death.
+    holds(seconds > limits.deadMember - 6, `not before its time: ${seconds} s`);
     same(object.status?.message, "Member removed from cluster", "message");
-    same(await memberList(k1), listOf(k1, k2));
+    same(await memberList(k1), listOf(...survivors));
   });
+  return dead;
 }
 
 /** `k0s etcd leave` for a peer that is gone, on a survivor. */
-export async function removing(report: Report, { k1, k2, k3, limits }: Cluster): Promise<void> {
+export async function removing(report: Report, cluster: Cluster, lost: Machine): Promise<void> {
+  const { k1, k2, k3, limits } = cluster;
+  const survivors = [k1, k2, k3].filter((machine) => machine !== lost);
   await report.step("a lost controller returns with an empty disk", async () => {
-    await k3.boot();
-    k3.wipe();
-    startController(k3, `--token-file=${k3.write("token", await token(k2, "controller"))}`);
-    await ready(k3, limits.join);
+    await lost.boot();
+    lost.wipe();
+    startController(lost, `--token-file=${lost.write("token", await token(k1, "controller"))}`);
+    await ready(lost, limits.join);
   });
   await report.check("etcd leave --peer-address on a survivor", async () => {
-    await k3.cutPower();
-    output(await k1.k0s("etcd", "leave", `--peer-address=${k3.address}`));
-    same(await memberList(k1), listOf(k1, k2));
-    await memberWhen(k1, "k3", "Joined False", limits.leave, (current) => {
+    await lost.cutPower();
+    output(await k1.k0s("etcd", "leave", `--peer-address=${lost.address}`));
+    same(await memberList(k1), listOf(...survivors));
+    await memberWhen(k1, lost.name, "Joined False", limits.leave, (current) => {
       return joined(current) === "False" && current.status?.message === "No such member ID";
     });
   });
 }
 
-/** The leader leaves. It is the founder, unless another one has taken the lead. */
-export async function handingOver(report: Report, { k1, k2, limits }: Cluster): Promise<void> {
+/** The controller that holds the lease of the leader. */
+async function leaderOf({ k1, k2, k3 }: Cluster): Promise<Machine> {
   const holder = await kubectl(
     k1,
     ...["get", "lease", "k0s-endpoint-reconciler", "-n", "kube-node-lease"],
     ...["-o", "jsonpath={.spec.holderIdentity}"],
   );
-  const ofK1 = output(await k1.k0s("status", "-o", "json")).includes(holder);
-  const [leader, other] = ofK1 ? [k1, k2] : [k2, k1];
+  for (const machine of [k1, k2, k3]) {
+    const answer = await machine.k0s("status", "-o", "json");
+    if (answer.stdout.includes(`"InvocationID": "${holder}"`)) return machine;
+  }
+  throw new Error(`no controller has the invocation ID of the leader, "${holder}"`);
+}
+
+/** The leader leaves. It is the founder, unless another one has taken the lead. */
+export async function handingOver(
+  report: Report,
+  cluster: Cluster,
+  [a, b]: [Machine, Machine],
+): Promise<void> {
+  const { limits } = cluster;
+  const [leader, other] = (await leaderOf(cluster)) === a ? [a, b] : [b, a];
   await report.step("the leader hands over, and leaves", async () => {
     await patchLeave(other, leader.name, true);
     await memberWhen(other, leader.name, "Joined False", limits.leave + 60, (current) => {
@@ -155,7 +177,7 @@ export async function handingOver(report: Report, { k1, k2, limits }: Cluster): 
     startController(leader, `--token-file=${leader.write("token", text)}`);
     await ready(leader, limits.join);
     same(caOf(leader), ca, "CA");
-    same(await memberList(other), listOf(k1, k2));
+    same(await memberList(other), listOf(a, b));
   });
 }
 

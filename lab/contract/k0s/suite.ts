@@ -53,9 +53,9 @@ export async function k0sSuite(
   await leaving(report, cluster);
   await killing(report, cluster);
   if (!real) await working(report, cluster, await machine("w1", 4));
-  await dying(report, cluster);
-  await removing(report, cluster);
-  await handingOver(report, cluster);
+  const lost = await dying(report, cluster);
+  await removing(report, cluster, lost);
+  await handingOver(report, cluster, [cluster.k1, lost === cluster.k2 ? cluster.k3 : cluster.k2]);
 }
 
 async function subjectOf({ binary, binDirectory }: SuiteOptions): Promise<Subject> {
