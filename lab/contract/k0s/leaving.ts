@@ -129,6 +129,10 @@ export async function removing(report: Report, cluster: Cluster, lost: Machine):
     lost.wipe();
     startController(lost, `--token-file=${lost.write("token", await token(k1, "controller"))}`);
     await ready(lost, limits.join);
+    // `status` answers before the object is taken over.
+    await memberWhen(k1, lost.name, "Joined True", limits.join, (current) => {
+      return joined(current) === "True" && current.spec.leave !== true;
+    });
   });
   await report.check("etcd leave --peer-address on a survivor", async () => {
     await lost.cutPower();
