@@ -1,7 +1,10 @@
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
-/** An import goes down only; the program and the provider meet at the schema and at `contract/`, which imports nothing. `site/` is pure but for its loader. */
+/**
+ * Imports point down only. The program and the provider share only the schema and `contract/`,
+ * which imports nothing else. `site/` is pure, except for its loader.
+ */
 const boundary = (files, forbidden, ignores = []) => ({
   files,
   ignores,
@@ -12,12 +15,12 @@ const boundary = (files, forbidden, ignores = []) => ({
     ],
   },
 });
-/** The program takes Pulumi's SDK from components/pulumi.ts, which loads the part that it uses. */
+/** The program imports Pulumi's SDK through components/pulumi.ts, which loads only a part. */
 const WHOLE_SDK = "^@pulumi/pulumi$";
 const up = (...names) => `^(\\.\\.?/)+(${names.join("|")})(/|$)`;
 
 export default tseslint.config(
-  { ignores: ["bin/", "node_modules/", ".site/"] },
+  { ignores: ["bin/", "node_modules/", ".site/", "templates/"] },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {
@@ -25,26 +28,51 @@ export default tseslint.config(
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
     rules: {
+      "max-len": ["error", { code: 100, ignoreUrls: true }],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-unnecessary-type-parameters": "off",
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/consistent-type-assertions": ["error", { assertionStyle: "never" }],
     },
   },
-  boundary(["index.ts"], `${up("provider", "lab", "bench", "tests")}|${WHOLE_SDK}`),
+  boundary(["index.ts"], "^[.]"),
+  boundary(
+    ["library.ts"],
+    `${up("provider", "cli", "lab", "bench", "tests", "index")}|${WHOLE_SDK}`,
+  ),
   boundary(
     ["components/**/*.ts"],
-    `${up("provider", "lab", "bench", "tests", "index")}|${WHOLE_SDK}`,
+    `${up("provider", "cli", "lab", "bench", "tests", "index", "library")}|${WHOLE_SDK}`,
   ),
-  boundary(["provider/**/*.ts"], up("components", "site", "lab", "bench", "tests", "index")),
+  boundary(["provider/**/*.ts"], up("components", "site", "cli", "lab", "bench", "tests", "index")),
+  boundary(["cli/**/*.ts"], `${up("lab", "bench", "tests", "index")}|${WHOLE_SDK}`),
   boundary(["provider/hosts/**/*.ts"], `${up("resources", "server", "lifecycle")}|${up("site")}`),
-  boundary(["contract/**/*.ts"], ""),
+  boundary(["contract/**/*.ts"], "^(?!\\./)"),
   boundary(["site/**/*.ts"], `^(\\.\\./)+(?!contract/)|^@pulumi/|^node:(fs|net|child_process)`, [
     "site/load.ts",
     "site/writeSchema.ts",
   ]),
+  // Files with longer lines. Shorten the lines and remove the file here; add none.
+  {
+    files: [
+      "cli/report/comment.ts",
+      "cli/report/text.ts",
+      "tests/grpc/forget.test.ts",
+      "tests/grpc/hostClaims.test.ts",
+      "tests/grpc/import.test.ts",
+      "tests/grpc/nixClosure.test.ts",
+      "tests/grpc/shares.test.ts",
+      "tests/lab/19-gone-and-moved.test.ts",
+      "tests/lab/21-report.test.ts",
+      "tests/nix/modules.test.ts",
+      "tests/unit/components/site.test.ts",
+      "tests/unit/provider/cluster/plan.test.ts",
+      "tests/unit/site/cluster.test.ts",
+    ],
+    rules: { "max-len": "off" },
+  },
   { files: ["**/wire.ts"], rules: { "@typescript-eslint/consistent-type-assertions": "off" } },
-  // The rule recurses without end on recursive union types (a bug of typescript-eslint 8.73).
+  // This rule does not terminate on recursive union types (a bug of typescript-eslint 8.73).
   {
     files: ["**/*.ts"],
     rules: { "@typescript-eslint/no-unsafe-class-instance-assignment": "off" },

@@ -1,10 +1,11 @@
 /**
- * Unit and gRPC tests need nothing but Node. tests/nix needs `nix`, and tests/lab the lab, which
- * installs it (lab/run).
+ * Unit and gRPC tests require only Node. tests/nix requires `nix`. tests/lab requires the lab,
+ * which installs Nix (lab/run).
  */
 const { env, stderr } = process;
 
-// tests/selection.ts chooses rows by it. Workers inherit it, so all files have the same.
+// The seed of the samples (tests/selection.ts). Workers inherit it, so all files have the same
+// seed.
 if (env.TEST_SEED === undefined && env.TEST_SOAK !== "1") {
   env.TEST_SEED = String(Math.floor(Math.random() * 1_000_000));
   stderr.write(`rows by TEST_SEED=${env.TEST_SEED}\n`);

@@ -1,4 +1,4 @@
-/** Ansible at the same task: the facts of each VM, checked on the same hosts over OpenSSH. */
+/** Ansible with the same task: checks the facts of each VM on the same hosts over OpenSSH. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { attempt, run } from "../lab/command";
@@ -10,7 +10,7 @@ import { onHost, sshCommand, sshConfigFile } from "../lab/ssh";
 import type { Vm } from "./ours";
 import { seconds } from "./stack";
 
-/** Of PyPI. */
+/** The version on PyPI. */
 const VERSION = "2.18.19";
 const source = join(checkout, "bench", "ansible");
 const directory = join(stateDirectory, "bench");
@@ -23,7 +23,7 @@ const MULTIPLEXED = ["-o", "ControlMaster=auto", "-o", "ControlPersist=120", "-o
 export class Ansible {
   private constructor(private readonly environment: string) {}
 
-  /** Installs it, once, into a Python environment of its own in the cache. */
+  /** Installs it once into its own Python environment in the cache. */
   static async ensure(): Promise<Ansible> {
     const path = join(cacheDirectory, `ansible-core-${VERSION}`);
     const mark = join(path, "installed");
@@ -37,7 +37,7 @@ export class Ansible {
     return new Ansible(path);
   }
 
-  /** Writes what is expected of each VM, and opens the connections. */
+  /** Writes the expected facts of each VM, and opens the connections. */
   async expect(vms: readonly Vm[]): Promise<void> {
     mkdirSync(directory, { recursive: true });
     const hosts = await Promise.all(
@@ -51,12 +51,12 @@ export class Ansible {
     for (const host of HOSTS) await run(sshCommand(...MULTIPLEXED, host.name, "true"));
   }
 
-  /** Seconds of a run with one task for each fact, over the VMs of each host. */
+  /** The seconds of a run with one task for each fact, in a loop over the VMs of each host. */
   check(): Promise<number> {
     return this.play("check.yml");
   }
 
-  /** Seconds of a run with as few module calls as can be. */
+  /** The seconds of a run with as few module calls as possible. */
   checkBatched(): Promise<number> {
     return this.play("batched.yml");
   }
@@ -79,7 +79,7 @@ export class Ansible {
   }
 }
 
-/** With the checksum of the record that our provider wrote: nobody else knows its text. */
+/** The checksum of our provider's record, because only the provider knows its text. */
 async function withRecords(host: LabHost, vms: readonly Vm[]): Promise<object[]> {
   const listed = await onHost(host, "sha1sum /var/lib/pulumi-microvm/vms/*.json");
   const sums = new Map(

@@ -1,6 +1,6 @@
-/** From seconds to figures. Pure. */
+/** Turns seconds into figures. Pure. */
 
-/** Seconds of each round, for one number of VMs. */
+/** The seconds of each round for one number of VMs. */
 export interface Rounds {
   ours: number[];
   floor: number[];
@@ -22,7 +22,7 @@ export const emptyRounds = (): Rounds => ({
   evaluation: [],
 });
 
-/** Of `up`, the pass that would converge; ratios are of medians. */
+/** Figures of `up`. Ratios are ratios of medians. */
 export interface Noop {
   oursSeconds: number;
   floorSeconds: number;
@@ -33,13 +33,13 @@ export interface Noop {
 
 export interface Figures {
   noop: Record<string, Noop>;
-  /** The same of `preview`, for which Ansible's run counts alike. */
+  /** Figures of `preview`. They are compared with the same run of Ansible. */
   preview: Record<string, Noop>;
-  /** Ansible with as few module calls as can be. */
+  /** Ansible with as few module calls as possible. */
   ansibleBatchedSeconds: Record<string, number>;
-  /** `nix eval`, which is in none of the others. */
+  /** `nix eval`, which is not part of the other figures. */
   evaluationSeconds: Record<string, number>;
-  /** Everything that was measured, by number of VMs. */
+  /** All measured seconds by number of VMs. */
   rounds: Record<string, Rounds>;
 }
 
@@ -70,7 +70,7 @@ function noop(ours: number[], floor: number[], ansible: number[]): Noop {
   };
 }
 
-/** Seconds of each round in which one VM started alone, and of each in which all of them did. */
+/** The seconds of each round: for one VM alone, and for all VMs. */
 export interface StartRounds {
   one: number[];
   all: number[];
@@ -84,7 +84,7 @@ export interface Starts {
 }
 
 export interface StartFigures {
-  /** By number of VMs. */
+  /** Figures by number of VMs. */
   starts: Record<string, Starts>;
 }
 
@@ -131,7 +131,7 @@ const COLUMNS = [
   "nix eval",
 ];
 
-/** The figures as a table, seconds but for the two ratios. */
+/** The figures as a table: seconds, and two ratios. */
 export function table(figures: Figures): string {
   const rows = Object.keys(figures.noop).flatMap((size) =>
     (["noop", "preview"] as const).map((pass) => {

@@ -1,4 +1,4 @@
-/** The engine's floor: a stack of as many resources, whose program and provider do nothing. */
+/** The floor: a stack with as many resources, whose program and provider do nothing. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { labEnvironment } from "../lab/environment";
@@ -11,7 +11,7 @@ export class Floor {
   private readonly env = labEnvironment();
   readonly stack = new Stack(directory, this.env);
 
-  /** As many components and as many resources as `model` has; stack and provider come with any. */
+  /** Has as many components and resources as `model`. A stack and a provider always exist. */
   async converge(model: readonly StateResource[]): Promise<void> {
     const own = model.filter(({ type }) => !type.startsWith("pulumi:"));
     const resources = own.filter(({ custom }) => custom === true).length;

@@ -1,4 +1,4 @@
-/** `npm run bench`: the lab's hosts, one subject's measurements, and their figures. */
+/** `npm run bench`: starts the lab's hosts, measures one subject and prints the figures. */
 import { attempt, failure } from "../lab/command";
 import { labEnvironment } from "../lab/environment";
 import { isUp } from "../lab/hosts";
@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   process.stdout.write(await inLab((ours) => figures(options, ours)));
 }
 
-/** As they are printed. */
+/** The printed figures. */
 async function figures(options: Options, ours: Ours): Promise<string> {
   const print = <T>(of: T, text: (of: T) => string): string =>
     options.json ? `${JSON.stringify(of, null, 2)}\n` : text(of);
@@ -26,7 +26,7 @@ async function figures(options: Options, ours: Ours): Promise<string> {
     : print(figuresOf(await measureNoop(options, ours)), table);
 }
 
-/** Brings the hosts up if need be; what was not there before does not stay. */
+/** Starts the hosts if necessary, and afterwards removes what was started. */
 async function inLab<T>(use: (ours: Ours) => Promise<T>): Promise<T> {
   const wasUp = HOSTS.every((host) => isUp(host));
   await lab("hosts-up");
@@ -40,14 +40,14 @@ async function inLab<T>(use: (ours: Ours) => Promise<T>): Promise<T> {
   }
 }
 
-/** A host has one stack: stack lab gives its hosts up for the bench. Answers what gives them back. */
+/** Destroys stack lab, because a host has one stack. Returns a function that restores the stack. */
 async function freeHosts(): Promise<() => Promise<void>> {
   const stack = new Stack(checkout, labEnvironment(), "lab");
   const held = (await stack.exists()) && (await stack.resources()).length > 0;
   if (!held) return () => Promise.resolve();
-  await step("stack lab gives its hosts up; its volumes stay", () => stack.destroy());
+  await step("destroying stack lab; its volumes stay", () => stack.destroy());
   return async () => {
-    await step("stack lab takes its hosts back", () => stack.converge());
+    await step("restoring stack lab", () => stack.converge());
   };
 }
 
@@ -60,7 +60,7 @@ async function clearUp(ours: Ours, keepLab: boolean): Promise<void> {
   }
 }
 
-/** Its words go to standard error: standard output is the figures' alone. */
+/** Progress goes to standard error. Standard output contains only the figures. */
 async function lab(word: string): Promise<void> {
   const command = ["lab/run", "lab", word];
   const result = await attempt(command, { cwd: checkout, timeoutSeconds: 3600 });

@@ -1,6 +1,6 @@
 /**
- * What a pass with nothing to do costs. Ours beside the engine's floor and beside Ansible, round by
- * round, at several numbers of stopped VMs.
+ * The cost of a pass without changes. Compares our stack with the engine's floor and with Ansible,
+ * round by round, at several numbers of stopped VMs.
  */
 import { say, step } from "../lab/progress";
 import { Ansible } from "./ansible";
@@ -15,7 +15,7 @@ interface Contestants {
   ansible: Ansible;
 }
 
-/** By number of VMs. */
+/** Results by number of VMs. */
 export async function measureNoop(options: Options, ours: Ours): Promise<Map<number, Rounds>> {
   const contestants = { ours, floor: new Floor(), ansible: await Ansible.ensure() };
   try {
@@ -42,7 +42,7 @@ async function compare(
   return measured;
 }
 
-/** One pass of each is not measured: caches are warm for all of them. */
+/** Runs one pass of each without measuring it, so that all caches are warm. */
 async function prepare(size: number, { ours, floor, ansible }: Contestants): Promise<void> {
   await step(`our stack with ${size} VMs`, () => ours.converge(size));
   await step("the floor's stack", async () => floor.converge(await ours.stack.resources()));
@@ -54,7 +54,7 @@ async function prepare(size: number, { ours, floor, ansible }: Contestants): Pro
   });
 }
 
-/** In turns, so that what else the machine does meets all of them. */
+/** Measures in turns, so that other load of the machine affects all of them. */
 async function runRound(rounds: Rounds, { ours, floor, ansible }: Contestants): Promise<void> {
   const measure = async (what: Measured, run: () => Promise<number>): Promise<void> => {
     const elapsed = await run();

@@ -1,22 +1,23 @@
 /** The command line of `npm run bench`. Pure. */
 import { parseArgs } from "node:util";
 
-/** What is measured: passes with nothing to do, or starts of VMs. */
+/** The subject: passes without changes, or starts of VMs. */
 export type Subject = "noop" | "starts";
 
 export interface Options {
   only: Subject;
-  /** Numbers of VMs, ascending: the stack grows from one to the next. */
+  /** Numbers of VMs in ascending order. The stack grows from one to the next. */
   sizes: number[];
   rounds: number;
   json: boolean;
 }
 
-export const USAGE = `usage: npm run bench -- [--only noop|starts] [--sizes 3,30,100] [--rounds 3] [--json]
-       --only   noop (default): passes with nothing to do; starts: VMs that start (--sizes 20)
-       --json   JSON alone on standard output; npm itself is quiet with npm run --silent`;
+export const USAGE =
+  "usage: npm run bench -- [--only noop|starts] [--sizes 3,30,100] [--rounds 3] [--json]\n" +
+  "       --only   noop (default): passes without changes; starts: starts of VMs (--sizes 20)\n" +
+  "       --json   prints only JSON on standard output; use npm run --silent";
 
-/** What the bench's site has room for, on each host. */
+/** The largest number of VMs of the bench's site on one host. */
 export const MOST_VMS_PER_HOST = 150;
 
 interface SubjectOptions {

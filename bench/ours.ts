@@ -1,4 +1,4 @@
-/** Our stack of N stopped VMs on the lab's hosts, and what is known of it. */
+/** Our stack of N stopped VMs on the lab's hosts, and the expected facts of its VMs. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { z } from "zod";
@@ -13,12 +13,12 @@ import { Stack, seconds, type StateResource } from "./stack";
 const directory = join(stateDirectory, "bench");
 const siteFile = join(directory, "site.yaml");
 const evaluation = join(directory, "evaluation");
-/** Of the program: each bench begins without a kept evaluation. */
+/** The program's cache. Each bench begins with an empty one. */
 const cache = join(directory, "cache");
 
 export const siteHost = (host: LabHost): SiteHost => ({ ...host, hostKey: hostKey(host) });
 
-/** One VM as it is to be found on its host. */
+/** The expected facts of one VM on its host. */
 export interface Vm {
   host: string;
   name: string;
@@ -42,13 +42,13 @@ export class Ours {
     return new Ours((await run(which, { env: labEnvironment() })).trim());
   }
 
-  /** Grows or shrinks the stack to `count` stopped VMs; their evaluation is kept from here on. */
+  /** Grows or shrinks the stack to `count` stopped VMs. Their evaluation is cached from then on. */
   async converge(count: number): Promise<void> {
     rmSync(cache, { recursive: true, force: true });
     await this.run(benchSite(count, HOSTS.map(siteHost), `path:${join(labSource, "flake")}`));
   }
 
-  /** Seconds of an `up` of this site. */
+  /** The seconds of an `up` of this site. */
   async run(site: string): Promise<number> {
     mkdirSync(directory, { recursive: true });
     writeFileSync(siteFile, site);
@@ -56,7 +56,7 @@ export class Ours {
     return this.stack.converge();
   }
 
-  /** Seconds of the evaluation alone, as the program had it made. */
+  /** The seconds of the evaluation alone, with the arguments that the program used. */
   evaluate(): Promise<number> {
     const words = readFileSync(evaluation, "utf8").trimEnd().split("\n");
     const options = { env: labEnvironment(), timeoutSeconds: 600 };
@@ -82,7 +82,7 @@ export class Ours {
     this.forgetFiles();
   }
 
-  /** What is left in the checkout when the lab goes, and the stack with it. */
+  /** Removes the files in the checkout that remain after the lab and its stack were removed. */
   forgetFiles(): void {
     rmSync(join(checkout, "Pulumi.bench.yaml"), { force: true });
     rmSync(join(checkout, ".site", "bench"), { recursive: true, force: true });

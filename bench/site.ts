@@ -1,30 +1,32 @@
-/** The bench's site: any number of VMs over the lab's hosts, with one small volume each. Pure. */
+/**
+ * The site of the bench: any number of VMs on the lab's hosts, with one small volume each. Pure.
+ */
 import { stringify } from "yaml";
 import { MOST_VMS_PER_HOST } from "./options";
 
-/** What a host of the lab is to its site file. */
+/** A host of the lab, as its site file describes it. */
 export interface SiteHost {
   name: string;
   address: string;
   hostKey: string;
 }
 
-/** How many VMs of a host start at once. */
+/** The number of VMs of a host that start at once. */
 export const PARALLELISM = 4;
 
 /**
- * Twice the lab's own network: 300 VMs need more addresses than it has. The lab routes none in its
- * second half, so the VMs there can't run.
+ * The network is twice as large as the lab's, because 300 VMs need more addresses. The lab does not
+ * route the second half, so the VMs there cannot run.
  */
 const PREFIX_LENGTH = 23;
 const FIRST_ADDRESS = 100;
 const MEMORY_MIB = 64;
 const VOLUME_MIB = 8;
 
-/** `v007`: the same machine at each number of VMs, so that a larger site only adds. */
+/** `v007`. The names do not depend on the number of VMs, so a larger site only adds VMs. */
 const nameOf = (index: number): string => `v${String(index + 1).padStart(3, "0")}`;
 
-/** The `index`th address of the VMs, in the network of the host with this address. */
+/** The address of the VM with this index, in the network of the host with this address. */
 function addressOf(host: string, index: number): string {
   const [first = "", second = "", third = ""] = host.split(".");
   const number = FIRST_ADDRESS + index;
@@ -36,10 +38,7 @@ function macOf(index: number): string {
   return `02:00:00:01:${digits.slice(0, 2)}:${digits.slice(2)}`;
 }
 
-/**
- * The YAML of a site of `count` VMs, of which the first `running` run. VM by VM the hosts take
- * turns.
- */
+/** The YAML of a site with `count` VMs, alternating between the hosts. The first `running` run. */
 export function benchSite(
   count: number,
   hosts: readonly SiteHost[],

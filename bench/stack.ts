@@ -1,4 +1,4 @@
-/** A stack as the bench drives it: the same commands for ours and for the floor's. */
+/** A stack of the bench: the same commands for ours and for the floor. */
 import { hrtime } from "node:process";
 import { z } from "zod";
 import { CommandError, attempt, failure, run } from "../lab/command";
@@ -28,7 +28,7 @@ export class Stack {
     private readonly name = "bench",
   ) {}
 
-  /** Makes it unless it is there; the stack that is selected stays so. */
+  /** Creates the stack unless it exists. The selected stack does not change. */
   async ensure(config: Record<string, string>): Promise<void> {
     if (!(await this.exists())) {
       await run(this.command("stack", "init", "--no-select", this.name), this.options());
@@ -43,12 +43,12 @@ export class Stack {
     return answer.code === 0;
   }
 
-  /** Seconds of an `up` that makes the changes that there are to make. */
+  /** The seconds of an `up` with changes. */
   converge(): Promise<number> {
     return this.timed("up", ...QUIET);
   }
 
-  /** Seconds of an `up` that reads everything and finds nothing to do. */
+  /** The seconds of an `up` that reads everything and has no changes. */
   up(): Promise<number> {
     return this.timed("up", ...QUIET, "--refresh", "--expect-no-changes");
   }
@@ -67,7 +67,7 @@ export class Stack {
     await this.pulumi("destroy", ...QUIET);
   }
 
-  /** Removes the stack from the backend, whatever it holds, and its settings file. */
+  /** Removes the stack from the backend with all resources, and its settings file. */
   async forget(): Promise<void> {
     await attempt(this.onStack("stack", "rm", "--yes", "--force"), this.options());
   }
@@ -93,7 +93,7 @@ export class Stack {
   }
 }
 
-/** Wall-clock seconds of a command that has to succeed. */
+/** The wall-clock seconds of a command. Throws if it fails. */
 export async function seconds(
   command: readonly string[],
   options: { cwd?: string; env: NodeJS.ProcessEnv; timeoutSeconds: number },

@@ -1,7 +1,7 @@
 /**
- * How long many VMs of one host take to start, beside one VM that starts alone. The runners wait 5 s
- * before the guest answers, so that the figure is about waits and not about the processors of this
- * machine: bench/starts/microvm-run.sh.
+ * The time until many VMs of one host have started, compared with one VM that starts alone. The
+ * runners wait 5 s before the guest responds, so that the processors of this machine affect the
+ * figure less: bench/starts/microvm-run.sh.
  */
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import { benchSite } from "./site";
 
 const flake = join(stateDirectory, "bench", "flake");
 
-/** The lab's flake with the bench's runner. */
+/** The lab's flake with the runner of the bench. */
 function makeFlake(): void {
   rmSync(flake, { recursive: true, force: true });
   mkdirSync(flake, { recursive: true });
@@ -26,7 +26,7 @@ function makeFlake(): void {
   );
 }
 
-/** By number of VMs. One VM and all of them start in turns; in between all VMs stop. */
+/** Figures by number of VMs. One VM and all VMs start in turns. In between, all VMs stop. */
 export async function measureStarts(
   { sizes, rounds }: Options,
   ours: Ours,

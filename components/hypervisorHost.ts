@@ -6,6 +6,7 @@ import { aliasesOf } from "./options";
 import { ifRegistered, required } from "./registration";
 import { Hypervisor, NixosSystem } from "./resources";
 import type { VmWants } from "./resources";
+import { unlocated } from "./sdkDiagnostics";
 
 export interface HypervisorHostArgs {
   hypervisor: HypervisorModel;
@@ -43,7 +44,8 @@ export class HypervisorHost extends pulumi.ComponentResource {
   constructor(name: string, args: HypervisorHostArgs, opts?: pulumi.ComponentResourceOptions) {
     const { hypervisor } = args;
     const aliases = aliasesOf(hypervisor.renamedFrom);
-    super("pulumi-microvm:components:HypervisorHost", name, {}, { ...opts, ...aliases });
+    const type = "pulumi-microvm:components:HypervisorHost";
+    super(type, name, unlocated({}), pulumi.mergeOptions(opts, aliases));
     const system =
       args.system && hypervisor.system && this.system(args, args.system, hypervisor.system);
     const checks = this.hypervisor(args, system);
@@ -67,6 +69,11 @@ export class HypervisorHost extends pulumi.ComponentResource {
         nic: hypervisor.nic,
         shared: hypervisor.shared,
         wants: vms.map(wantsOf),
+        renamedVms: Object.fromEntries(
+          vms.flatMap(({ name, renamedFrom }) =>
+            renamedFrom === undefined ? [] : [[name, renamedFrom]],
+          ),
+        ),
         // The input of NixosSystem, not its output, since a preview knows it.
         system: system?.toplevel.outPath,
         checks: hypervisor.checks,
@@ -104,8 +111,10 @@ export class HypervisorHost extends pulumi.ComponentResource {
   }
 }
 
-/** What a VM needs of its host. Other stacks compare it with their own VMs if the host is shared. */
-function wantsOf({ name, memoryMiB, ip, mac, vsockCid, volumes }: VmModel): VmWants {
+/**
+ * What a VM needs of its host. Other stacks compare it with their own VMs if the host is shared.
+ */
+export function wantsOf({ name, memoryMiB, ip, mac, vsockCid, volumes }: VmModel): VmWants {
   const images = volumes.map(({ image, sizeMiB }) => ({ image, sizeMiB }));
   return { name, memoryMiB, ip, mac, ...(vsockCid !== undefined && { vsockCid }), volumes: images };
 }

@@ -1,15 +1,16 @@
 /**
- * A VM of the site, in two phases: the constructor registers its volumes and its closure, `register`
- * the VM itself.
+ * A VM of the site, in two phases: the constructor registers its volumes and its closure,
+ * `register` the VM itself.
  */
 import { volumeId } from "../contract/names";
 import * as pulumi from "./pulumi";
 import type { HypervisorModel, VmModel, VolumeModel } from "../site/model";
 import type { Machine } from "./evaluation/evaluate";
 import type { HypervisorHost } from "./hypervisorHost";
-import { aliasesOf, importOptions, timeouts } from "./options";
+import { aliasesOf, importOptions, protection, timeouts } from "./options";
 import { ifRegistered, required } from "./registration";
 import { MicroVmResource, NixClosure, Volume } from "./resources";
+import { unlocated } from "./sdkDiagnostics";
 
 export interface MicroVmArgs {
   vm: VmModel;
@@ -51,7 +52,8 @@ export class MicroVm extends pulumi.ComponentResource {
     opts?: pulumi.ComponentResourceOptions,
   ) {
     const aliases = aliasesOf(args.vm.renamedFrom);
-    super("pulumi-microvm:components:MicroVm", name, {}, { ...opts, ...aliases });
+    const type = "pulumi-microvm:components:MicroVm";
+    super(type, name, unlocated({}), pulumi.mergeOptions(opts, aliases));
     this.closure = this.makeClosure(args);
     if (args.vm.renamedFrom === undefined)
       this.volumes = this.makeVolumes(args.host.ready.then((host) => [host]));
@@ -112,7 +114,7 @@ export class MicroVm extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn,
-        protect: volume.protect,
+        ...protection(volume.protect),
         ...timeouts(vm.volumeTimeoutSeconds, "create", "update", "delete"),
         ...aliasesOf(vm.renamedFrom, `-${volume.name}`),
         ...importOptions(vm.import, id, ["sizeMiB", "label"]),
@@ -143,7 +145,7 @@ export class MicroVm extends pulumi.ComponentResource {
   }
 
   private vm(
-    { vm, host, machine }: MicroVmArgs,
+    { vm, hypervisor, host, machine }: MicroVmArgs,
     dependsOn: Promise<pulumi.Resource[]>,
   ): MicroVmResource {
     return new MicroVmResource(
@@ -156,6 +158,11 @@ export class MicroVm extends pulumi.ComponentResource {
         runner: machine.runner.outPath,
         toplevel: machine.toplevel.outPath,
         address: vm.ip,
+        hostName: vm.hostName,
+        bridge: hypervisor.checks.bridge === "off" ? undefined : hypervisor.bridge,
+        mac: vm.mac,
+        vsockCid: vm.vsockCid,
+        shareSources: vm.shares.map(({ source }) => source),
         running: vm.running,
         restart: vm.restart,
         memoryTargetMiB: vm.memoryTargetMiB,
@@ -169,7 +176,7 @@ export class MicroVm extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn,
-        protect: vm.protect,
+        ...protection(vm.protect),
         ...timeouts(vm.startTimeoutSeconds, "create", "update", "delete"),
         ...aliasesOf(vm.renamedFrom),
         ...importOptions(vm.import, `${vm.hypervisor}/${vm.name}`, [

@@ -2,8 +2,8 @@
 import type { CustomResourceOptions, ResourceOptions } from "./pulumi";
 
 /**
- * Pulumi adopts the state of the resource with the old name. A URN contains the types of the parents
- * but not their names, so a component and each of its children need an alias.
+ * Pulumi adopts the state of the resource with the old name. A URN contains the types of the
+ * parents but not their names, so a component and each of its children need an alias.
  */
 export function aliasesOf(
   renamedFrom: string | undefined,
@@ -13,8 +13,8 @@ export function aliasesOf(
 }
 
 /**
- * `import: true` in the site: the resource takes over what exists. What would disturb a running VM
- * is not changed.
+ * `import: true` in the site: the resource takes over the existing object. Changes that would
+ * disturb a running VM are not applied.
  */
 export function importOptions(
   isImport: boolean,
@@ -24,7 +24,12 @@ export function importOptions(
   return isImport ? { import: id, ignoreChanges } : {};
 }
 
-/** The same time limit for each kind of change that is listed. */
+/** Without `protect` in the site, the option of the parent counts. */
+export function protection(isProtected: boolean): Pick<ResourceOptions, "protect"> {
+  return isProtected ? { protect: true } : {};
+}
+
+/** The same time limit for each listed kind of change. */
 export function timeouts(
   seconds: number,
   ...changes: ("create" | "update" | "delete")[]

@@ -6,10 +6,15 @@
 export { Config } from "@pulumi/pulumi/config";
 export { RunError } from "@pulumi/pulumi/errors";
 export * as log from "@pulumi/pulumi/log";
-export { getStack } from "@pulumi/pulumi/metadata";
+export { getRootDirectory, getStack } from "@pulumi/pulumi/metadata";
 export { all, jsonStringify, Output, output, recover, secret } from "@pulumi/pulumi/output";
 export type { Input } from "@pulumi/pulumi/output";
-export { ComponentResource, CustomResource, ProviderResource } from "@pulumi/pulumi/resource";
+export {
+  ComponentResource,
+  CustomResource,
+  ProviderResource,
+  mergeOptions,
+} from "@pulumi/pulumi/resource";
 export type {
   ComponentResourceOptions,
   CustomResourceOptions,

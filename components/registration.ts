@@ -2,12 +2,12 @@
 import * as pulumi from "./pulumi";
 
 /**
- * Resolves when the engine has answered the registration of each resource: created, unchanged,
- * failed or skipped. It never rejects.
+ * Resolves when the engine has reported the result of each registration: created, unchanged, failed
+ * or skipped. It never rejects.
  *
- * A urn is known in a preview too, and rejects if the registration failed. `recover` marks that as
- * handled for the urn alone, so the failure of the resource is still reported. If the engine goes
- * away, the SDK settles nothing any more and ends the program.
+ * A urn is also known in a preview, and it rejects if the registration failed. `recover` handles
+ * this only for the urn, so the failure of the resource is still reported. If the engine is gone,
+ * the SDK settles no promise and ends the program.
  */
 export async function allRegistered(resources: pulumi.Resource[]): Promise<void> {
   await Promise.all(resources.map(failureOf));
@@ -34,12 +34,12 @@ export function required<R extends pulumi.Resource>(resource: R, what: string): 
   return promise;
 }
 
-/** The output, or undefined if a resource that it comes from has failed. */
+/** The output. Undefined if a resource that it depends on has failed. */
 export function ifRegistered<T>(output: pulumi.Output<T>): pulumi.Output<T | undefined> {
   return pulumi.recover<T | undefined>(output, () => undefined);
 }
 
-/** A plain promise, since an output would make the resource a dependency. */
+/** A plain promise, because an output would make the resource a dependency. */
 function failureOf({ urn }: pulumi.Resource): Promise<unknown> {
   return new Promise((resolve) => {
     let failure: unknown;

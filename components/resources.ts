@@ -7,6 +7,7 @@
  */
 import * as pulumi from "./pulumi";
 import type { CheckMode } from "../contract/names";
+import { unlocated } from "./sdkDiagnostics";
 
 export interface ProviderArgs {
   /** Host name -> how it is reached, as JSON text. */
@@ -53,7 +54,7 @@ function isOutput(value: unknown): value is pulumi.Output<unknown> {
  */
 class Managed extends pulumi.CustomResource {
   constructor(type: string, name: string, args: object, opts?: pulumi.CustomResourceOptions) {
-    super(type, name, { ...args }, opts);
+    super(type, name, unlocated({ ...args }), opts);
     for (const output of Object.values(this).filter(isOutput)) {
       pulumi.recover(output, () => undefined);
     }
@@ -72,6 +73,8 @@ export interface HypervisorArgs {
   shared: pulumi.Input<boolean>;
   /** The VMs of the site on this host. */
   wants: pulumi.Input<pulumi.Input<VmWants>[]>;
+  /** VM -> the name that it had before, while the site states it. */
+  renamedVms: pulumi.Input<Record<string, string>>;
   /** Store path of the system that the site deploys there, if it manages the system. */
   system?: pulumi.Input<string> | undefined;
   checks: pulumi.Input<Record<string, CheckMode>>;
@@ -178,6 +181,14 @@ export interface MicroVmResourceArgs {
   toplevel: pulumi.Input<string>;
   /** The guest's IPv4 address. */
   address: pulumi.Input<string>;
+  /** The guest's host name. */
+  hostName: pulumi.Input<string>;
+  /** The bridge that the VM's tap is a port of. Absent: the tap is not looked at. */
+  bridge?: pulumi.Input<string> | undefined;
+  mac: pulumi.Input<string>;
+  vsockCid?: pulumi.Input<number> | undefined;
+  /** Directories on the host that it shares with the guest. */
+  shareSources: pulumi.Input<string[]>;
   running: pulumi.Input<boolean>;
   /** Any text. A running VM restarts when it changes. */
   restart: pulumi.Input<string>;

@@ -2,8 +2,11 @@
  * Repairs and shortens the diagnostics of Pulumi's SDK. Imported for its effect, before any
  * resource is created. The stack traces of other code, their source maps and
  * `Error.stackTraceLimit` stay as they are. docs/performance.md has the measurements.
+ *
+ * Also a program of a user imports this, so the import takes no message from it.
  */
 import * as log from "@pulumi/pulumi/log";
+import { Resource } from "@pulumi/pulumi/resource";
 import * as debuggable from "@pulumi/pulumi/runtime/debuggable";
 
 /** The SDK's type declarations leave these out as internal. */
@@ -54,12 +57,37 @@ function takeNoStackTracesOfPromises(): void {
 
 /**
  * The SDK sends several debug messages to the engine for each resource, one call at a time. The
- * engine discards them unless it runs with --debug, and does not tell the program which.
+ * engine discards them unless it runs with --debug, and does not tell the program which. This is
+ * only for a program that sends none itself.
  */
-function sendNoDebugMessages(): void {
+export function sendNoDebugMessages(): void {
   Object.assign(log, { debug: () => Promise.resolve() });
 }
 
+let isNextUnlocated = false;
+
+/**
+ * Marks the resource that is constructed next: the engine gets no source position for it. A
+ * position of ours is a line of this package, which tells a user nothing.
+ */
+export function unlocated<T>(args: T): T {
+  isNextUnlocated = true;
+  return args;
+}
+
+/** For each resource the SDK maps a whole stack trace to its sources and sends it to the engine. */
+function locateOnlyOthers(): void {
+  const stackTrace: unknown = Reflect.get(Resource, "stackTrace");
+  if (typeof stackTrace !== "function") return;
+  Object.assign(Resource, {
+    stackTrace: (skip: number): unknown => {
+      if (!isNextUnlocated) return Reflect.apply(stackTrace, Resource, [skip + 1]);
+      isNextUnlocated = false;
+      return [];
+    },
+  });
+}
+
 correctPathsOfSdk();
+locateOnlyOthers();
 if (!debuggable.debugPromiseLeaks) takeNoStackTracesOfPromises();
-if (process.env["PULUMI_MICROVM_DEBUG"] !== "true") sendNoDebugMessages();

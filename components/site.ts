@@ -1,6 +1,6 @@
 /** A whole site: the provider with its hosts, every hypervisor, every VM. */
 import * as pulumi from "./pulumi";
-import type { HypervisorModel, SiteModel } from "../site/model";
+import type { HypervisorModel, SiteModel, VmModel } from "../site/model";
 import { requireEntry } from "./evaluation/evaluate";
 import type { FlakeOutput } from "./evaluation/evaluate";
 import { HypervisorHost } from "./hypervisorHost";
@@ -9,6 +9,8 @@ import { MicroVm } from "./microVm";
 import type { VmOutput } from "./microVm";
 import { allRegistered } from "./registration";
 import { Provider } from "./resources";
+import type { ProviderArgs } from "./resources";
+import { unlocated } from "./sdkDiagnostics";
 
 export interface SiteArgs {
   model: SiteModel;
@@ -24,15 +26,21 @@ export class Site extends pulumi.ComponentResource {
   readonly vms: pulumi.Output<Record<string, VmOutput>>;
 
   constructor(name: string, args: SiteArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("pulumi-microvm:components:Site", name, {}, opts);
+    super("pulumi-microvm:components:Site", name, unlocated({}), opts);
     const { model, built } = args;
-    const provider = this.provider(name, args);
-    const options = { parent: this, providers: { microvm: provider } };
+    // `providers` of the options, or of a parent, may have one.
+    const given = this.getProvider("microvm:index:Hypervisor");
+    const microvm = given ?? new Provider(name, providerArgs(args), { parent: this });
+    const options = { parent: this, providers: { microvm } };
 
     const hosts = new Map<string, HypervisorHost>();
     const machines = new Map<string, MicroVm>();
     for (const hypervisor of model.hypervisors) {
       const vms = model.vms.filter((vm) => vm.hypervisor === hypervisor.name);
+      if (hypervisor.forget) {
+        void pulumi.log.warn(forgotten(hypervisor, vms), this);
+        continue;
+      }
       const system = hypervisor.system && requireEntry(built.hypervisors, hypervisor.name);
       const runners = vms.map((vm) => requireEntry(built.machines, vm.name).runner.drvPath);
       const args = { hypervisor, vms, runners, system };
@@ -52,19 +60,33 @@ export class Site extends pulumi.ComponentResource {
     this.vms = pulumi.output(vms);
     this.registerOutputs({ hypervisors: this.hypervisors, vms: this.vms });
   }
+}
 
-  private provider(name: string, { model, privateKey }: SiteArgs): Provider {
-    return new Provider(
-      name,
-      {
-        hosts: hostsJson(model.hypervisors),
-        agent: model.credentials.agent,
-        identityFiles: model.credentials.identityFiles,
-        privateKey,
-      },
-      { parent: this },
-    );
-  }
+/** For a provider that a program makes itself, beside its own Site or single components. */
+export function providerArgs({
+  model,
+  privateKey,
+}: Pick<SiteArgs, "model" | "privateKey">): ProviderArgs {
+  const { agent, identityFiles } = model.credentials;
+  return { hosts: hostsJson(model.hypervisors), agent, identityFiles, privateKey };
+}
+
+/**
+ * The engine deletes what is not registered, and the provider deletes it from the state alone. No
+ * provider is asked about deletions in a preview, so the program tells what stays on the host.
+ */
+function forgotten({ name }: HypervisorModel, vms: VmModel[]): string {
+  const machines = vms.map((vm) => `${vm.name} (${vm.ip})`);
+  const images = vms.flatMap((vm) => vm.volumes.map(({ image }) => image));
+  const left = (what: string, all: string[]): string[] =>
+    all.length === 0 ? [] : [`${what} ${all.join(", ")}`];
+  const all = [...left("VMs", machines), ...left("images", images)].join("; ");
+  const host = `${name}: forget is true: its resources leave the state, and it is not contacted.`;
+  if (all === "") return host;
+  return (
+    `${host} If it still runs, this stays on it: ${all}. ` +
+    "Keep it switched off while other VMs use these addresses"
+  );
 }
 
 /** All closures are built and copied before the first VM changes: docs/decisions/0007. */
@@ -77,9 +99,10 @@ function registerVms(machines: Map<string, MicroVm>): Record<string, pulumi.Outp
 /** The provider's `hosts`, as provider/hosts/transport/config.ts reads it. */
 export function hostsJson(hypervisors: HypervisorModel[]): string {
   const hosts = hypervisors.map((hypervisor): [string, object] => {
-    const { endpoint, renamedFrom, maintenance, parallelism, waitTimeoutSeconds } = hypervisor;
+    const { endpoint, renamedFrom, maintenance, forget } = hypervisor;
+    const { parallelism, waitTimeoutSeconds } = hypervisor;
     const limits = { parallelism, waitTimeoutSeconds };
-    return [hypervisor.name, { ...endpoint, renamedFrom, maintenance, ...limits }];
+    return [hypervisor.name, { ...endpoint, renamedFrom, maintenance, forget, ...limits }];
   });
   return JSON.stringify(Object.fromEntries(hosts));
 }

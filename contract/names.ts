@@ -19,6 +19,18 @@ export const CHECK_NAMES = [
 ] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
 
+/** What a member of the k0s cluster does: control plane, workloads, or both. */
+export const K0S_ROLES = ["controller", "worker", "controller+worker"] as const;
+export type K0sRole = (typeof K0S_ROLES)[number];
+
+/** It has a vote in etcd. */
+export const isController = (role: K0sRole | undefined): boolean =>
+  role === "controller" || role === "controller+worker";
+
+/** It has a Kubernetes node and runs pods. */
+export const isWorker = (role: K0sRole | undefined): boolean =>
+  role === "worker" || role === "controller+worker";
+
 /** What a failed check does: stops the run or warns. `off`: not checked. */
 export type CheckMode = "require" | "warn" | "off";
 

@@ -1,36 +1,39 @@
 /** `lab/run lab [COMMAND]`: the lab's commands. */
 import "../compileCache";
-import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { CommandError, attempt, handOver, run } from "./command";
 import { ensureDirectories, labEnvironment } from "./environment";
 import { ensureEngine } from "./engine";
 import { ensureHosts, isUp, rebootHost, stopHosts } from "./hosts";
 import { HOSTS, ensureNetwork, inOperator, removeNetwork, type LabHost } from "./network";
-import { cacheDirectory, checkout, stateDirectory } from "./paths";
+import { serveObjects } from "./objectStore";
+import { cacheDirectory, checkout, labStack, stateDirectory } from "./paths";
 import { ensurePlugins } from "./plugins";
 import { ensureSystemPackages, requireMachine } from "./prerequisites";
 import { say, step } from "./progress";
+import { generateSdks } from "./sdk";
 import { ensureAgent, sshCommand, sshTarget, writeSshConfig } from "./ssh";
 import { stopProcess } from "./state";
 import { statusText } from "./status";
 import { testAll, testQuick, testSoak } from "./suite";
 import { verify } from "./verify";
 
-const STACK = "lab";
 const USAGE = `usage: npm run lab                     starts it and runs \`pulumi up\` of stack lab
        npm run lab -- hosts-up         the same without \`pulumi up\`
        npm run lab -- status           lists hosts and VMs
        npm run --silent lab -- exec CMD...       a command in the lab's environment
        npm run --silent lab -- ssh HOST CMD...   a command on a host or guest, or a shell
        npm run lab -- reboot [--hard] HOST       --hard: as in a power failure
+       npm run lab -- object-store DIRECTORY     an S3-compatible store, until it is interrupted
+       npm run lab -- sdk DIRECTORY MODULE       SDKs for Go and Python of the schema on stdin
        npm run lab -- down             removes everything except caches and system packages`;
 
 async function up(): Promise<number> {
   await hostsUp();
-  say("Bringing up stack lab");
-  const select = await pulumi("stack", "select", "--create", STACK);
-  const code = select === 0 ? await pulumi("up", "--yes", "--stack", STACK) : select;
+  say(`Bringing up stack ${labStack}`);
+  const select = await pulumi("stack", "select", "--create", labStack);
+  const code = select === 0 ? await pulumi("up", "--yes", "--stack", labStack) : select;
   if (code !== 0) return code;
   process.stdout.write(`\n${await statusText()}\n${NEXT}\n`);
   return 0;
@@ -69,10 +72,10 @@ async function down(): Promise<void> {
   say(`  kept: system packages, the Nix store, and the cache ${cacheDirectory}`);
 }
 
-/** Files in the checkout that Pulumi and the program wrote for stack lab, unless in git. */
+/** Files in the checkout that Pulumi and the program wrote for the lab's stack, unless in git. */
 async function removeStackFiles(): Promise<void> {
-  rmSync(join(checkout, ".site", STACK), { recursive: true, force: true });
-  const settings = `Pulumi.${STACK}.yaml`;
+  rmSync(join(checkout, ".site", labStack), { recursive: true, force: true });
+  const settings = `Pulumi.${labStack}.yaml`;
   const tracked = await attempt(["git", "ls-files", "--error-unmatch", settings], {
     cwd: checkout,
   });
@@ -103,6 +106,19 @@ async function reboot(words: string[]): Promise<void> {
   await rebootHost(host, words.includes("--hard"));
 }
 
+function objectStore([directory]: string[]): Promise<number> {
+  requireUp();
+  if (directory === undefined) throw new Error(USAGE);
+  return serveObjects(resolve(directory));
+}
+
+/** The schema is the standard input. */
+async function sdk([directory, goModule]: string[]): Promise<number> {
+  if (directory === undefined || goModule === undefined) throw new Error(USAGE);
+  await generateSdks(readFileSync(0, "utf8"), resolve(directory), goModule);
+  return 0;
+}
+
 function requireUp(): void {
   const stopped: LabHost[] = HOSTS.filter((host) => !isUp(host));
   if (stopped.length > 0) {
@@ -126,6 +142,10 @@ async function dispatch([command, ...rest]: string[]): Promise<number> {
       return 0;
     case "reboot":
       return reboot(rest).then(() => 0);
+    case "object-store":
+      return objectStore(rest);
+    case "sdk":
+      return sdk(rest);
     case "down":
       return down().then(() => 0);
     case "verify":

@@ -20,7 +20,7 @@ const PACKAGES = [
 /** Makes the kernel and the initramfs of QEMU guests from the root. */
 const GUEST = join(labSource, "guest");
 
-/** Each copy gets its own identity. */
+/** Each copy has its own identity. */
 const FORGET_IDENTITY =
   'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/resolv.conf "$1"/etc/hostname; : >"$1"/etc/machine-id';
 

@@ -1,11 +1,12 @@
 /**
- * The Pulumi engine: the one on PATH; else the official installer's, where that can be reached;
- * else built from its Go module. The same for the language host, which is older: later versions are
- * not published as Go modules.
+ * The Pulumi engine: the one on PATH, otherwise the one of the official installer, otherwise one
+ * that is built from its Go module. The same for the language host. Its version is older, because
+ * later versions are not published as Go modules.
  */
 import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { isOnPath, run } from "./command";
+import { goBuild } from "./goModule";
 import { cacheDirectory, hashOf, labSource, madeOnce } from "./paths";
 import { say, step } from "./progress";
 
@@ -32,9 +33,9 @@ const modules = {
 type ModuleName = keyof typeof modules;
 
 /**
- * This language host knows only from a flag that a project is compiled JavaScript. The engine says
- * it in a request that this host is too old to read. Every project of the lab is compiled. Without
- * the flag each run would load the TypeScript compiler.
+ * This language host does not detect that a project is compiled JavaScript; a flag tells it. The
+ * engine reports it in a request that this host is too old to read. Every project of the lab is
+ * compiled. Without the flag, each run would load the TypeScript compiler.
  */
 const languageHost = (binary: string): string =>
   `#!/bin/sh\nexec '${binary}' -typescript=false "$@"\n`;
@@ -55,7 +56,7 @@ const installedDirectory = join(cacheDirectory, "engine", `installer-${VERSION}`
 const builtPair = (): string =>
   join(cacheDirectory, "engine", hashOf(builtDirectory("cli"), builtDirectory("language-nodejs")));
 
-/** The directories of those parts of the engine that are not on PATH. */
+/** The directories of the parts of the engine that are not on PATH. */
 export function enginePath(): string[] {
   if (isOnPath("pulumi") && isOnPath("pulumi-language-nodejs")) return [];
   if (isOnPath("pulumi")) return [builtDirectory("language-nodejs")].filter(existsSync);
@@ -125,19 +126,11 @@ async function installerScript(): Promise<string | undefined> {
 
 async function build(name: ModuleName): Promise<void> {
   const { version, package: source, binary, duration } = modules[name];
-  if (!isOnPath("go")) throw new Error(`can't build ${binary}: there is no Go on PATH`);
   await madeOnce(builtDirectory(name), (partial) =>
     step(`building ${binary} ${version} from its Go module (takes ${duration})`, async () => {
       mkdirSync(partial, { recursive: true });
       const flags = `-s -w -X ${VERSION_VARIABLE}=${version}`;
-      await run(
-        ["go", "build", "-trimpath", "-ldflags", flags, "-o", join(partial, binary), source],
-        {
-          cwd: moduleDirectory(name),
-          env: { ...process.env, CGO_ENABLED: "0" },
-          timeoutSeconds: 3600,
-        },
-      );
+      await goBuild(moduleDirectory(name), join(partial, binary), source, flags);
       if (name === "language-nodejs") wrapLanguageHost(partial);
     }),
   );

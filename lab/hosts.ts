@@ -16,6 +16,8 @@ import { recordProcess, runningProcess, stopProcess } from "./state";
 
 const POWER_OFF_SECONDS = 90;
 const READY_SECONDS = 90;
+/** Enough for some hundred machines. */
+const INOTIFY_INSTANCES = 4096;
 
 /** The provider's scripts that units of the host run. */
 const UNIT_SCRIPTS = {
@@ -29,6 +31,7 @@ const processOf = (host: LabHost): string => `host ${host.name}`;
 
 /** Makes and boots the missing hosts, and waits until each one is up. */
 export async function ensureHosts(): Promise<void> {
+  allowWatches();
   const debian = await debianRoot();
   for (const host of HOSTS) await ensureRoot(host, debian);
   await Promise.all(
@@ -37,6 +40,21 @@ export async function ensureHosts(): Promise<void> {
       else await step(`booting ${host.name}`, () => boot(host, debian));
     }),
   );
+}
+
+/**
+ * Each systemd needs several inotify instances, and the kernel's default of 128 is for all machines
+ * of a user together. The limit stays raised, since other labs may run.
+ */
+function allowWatches(): void {
+  const limit = "/proc/sys/fs/inotify/max_user_instances";
+  if (Number(readFileSync(limit, "utf8")) >= INOTIFY_INSTANCES) return;
+  say(`  raising ${limit} to ${INOTIFY_INSTANCES}`);
+  try {
+    writeFileSync(limit, String(INOTIFY_INSTANCES));
+  } catch (error) {
+    say(`  it stays as it is: ${String(error)}`);
+  }
 }
 
 /** With `hard` the host cannot stop anything first, as in a power failure. */

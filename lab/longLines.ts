@@ -1,4 +1,4 @@
-/** Finds lines of shell scripts and Nix files that are too long. ESLint checks TypeScript. */
+/** Finds lines of shell scripts and Nix files over 100 columns. ESLint checks TypeScript. */
 
 const MOST_COLUMNS = 100;
 

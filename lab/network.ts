@@ -48,7 +48,9 @@ export async function ensureNetwork(): Promise<void> {
   }
 }
 
-/** As a reboot does: the bridge goes, with the guests' ports that the host's system made. */
+/**
+ * Like a reboot: the bridge and the guests' ports, which the host's system created, are removed.
+ */
 export async function forgetHostLinks(host: LabHost): Promise<void> {
   if (await hasLink(namespaceOf(host), "br0")) await inside(namespaceOf(host), "link delete br0");
 }

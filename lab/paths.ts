@@ -16,11 +16,7 @@ function base(variable: string, fallback: string): string {
 /** Shared by all checkouts. `down` keeps it. */
 export const cacheDirectory = join(base("XDG_CACHE_HOME", ".cache"), "pulumi-microvm");
 
-const defaultStateDirectory = join(
-  base("XDG_STATE_HOME", ".local/state"),
-  "pulumi-microvm",
-  "lab",
-);
+const defaultStateDirectory = join(base("XDG_STATE_HOME", ".local/state"), "pulumi-microvm", "lab");
 
 /** The running lab. `down` removes it. With another directory a second lab can run beside it. */
 export const stateDirectory = resolve(
@@ -32,6 +28,21 @@ export function hashOf(...texts: string[]): string {
   const hash = createHash("sha256");
   for (const text of texts) hash.update(`${text.length}:${text}`);
   return hash.digest("hex").slice(0, 16);
+}
+
+/** The directories of all labs of a test run: the lab's own, and more beside it. */
+export function labDirectories(count: number): string[] {
+  return Array.from({ length: count }, (_, index) =>
+    index === 0 ? stateDirectory : `${stateDirectory}-${index + 1}`,
+  );
+}
+
+/** The lab's stack. Labs of one checkout need different stacks: their settings lie in it. */
+export const labStack = process.env["PULUMI_MICROVM_LAB_STACK"] ?? stackOfLab(1);
+
+/** The stack of the nth lab of a test run; tests/lab/setup.ts uses the same names. */
+export function stackOfLab(number: number): string {
+  return number === 1 ? "lab" : `lab${number}`;
 }
 
 /** The start of the lab's names on this machine: namespaces, control groups, machines. */

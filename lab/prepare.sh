@@ -1,5 +1,5 @@
 #!/bin/sh
-# What has to be there before anything runs: Node, npm's dependencies, the compiled program.
+# Provides what everything else requires: Node, npm's dependencies and the compiled program.
 # Sourced by lab/run in the checkout, with the cache's directory in `cache`.
 : "${cache:?}"
 
@@ -77,7 +77,7 @@ ensure_dependencies() {
 ensure_compiled() {
   stamp=bin/.compiled
   if [ -e "$stamp" ] && [ -z "$(
-    find ./*.ts site components provider lab bench tsconfig*.json package-lock.json \
+    find ./*.ts contract site components provider cli lab bench tsconfig*.json package-lock.json \
       -newer "$stamp" \
       \( -name '*.ts' -o -name '*.json' -o -path 'provider/scripts/*' \) -print -quit
   )" ]; then

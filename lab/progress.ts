@@ -1,4 +1,4 @@
-/** Progress of what takes long: a line at the start and at the end, and the seconds in between. */
+/** Progress of long steps: a line at the start and at the end, and the elapsed seconds. */
 import { setTimeout as pause } from "node:timers/promises";
 
 const STILL_SECONDS = 15;
@@ -36,7 +36,7 @@ export async function step<T>(
   }
 }
 
-/** Asks until the answer is undefined: done. Any other answer says what is still missing. */
+/** Calls `ask` until it returns undefined: done. Any other result says what is still missing. */
 export async function waitFor(
   what: string,
   timeoutSeconds: number,

@@ -16,7 +16,7 @@ export async function statusText(): Promise<string> {
   return columns(rows.flat());
 }
 
-/** Lines whose cells start at the same columns, however long a name is. */
+/** Lines whose cells start at the same columns, also with long names. */
 export function columns(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {

@@ -1,4 +1,4 @@
-/** `lab/run quick | test | soak`: the checks and tests, and one line that sums them up. */
+/** `lab/run quick | test | soak`: runs the checks and tests, and prints their sum in one line. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,18 +6,18 @@ import { z } from "zod";
 import { handOver } from "./command";
 import { isUp } from "./hosts";
 import { HOSTS } from "./network";
-import { checkout } from "./paths";
+import { checkout, labDirectories, stackOfLab } from "./paths";
 import { ensureSystemPackages, requireMachine } from "./prerequisites";
 import { say } from "./progress";
 import { verify } from "./verify";
 
-/** Environment variables that tests/selection.ts and the models read. */
+/** Environment variables of tests/selection.ts and the models. */
 type Selection = Record<string, string>;
 
 export interface Result {
   passed: number;
   failed: number;
-  /** Of the command that ran the part. */
+  /** The exit code of the command that ran the part. */
   code: number;
 }
 
@@ -30,21 +30,25 @@ const report = z.object({
 /** What `lab/run contract --json` writes. */
 const contractReport = z.object({ passed: z.number(), failed: z.number() });
 
-/** What needs neither the lab nor Nix. */
+/** The parts that require neither the lab nor Nix. */
 const QUICK = ["unit", "scripts", "grpc"];
+const ALL = [...QUICK, "nix", "lab"];
+
+/** Tests wait more than they compute, so on two cores more than two at once are faster. */
+const WORKERS = 3;
 
 /** Types, lint, unit tests, scripts in a sandbox, gRPC. */
 export async function testQuick(): Promise<number> {
   const selection = bySeed();
-  return summed(selection, [verified, () => jest(selection, QUICK)]);
+  return summed(selection, [verified, () => jest(QUICK, selection)]);
 }
 
-/** Everything. Tables of crash rows are sampled. */
+/** All parts, with a sample of each table of crash rows. */
 export async function testAll(): Promise<number> {
   return everything(bySeed());
 }
 
-/** Everything, with every row of every table, and longer runs of the models. */
+/** All parts, with every row of every table, and longer runs of the models. */
 export async function testSoak(): Promise<number> {
   const seed = process.env["MODEL_SEED"] ?? randomSeed();
   return everything({ TEST_SOAK: "1", MODEL_SEED: seed });
@@ -53,12 +57,7 @@ export async function testSoak(): Promise<number> {
 async function everything(selection: Selection): Promise<number> {
   await requireMachine();
   await ensureSystemPackages();
-  return summed(selection, [
-    verified,
-    () => jest(selection, [...QUICK, "nix"]),
-    contracts,
-    () => scenarios(selection),
-  ]);
+  return summed(selection, [verified, contracts, () => inLabs(selection)]);
 }
 
 const randomSeed = (): string => String(Math.floor(Math.random() * 1_000_000));
@@ -67,7 +66,7 @@ const bySeed = (): Selection => ({ TEST_SEED: process.env["TEST_SEED"] ?? random
 /** Runs all parts, also after one has failed. The last line is their sum. */
 async function summed(selection: Selection, parts: (() => Promise<Result>)[]): Promise<number> {
   const named = Object.entries(selection).map(([name, value]) => `${name}=${value}`);
-  const repeat = `this choice of rows can be repeated with ${named.join(" ")}`;
+  const repeat = `to repeat this sample, run it with ${named.join(" ")}`;
   say(`tests: ${repeat}`);
   const results: Result[] = [];
   for (const part of parts) results.push(await part());
@@ -77,7 +76,7 @@ async function summed(selection: Selection, parts: (() => Promise<Result>)[]): P
   return good ? 0 : 1;
 }
 
-/** `good`: no test failed, nor did a command that ran them. */
+/** `good`: no test and no command failed. */
 export function summary(results: readonly Result[]): { good: boolean; line: string } {
   const sum = (of: (result: Result) => number): number =>
     results.reduce((total, result) => total + of(result), 0);
@@ -88,7 +87,7 @@ export function summary(results: readonly Result[]): { good: boolean; line: stri
   };
 }
 
-/** Counts as one test only where it fails. */
+/** Counts as one test only if it fails. */
 async function verified(): Promise<Result> {
   const code = await verify();
   return { passed: 0, failed: code, code };
@@ -102,44 +101,62 @@ async function contracts(): Promise<Result> {
     const code = await handOver(["lab/run", "contract", "k0s", "--json", output], {
       cwd: checkout,
     });
-    const text = existsSync(output) ? readFileSync(output, "utf8") : "";
-    const { passed, failed } =
-      text === "" ? { passed: 0, failed: 1 } : contractReport.parse(JSON.parse(text));
+    const { passed, failed } = contractCounts(output);
     return { passed, failed: Math.max(failed, code === 0 ? 0 : 1), code };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** The lab's scenarios. A lab that was not up before is removed again. */
-async function scenarios(selection: Selection): Promise<Result> {
-  const wasUp = HOSTS.every((host) => isUp(host));
-  const up = await handOver(["lab/run", "lab", "hosts-up"], { cwd: checkout });
-  const result = up === 0 ? await jest(selection, ["lab"]) : { passed: 0, failed: 1, code: up };
-  if (!wasUp) await handOver(["lab/run", "lab", "down"], { cwd: checkout });
-  return result;
+/** A suite that was killed writes no report. */
+export function contractCounts(output: string): Pick<Result, "passed" | "failed"> {
+  const text = existsSync(output) ? readFileSync(output, "utf8") : "";
+  return text === "" ? { passed: 0, failed: 1 } : contractReport.parse(JSON.parse(text));
 }
 
-async function jest(selection: Selection, projects: string[]): Promise<Result> {
+/**
+ * All tests, each worker with a lab of its own. The labs that were not up before are removed.
+ */
+async function inLabs(selection: Selection): Promise<Result> {
+  const wasUp = HOSTS.every((host) => isUp(host));
+  const labs = labDirectories(WORKERS).map((directory, index) => ({
+    PULUMI_MICROVM_LAB_DIR: directory,
+    PULUMI_MICROVM_LAB_STACK: stackOfLab(index + 1),
+  }));
+  try {
+    for (const lab of labs) {
+      const code = await labCommand("hosts-up", lab);
+      if (code !== 0) return { passed: 0, failed: 1, code };
+    }
+    const directories = labs.map((lab) => lab.PULUMI_MICROVM_LAB_DIR).join(":");
+    return await jest(ALL, { ...selection, PULUMI_MICROVM_LAB_DIRS: directories });
+  } finally {
+    for (const lab of labs.slice(wasUp ? 1 : 0)) await labCommand("down", lab);
+  }
+}
+
+function labCommand(word: string, lab: NodeJS.ProcessEnv): Promise<number> {
+  return handOver(["lab/run", "lab", word], { cwd: checkout, env: { ...process.env, ...lab } });
+}
+
+async function jest(projects: readonly string[], env: NodeJS.ProcessEnv): Promise<Result> {
   const scratch = mkdtempSync(join(tmpdir(), "pulumi-microvm-test-"));
   const output = join(scratch, "report.json");
-  // There is only one lab. The other tests wait more than they compute, so two at once are faster
-  // on two cores too.
-  const workers = projects.includes("lab") ? "--runInBand" : "--maxWorkers=2";
+  const options = [`--maxWorkers=${WORKERS}`, "--json", `--outputFile=${output}`];
   try {
-    const code = await handOver(
-      ["jest", "--selectProjects", ...projects, workers, "--json", `--outputFile=${output}`],
-      { cwd: checkout, env: { ...process.env, ...selection } },
-    );
+    const code = await handOver(["jest", "--selectProjects", ...projects, ...options], {
+      cwd: checkout,
+      env: { ...process.env, ...env },
+    });
     const { passed, failed } = counts(output);
-    // Also jest itself may fail, with no test that did.
+    // Jest itself may fail without a failed test.
     return { passed, failed: Math.max(failed, code === 0 ? 0 : 1), code };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** A file that does not load has no tests to count. A jest that was killed writes no report. */
+/** A file that does not load has no tests. A killed jest writes no report. */
 export function counts(output: string): Pick<Result, "passed" | "failed"> {
   const text = existsSync(output) ? readFileSync(output, "utf8") : "";
   if (text === "") return { passed: 0, failed: 1 };

@@ -11,10 +11,10 @@ const SKIPPED = new Set(["node_modules", "bin", ".git", ".site", "coverage"]);
 /** Programs that need not be installed, and the files that they check. */
 const OPTIONAL: Readonly<Record<string, string>> = { "nix-instantiate": "*.nix", gofmt: "*.go" };
 
-/** Runs all checks, also after one failed. */
-export async function verify(): Promise<number> {
-  const files = filesBelow("");
-  const shell = files.filter(isShellScript);
+/** Runs all checks of the tree at `root`, also after one failed. Returns an exit code. */
+export async function verify(root = checkout): Promise<number> {
+  const files = filesBelow(root, "");
+  const shell = files.filter((file) => isShellScript(join(root, file)));
   const nix = files.filter((file) => file.endsWith(".nix"));
   const go = files.filter((file) => file.endsWith(".go"));
   const checks: [string, ...string[]][] = [
@@ -23,8 +23,9 @@ export async function verify(): Promise<number> {
     ["prettier", "--check", "--log-level", "warn", "."],
     ["shellcheck", ...shell],
     ["nix-instantiate", "--parse", ...nix],
-    ["gofmt", "-l", ...go],
   ];
+  // Without files gofmt reads its standard input.
+  if (go.length > 0) checks.push(["gofmt", "-l", ...go]);
   const failed: string[] = [];
   for (const check of checks) {
     const [program] = check;
@@ -34,22 +35,25 @@ export async function verify(): Promise<number> {
     } else if (!isOnPath(program)) {
       say(`verify: ${program} is not installed: apt-get install ${program}`);
       failed.push(program);
-    } else if (!(await passes(check))) {
+    } else if (!(await passes(check, root))) {
       failed.push(program);
     }
   }
   const long = [...shell, ...nix, ...go].flatMap((file) =>
-    longLines(file, readFileSync(join(checkout, file), "utf8")),
+    longLines(file, readFileSync(join(root, file), "utf8")),
   );
-  if (long.length > 0) say(`verify: lines over 100 columns:\n  ${long.join("\n  ")}`);
+  if (long.length > 0) {
+    say(`verify: lines over 100 columns:\n  ${long.join("\n  ")}`);
+    failed.push("line lengths");
+  }
   say(failed.length === 0 ? "verify: all passed" : `verify: failed: ${failed.join(", ")}`);
   return failed.length === 0 ? 0 : 1;
 }
 
-async function passes(check: [string, ...string[]]): Promise<boolean> {
+async function passes(check: [string, ...string[]], root: string): Promise<boolean> {
   const [program] = check;
-  if (OPTIONAL[program] === undefined) return (await handOver(check, { cwd: checkout })) === 0;
-  const result = await attempt(check, { cwd: checkout });
+  if (OPTIONAL[program] === undefined) return (await handOver(check, { cwd: root })) === 0;
+  const result = await attempt(check, { cwd: root });
   // nix-instantiate prints the parsed files. gofmt prints the names of unformatted files, and
   // succeeds.
   const unformatted = program === "gofmt" ? result.stdout : "";
@@ -62,18 +66,18 @@ async function passes(check: [string, ...string[]]): Promise<boolean> {
 function isShellScript(file: string): boolean {
   if (file.endsWith(".sh")) return true;
   const start = Buffer.alloc(32);
-  const opened = openSync(join(checkout, file), "r");
+  const opened = openSync(file, "r");
   readSync(opened, start);
   closeSync(opened);
   return /^#!\S*\/(env )?(ba)?sh\n/.test(start.toString("latin1"));
 }
 
-function filesBelow(directory: string): string[] {
-  return readdirSync(join(checkout, directory), { withFileTypes: true })
+function filesBelow(root: string, directory: string): string[] {
+  return readdirSync(join(root, directory), { withFileTypes: true })
     .filter((entry) => !SKIPPED.has(entry.name))
     .flatMap((entry) => {
       const path = join(directory, entry.name);
-      if (entry.isDirectory()) return filesBelow(path);
+      if (entry.isDirectory()) return filesBelow(root, path);
       return entry.isFile() ? [path] : [];
     });
 }

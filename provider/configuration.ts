@@ -36,8 +36,8 @@ export function parseConfig(inputs: ValueMap): ProviderConfig {
 }
 
 /**
- * A host that left the site stays known, since what it held is removed only after the provider has its
- * new configuration. A host that was renamed is the new one. The private key is marked secret whatever the program said.
+ * Keeps hosts that left the site, because the provider gets its new configuration before it removes
+ * their resources. A renamed host replaces its old entry. The private key is always marked secret.
  */
 export function checkConfig(news: ValueMap, olds: ValueMap | undefined): Checked {
   const inputs: ValueMap = { ...news };
@@ -69,7 +69,7 @@ function hostsOf(inputs: ValueMap): object | undefined {
   return typeof value === "object" && value !== null ? value : undefined;
 }
 
-/** How hosts are reached can always change in place: nothing is replaced for it. */
+/** Changes of how hosts are reached never replace the provider. */
 export function diffConfig(olds: ValueMap, news: ValueMap): Changes {
   const structured = (map: ValueMap): ValueMap => {
     const hosts = hostsOf(map);

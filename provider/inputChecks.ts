@@ -1,4 +1,4 @@
-/** Checks of a resource's inputs: their shape, and what can't change. Pure. */
+/** Checks a resource's inputs: their shape, and changes of immutable ones. Pure. */
 import { z } from "zod";
 import type { HostBound, InputFault, Resource } from "./resource";
 import { containsUnknown, equal, markLike, reveal, toValue } from "./wire";
@@ -9,7 +9,7 @@ export interface Checked {
   faults: InputFault[];
 }
 
-/** Checks each property by itself, so that one which is still unknown hides no fault of another. */
+/** Checks each property by itself, so that an unknown property hides no fault of another. */
 export function checkShape(schema: z.ZodObject, news: ValueMap): Checked {
   const faults: InputFault[] = [];
   const inputs: ValueMap = {};
@@ -40,7 +40,7 @@ export function checkShape(schema: z.ZodObject, news: ValueMap): Checked {
   return { inputs, faults };
 }
 
-/** Compares what the schema made of the inputs: one left to its default is the same as one stated so. */
+/** Compares parsed inputs: a default counts as equal to the same explicit value. */
 export function immutableFaults<I extends HostBound>(
   { immutable, isRenamed }: Pick<Resource<I, object>, "immutable" | "isRenamed">,
   inputs: ValueMap,
@@ -55,7 +55,7 @@ export function immutableFaults<I extends HostBound>(
   });
 }
 
-/** Does one of these properties, which both have, differ? */
+/** Do both maps have one of these properties with different values? */
 export function isMoved(olds: ValueMap, news: ValueMap, properties: readonly string[]): boolean {
   return properties.some((property) => {
     const was = olds[property];

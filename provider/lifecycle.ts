@@ -1,17 +1,27 @@
 /** Drives a resource through Pulumi's verbs. All resources share this one flow. */
 import { z } from "zod";
+import type { PlanNotice } from "../contract/notices";
 import { changesBetween, isIgnored } from "./diff";
 import type { Changes } from "./diff";
 import { PartialFailure, ProviderError, messageOf } from "./errors";
 import { urnUnder } from "./ownership";
 import { checkShape, immutableFaults, isMoved } from "./inputChecks";
 import type { Checked } from "./inputChecks";
+import {
+  hostOf,
+  isClosed,
+  isForgotten,
+  leftBehind,
+  namingForget,
+  refuseIfClosed,
+} from "./closedHosts";
 import { RecordedInputs } from "./recordedInputs";
+import { reported, reporting } from "./reporting";
 import type { Context, HostBound, Resource } from "./resource";
 import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
 
-/** Something is there, but not as it should be: becomes ErrorResourceInitFailed. */
+/** The object exists but is not as wanted. Becomes ErrorResourceInitFailed. */
 export class InitFailed extends Error {
   constructor(
     readonly id: string,
@@ -31,7 +41,7 @@ export interface Found extends Made {
   inputs: ValueMap;
 }
 
-/** A resource with its types closed over: what the gRPC server dispatches to. */
+/** A resource without its type parameters, for the gRPC server. */
 export interface BoundResource {
   type: string;
   description: string;
@@ -75,7 +85,7 @@ export function bind<I extends HostBound, S extends object>(
     );
     return { ...state, ...Object.fromEntries(secrets) };
   };
-  /** Outputs are the inputs overlaid by what is observed; secrets stay secret. */
+  /** The outputs are the inputs, overridden by the observed state. Secrets stay secret. */
   const outputs = (inputs: ValueMap, state: object): ValueMap => {
     const merged: ValueMap = { ...inputs };
     for (const [key, value] of Object.entries(toMap(state))) {
@@ -83,7 +93,7 @@ export function bind<I extends HostBound, S extends object>(
     }
     return markSecrets(merged);
   };
-  /** With the URN under the former name, whose records are ours too. */
+  /** The context with the former URN, whose records are ours too. */
   const asOwner = (context: Context, inputs: I): Context => {
     const former = resource.formerName?.(inputs);
     return former === undefined
@@ -91,8 +101,9 @@ export function bind<I extends HostBound, S extends object>(
       : { ...context, formerUrn: urnUnder(context.urn, former) };
   };
   /**
-   * Outputs that differ because of the change that the site makes are not drift. They would be shown
-   * beside that change, and as deletions, since the engine looks for their new values in the inputs.
+   * Outputs that differ because of the change of the site are not drift. Without this, they would
+   * be shown in addition to that change, and as deletions, because the engine looks for their new
+   * values in the inputs.
    */
   const driftOf = (
     state: S,
@@ -112,7 +123,7 @@ export function bind<I extends HostBound, S extends object>(
   };
   const idOf = (inputs: ValueMap): string => resource.id(parse(inputs));
 
-  /** The outputs after an update that would change something; only a preview asks. */
+  /** The outputs after an update that would change something. Only used in previews. */
   const predicted = (news: ValueMap, state: S | undefined): ValueMap => {
     if (!containsUnknown(news)) return outputs(news, resource.predict(parse(news), state));
     const unknown = Object.fromEntries(outputNames.map((key) => [key, UNKNOWN]));
@@ -139,6 +150,8 @@ export function bind<I extends HostBound, S extends object>(
     if (preview) {
       const line = await explain(context, inputs, observed);
       if (line !== undefined) context.log.info(context.urn, line);
+      const plan = resource.plan?.(inputs, observed, before);
+      if (plan !== undefined) context.log.notice({ kind: "plan", urn: context.urn, ...plan });
       return predicted(news, observed);
     }
     try {
@@ -150,7 +163,9 @@ export function bind<I extends HostBound, S extends object>(
     }
   };
 
-  /** What a failed convergence left on the host, if that is ours; the next run goes on with it. */
+  /**
+   * The state that a failed convergence left on the host, if it is ours. The next run continues.
+   */
   const left = async (context: Context, inputs: I): Promise<S | undefined> => {
     if (context.signal.aborted) return undefined;
     const call = { ...context, deadline: Date.now() + LOOK_AGAIN_MS };
@@ -164,7 +179,7 @@ export function bind<I extends HostBound, S extends object>(
       throw new ProviderError(
         "input",
         `${id}: a ${resource.type} can't be imported`,
-        "Leave it to up: it is made beside what is there.",
+        "Remove the import: the next up creates it.",
       );
     }
     const found = await resource.find(context, id);
@@ -222,8 +237,8 @@ export function bind<I extends HostBound, S extends object>(
     },
 
     async create(context, news, preview) {
-      refuseInMaintenance(context, news, "created");
-      const properties = await reporting(context, () =>
+      refuseIfClosed(context, news, "created");
+      const properties = await reporting(context, news, () =>
         apply(context, news, undefined, preview, undefined, (owner, inputs, seen) =>
           resource.explainNew?.(owner, inputs, seen),
         ),
@@ -234,7 +249,7 @@ export function bind<I extends HostBound, S extends object>(
     async read(context, id, inputs, state) {
       if (Object.keys(inputs).length === 0) return imported(context, id);
       const unchanged = markSecrets(state);
-      if (inMaintenance(context, inputs)) return { id, inputs, properties: unchanged };
+      if (isClosed(context, inputs)) return { id, inputs, properties: unchanged };
       try {
         const wanted = recorded.parse(context.urn, inputs);
         const owner = asOwner(context, wanted);
@@ -243,20 +258,21 @@ export function bind<I extends HostBound, S extends object>(
         return { id, inputs, properties: outputs(inputs, observed) };
       } catch (error) {
         // What can't be read is not gone: the recorded state stays, and the engine warns.
-        const reason = messageOf(context.pool.failures.shorten(context.urn, error));
+        const reason = messageOf(reported(context, inputs, error));
         throw new InitFailed(id, unchanged, inputs, [reason]);
       }
     },
 
     async update(context, before, news, preview) {
-      if (inMaintenance(context, news)) {
+      if (isClosed(context, news)) {
         if (isMoved(before.inputs, news, Object.keys(resource.immutable))) {
-          refuseInMaintenance(context, news, "renamed");
+          refuseIfClosed(context, news, "renamed");
         }
+        if (preview) context.log.notice(planOfClosed(context, news));
         return markSecrets(before.state);
       }
       const earlier = recorded.parseIfValid(before.inputs);
-      return reporting(context, () =>
+      return reporting(context, news, () =>
         apply(context, news, parseState(before.state), preview, earlier, (_, inputs, seen) =>
           resource.explain?.(inputs, seen, earlier),
         ),
@@ -264,36 +280,27 @@ export function bind<I extends HostBound, S extends object>(
     },
 
     async remove(context, inputs, state) {
-      refuseInMaintenance(context, inputs, "removed");
-      const wanted = recorded.parse(context.urn, inputs);
-      await reporting(context, () =>
-        resource.remove(asOwner(context, wanted), wanted, parseState(state)),
+      if (isForgotten(context, inputs)) {
+        context.log.info(context.urn, leftBehind(resource.type, inputs, context.urn));
+        return;
+      }
+      refuseIfClosed(context, inputs, "removed");
+      await namingForget(inputs, () =>
+        reporting(context, inputs, async () => {
+          const wanted = recorded.parse(context.urn, inputs);
+          await resource.remove(asOwner(context, wanted), wanted, parseState(state));
+        }),
       );
     },
   };
 }
 
-async function reporting<T>(context: Context, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw context.pool.failures.shorten(context.urn, error);
-  }
-}
-
-function inMaintenance(context: Context, inputs: ValueMap): boolean {
-  const host = inputs["host"];
-  return typeof host === "string" && context.pool.inMaintenance(host);
-}
-
-function refuseInMaintenance(context: Context, inputs: ValueMap, verb: string): void {
-  const { host } = inputs;
-  if (typeof host !== "string" || !inMaintenance(context, inputs)) return;
-  throw new ProviderError(
-    "maintenance",
-    `${host} is in maintenance: nothing is ${verb} there`,
-    "Take maintenance: true from the hypervisor first.",
-  );
+/** Reviewers must see that a change is planned but not made. */
+function planOfClosed(context: Context, inputs: ValueMap): PlanNotice {
+  const host = hostOf(inputs) ?? "its host";
+  const state = isForgotten(context, inputs) ? "forgotten" : "in maintenance";
+  const reason = `${host} is ${state}`;
+  return { kind: "plan", urn: context.urn, effect: "nothing", reason, packages: [] };
 }
 
 function drop(changes: Changes, ignored: readonly string[]): void {
@@ -306,7 +313,7 @@ function pick(map: ValueMap, keys: readonly string[]): ValueMap {
   );
 }
 
-/** Without what is unknown: a state may hold such values after an interrupted run. */
+/** Drops unknown values, which a state may contain after an interrupted run. */
 function known(map: PlainMap): PlainMap {
   return Object.fromEntries(Object.entries(map).filter(([, value]) => !containsUnknown(value)));
 }

@@ -5,7 +5,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { z } from "zod";
-import { engineLog, onceEach, silentLog } from "./log";
+import { NOTICES_FILE } from "../contract/notices";
+import { engineLog, onceEach, silentLog, withNotices } from "./log";
 import { SERVICE } from "./messages";
 import { Provider } from "./server";
 
@@ -16,10 +17,8 @@ const MAX_MESSAGE_BYTES = 400 * 1024 * 1024;
 
 function main(): void {
   const engine = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
-  const provider = new Provider(
-    engine === undefined ? silentLog : onceEach(engineLog(engine)),
-    version(),
-  );
+  const log = engine === undefined ? silentLog : onceEach(engineLog(engine));
+  const provider = new Provider(withNotices(log, process.env[NOTICES_FILE]), version());
   const server = new grpc.Server({
     "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_send_message_length": MAX_MESSAGE_BYTES,

@@ -1,11 +1,11 @@
-/** Ownership records: who made an object on a host. Pure; the files are written by the scripts. */
+/** Ownership records: which stack created an object on a host. Pure. Scripts write the files. */
 import { createHash } from "node:crypto";
 import { ProviderError } from "./errors";
 import { parseRecord } from "./hosts/facts/record";
 
 /**
- * A record as JSON on one line. `digest` covers every field but itself and what its script adds (`phase`, and
- * `bytes` of a volume), so that an edit by hand is seen.
+ * A record as JSON on one line. `digest` covers every field except itself and those that its script
+ * adds (`phase`, and `bytes` of a volume), so that manual edits are detected.
  */
 export function makeRecord(
   urn: string,
@@ -17,7 +17,7 @@ export function makeRecord(
 
 const BY_SCRIPTS = ["digest", "phase", "bytes"];
 
-/** The record up to where its script adds the phase, and what comes behind it: `{...,"phase":"`. */
+/** The record up to the phase, which its script adds: `{...,"phase":"`. */
 export function openRecord(
   urn: string,
   fields: Readonly<Record<string, string | boolean>>,
@@ -25,10 +25,10 @@ export function openRecord(
   return `${makeRecord(urn, fields).slice(0, -1)},"phase":"`;
 }
 
-/** Whose records are ours: those of the resource, also under the name that it had before. */
+/** The owner whose records are ours: the resource, also under its former name. */
 export interface Owner {
   urn: string;
-  /** The URN under the former name, while the site states that name. */
+  /** The URN under the former name, while the site has `renamedFrom`. */
   formerUrn?: string | undefined;
 }
 
@@ -37,16 +37,16 @@ export function urnUnder(urn: string, name: string): string {
   return `${urn.slice(0, urn.lastIndexOf("::"))}::${name}`;
 }
 
-/** How every URN of the same stack and project begins. */
+/** The prefix of all URNs of the same stack and project. */
 export function stackOf(urn: string): string {
   return `${urn.split("::").slice(0, 2).join("::")}::`;
 }
 
 /** Ours, under the former name. The next update writes the record again. */
-const RENAMED = "renamed";
+export const RENAMED = "renamed";
 
 /**
- * `owned`: ours, as we wrote it; `renamed`: ours, under the former name; `altered`: ours or
+ * `owned`: ours and unchanged; `renamed`: ours under the former name; `altered`: edited or
  * unreadable; `missing`; `owned by URN`.
  */
 export function ownership(text: string | undefined, { urn, formerUrn }: Owner): string {
@@ -60,11 +60,21 @@ export function ownership(text: string | undefined, { urn, formerUrn }: Owner): 
 
 const OTHERS = "owned by ";
 
+/**
+ * The name that the owner in `found`, an ownership, has in this stack; undefined if it is another
+ * stack's.
+ */
+export function ownNameOf(found: string, urn: string): string | undefined {
+  if (!found.startsWith(OTHERS)) return undefined;
+  const owner = found.slice(OTHERS.length);
+  return stackOf(owner) === stackOf(urn) ? owner.split("::").pop() : undefined;
+}
+
 /** Throws where `found`, an ownership, is that of another stack, and names it. */
 export function refuseOthers(
   found: string,
   what: string,
-  remedy = "Remove it from that stack first, or give this one another name.",
+  remedy = "Remove it from that stack first, or use another name here.",
 ): void {
   if (!found.startsWith(OTHERS)) return;
   throw new ProviderError("owned", `${what} belongs to ${found.slice(OTHERS.length)}`, remedy);

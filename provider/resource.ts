@@ -3,6 +3,7 @@
  * observe -> compare (pure) -> converge -> observe.
  */
 import type { z } from "zod";
+import type { Plan } from "../contract/notices";
 import type { Call } from "./hosts/operations/operation";
 import type { HostPool } from "./hosts/pool";
 import type { Log } from "./log";
@@ -69,13 +70,19 @@ export interface Resource<I extends HostBound, S extends object> {
    * Must not show inputs that a site may mark as secret. Pure.
    */
   explain?(inputs: I, observed: S | undefined, before: I | undefined): string | undefined;
-  /** The same for the preview of a creation. Only reads. */
+  /**
+   * The same for programs: what the update or the creation does to its machine. Absent if that is
+   * always nothing. Must not have inputs that a site may mark as secret. Pure.
+   */
+  plan?(inputs: I, observed: S | undefined, before: I | undefined): Plan;
+  /** The same as `explain` for the preview of a creation. Only reads. */
   explainNew?(context: Context, inputs: I, observed: S | undefined): Promise<string | undefined>;
   /** The current state; undefined only if the object certainly does not exist. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
   /**
-   * Throws if `converge` would fail, so that the preview reports blockers. Changes nothing. `before`:
-   * the inputs of the last update, undefined if there are none or they cannot be read any more.
+   * Throws if `converge` would fail, so that the preview reports blockers. Changes nothing.
+   * `before`: the inputs of the last update, undefined if there are none or they cannot be read any
+   * more.
    */
   refuse?(
     context: Context,

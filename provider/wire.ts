@@ -21,7 +21,7 @@ export class Secret {
   constructor(readonly value: Value) {}
 }
 
-/** A value that is not known yet: the output of something that a preview does not make. */
+/** A value that is not known yet, such as an output that a preview cannot compute. */
 export class Unknown {
   private readonly kind = "unknown";
   toString(): string {
@@ -35,7 +35,7 @@ export interface ValueMap {
   [key: string]: Value;
 }
 
-/** What is left of a value when secrets are opened: still with unknowns. */
+/** A value without secret marks. It may still contain unknowns. */
 export type Plain = null | boolean | number | string | Unknown | Plain[] | { [key: string]: Plain };
 export type PlainMap = Record<string, Plain>;
 
@@ -49,7 +49,7 @@ export function isMap(value: Value | undefined): value is ValueMap {
   );
 }
 
-/** The value that a decoded map stands for, where Pulumi marks it as a secret or an output. */
+/** The value of a decoded map that Pulumi marks as a secret or an output. */
 export function marked(map: ValueMap): Value {
   const signature = map[SIGNATURE_KEY];
   if (signature === SECRET_SIGNATURE) return new Secret(map["value"] ?? null);
@@ -58,12 +58,12 @@ export function marked(map: ValueMap): Value {
   return map["secret"] === true ? new Secret(value) : value;
 }
 
-/** A decoded string, or the unknown value that it stands for. */
+/** A decoded string, or the unknown value that it marks. */
 export function unknownOr(text: string): Value {
   return text.length === UNKNOWN_STRING.length && UNKNOWN_STRINGS.has(text) ? UNKNOWN : text;
 }
 
-/** A secret as the map that Pulumi reads as one. */
+/** A secret in Pulumi's format. */
 export function secretMarks({ value }: Secret): ValueMap {
   return { [SIGNATURE_KEY]: SECRET_SIGNATURE, value };
 }

@@ -4,6 +4,7 @@
  */
 import type { Path } from "./issues";
 import type {
+  ClusterModel,
   HypervisorModel,
   ShareModel,
   SiteModel,
@@ -31,6 +32,9 @@ export type VmDraft = Draft<
   | "hostName"
   | "hypervisor"
   | "profile"
+  | "role"
+  | "labels"
+  | "taints"
   | "vcpu"
   | "memoryMiB"
   | "memoryTargetMiB"
@@ -39,6 +43,8 @@ export type VmDraft = Draft<
   | "mac"
   | "vsockCid"
 > & {
+  /** The file states `hostName` for this VM. */
+  statesHostName: boolean;
   /** The network that `ip` is in. */
   cidr: Value<string>;
   volumes: VolumeDraft[];
@@ -62,6 +68,11 @@ export type HypervisorDraft = Draft<
   "renamedFrom" | "nic" | "hostIp" | "memoryMiB" | "diskMiB"
 > & { endpoint: HopDraft };
 
+export type ClusterDraft = Draft<
+  ClusterModel,
+  "name" | "k0sVersion" | "endpoint" | "sans" | "podNetwork" | "serviceNetwork" | "caFingerprint"
+>;
+
 /** Named things that other parts of the file refer to. */
 export interface Declared {
   names: string[];
@@ -69,8 +80,13 @@ export interface Declared {
   has: (name: string) => boolean;
 }
 
-export interface SiteDraft extends Omit<SiteModel, "flake" | "hypervisors" | "vms"> {
+export interface SiteDraft extends Omit<SiteModel, "flake" | "cluster" | "hypervisors" | "vms"> {
   flake: Value<string>;
+  /** The map `cluster` itself. */
+  clusterMap: Value<object>;
+  cluster: ClusterDraft | undefined;
+  /** No fault in the file hides a VM or its role. */
+  knowsMembers: boolean;
   /** The map `hypervisors` itself. */
   hypervisorMap: Value<object>;
   jumpHosts: JumpHostDraft[];

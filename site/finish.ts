@@ -1,6 +1,20 @@
 /** The model of a draft that has no issues. Pure. */
-import type { HopDraft, HypervisorDraft, SiteDraft, VmDraft, VolumeDraft } from "./draft";
-import type { HypervisorModel, SiteModel, SshEndpoint, VmModel, VolumeModel } from "./model";
+import type {
+  ClusterDraft,
+  HopDraft,
+  HypervisorDraft,
+  SiteDraft,
+  VmDraft,
+  VolumeDraft,
+} from "./draft";
+import type {
+  ClusterModel,
+  HypervisorModel,
+  SiteModel,
+  SshEndpoint,
+  VmModel,
+  VolumeModel,
+} from "./model";
 import { parseCidr } from "./network";
 import { certain } from "./value";
 
@@ -9,8 +23,25 @@ export function finish(draft: SiteDraft): SiteModel {
     flake: certain(draft.flake),
     credentials: draft.credentials,
     operatorKeys: draft.operatorKeys,
+    ...(draft.cluster !== undefined && { cluster: clusterOf(draft.cluster) }),
     hypervisors: draft.hypervisors.map((one) => hypervisorOf(draft, one)),
     vms: draft.vms.map(vmOf),
+  };
+}
+
+function clusterOf(draft: ClusterDraft): ClusterModel {
+  const { caFingerprint, nodeLocalLoadBalancing, maxUnavailable, drain } = draft;
+  return {
+    name: certain(draft.name),
+    k0sVersion: certain(draft.k0sVersion),
+    endpoint: certain(draft.endpoint),
+    sans: certain(draft.sans),
+    nodeLocalLoadBalancing,
+    podNetwork: certain(draft.podNetwork),
+    serviceNetwork: certain(draft.serviceNetwork),
+    ...(caFingerprint.value !== undefined && { caFingerprint: caFingerprint.value }),
+    maxUnavailable,
+    drain,
   };
 }
 
@@ -27,6 +58,7 @@ function hypervisorOf(site: SiteDraft, draft: HypervisorDraft): HypervisorModel 
     ...(diskMiB.value !== undefined && { diskMiB: diskMiB.value }),
     checks: draft.checks,
     maintenance: draft.maintenance,
+    forget: draft.forget,
     shared: draft.shared,
     parallelism: draft.parallelism,
     build: draft.build,
@@ -55,7 +87,9 @@ function vmOf(draft: VmDraft): VmModel {
     hostName: certain(draft.hostName),
     hypervisor: certain(draft.hypervisor),
     ...(profile.value !== undefined && { profile: profile.value }),
-    ...(role !== undefined && { role }),
+    ...(role.value !== undefined && { role: role.value }),
+    labels: certain(draft.labels),
+    taints: certain(draft.taints),
     vcpu: certain(draft.vcpu),
     memoryMiB: certain(draft.memoryMiB),
     ...(memoryTargetMiB.value !== undefined && { memoryTargetMiB: memoryTargetMiB.value }),

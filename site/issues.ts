@@ -29,7 +29,10 @@ export type IssueCode =
   | "capacity"
   | "reserved"
   | "unsupported"
-  | "rename";
+  | "rename"
+  /** Warnings. */
+  | "quorum"
+  | "endpoint";
 
 /** One fault, and what to do about it. */
 export interface Issue {

@@ -11,9 +11,21 @@ import { normalise } from "./normalise";
 import type { Paths } from "./normalise";
 import { checkRules } from "./rules";
 import { readSiteFile } from "./siteFile";
+import { warningsOf } from "./warnings";
+
+/** A site, and what it risks. */
+export interface LoadedSite {
+  model: SiteModel;
+  /** In the order of the file. */
+  warnings: LocatedIssue[];
+}
 
 /** The site at `file`. Throws SiteError with every issue, each with its position and remedy. */
 export function loadSite(file: string): SiteModel {
+  return loadSiteWithWarnings(file).model;
+}
+
+export function loadSiteWithWarnings(file: string): LoadedSite {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -23,18 +35,26 @@ export function loadSite(file: string): SiteModel {
     const remedy = "correct its path: `pulumi config set site FILE`";
     throw new SiteError([{ file, path: [], code: "unreadable", what, remedy }]);
   }
-  return parseSite(text, file);
+  return parseSiteWithWarnings(text, file);
 }
 
 /** As loadSite, from text. Messages name `file`, and relative paths start at its directory. */
 export function parseSite(text: string, file: string): SiteModel {
-  const document = parseSiteDocument(text);
-  const { model, issues } = read(document, pathsFrom(dirname(resolve(file))));
-  if (model !== undefined) return model;
-  throw new SiteError(inOrder(issues.map((issue) => locate(issue, document, file))));
+  return parseSiteWithWarnings(text, file).model;
 }
 
-/** YAML -> what passes the schema -> draft -> rules -> model. Each step adds its issues. */
+export function parseSiteWithWarnings(text: string, file: string): LoadedSite {
+  const document = parseSiteDocument(text);
+  const { model, issues } = read(document, pathsFrom(dirname(resolve(file))));
+  const located = inOrder(issues.map((issue) => locate(issue, document, file)));
+  if (model === undefined) throw new SiteError(located);
+  return { model, warnings: located };
+}
+
+/**
+ * YAML -> what passes the schema -> draft -> rules -> model. Each step adds its issues. The issues
+ * beside a model are warnings.
+ */
 function read(
   document: SiteDocument,
   paths: Paths,
@@ -43,9 +63,9 @@ function read(
   const read = readSiteFile(document.value, document.issues);
   const issues = [...document.issues, ...read.issues];
   if (read.file === undefined) return { issues };
-  const draft = normalise(read.file, read.isFaulty, paths);
+  const draft = normalise(read, paths);
   issues.push(...checkRules(draft));
-  return issues.length === 0 ? { model: finish(draft), issues } : { issues };
+  return issues.length === 0 ? { model: finish(draft), issues: warningsOf(draft) } : { issues };
 }
 
 function locate(issue: Issue, document: SiteDocument, file: string): LocatedIssue {

@@ -2,7 +2,7 @@
  * The normalised site: what the rest of the program works on once the YAML has been read.
  * Every default is filled in, every reference resolved, every size in MiB. Pure data.
  */
-import type { CheckMode, CheckName } from "../contract/names";
+import type { CheckMode, CheckName, K0sRole } from "../contract/names";
 
 export type Checks = Record<CheckName, CheckMode>;
 
@@ -55,6 +55,8 @@ export interface HypervisorModel {
   checks: Checks;
   /** The host is not touched: its resources stay as they are recorded. */
   maintenance: boolean;
+  /** The host is gone: its resources leave the state, and it is not contacted. */
+  forget: boolean;
   /** Other stacks may use this hypervisor too. */
   shared: boolean;
   /** How many VMs start, stop or restart at the same time. */
@@ -97,7 +99,39 @@ export interface ShareModel {
   readOnly: boolean;
 }
 
-export type K0sRole = "controller" | "worker" | "controller+worker";
+export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"] as const;
+
+export interface Taint {
+  key: string;
+  /** Empty if the taint has none. */
+  value: string;
+  effect: (typeof TAINT_EFFECTS)[number];
+}
+
+/** What a drain does with pods that it cannot move without loss. */
+export type DrainChoice = "refuse" | "delete";
+
+export interface ClusterModel {
+  name: string;
+  /** Minor version: `1.36`. */
+  k0sVersion: string;
+  /** IPv4 address or DNS name, without port. */
+  endpoint: string;
+  /** More names of the API's certificate, without the endpoint. */
+  sans: string[];
+  nodeLocalLoadBalancing: boolean;
+  podNetwork: string;
+  serviceNetwork: string;
+  /** SHA-256 of the CA certificate, 64 lower-case hexadecimal digits. Absent: we found it. */
+  caFingerprint?: string;
+  /** How many members may be down at the same time. */
+  maxUnavailable: number;
+  drain: {
+    timeoutSeconds: number;
+    localStorage: DrainChoice;
+    unmanagedPods: DrainChoice;
+  };
+}
 
 /** How a running VM gets a new system. */
 export type UpdatePolicy = "live" | "restart" | "onNextBoot";
@@ -110,6 +144,9 @@ export interface VmModel {
   hypervisor: string;
   profile?: string;
   role?: K0sRole;
+  /** Of the Kubernetes node. */
+  labels: Record<string, string>;
+  taints: Taint[];
   vcpu: number;
   memoryMiB: number;
   memoryTargetMiB?: number;
@@ -143,6 +180,8 @@ export interface SiteModel {
   credentials: SshCredentials;
   /** Public keys that may log in to guests. */
   operatorKeys: string[];
+  /** Absent: no VM has a role. */
+  cluster?: ClusterModel;
   hypervisors: HypervisorModel[];
   vms: VmModel[];
 }

@@ -18,6 +18,11 @@ export function parseIp(text: string): number | undefined {
   return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
 }
 
+/** The opposite of parseIp. */
+export function formatIp(ip: number): string {
+  return [24, 16, 8, 0].map((shift) => Math.floor(ip / 2 ** shift) % 256).join(".");
+}
+
 /** `192.0.2.7/24` -> its network. Undefined if it is none. */
 export function parseCidr(text: string): Cidr | undefined {
   const [address = "", prefix = "", ...rest] = text.split("/");

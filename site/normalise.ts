@@ -4,9 +4,10 @@ import type { Declared, HopDraft, HypervisorDraft, SiteDraft } from "./draft";
 import { entries } from "./entries";
 import type { Path } from "./issues";
 import type { Checks, SystemModel } from "./model";
+import { normaliseCluster } from "./normaliseCluster";
 import { normaliseVm } from "./normaliseVm";
 import type { HypervisorFile, SiteFile } from "./schema";
-import type { FaultyPaths } from "./siteFile";
+import type { FaultyPaths, ReadFile } from "./siteFile";
 import { firstOf, levelOf, mib, seconds } from "./value";
 import type { Value } from "./value";
 
@@ -26,13 +27,14 @@ export interface Paths {
   file: (path: string) => string;
 }
 
-export function normalise(file: SiteFile, isFaulty: FaultyPaths, paths: Paths): SiteDraft {
+export function normalise({ file, isFaulty, hasFaultBelow }: ReadFile, paths: Paths): SiteDraft {
   const stated = <T>(path: Path, value: T | undefined): Value<T> =>
     firstOf(path, [levelOf(isFaulty, path, value)]);
   const declared = (path: Path, map: Readonly<Record<string, unknown>> | null = {}): Declared => {
     const names = entries(map).map(([name]) => name);
     return { names, has: (name) => names.includes(name) || isFaulty([...path, name]) };
   };
+  const vms = entries(file.vms).map(([name, vm]) => normaliseVm(file, isFaulty, name, vm));
   return {
     flake: stated(["flake"], file.flake === undefined ? undefined : paths.flake(file.flake)),
     credentials: {
@@ -49,7 +51,10 @@ export function normalise(file: SiteFile, isFaulty: FaultyPaths, paths: Paths): 
     hypervisors: entries(file.hypervisors).map(([name, one]) =>
       hypervisorOf(file, isFaulty, name, one),
     ),
-    vms: entries(file.vms).map(([name, vm]) => normaliseVm(file, isFaulty, name, vm)),
+    vms,
+    clusterMap: stated(["cluster"], file.cluster),
+    cluster: file.cluster && normaliseCluster(file.cluster, isFaulty, vms),
+    knowsMembers: !hasFaultBelow(["vms"]),
     declared: {
       hypervisors: declared(["hypervisors"], file.hypervisors),
       profiles: declared(["profiles"], file.profiles),
@@ -80,6 +85,7 @@ function hypervisorOf(
     diskMiB: mib(stated("disk", file.disk)),
     checks: checksOf(file),
     maintenance: file.maintenance ?? false,
+    forget: file.forget ?? false,
     shared: file.shared ?? false,
     parallelism: file.parallelism ?? DEFAULT_PARALLELISM,
     build: file.build ?? "operator",

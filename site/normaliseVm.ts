@@ -3,8 +3,10 @@
  * Pure.
  */
 import { defaultImage } from "../contract/names";
+import { parseTaint } from "./clusterScalars";
 import type { ShareDraft, VmDraft, VolumeDraft } from "./draft";
 import { entries, entryOf } from "./entries";
+import type { Taint } from "./model";
 import type { ProfileFile, ShareFile, SiteFile, VmFile, VolumeFile } from "./schema";
 import type { FaultyPaths } from "./siteFile";
 import { UNKNOWN_LEVEL, firstOf, levelOf, mapValue, mib, seconds, withDefault } from "./value";
@@ -82,9 +84,12 @@ export function normaliseVm(
     name,
     renamedFrom,
     hostName: withDefault(own("hostName", vm.hostName), name),
+    statesHostName: vm.hostName !== undefined,
     hypervisor,
     profile,
-    ...(vm.role === undefined ? {} : { role: vm.role }),
+    role: own("role", vm.role),
+    labels: withDefault(mapValue(own("labels", vm.labels), byName), {}),
+    taints: withDefault(mapValue(own("taints", vm.taints), taintsOf), []),
     vcpu: inherited(["vcpu"], vm.vcpu, profileFile?.vcpu),
     memoryMiB: mib(inherited(["memory"], vm.memory, profileFile?.memory)),
     memoryTargetMiB: mib(inherited(["memoryTarget"], vm.memoryTarget, profileFile?.memoryTarget)),
@@ -120,6 +125,14 @@ export function normaliseVm(
     import: vm.import ?? false,
     protect: vm.protect ?? false,
   };
+}
+
+const byName = (labels: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(entries(labels));
+
+/** In an order of their own, so that the order in the file changes nothing. */
+function taintsOf(taints: readonly string[]): Taint[] {
+  return [...taints].sort().flatMap((text) => parseTaint(text) ?? []);
 }
 
 /** Names of the profile's entries and the VM's own; null removes one. */

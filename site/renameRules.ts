@@ -1,4 +1,4 @@
-/** `renamedFrom`: the old name must be free, and one thing alone may come from it. Pure. */
+/** `renamedFrom`: the old name must be unused, and only one object may be renamed from it. Pure. */
 import type { SiteDraft, VmDraft } from "./draft";
 import type { Issue } from "./issues";
 import { duplicates } from "./uniqueness";
@@ -17,7 +17,7 @@ export function checkRenames(site: SiteDraft): Issue[] {
   ];
 }
 
-/** The engine imports a resource under the id of its present name, and knows it under the old one. */
+/** The engine imports a resource under its current name, but knows it under the old one. */
 function checkImport({ import: isImported, renamedFrom: { path, value } }: VmDraft): Issue[] {
   if (!isImported || value === undefined) return [];
   const what = "a VM with import: true cannot be renamed";

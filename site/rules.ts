@@ -1,5 +1,6 @@
 /** The rules that look at several values together. Pure: a draft in, issues out. */
 import { checkCapacity } from "./capacityRules";
+import { checkCluster } from "./clusterRules";
 import type { Declared, HopDraft, HypervisorDraft, SiteDraft } from "./draft";
 import { checkMachine } from "./machineRules";
 import { checkMounts } from "./mountRules";
@@ -35,6 +36,7 @@ export function checkRules(site: SiteDraft): Issue[] {
     ...checkUniqueness(site),
     ...checkRenames(site),
     ...checkCapacity(site),
+    ...checkCluster(site),
   ];
 }
 

@@ -6,20 +6,11 @@
  */
 import { z } from "zod";
 import { defaultImage, forEachCheck } from "../contract/names";
+import { clusterSchema, member } from "./clusterSchema";
 import * as scalar from "./scalars";
+import { choice, demand, flag } from "./schemaParts";
 
 const { duration, name, size } = scalar;
-
-/** For editors: these keys are required. */
-function demand<Shape extends z.ZodRawShape>(
-  schema: z.ZodObject<Shape, z.core.$strict>,
-  ...keys: (keyof Shape & string)[]
-) {
-  return schema.meta({ required: keys });
-}
-
-const flag = z.boolean().optional();
-const choice = <const Words extends readonly string[]>(...words: Words) => z.enum(words).optional();
 
 const volume = z
   .strictObject({
@@ -204,6 +195,10 @@ const hypervisor = demand(
     maintenance: flag.describe(
       "true: the host is not touched; its resources stay as they are recorded. Default: false.",
     ),
+    forget: flag.describe(
+      "true: the host is gone for good. The next up takes its resources out of the state without " +
+        "contacting it. Its VMs may stay in the site meanwhile. Default: false.",
+    ),
     renamedFrom: name
       .optional()
       .describe(
@@ -226,7 +221,7 @@ const vm = demand(
     mac: scalar.mac.optional().describe("MAC address of the guest."),
     vsockCid: z.int().min(3).max(0xfffffffe).optional().describe("Default: no vsock."),
     hostName: name.optional().describe("Default: the VM's name."),
-    role: choice("controller", "worker", "controller+worker").describe("k0s role. Default: none."),
+    ...member,
     running: flag.describe("false stops the VM. Default: true."),
     restart: scalar.line.optional().describe("Any text. The VM restarts when it changes."),
     import: flag.describe(
@@ -277,6 +272,7 @@ export const siteSchema = demand(
       ),
     ssh: ssh.optional(),
     network: network.optional(),
+    cluster: clusterSchema.optional(),
     profiles: z.record(name, profile).nullable().optional(),
     hypervisors: z.record(name, hypervisor).optional(),
     vms: z.record(name, vm).nullable().optional(),

@@ -14,6 +14,8 @@ export interface ReadFile {
   file: SiteFile;
   issues: Issue[];
   isFaulty: FaultyPaths;
+  /** Something at the path, around it or inside it is faulty. */
+  hasFaultBelow: FaultyPaths;
 }
 
 /**
@@ -38,7 +40,10 @@ export function readSiteFile(
       return { file: undefined, issues };
     parsed = siteSchema.safeParse(rest);
   }
-  return { file: parsed.data, issues, isFaulty: faultyPaths(faulty) };
+  const isFaulty = faultyPaths(faulty);
+  const hasFaultBelow: FaultyPaths = (path) =>
+    isFaulty(path) || faulty.some((one) => isSame(one.slice(0, path.length), path));
+  return { file: parsed.data, issues, isFaulty, hasFaultBelow };
 }
 
 /** A list with a faulty item is faulty as a whole. */

@@ -1,11 +1,13 @@
 /** The part of the site that Nix gets: `site.json`, an input of the user's flake. Pure. */
+import { isController } from "../contract/names";
 import type { SiteModel, VmModel } from "./model";
 
 /**
  * The site as JSON with sorted keys. Each machine has its own slice with only what its closure
- * depends on: no `running`, `restart`, `memoryTarget`, `onDelete` or time limits, and nothing about
- * how hosts are reached. So an edit for one VM does not change the slices of the others. `profile`
- * is only a name, by which Nix selects the user's modules; no closure contains it.
+ * depends on: no `running`, `restart`, `memoryTarget`, `onDelete` or time limits, no labels and
+ * taints, and nothing about how hosts are reached. So an edit for one VM does not change the slices
+ * of the others. `profile` is only a name, by which Nix selects the user's modules; no closure
+ * contains it.
  */
 export function siteJson(site: SiteModel): string {
   const machines = site.vms.map((vm): [string, object] => [vm.name, machineSlice(site, vm)]);
@@ -28,6 +30,7 @@ function machineSlice(site: SiteModel, vm: VmModel): object {
     hostName: vm.hostName,
     hypervisor: vm.hypervisor,
     role: vm.role,
+    cluster: clusterSlice(site, vm),
     profile: vm.profile,
     vcpu: vm.vcpu,
     memoryMiB: vm.memoryMiB,
@@ -44,6 +47,19 @@ function machineSlice(site: SiteModel, vm: VmModel): object {
     shares: vm.shares,
     operatorKeys: site.operatorKeys,
   };
+}
+
+/**
+ * What k0s is configured with. A worker gets its configuration from the controllers, so it depends
+ * only on the version. No slice names other members: who joins or leaves restarts nobody.
+ */
+function clusterSlice({ cluster }: SiteModel, { role }: VmModel): object | undefined {
+  if (cluster === undefined || role === undefined) return undefined;
+  const { name, k0sVersion } = cluster;
+  if (!isController(role)) return { name, k0sVersion };
+  const { endpoint, sans, nodeLocalLoadBalancing, podNetwork, serviceNetwork } = cluster;
+  const network = { nodeLocalLoadBalancing, podNetwork, serviceNetwork };
+  return { name, k0sVersion, endpoint, sans, ...network };
 }
 
 function sorted(value: unknown): unknown {

@@ -1,6 +1,9 @@
-/** Writes site.schema.json at the root of the project: `npm run schema`. */
+/** Writes what is made from the schema and the tables of contract/: `npm run schema`. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { changesPage } from "./changesPage";
 import { jsonSchema } from "./jsonSchema";
 
-writeFileSync(join(__dirname, "..", "..", "site.schema.json"), jsonSchema());
+const ROOT = join(__dirname, "..", "..");
+writeFileSync(join(ROOT, "site.schema.json"), jsonSchema());
+writeFileSync(join(ROOT, "docs", "changes.md"), changesPage());

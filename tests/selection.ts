@@ -1,6 +1,6 @@
 /**
- * Chooses which rows of a table are tested. `npm test` takes some of them, by a seed that it
- * prints; `npm run test:soak` takes all. TEST_SEED=NUMBER repeats a choice.
+ * Selects which rows of a table are tested. `npm test` runs a sample and prints its seed.
+ * `npm run test:soak` runs all rows. TEST_SEED=NUMBER repeats a sample.
  */
 import { createHash } from "node:crypto";
 
@@ -17,12 +17,11 @@ const selection: Selection = {
 /** Whether every row and the long models run. */
 export const SOAK = selection.soak;
 
-/** For titles of tests: which rows they have, so that a failure says how to repeat it. */
+/** For test titles: the selected rows, so that a failure shows how to repeat it. */
 export const SELECTION = SOAK ? "every row" : `rows of TEST_SEED=${selection.seed}`;
-
 /**
- * Up to `count` of the rows, in their order. Each table has its own choice, which does not depend
- * on what other tables there are.
+ * Up to `count` of the rows, in order. Each table has its own sample, which does not depend on the
+ * other tables.
  */
 export function sampled<T>(
   table: string,

@@ -1,7 +1,7 @@
-/** The floor's program: as many resources as the real one has, with nothing in them. */
+/** The floor's program: as many resources as the real program has, without properties. */
 import * as pulumi from "@pulumi/pulumi";
 
-/** How many of each kind, given by bench/floor.ts. */
+/** The number of each kind of resource, which bench/floor.ts sets. */
 const count = (variable: string): number => Number(process.env[variable] ?? 0);
 
 class Provider extends pulumi.ProviderResource {}

@@ -1,4 +1,4 @@
-/** The floor's provider: every answer is what it was asked with. Same gRPC library as the real one. */
+/** The floor's provider: it returns its inputs. It uses the gRPC library of the real provider. */
 import * as grpc from "@grpc/grpc-js";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { PluginInfo } from "@pulumi/pulumi/proto/plugin_pb";

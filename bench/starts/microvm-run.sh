@@ -1,6 +1,6 @@
 #!/bin/bash
-# Stands in for a VMM and its guest where starts are measured: a bare sshd with the VM's host key, in
-# a network namespace of its own on the bridge, 5 s after the start. Left out, because it would take
+# Replaces a VMM and its guest in the benchmark of starts: only an sshd with the VM's host key, in
+# its own network namespace on the bridge, 5 s after the start. Not covered, because it would use
 # processor time: the guest's system, its volumes, its shares, and logins.
 set -eu
 share=$(dirname "$(dirname "$(readlink -f "$0")")")/share/microvm
@@ -11,12 +11,15 @@ if [ "${1:-}" != inside ]; then
   exec unshare --net -- "$0" inside
 fi
 
-# The hypervisor's namespace is that of its PID 1. The port goes with this namespace.
+# The hypervisor's namespace is that of its PID 1. The port vanishes with this namespace.
 on_host() { nsenter --net=/proc/1/ns/net -- "$@"; }
 port=vm-$name
 on_host ip link add "$port" type veth peer name host0 netns $$
 on_host ip link set "$port" master "$(cat "$share/bridge")" up
 read -r address _ <"$share/system/network"
+# The VM's own: with another one the hypervisor's ARP entry of the last start would be wrong.
+mac=$(sed -n 's/.*"mac":"\([^"]*\)".*/\1/p' "$share/system/machine.json")
+ip link set host0 address "$mac"
 ip addr add "$address" dev host0
 ip link set host0 up
 exec /usr/sbin/sshd -D -e -f /dev/null -o PidFile=none -o "ListenAddress=${address%/*}" \

@@ -146,6 +146,21 @@ function requireAll({ machines, hypervisors }: FlakeOutput, model: SiteModel): v
     "; give mkSite modules.hypervisors for it, or remove `system` from the hypervisor in the site";
   requireNames("machines", machines, model.vms, model.flake);
   requireNames("hypervisors", hypervisors, systems, model.flake, remedy);
+  requireK0s(machines, model);
+}
+
+/** The steps of a cluster depend on what k0s each member runs. */
+function requireK0s(machines: FlakeOutput["machines"], { flake, cluster, vms }: SiteModel): void {
+  if (cluster === undefined) return;
+  const faults = vms.flatMap(({ name, role }): string[] => {
+    if (role === undefined) return [];
+    const version = machines[name]?.k0s?.version;
+    if (version === undefined) return [`${name} has a role, but ${OUTPUT} has no k0s for it`];
+    if (version.startsWith(`${cluster.k0sVersion}.`)) return [];
+    return [`${name} has k0s ${version}, but cluster.k0sVersion is ${cluster.k0sVersion}`];
+  });
+  if (faults.length === 0) return;
+  throw new pulumi.RunError(`${flake}: ${faults.join("\n  ")}`);
 }
 
 function requireNames(

@@ -81,8 +81,9 @@ export async function metadata(run: Run, references: References): Promise<string
 }
 
 /**
- * The JSON of the flake's output, and what Nix says meanwhile. Nix prints machines while it evaluates, so the output is held
- * back until it has succeeded. The whole trace is needed: the machine's name may be at its end.
+ * The JSON of the flake's output, and the messages of Nix. Nix prints machines while it evaluates,
+ * so the output is held back until it has succeeded. The whole trace is required, because the name
+ * of the machine may be at its end.
  */
 export function evaluateOutput(run: Run, references: References): Promise<Printed> {
   return run(

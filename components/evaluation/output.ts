@@ -11,6 +11,8 @@ const derivation = z
 const packages = z.record(z.string(), z.string()).default({});
 /** NixOS's `warnings` of a machine. */
 const warnings = z.array(z.string()).default([]);
+/** Of a member of the cluster. `unit` changes exactly when an activation restarts k0s. */
+const k0s = z.object({ version: z.string(), unit: z.string(), configuration: z.string() });
 const machine = z
   .object({
     drvPath: z.string(),
@@ -19,6 +21,7 @@ const machine = z
     closureInfo: derivation,
     hardware: z.string(),
     liveSwitch: z.boolean().default(false),
+    k0s: k0s.optional(),
     packages,
     warnings,
   })

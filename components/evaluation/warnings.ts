@@ -2,13 +2,15 @@
 import { z } from "zod";
 import type { FlakeOutput } from "./output";
 
-/** Of Nix code: `builtins.warn`, `lib.warn`, `builtins.trace`. Not Nix's own, as of dirty trees. */
+/** Warnings of Nix code: `builtins.warn`, `lib.warn`, `builtins.trace`. Not those of Nix itself. */
 const START = /^(?:trace: |(?=evaluation warning: ))(?:(?:evaluation )?warning: )?(.*)$/;
-/** What else Nix prints. It ends a message of several lines. */
-const OTHER =
-  /^(?:warning: |error|building |copying |fetching |unpacking |downloading |evaluating |querying |using |these |this |waiting |\s+\/nix\/store\/)/;
-/** Colors, as in the `lib.warn` of older nixpkgs. */
-// eslint-disable-next-line no-control-regex -- the character that starts them
+/** Other messages of Nix. They end a message of several lines. */
+const OTHER = new RegExp(
+  "^(?:warning: |error|building |copying |fetching |unpacking |downloading |evaluating " +
+    "|querying |using |these |this |waiting |\\s+/nix/store/)",
+);
+/** Colors, as the `lib.warn` of older nixpkgs uses them. */
+// eslint-disable-next-line no-control-regex -- the escape character of colors
 const COLORS = /\u001b\[[0-9;]*m/g;
 
 /** The warnings and traces in Nix's standard error, each once. */
@@ -52,7 +54,7 @@ function keyOf(text: string): string {
 const json = z.string().transform((text): unknown => JSON.parse(text));
 const configuration = json.pipe(z.record(z.string(), z.string()));
 const secretKeys = json.pipe(z.array(z.string()));
-/** A line of a key, or a password. Shorter ones could be part of any text. */
+/** A line of a key, or a password. Shorter texts could be part of any text. */
 const SHORTEST_SECRET = 6;
 
 /** The lines of the stack's secrets, from the variables by which the engine passes them. */
@@ -66,7 +68,7 @@ export function secretLines(environment: NodeJS.ProcessEnv): string[] {
     .filter((line) => line.length >= SHORTEST_SECRET);
 }
 
-/** An evaluation knows no secret of the stack, unless somebody wrote one into the flake. */
+/** An evaluation contains no secret of the stack unless the flake contains one. */
 export function withoutSecrets(text: string, secrets: string[]): string {
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, "[secret]"), text);
 }

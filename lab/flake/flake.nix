@@ -39,9 +39,8 @@
         inherit (machine) name vcpu memoryMiB;
         inherit (machine.network) mac;
         vsockCid = machine.vsockCid or null;
-        bridge = bridgeOf machine;
         volumes = map (volume: { inherit (volume) image fsType; }) machine.volumes;
-        inherit (machine) shares;
+        shares = map (share: builtins.removeAttrs share [ "mountPoint" ]) machine.shares;
       };
 
       # The input of the guest's system: its part of the site without what only the VMM uses. The
@@ -52,12 +51,12 @@
           "vcpu"
           "memoryMiB"
           "vsockCid"
-          "shares"
           "hypervisor"
           "profile"
         ]
         // {
           volumes = map (volume: builtins.removeAttrs volume [ "image" "sizeMiB" ]) machine.volumes;
+          shares = map (share: builtins.removeAttrs share [ "source" ]) machine.shares;
         };
 
       toplevelOf =
@@ -82,6 +81,7 @@
               { label, fsType, ... }@volume: "${label}\t${fsType}\t${volume.mountPoint or "-"}"
             ) machine.volumes
           );
+          shares = lines (map (share: "${share.tag}\t${share.mountPoint}") machine.shares);
           machine = builtins.toJSON (systemOf machine);
           packages = lines (
             builtins.attrValues (builtins.mapAttrs (name: version: "${name} ${version}") packages)
@@ -106,8 +106,8 @@
           volumes = lines (map (volume: volume.image) machine.volumes);
           shares = lines (
             map (
-              { source, mountPoint, readOnly, ... }:
-              "${source}\t${mountPoint}\t${if readOnly then "ro" else "rw"}"
+              { source, tag, readOnly, ... }:
+              "${source}\t${tag}\t${if readOnly then "ro" else "rw"}"
             ) machine.shares
           );
           hardware = builtins.toJSON (hardwareOf machine);
@@ -148,6 +148,21 @@
           builtins.deepSeq value value
         );
 
+      # What mkSite tells of the k0s of a member. The lab has one build of Kubernetes, and reports
+      # the minor version that the site names.
+      k0sOf =
+        machine:
+        if machine ? cluster then
+          {
+            k0s = rec {
+              version = "${machine.cluster.k0sVersion}.3+k0s.2";
+              configuration = builtins.hashString "sha256" (builtins.toJSON machine.cluster);
+              unit = builtins.hashString "sha256" "${version} ${machine.role} ${configuration}";
+            };
+          }
+        else
+          { };
+
       deploymentOf =
         machine:
         let
@@ -163,6 +178,7 @@
             liveSwitch = !(isQemu machine);
             inherit packages;
           }
+          // k0sOf machine
         );
     in
     {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stands in for systemd-run in a QEMU guest, which has no systemd: starts a command apart from the
-# caller's session, so that it survives a lost link. It leaves out limits, timers and the journal.
+# Replaces systemd-run in a QEMU guest, which has no systemd: starts a command outside the caller's
+# session, so that it survives a lost connection. Not covered: limits, timers and the journal.
 for word do
   case $word in --unit=*) unit=${word#--unit=} ;; esac
 done

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs a hypervisor as a systemd-nspawn machine until it is powered off. boot.sh also stands in for
+# Runs a hypervisor as a systemd-nspawn machine until it is powered off. boot.sh also replaces
 # firmware and systemd-boot: it boots the entry of `bootctl set-oneshot` once, and otherwise the
-# default. PID 1 that fails stands for a kernel panic, after which the machine restarts, as with the
-# kernel parameter `panic=`. Left out: kernel and initrd.
+# default. If PID 1 fails, as in a kernel panic, the machine restarts, as with the kernel parameter
+# `panic=`. Not covered: kernel and initrd.
 # boot.sh NAME NETWORK_NAMESPACE ROOT GUEST_ROOT
 set -eu
 name=$1
@@ -53,7 +53,7 @@ choose_entry() {
 machine=
 trap 'if [ -n "$machine" ]; then kill -TERM "$machine"; fi' TERM
 
-# 133: the machine rebooted itself. With --keep-unit the service manager has to restart it.
+# 133: the machine rebooted itself. With --keep-unit the service manager must restart it.
 code=133
 once=no
 while [ "$code" -eq 133 ] || { [ "$once" = yes ] && [ "$code" -ne 0 ]; }; do

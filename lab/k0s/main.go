@@ -1,7 +1,7 @@
 // Command k0s stands in for k0s (https://k0sproject.io) in the lab. It has k0s's command line,
 // files and protocols for controllers and workers, in front of the real etcd, kube-apiserver,
-// kube-controller-manager and kube-scheduler. It follows k0s v1.36.3+k0s.2: its source, named in the
-// comments by path, and what was observed of it. `npm run contract -- k0s` compares the two.
+// kube-controller-manager and kube-scheduler. It follows k0s v1.36.3+k0s.2: its source, which the
+// comments name by path, and what was observed of it. `npm run contract -- k0s` compares the two.
 //
 // It reports the version of LAB_K0S_VERSION (default v1.36.3+k0s.2). There is only one build of
 // Kubernetes in the lab, so the API server reports v1.36.3 in any case.

@@ -31,13 +31,13 @@ const programsDirectory = (): string => join(directory, `programs-${versionOfAll
 const k0sDirectory = (): string =>
   join(directory, `k0s-${hashOf(versionOfAll(), hashOfFiles(k0sSource))}`);
 
-/** A directory with etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl, kwok. */
+/** A directory with etcd, the programs of Kubernetes, kubectl and kwok. */
 export async function ensureKubernetes(): Promise<string> {
   if (!existsSync(programsDirectory())) await inTurn("programs");
   return programsDirectory();
 }
 
-/** The same, and the stand-in `k0s` beside them. The directory can be copied or mounted anywhere. */
+/** The same, and the stand-in `k0s` beside them. The directory works wherever it is mounted. */
 export async function ensureK0s(): Promise<string> {
   if (!existsSync(k0sDirectory())) await inTurn("k0s");
   return k0sDirectory();

@@ -45,7 +45,7 @@ let
         );
       };
     in
-    hashString "sha256" (unsafeDiscardStringContext runner.outPath);
+    hashOf runner.outPath;
 
   nameOf = package: package.pname or (builtins.parseDrvName package.name).name;
   versionOf = package: package.version or (builtins.parseDrvName package.name).version;
@@ -100,6 +100,21 @@ let
     && config.services.openssh.enable
     && builtins.any (share: share.source == "/nix/store") config.microvm.shares;
 
+  # For the order of a cluster's steps. `unit` changes exactly when an activation restarts k0s.
+  k0sOf =
+    config:
+    if config.services.k0s.enable or false then
+      {
+        k0s = {
+          version = versionOf config.services.k0s.package;
+          unit = hashOf config.systemd.units."k0s.service".text;
+          configuration = hashOf "${config.environment.etc."k0s/k0s.yaml".source}";
+        };
+      }
+    else
+      { };
+  hashOf = text: hashString "sha256" (unsafeDiscardStringContext text);
+
   machine =
     name: { config, pkgs, ... }@system:
     inContextOf "machine ${name}" (
@@ -113,6 +128,7 @@ let
         packages = packagesOf (systemPackages config ++ vmmPackages config);
         warnings = warningsOf config;
       }
+      // k0sOf config
     );
 
   # A hash of kernel, initrd and kernel modules. A change of any of them requires a reboot.
@@ -139,45 +155,13 @@ let
         warnings = warningsOf config;
       }
     );
-
-  # Machines are evaluated independently, so only this function can count the leaders. It is also
-  # the first to evaluate each machine.
-  requireOneLeader =
-    machines: result:
-    let
-      nodes = mapAttrs (
-        name: { config, ... }:
-        inContextOf "machine ${name}" (
-          let
-            node = config.k0s-node or { };
-          in
-          {
-            isController = node.enable or false && node.role != "worker";
-            isLeader = node.enable or false && node.isLeader;
-          }
-        )
-      ) machines;
-      namesWhere = predicate: filter (name: predicate nodes.${name}) (attrNames nodes);
-      controllers = namesWhere (node: node.isController);
-      leaders = namesWhere (node: node.isLeader);
-    in
-    if controllers == [ ] || builtins.length leaders == 1 then
-      result
-    else
-      throw (
-        "mkSite: exactly one controller must found the k0s cluster, but "
-        + (if leaders == [ ] then "none does" else "${concatStringsSep " and " leaders} do")
-        + "; set k0s-node.isLeader = true in the module of exactly one of "
-        + concatStringsSep ", " controllers
-      );
 in
 {
   inherit packagesOf hardwareOf;
 
   # systems: { machines, hypervisors } of evaluated NixOS systems
   pulumiMicrovm =
-    systems:
-    requireOneLeader systems.machines {
+    systems: {
       version = 1;
       machines = mapAttrs machine systems.machines;
       hypervisors = mapAttrs hypervisor systems.hypervisors;

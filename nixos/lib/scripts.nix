@@ -1,5 +1,5 @@
-# A script of provider/scripts as one file, behind the scripts that it needs. Each script names those
-# in its head, `# needs: lib vmm`, as provider/hosts/transport/script.ts reads it too.
+# A script of provider/scripts as one file, after the scripts that it needs. Each script lists those
+# in its head, `# needs: lib vmm`. provider/hosts/transport/script.ts reads the same lines.
 { lib }:
 let
   root = ../../provider/scripts;

@@ -65,6 +65,15 @@ let
         filter (name: parts.k0s or null == null && site.machines.${name} ? role) (
           attrNames site.machines
         )
+      )
+      ++ map (
+        name:
+        "machine ${name} has the role ${site.machines.${name}.role}, but site.json has no cluster "
+        + "for it; state cluster in the site"
+      ) (
+        filter (name: site.machines.${name} ? role && !(site.machines.${name} ? cluster)) (
+          attrNames site.machines
+        )
       );
 
   # Entries that select no machine, most likely because of a typo. They are only warnings: one flake
@@ -138,7 +147,24 @@ let
             enable = true;
             inherit (machine) role;
             address = machine.network.ip;
-          };
+            clusterName = machine.cluster.name;
+            version = machine.cluster.k0sVersion;
+          }
+          # A worker gets the rest from the controllers.
+          // (
+            if machine.cluster ? endpoint then
+              {
+                inherit (machine.cluster)
+                  endpoint
+                  nodeLocalLoadBalancing
+                  podNetwork
+                  serviceNetwork
+                  ;
+                apiNames = machine.cluster.sans;
+              }
+            else
+              { }
+          );
         }
       else
         { }

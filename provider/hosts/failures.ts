@@ -1,8 +1,8 @@
-/** Failures of a whole host, which every resource on it meets: the full text is reported once. */
+/** Failures of a whole host affect every resource on it. The full text is reported once. */
 import { ProviderError } from "../errors";
 import type { Cause } from "../errors";
 
-/** What a reference says of the host. */
+/** The words of a reference to the full text. */
 const WORDS: Partial<Record<Cause, string>> = {
   unreachable: "can't be reached",
   "host-key": "showed another host key than the pinned one",
@@ -13,7 +13,9 @@ export class HostFailures {
   /** Full text -> the resource that reported it. */
   private readonly reported = new Map<string, string>();
 
-  /** The error for this resource: in full, or a reference to the resource that has the full text. */
+  /**
+   * The error for this resource: the full text, or a reference to the resource that reported it.
+   */
   shorten(urn: string, error: unknown): unknown {
     if (!(error instanceof ProviderError)) return error;
     const words = WORDS[error.reason];
@@ -26,7 +28,7 @@ export class HostFailures {
   }
 }
 
-/** `Hypervisor hv1` of its URN. */
+/** `Hypervisor hv1` for its URN. */
 function nameOf(urn: string): string {
   const [, , types = "", name = ""] = urn.split("::");
   return `${types.split(":").pop() ?? ""} ${name}`;

@@ -1,4 +1,4 @@
-/** Does a guest answer, and is it the guest that it should be? Asked through its hypervisor. */
+/** Checks through the hypervisor whether a guest responds and has the pinned key. */
 import { Client } from "ssh2";
 import { ProviderError, messageOf } from "../errors";
 import { fingerprint, keyBlob, pinned } from "./transport/connection";
@@ -7,22 +7,22 @@ import type { Call } from "./operations/operation";
 import { printable } from "./transport/printable";
 import { Wait, pause } from "./wait/wait";
 
-/** Where a guest is reached from its hypervisor. */
+/** The address of a guest, as seen from its hypervisor. */
 export interface GuestAddress {
   name: string;
   address: string;
 }
 
-/** With the host key that was made for it. */
+/** A guest with its pinned host key. */
 export interface Guest extends GuestAddress {
   hostKey: string;
 }
 
-/** A guest on an emulated or crowded processor takes its time for the key exchange. */
+/** The key exchange can be slow on an emulated or busy processor. */
 const HANDSHAKE_TIMEOUT_MS = 20_000;
 const RETRY_MS = 300;
 
-/** Waits until the guest's sshd proves that it holds the pinned key. Nothing is logged in to. */
+/** Waits until the guest's sshd proves that it holds the pinned key. Does not log in. */
 export async function awaitGuest(host: Hypervisor, call: Call, guest: Guest): Promise<void> {
   const started = Date.now();
   let cause = "";
@@ -32,7 +32,7 @@ export async function awaitGuest(host: Hypervisor, call: Call, guest: Guest): Pr
       return;
     } catch (error) {
       if (error instanceof ProviderError && error.reason === "host-key") throw error;
-      // The try that the deadline cuts off says less than the one before it.
+      // The attempt that the deadline interrupts has a less useful cause than the previous one.
       const isLast = Date.now() >= call.deadline && cause !== "";
       if (!isLast) cause = printable(messageOf(error));
     }
@@ -41,7 +41,8 @@ export async function awaitGuest(host: Hypervisor, call: Call, guest: Guest): Pr
     if (Date.now() >= call.deadline) {
       throw new ProviderError(
         "guest",
-        `${guest.name} (${guest.address}) runs, but its SSH server did not answer in ${seconds} s: ${cause}`,
+        `${guest.name} (${guest.address}) runs, but its SSH server did not answer ` +
+          `in ${seconds} s: ${cause}`,
       );
     }
     call.status(`waiting for the guest's SSH server, ${seconds} s`);
@@ -63,7 +64,7 @@ async function shakeHands(host: Hypervisor, call: Call, guest: Guest): Promise<v
     client.connect({
       sock,
       username: "root",
-      readyTimeout: 0, // the wait's
+      readyTimeout: 0, // `wait` has the time limit.
       ...pinned(guest, (blob, right) => {
         if (!right) shown = blob;
       }),
@@ -82,7 +83,8 @@ async function shakeHands(host: Hypervisor, call: Call, guest: Guest): Promise<v
 function wrongKey(guest: Guest, shown: Buffer): ProviderError {
   return new ProviderError(
     "host-key",
-    `${guest.name} (${guest.address}): something answers with the key ${fingerprint(shown)}; the guest's is ${fingerprint(keyBlob(guest.hostKey))}`,
+    `${guest.name} (${guest.address}): the host at this address has the key ` +
+      `${fingerprint(shown)}, not the guest's key ${fingerprint(keyBlob(guest.hostKey))}`,
     "Look for another machine that uses this address.",
   );
 }

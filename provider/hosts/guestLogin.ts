@@ -1,4 +1,4 @@
-/** Logs in to a guest through its hypervisor, with the key that the hypervisor's probe finds. */
+/** Logs in to a guest through its hypervisor, with the key that the hypervisor's probe reports. */
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 import { ProviderError } from "../errors";
@@ -14,15 +14,15 @@ import { pause, within } from "./wait/wait";
 import type { Wait } from "./wait/wait";
 
 const PORT = 22;
-/** An address that nobody has is refused after some seconds; a guest that is down drops packets. */
+/** An unused address is refused after some seconds. A guest that is down drops packets. */
 const TUNNEL_SECONDS = 15;
-/** A guest that restarts its network or its sshd does not answer for a while. */
+/** A guest that restarts its network or its sshd does not respond for a while. */
 const CONNECT_MS = 60_000;
 const RETRY_MS = 500;
 
-/** The one connection to a guest: how it is opened, and whether its pin still holds. */
+/** Opens the connection to a guest, and knows whether its pinned key is still current. */
 export class GuestLogin {
-  /** The key that the present connection was opened with. */
+  /** The pinned key of the current connection. */
   private pin: string | undefined;
 
   constructor(
@@ -31,7 +31,7 @@ export class GuestLogin {
     private readonly config: ProviderConfig,
   ) {}
 
-  /** Tries again as long as the guest does not answer; never after a wrong key or a refused login. */
+  /** Retries while the guest does not respond. Never retries a wrong key or a refused login. */
   async open(wait: Wait): Promise<Client> {
     this.pin = undefined;
     const until = Date.now() + CONNECT_MS;
@@ -64,7 +64,7 @@ export class GuestLogin {
     }
   }
 
-  /** The guest was made anew with another key: the connection leads to the one that is gone. */
+  /** The guest was recreated with another key, so the connection leads to the previous guest. */
   isStale(facts: HostFacts): boolean {
     return this.pin !== undefined && facts.vms.get(this.guest.name)?.hostKey !== this.pin;
   }
@@ -101,8 +101,8 @@ export class GuestLogin {
 }
 
 /**
- * The guest's facts. A guest that runs and does not answer within the time is an error that names
- * it, and the cause.
+ * The guest's facts. If the guest runs but does not respond in time, the error names the guest and
+ * the cause.
  */
 export async function readGuest(
   host: Host<GuestFacts>,
@@ -138,14 +138,17 @@ function where({ name, address }: GuestAddress): string {
 function adviceOf(hypervisor: string, name: string): Advice {
   return {
     pinnedBy: `its hypervisor ${hypervisor}`,
-    wrongKey: `Look for another machine that uses this address. If the guest's key was replaced, restart microvm@${name}.`,
+    wrongKey:
+      "Look for another machine that uses this address. " +
+      `If the guest's key was replaced, restart microvm@${name}.`,
     refused:
-      "Load the operator's key into the SSH agent, and check that the guest's root accepts that key.",
+      "Load the operator's key into the SSH agent, " +
+      "and check that the guest's root accepts that key.",
     unreachable: `Look at what the guest prints: journalctl -u microvm@${name} on ${hypervisor}`,
   };
 }
 
-/** A call on behalf of everybody who waits for the connection. */
+/** A call for all calls that wait for the connection. */
 function quiet(wait: Wait): Call {
   const deadline = Date.now() + wait.millisecondsLeft();
   return { urn: "", status: () => undefined, deadline, signal: wait.signal };

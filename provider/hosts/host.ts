@@ -1,4 +1,4 @@
-/** A machine as the resources see it: facts to read, operations to run, a stream through it. */
+/** A machine as the resources use it: facts, operations, and TCP streams. */
 import type { Duplex } from "node:stream";
 import { FactsCache } from "./facts/cache";
 import type { Probe, Taken } from "./facts/cache";
@@ -12,22 +12,22 @@ import { Wait } from "./wait/wait";
 
 const LOOK_SECONDS = 120;
 
-/** A read waits for nothing but the machine itself: the time of the caller's own work is enough. */
+/** A read waits only for the machine itself, so the time limit of the caller's own work applies. */
 function looking(call: Call): Call {
   const seconds = Math.min(call.workSeconds ?? LOOK_SECONDS, LOOK_SECONDS);
   return { ...call, deadline: Math.min(call.deadline, Date.now() + seconds * 1000) };
 }
 
-/** How a machine's operations are run, and what its probe finds. */
+/** How operations run on a machine, and which probe reads its facts. */
 export interface HostOptions<F extends Taken> {
   probe: Probe<F>;
-  /** How long an operation may wait for locks and slots, seconds. */
+  /** The time limit for locks and slots, in seconds. */
   waitSeconds: number;
-  /** Called with the facts whenever they were read anew. */
+  /** Called with the facts after each read. */
   onFacts?: (facts: F) => void;
 }
 
-/** A hypervisor, or a guest that is reached through one: the same code for both. */
+/** A hypervisor, or a guest that is reached through one. Both use the same code. */
 export class Host<F extends Taken> {
   private readonly facts: FactsCache<F>;
 
@@ -42,12 +42,12 @@ export class Host<F extends Taken> {
     return this.transport.name;
   }
 
-  /** The facts: one probe for everybody, until something is changed. */
+  /** The facts. All reads share one probe until something is changed. */
   read(call: Call): Promise<F> {
     return this.facts.read(new Wait(this.name, looking(call)));
   }
 
-  /** Runs an operation to its end, once, also when the link is lost; the facts come back with it. */
+  /** Runs an operation once, also if the connection is lost, and returns the facts after it. */
   async operate(call: Call, operation: Operation): Promise<F> {
     const { probe, waitSeconds } = this.options;
     const operator = { transport: this.transport, probe: probe.script, waitSeconds };
@@ -59,25 +59,25 @@ export class Host<F extends Taken> {
     }
   }
 
-  /** The lines of a script that only reads. `freeText`: they are for people. */
+  /** The lines of a script that only reads. `freeText`: the lines are only shown to people. */
   ask(call: Call, name: string, parameters: Parameters, freeText = false): Promise<string[]> {
     const wait = new Wait(this.name, looking(call));
     const run = { script: script(name), parameters, wait, freeText };
     return this.transport.run(run, `reading (${name})`);
   }
 
-  /** A TCP stream to an address that this machine reaches. */
+  /** A TCP stream to an address that this machine can reach. */
   stream(call: Call, address: string, port: number): Promise<Duplex> {
     return this.transport.stream(new Wait(this.name, call), address, port);
   }
 
-  /** The next use logs in anew and looks anew: the other end of the connection may be gone. */
+  /** Drops connection and facts: the other end may not exist any more. */
   renew(): void {
     this.transport.renew();
     this.facts.forget();
   }
 
-  /** Ends the connection. */
+  /** Closes the connection. */
   close(): void {
     this.transport.close();
   }

@@ -1,4 +1,4 @@
-/** The machines of one provider process: each at most once, so connection and probe are shared. */
+/** The machines of one provider process. Each has one connection and one probe. */
 import { Trials } from "./operations/trials";
 import { GUEST_PROBE } from "./facts/guestFacts";
 import type { GuestFacts } from "./facts/guestFacts";
@@ -16,12 +16,12 @@ import { Transport } from "./transport/transport";
 import { Limiter } from "./wait/limit";
 
 const BUILDS_AT_ONCE = 2;
-/** Each copy asks the host what it lacks: two at once would both send what their closures share. */
+/** Each copy asks the host which paths it lacks. Parallel copies would send shared paths twice. */
 const COPIES_PER_HOST = 1;
 /** Long work on images leaves SSH sessions for everything else. */
 const VOLUMES_PER_HOST = 3;
 
-/** What is limited on one host, by one provider process. */
+/** Limits of one provider process for one host. */
 export interface HostLimits {
   /** VMs that start, stop or restart. */
   vms: Limiter;
@@ -38,10 +38,10 @@ interface KnownGuest {
 
 export class HostPool {
   private readonly hypervisors = new Map<string, Hypervisor>();
-  /** By their hypervisor's name, and by `NAME@ADDRESS`. */
+  /** Machines by the name of their hypervisor, and guests by `NAME@ADDRESS`. */
   private readonly guests = new Map<string, Map<string, KnownGuest>>();
   private readonly limits = new Map<string, HostLimits>();
-  /** Machine-id -> the name under which it was first met. */
+  /** Machine-id -> the name under which it was found first. */
   private readonly machines = new Map<string, string>();
   /** Builds on the operator's machine. */
   readonly builds = new Limiter(BUILDS_AT_ONCE, "a build slot on this machine");
@@ -51,7 +51,7 @@ export class HostPool {
 
   constructor(readonly config: ProviderConfig) {}
 
-  /** A hypervisor of the provider's configuration, by its name or the one that it had before. */
+  /** A hypervisor of the configuration, by its current or its former name. */
   get(oldOrNewName: string): Hypervisor {
     const name = nameOf(this.config, oldOrNewName);
     const known = this.hypervisors.get(name);
@@ -72,8 +72,8 @@ export class HostPool {
   }
 
   /**
-   * A guest as a host: logged in to as root, through the connection of its hypervisor. Its pinned
-   * key is the one that the hypervisor's probe finds when the connection is opened.
+   * A guest as a host: logged in to as root, through the connection of its hypervisor. When the
+   * connection is opened, the key from the hypervisor's probe is pinned.
    */
   guest(hypervisor: string, guest: GuestAddress): Host<GuestFacts> {
     const via = nameOf(this.config, hypervisor);
@@ -90,7 +90,7 @@ export class HostPool {
     return host;
   }
 
-  /** A guest whose key is another one by now is connected to anew. */
+  /** Closes the connection to a guest whose key has changed. */
   private renewGuests(hypervisor: string, facts: HostFacts): void {
     for (const { host, login } of this.guests.get(hypervisor)?.values() ?? []) {
       if (login.isStale(facts)) host.renew();
@@ -111,7 +111,7 @@ export class HostPool {
     return limits;
   }
 
-  /** The other name under which this machine was met already. */
+  /** The other name under which this machine was found before. */
   sameMachine(oldOrNewName: string, machineId: string): string | undefined {
     const name = nameOf(this.config, oldOrNewName);
     const first = this.machines.get(machineId) ?? name;
@@ -119,8 +119,26 @@ export class HostPool {
     return first === name ? undefined : first;
   }
 
+  /** The present names of the hosts of the configuration. */
+  names(): string[] {
+    return Object.keys(this.config.hosts);
+  }
+
+  nameOf(oldOrNewName: string): string {
+    return nameOf(this.config, oldOrNewName);
+  }
+
+  /** The provider may contact the host. */
+  isOpen(name: string): boolean {
+    return !this.inMaintenance(name) && !this.isForgotten(name);
+  }
+
   inMaintenance(name: string): boolean {
     return this.config.hosts[nameOf(this.config, name)]?.maintenance ?? false;
+  }
+
+  isForgotten(name: string): boolean {
+    return this.config.hosts[nameOf(this.config, name)]?.forget ?? false;
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-/** What is read from a hypervisor beside its facts, where it is needed. */
+/** Reads from a hypervisor that are not part of its facts. */
 import type { Hypervisor } from "./host";
 import type { Call } from "./operations/operation";
 import { printable } from "./transport/printable";
@@ -6,18 +6,30 @@ import { within } from "./wait/wait";
 
 const JOURNAL_SECONDS = 60;
 
-/** File system and label as blkid names them; empty where it knows none. */
+/** File system and label as blkid names them. Empty if it finds none. */
 export interface ImageContent {
   sizeBytes: number;
   fsType: string;
   label: string;
 }
 
-/** The last lines of a VM's unit, fit for messages: its guest writes there too. */
+/** The last lines of a VM's unit, made safe for messages, because its guest writes there too. */
 export async function journalTail(host: Hypervisor, call: Call, vm: string): Promise<string[]> {
   const limited = within(call, JOURNAL_SECONDS);
   const lines = await host.ask(limited, "journal-tail", { name: vm }, true);
   return lines.map(printable);
+}
+
+/** Those of the paths that are no directories. */
+export async function missingDirectories(
+  host: Hypervisor,
+  call: Call,
+  paths: readonly string[],
+): Promise<string[]> {
+  if (paths.length === 0) return [];
+  const lines = await host.ask(call, "directories", { paths: paths.join(" ") });
+  const missing = new Set(lines);
+  return paths.filter((path) => missing.has(path));
 }
 
 /** What an image holds; undefined where there is none. */

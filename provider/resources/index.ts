@@ -1,4 +1,4 @@
-/** The whole dispatch: token -> resource. */
+/** The resources by token. The provider dispatches all calls by this table. */
 import { bind } from "../lifecycle";
 import type { BoundResource } from "../lifecycle";
 import { hypervisor } from "./hosts/hypervisor";

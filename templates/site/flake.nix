@@ -1,4 +1,5 @@
-# A site. site.yaml describes which VM runs on which hypervisor. This flake describes their systems.
+# A site. stacks/prod.yaml describes which VM runs on which hypervisor. This flake describes their
+# systems.
 {
   description = "Our Kubernetes on microVMs";
 
@@ -11,11 +12,11 @@
     k0s-nix.url = "github:nix-community/k0s-nix";
     k0s-nix.inputs.nixpkgs.follows = "nixpkgs";
 
-    # The location of your copy of pulumi-microvm.
-    pulumi-microvm.url = "git+https://git.example.org/platform/pulumi-microvm";
+    # Replace the location by that of pulumi-microvm. The tag is that of the npm package.
+    pulumi-microvm.url = "git+https://git.example.org/platform/pulumi-microvm?ref=refs/tags/v0.1.0";
 
-    # pulumi-microvm overrides this input with the current site.yaml. The copy here is the fallback
-    # for evaluations without pulumi-microvm.
+    # Each preview overrides this input with the stack's site file. The copy here is the fallback
+    # for evaluations without Pulumi.
     site.url = "path:./site";
     site.flake = false;
   };
@@ -42,11 +43,6 @@
           guests = ./modules/guest.nix;
           hosts = ./modules/host.nix;
           roles.worker = ./modules/worker.nix;
-
-          # The controller that founds the cluster. Do not change this afterwards.
-          machines.kc1 = {
-            k0s-node.isLeader = true;
-          };
 
           # A hypervisor is built only if it has an entry with its hardware here.
           hypervisors.hv1 = ./hypervisors/hv1.nix;

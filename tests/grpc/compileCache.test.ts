@@ -1,4 +1,6 @@
-/** The entry points keep compiled code between runs, and start as well where they cannot. */
+/**
+ * The entry points cache compiled code between runs. They also start where caching is impossible.
+ */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +15,7 @@ const keptFiles = (): number =>
 
 afterAll(() => rmSync(home, { recursive: true }));
 
-test("the program keeps what it compiled", () => {
+test("the program stores its compiled code in the cache", () => {
   const program = resolve(__dirname, "..", "..", "bin", "index.js");
   const before = keptFiles();
   execFileSync(process.execPath, ["-e", `require(${JSON.stringify(program)}); process.exit()`], {
@@ -22,7 +24,7 @@ test("the program keeps what it compiled", () => {
   expect(keptFiles()).toBeGreaterThan(before + 10);
 });
 
-test("the provider keeps what it compiled", async () => {
+test("the provider stores its compiled code in the cache", async () => {
   const before = keptFiles();
   const provider = await ProviderProcess.start(inHome);
   const exited = provider.exited();
@@ -32,7 +34,7 @@ test("the provider keeps what it compiled", async () => {
   expect(keptFiles()).toBeGreaterThan(before + 10);
 });
 
-test("the provider starts where it can keep nothing", async () => {
+test("the provider starts even if it cannot write to the cache", async () => {
   const provider = await ProviderProcess.start({ HOME: "/dev/null", XDG_CACHE_HOME: "" });
   expect(await provider.schema()).toContain("microvm");
   await provider.stop();

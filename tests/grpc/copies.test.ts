@@ -1,4 +1,6 @@
-/** A copy gives OpenSSH the configuration's key as a file: it goes with the copy, however that ends. */
+/**
+ * A copy passes the configured key to OpenSSH as a file. The file is removed however the copy ends.
+ */
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +20,7 @@ beforeEach(async () => {
   runtime = join(root, "runtime");
   fs.mkdirSync(runtime, { mode: 0o700 });
   fs.mkdirSync(join(root, "bin"));
-  // One that never ends; exec, so that ending it leaves nothing.
+  // The program never ends by itself. `exec` makes it the process that receives the signal.
   fs.writeFileSync(join(root, "bin", "nix"), "#!/bin/sh\nexec sleep 300\n", { mode: 0o755 });
   fs.writeFileSync(join(root, "bin", "nix-store"), "#!/bin/sh\n", { mode: 0o755 });
 });
@@ -41,7 +43,7 @@ const files = (): string[] =>
     .readdirSync(runtime, { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith("/config") || path.endsWith("/identity"));
 
-/** Begins a copy, and waits until its files are there. */
+/** Starts a copy and waits until its files exist. */
 async function beginCopy(provider: ProviderProcess): Promise<{ copying: Promise<unknown> }> {
   const copying = failure(provider.create("NixClosure", closure)).catch(() => undefined);
   for (const until = Date.now() + 10_000; files().length < 2 && Date.now() < until;) {
@@ -52,7 +54,7 @@ async function beginCopy(provider: ProviderProcess): Promise<{ copying: Promise<
   return { copying };
 }
 
-test.each(["SIGTERM", "SIGINT"] as const)("%s in the middle leaves nothing", async (signal) => {
+test.each(["SIGTERM", "SIGINT"] as const)("%s during a copy leaves no files", async (signal) => {
   const provider = await start();
   try {
     await beginCopy(provider);
@@ -64,7 +66,7 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s in the middle leaves nothing", asy
   }
 });
 
-test("cancelled in the middle, it leaves nothing", async () => {
+test("a cancelled copy leaves no files", async () => {
   const provider = await start();
   try {
     const { copying } = await beginCopy(provider);
@@ -76,7 +78,7 @@ test("cancelled in the middle, it leaves nothing", async () => {
   }
 });
 
-test("what a killed provider left goes when the next is configured; what another one uses stays", async () => {
+test("the next provider removes files of a killed provider but not those in use", async () => {
   const killed = await start();
   await beginCopy(killed);
   await killed.stop();

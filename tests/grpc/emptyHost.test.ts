@@ -1,4 +1,7 @@
-/** A host that held records of ours and has none: more likely its disk is not mounted than that all of it is to be made anew. */
+/**
+ * A host without records, although the state has some. It is more likely that its disk is not
+ * mounted than that everything must be created again.
+ */
 import type { ValueMap } from "../../provider/wire";
 import { configOf, hypervisor } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
@@ -28,14 +31,14 @@ afterEach(async () => {
   await host.stop();
 });
 
-// After a refresh the state says `missing`.
-test.each(["owned", "missing"])("is refused where its ownership was %s", async (ownership) => {
+// A refresh writes `missing` to the state.
+test.each(["owned", "missing"])("is refused if its ownership was %s", async (ownership) => {
   const { message } = await failure(provider.update("Hypervisor", "hv1", state(ownership), wanted));
-  expect(message).toMatch(/nothing of what was recorded on it is there.*\n.*mounted\?/);
+  expect(message).toMatch(/all records on the host are missing.*\n.*is mounted\./);
   expect(host.operations).toEqual([]);
 });
 
-test("is not where one record is left, nor where there never was one", async () => {
+test("is accepted if one record remains, or if there never was one", async () => {
   host.facts.push(`record\tvolumes\tkc1.var\t{"urn":"urn:pulumi:lab::p::t::n"}`);
   await provider.update("Hypervisor", "hv1", state("missing"), wanted);
   host.facts.pop();

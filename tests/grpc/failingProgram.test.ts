@@ -1,4 +1,6 @@
-/** Programs in which something fails, run as the engine runs them: what the user sees, and when. */
+/**
+ * Runs programs with a failing resource as the engine does, and checks the messages and the time.
+ */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -93,10 +95,10 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** The SDK's exit code for: the program has failed, and the user was told. */
+/** The SDK exits with this code if the program has failed and its errors were reported. */
 const FAILED = 32;
 
-/** Seconds until the program has ended with this exit code. */
+/** Returns the seconds until the program has ended with this exit code. */
 async function run(program: string, expected: number): Promise<number> {
   const file = join(directory, "index.js");
   writeFileSync(file, program);
@@ -114,7 +116,7 @@ async function run(program: string, expected: number): Promise<number> {
   return (Date.now() - start) / 1000;
 }
 
-test("ends at once, and its error has the whole stack trace", async () => {
+test("ends at once, and its error contains the whole stack trace", async () => {
   const seconds = await run(
     `
     require(${JSON.stringify(join(checkout, "bin", "components", "sdkDiagnostics.js"))});
@@ -135,7 +137,8 @@ const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK1BP2FxcZgl/MDbgbNVrmHOgZKU28m
 const SITE = `
 flake: path:/flake
 hypervisors:
-  hv1: { address: 192.0.2.11, ssh: { hostKey: ${KEY} }, nic: eno1, hostIp: 192.0.2.11/24, system: {} }
+  hv1: { address: 192.0.2.11, ssh: { hostKey: ${KEY} }, nic: eno1, hostIp: 192.0.2.11/24,
+         system: {} }
   hv2: { address: 192.0.2.12, ssh: { hostKey: ${KEY} }, nic: eno1, hostIp: 192.0.2.12/24 }
 vms:
   kw1: { hypervisor: hv1, vcpu: 1, memory: 1GiB, ip: 192.0.2.31, mac: "02:00:00:00:00:31",
@@ -143,17 +146,18 @@ vms:
   kw2: { hypervisor: hv2, vcpu: 1, memory: 1GiB, ip: 192.0.2.32, mac: "02:00:00:00:00:32" }
 `;
 
-/** A site whose flake was evaluated. The engine answers as with --continue-on-error. */
+/** A site with an evaluated flake. The engine responds as with --continue-on-error. */
 const ofSite = (): string => `
   require(${JSON.stringify(join(checkout, "bin", "components", "sdkDiagnostics.js"))});
   const { Site } = require(${JSON.stringify(join(checkout, "bin", "components", "site.js"))});
   const { parseSite } = require(${JSON.stringify(join(checkout, "bin", "site", "load.js"))});
   const it = { drvPath: "/nix/store/x.drv", outPath: "/nix/store/x" };
   const machine = { runner: it, toplevel: it, closureInfo: it, hardware: "h", packages: {} };
-  const system = { toplevel: it, packages: {}, bootHash: "" };
-  const built = { version: 1, machines: { kw1: machine, kw2: machine }, hypervisors: { hv1: system } };
+  const hypervisors = { hv1: { toplevel: it, packages: {}, bootHash: "" } };
+  const built = { version: 1, machines: { kw1: machine, kw2: machine }, hypervisors };
+  const site = ${JSON.stringify(SITE)};
   module.exports = async () => {
-    const { hypervisors, vms } = new Site("s", { model: parseSite(${JSON.stringify(SITE)}, "/s"), built });
+    const { hypervisors, vms } = new Site("s", { model: parseSite(site, "/s"), built });
     return { hypervisors, vms };
   };
 `;
@@ -164,10 +168,10 @@ test.each([
   ["a volume", "microvm:index:Volume kw1-var", "A volume of kw1", []],
   ["a closure", "microvm:index:NixClosure kw1", "The closure of kw1", []],
 ])(
-  "%s that fails is one short message; what depends on it is not registered",
+  "if %s fails, one short message is logged and its dependents are not registered",
   async (_, resource, what, notRegistered) => {
     failing = resource;
-    // With success, the engine would delete what is not registered.
+    // If the program succeeded, the engine would delete what is not registered.
     await run(ofSite(), FAILED);
     expect(messages).toEqual([`${what} failed; resources that depend on it are left as they are`]);
     for (const one of [...notRegistered, "MicroVm kw1"]) {
@@ -182,7 +186,7 @@ test.each([
   60_000,
 );
 
-test("a VM that fails has no values in the stack's outputs, and the program succeeds", async () => {
+test("the stack outputs of a failed VM have no values, and the program succeeds", async () => {
   failing = "microvm:index:MicroVm kw1";
   await run(ofSite(), 0);
   expect(messages).toEqual([]);

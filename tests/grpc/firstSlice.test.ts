@@ -1,6 +1,6 @@
 /**
- * What the first slice's provider recorded and left on a host is what today's provider expects: the same program
- * changes nothing, before a refresh and after it.
+ * Compatibility with the state and the host files that the first version recorded: the same program
+ * causes no changes, before and after a refresh.
  */
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -29,14 +29,14 @@ const recorded = fixture.parse(
   JSON.parse(readFileSync(join(__dirname, "..", "fixtures", "first-slice.json"), "utf8")),
 );
 
-/** What it stated and today's program does not: `wants` of a hypervisor took its place. */
+/** Inputs that only the first version has. `wants` of a hypervisor replaced them. */
 const REPLACED = new Set(["memoryMiB", "diskMiB", "images"]);
 const stillStated = (type: string, map: ValueMap): ValueMap =>
   type !== "Hypervisor"
     ? map
     : Object.fromEntries(Object.entries(map).filter(([key]) => !REPLACED.has(key)));
 
-/** What today's program states beside that. */
+/** Inputs that only today's program has. */
 const MORE: Record<string, ValueMap> = {
   Volume: { address: "198.18.0.21" },
   NixClosure: { packages: { linux: "6.6.1" } },
@@ -60,7 +60,7 @@ beforeAll(async () => {
     box.addToStore(`/nix/store/${"0".repeat(32)}-${name}`);
   }
   box.fill(recorded.files);
-  // That sandbox's file systems had no labels; those of a host have.
+  // The recorded file systems have no labels. Those of a real host have labels.
   labelled(box.path("microvms/kc1/var.img"), "kc1-var");
   healthy = await startScriptedHost(operator.publicKey);
   sandboxed = (await startSandboxHost(box, operator.publicKey)).ssh;
@@ -93,14 +93,14 @@ describe.each(Object.entries(recorded.resources))(
       await provider.configure({ hosts: hosts(host), agent: "false", privateKey });
     });
 
-    test("the same program is the same inputs, and no change", async () => {
+    test("the same program has the same inputs and causes no change", async () => {
       const checked = await provider.check(type, stillStated(type, program), inputs);
-      // What came later has its default.
+      // Newer inputs get their defaults.
       expect(checked).toMatchObject({ inputs: stillStated(type, inputs), failures: [] });
       expect(await provider.diff(type, outputs, inputs, checked.inputs)).toEqual(nothing);
     });
 
-    test("today's program is no change either", async () => {
+    test("today's program causes no change", async () => {
       const checked = await provider.check(
         type,
         { ...stillStated(type, program), ...MORE[type] },
@@ -110,7 +110,7 @@ describe.each(Object.entries(recorded.resources))(
       expect(await provider.diff(type, outputs, inputs, checked.inputs)).toEqual(nothing);
     });
 
-    test("a refresh finds it, and nothing to change", async () => {
+    test("a refresh finds the resource and no changes", async () => {
       const read = await provider.read(type, id, inputs, outputs);
       expect(read).toMatchObject({ id, properties: outputs });
       expect(await provider.diff(type, read.properties, inputs, inputs)).toEqual(nothing);
@@ -118,9 +118,9 @@ describe.each(Object.entries(recorded.resources))(
   },
 );
 
-test("what a hypervisor's VMs want is recorded once, and changes nothing on the host", async () => {
+test("the wants of a hypervisor are recorded once and change nothing on the host", async () => {
   const recordedHost = recorded.resources["Hypervisor"];
-  if (recordedHost === undefined) throw new Error("there is no Hypervisor in the fixture");
+  if (recordedHost === undefined) throw new Error("the fixture contains no Hypervisor");
   const { id, program, inputs, outputs } = recordedHost;
   const privateKey = new Secret(operator.privateKey);
   const claimed = makeRecord(provider.urn("Hypervisor"), {});

@@ -1,4 +1,7 @@
-/** A guest is not trusted: it is reached through its hypervisor, in time, with its key, or it is not confirmed. */
+/**
+ * The provider does not trust a guest. It reaches the guest through its hypervisor. It confirms a
+ * start or a switch only if the guest proves its key in time.
+ */
 import { createServer } from "node:net";
 import type { Server } from "node:net";
 import type { ValueMap } from "../../provider/wire";
@@ -19,11 +22,11 @@ let host: ScriptedHost;
 let guest: ScriptedHost;
 let provider: ProviderProcess;
 let inputs: ValueMap;
-/** What the host was told to make of a start, each time. */
+/** The outcome of each start that the provider sent to the host. */
 let outcomes: string[];
-/** The result of each operation: the next facts of the host, or the text of a failure. */
+/** The results of the next operations: the new facts of the host, or the text of a failure. */
 let next: (string[] | string)[];
-/** What the VM's unit wrote. */
+/** The journal of the VM's unit. */
 let journal: string[];
 
 beforeEach(async () => {
@@ -68,7 +71,7 @@ const ready = (): string[] => vmFacts({ phase: "ready", hostKey: guest.hostKey }
 const create = (seconds = TIMEOUT_SECONDS): Promise<unknown> =>
   provider.create("MicroVm", inputs, false, seconds);
 
-/** A start has its limit, and so has the way back from it. */
+/** A start and its rollback have one limit each. */
 async function failsInTime(work: () => Promise<unknown>): Promise<Failure> {
   const since = Date.now();
   const failed = await failure(work());
@@ -76,7 +79,7 @@ async function failsInTime(work: () => Promise<unknown>): Promise<Failure> {
   return failed;
 }
 
-/** The state keeps what is live; the next up goes on with it. */
+/** The state keeps the live values, so that the next `up` can continue. */
 function expectKept(failed: Failure, properties: ValueMap): void {
   expect(failed.initFailed).toMatchObject({ id: "hv1/kc1", properties });
   expect(failed.initFailed?.reasons).toEqual([failed.message]);
@@ -85,14 +88,14 @@ function expectKept(failed: Failure, properties: ValueMap): void {
 describe("a start", () => {
   beforeEach(() => (next = [started(), ready()]));
 
-  test("is confirmed when the guest showed its key; nothing is logged in to", async () => {
+  test("is confirmed when the guest proves its key, without a login to the guest", async () => {
     await create();
     expect(outcomes).toEqual(["confirmed"]);
     expect(guest.counts).toMatchObject({ connections: 1, authentications: 0 });
     expect(guest.offered).toEqual([]);
   });
 
-  test("where the guest takes connections and stays silent, ends with the call's time", async () => {
+  test("ends at the time limit if the guest accepts connections but sends nothing", async () => {
     guest.onConnect = () => "hold";
     const failed = await failsInTime(create);
     expect(failed.message).toMatch(
@@ -102,7 +105,7 @@ describe("a start", () => {
     expect(outcomes).toEqual([]);
   });
 
-  test("where the guest stays silent, ends at once when it is cancelled", async () => {
+  test("ends at once when it is cancelled while the guest sends nothing", async () => {
     guest.onConnect = () => "hold";
     const failing = failure(create(60));
     while (guest.counts.connections === 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -117,7 +120,7 @@ describe("a start", () => {
   test.each<[string, () => void, RegExp]>([
     ["drops connections", () => (guest.onConnect = () => "drop"), /did not answer.*: \w/],
     ["has no SSH server", () => host.tunnels.clear(), /did not answer.*198\.18\.0\.21:22/],
-  ])("where the guest %s, says so, with the journal's end", async (_, set, words) => {
+  ])("reports the last journal lines if the guest %s", async (_, set, words) => {
     set();
     journal = ["\u001b]0;owned\u0007Kernel \u001b[2Jpanic\u202e", "not syncing"];
     const failed = await failsInTime(create);
@@ -128,7 +131,7 @@ describe("a start", () => {
     expectKept(failed, { status: "starting" });
   });
 
-  test("where another key is shown, is refused at once, with both fingerprints", async () => {
+  test("is refused at once if the guest has another key; the error has both keys", async () => {
     next = [vmFacts({ phase: "starting", hostKey: keyPair().publicKey })];
     const since = Date.now();
     const failed = await failure(create(60));
@@ -138,7 +141,7 @@ describe("a start", () => {
     expect(outcomes).toEqual([]);
   });
 
-  test("where the guest sends without end, needs little memory", async () => {
+  test("needs little memory if the guest sends data without end", async () => {
     const before = provider.peakMemoryMiB();
     const { server, port } = await startFlood();
     host.tunnels.set(ADDRESS, port);
@@ -148,7 +151,7 @@ describe("a start", () => {
     expect(provider.peakMemoryMiB() - before).toBeLessThan(96);
   });
 
-  test("that fails on the host keeps what is there", async () => {
+  test("that fails on the host keeps the live state", async () => {
     next = ["microvm@kc1.service did not start: no tap"];
     host.onExec = (exec) => {
       serve(exec);
@@ -161,7 +164,7 @@ describe("a start", () => {
   });
 });
 
-/** Says much, and never what an SSH server says. */
+/** Sends much data, but never the greeting of an SSH server. */
 async function startFlood(): Promise<{ server: Server; port: number }> {
   const server = createServer((socket) => {
     const chunk = Buffer.alloc(64 * 1024, "no greeting\r\n");
@@ -191,7 +194,7 @@ describe("a restart on another runner", () => {
     guest.onConnect = () => "hold";
   });
 
-  test("goes back where the guest does not come, and says whether it is there again", async () => {
+  test("is rolled back if the guest does not come up, and reports the rollback", async () => {
     host.onExec = (exec) => {
       serve(exec);
       if (outcomes.length > 0) guest.onConnect = () => "go";
@@ -199,27 +202,30 @@ describe("a restart on another runner", () => {
     const failed = await failsInTime(update);
     expect(outcomes).toEqual(["failed"]);
     expect(failed.message).toMatch(
-      /^kc1 did not come up with \S+-runner\. It was put back on \S+-old by a restart, and answers again\. /,
+      new RegExp(
+        "^kc1 did not come up with \\S+-runner\\. " +
+          "It was rolled back to \\S+-old by a restart, and answers again\\. ",
+      ),
     );
     expect(failed.message).toMatch(/did not answer in[^]*\n {2}Kernel panic$/);
     expectKept(failed, { runner: OLD, status: "ready" });
   });
 
-  test("where going back fails too, says both, with the journal's end", async () => {
+  test("reports both failures and the journal if the rollback fails too", async () => {
     const words = `microvm@kc1.service did not start with ${OLD} either`;
     next[1] = words;
     const failed = await failsInTime(update);
     expect(outcomes).toEqual(["failed"]);
-    expect(failed.message).toContain(`was not put back: hv1: ${words}`);
+    expect(failed.message).toContain(`The rollback failed: hv1: ${words}`);
     expect(failed.message).toContain("did not come up with");
     expect(failed.message).toMatch(/SSH server did not answer in[^]*\n {2}Kernel panic$/);
     expectKept(failed, { runner: storePath("runner"), status: "switching" });
   });
 
-  test("that does not start is put back by the host itself", async () => {
-    next = [`microvm@kc1.service did not restart: no tap; it was put back on ${OLD}`];
+  test("that does not start is rolled back by the host itself", async () => {
+    next = [`microvm@kc1.service did not restart: no tap; it was rolled back to ${OLD}`];
     const failed = await failsInTime(update);
-    expect(failed.message).toContain(`no tap; it was put back on ${OLD}`);
+    expect(failed.message).toContain(`no tap; it was rolled back to ${OLD}`);
     expectKept(failed, { runner: OLD, status: "ready" });
     expect(outcomes).toEqual([]);
   });
@@ -246,7 +252,7 @@ describe("a live switch", () => {
   ];
   const activating = (hostKey: string): string[] =>
     vmFacts({ phase: "activating", system: OLD_SYSTEM, hostKey });
-  /** The guest's key is this one from the start of the switch on. */
+  /** Sets the key that the guest has from the start of the switch on. */
   function switching(hostKey: string): void {
     const running = { runner: storePath("runner"), toplevel: OLD_SYSTEM, system: OLD_SYSTEM };
     next = [activating(hostKey), vmFacts({ phase: "ready", ...running, hostKey })];
@@ -257,12 +263,12 @@ describe("a live switch", () => {
     switching(guest.hostKey);
   });
 
-  /** The guest's operations are treated so; its probes are answered well. */
+  /** Handles the guest's operations with `act`. Its probes succeed. */
   function onOperation(act: (exec: Exec) => void): void {
     guest.onExec = (exec) => (exec.operation === undefined ? answerWell(guest)(exec) : act(exec));
   }
 
-  /** The waits for the switch, for the way back, and for the restarted guest. */
+  /** The limit covers the switch, the rollback, and the restart of the guest. */
   async function failsSoon(): Promise<Failure> {
     const since = Date.now();
     const failed = await failure(update());
@@ -270,7 +276,15 @@ describe("a live switch", () => {
     return failed;
   }
 
-  test("logs in once for the switch, once for its confirmation, and never again to the host", async () => {
+  /** Nothing restarts, and the host has what runs installed again. */
+  function expectUntouched(failed: Failure): void {
+    expect(outcomes).toEqual(["reverted"]);
+    expect(failed.message).toContain("kc1: the live switch was not begun");
+    expect(failed.message).toContain("set another text as restart of kc1");
+    expectKept(failed, { status: "ready", toplevel: OLD_SYSTEM });
+  }
+
+  test("logs in to the guest for the switch and its confirmation, not to the host", async () => {
     await update();
     expect(outcomes).toEqual(["confirmed"]);
     expect(guest.counts).toMatchObject({ connections: 2, authentications: 2, probes: 2 });
@@ -278,7 +292,7 @@ describe("a live switch", () => {
     expect(host.counts.connections).toBe(1);
   });
 
-  test("whose link is lost attaches to the same operation again", async () => {
+  test("re-attaches to the same operation after a lost connection", async () => {
     onOperation((exec) => {
       if (guest.operations.length === 1) exec.drop();
       else answerWell(guest)(exec);
@@ -293,7 +307,7 @@ describe("a live switch", () => {
     expect(host.counts.connections).toBe(1);
   });
 
-  test("whose guest does not answer for some seconds goes on when it does", async () => {
+  test("continues after the guest was unreachable for some seconds", async () => {
     const connections = guest.counts.connections;
     onOperation((exec) => {
       if (guest.operations.length > 1) {
@@ -314,8 +328,8 @@ describe("a live switch", () => {
     ["done without a nonce", () => ["done"]],
     ["another run's nonce", () => [`${"0".repeat(24)} done`]],
     ["the nonce within a line", (nonce) => [`x ${nonce} done`, ` ${nonce} done`]],
-    ["words behind done", (nonce) => [`${nonce} done done`]],
-  ])("where the guest prints %s, is not confirmed", async (_, lines) => {
+    ["words after done", (nonce) => [`${nonce} done done`]],
+  ])("is not confirmed if the guest prints %s", async (_, lines) => {
     onOperation((exec) => exec.answer([...guest.facts, ...lines(exec.nonce)], 0));
     const failed = await failsSoon();
     expect(outcomes).toEqual(["failed"]);
@@ -333,39 +347,47 @@ describe("a live switch", () => {
     [
       "drops each link",
       (exec) => exec.drop(),
-      /kc1 \(198\.18\.0\.21\) runs, but its SSH server did not answer in \d+ s: .*connection was lost/,
+      /kc1 \(198\.18\.0\.21\) runs, but its SSH server did not answer in \d+ s: .*was lost/,
     ],
-  ])("where the guest %s, goes back in time", async (_, act, words) => {
+  ])("ends in time and does not touch the guest if it %s", async (_, act, words) => {
     guest.onExec = act;
     const failed = await failsSoon();
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
     expect(failed.message).toMatch(words);
   });
 
-  test("where another key is shown, nothing is sent to the guest", async () => {
+  test("is rolled back by a restart if an earlier run may have begun it", async () => {
+    host.facts = activating(guest.hostKey);
+    guest.onExec = (exec) => exec.drop();
+    const failed = await failsSoon();
+    expect(outcomes).toEqual(["failed"]);
+    expect(failed.message).toContain("was rolled back to");
+  });
+
+  test("sends nothing to a guest with another key", async () => {
     next[0] = activating(keyPair().publicKey);
     const failed = await failsSoon();
     expect(failed.message).toMatch(
-      /kc1 \(198\.18\.0\.21:22\): the host showed the key SHA256:\S+, but its hypervisor hv1 pins SHA256:/,
+      /kc1 \(198\.18\.0\.21:22\): the host showed the key SHA256:\S+, but its hypervisor hv1 pins /,
     );
     expect(failed.message).toContain("Look for another machine that uses this address.");
     expect(guest.counts).toMatchObject({ authentications: 0, sessions: 0 });
     expect(guest.offered).toEqual([]);
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
   });
 
-  test("where the hypervisor has no key to pin, connects to nothing", async () => {
+  test("connects to nothing if the hypervisor has no key to pin", async () => {
     next[0] = activating(guest.hostKey).filter((line) => !line.startsWith("hostkey"));
     const failed = await failsSoon();
     expect(failed.message).toMatch(
       /kc1 \(198\.18\.0\.21\): its hypervisor hv1 has no SSH host key/,
     );
     expect(failed.message).toContain("restart microvm@kc1 on hv1");
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
     expect(guest.counts.authentications).toBe(0);
   });
 
-  test("where the guest refuses the operator's key, says what to check", async () => {
+  test("says what to check if the guest refuses the operator's key", async () => {
     const strict = await startScriptedHost(keyPair().publicKey);
     host.tunnels.set(ADDRESS, strict.port);
     switching(strict.hostKey);
@@ -375,10 +397,10 @@ describe("a live switch", () => {
       "kc1 (198.18.0.21:22): the host refused every key for user root",
     );
     expect(failed.message).toContain("check that the guest's root accepts that key");
-    expect(outcomes).toEqual(["failed"]);
+    expectUntouched(failed);
   });
 
-  test("is refused by another machine than the one that was probed", async () => {
+  test("is refused by a machine with another machine id than the probed one", async () => {
     guest.facts = guestFacts("a".repeat(32));
     const sent: (string | undefined)[] = [];
     onOperation((exec) => {
@@ -388,10 +410,10 @@ describe("a live switch", () => {
     const failed = await failsSoon();
     expect(new Set(sent)).toEqual(new Set(["a".repeat(32)]));
     expect(failed.message).toContain("kc1: the machine-id is other");
-    expect(failed.message).toContain("The guest was restarted or replaced while it was switched");
+    expect(failed.message).toContain("The guest was restarted or replaced during the switch");
   });
 
-  test("of a guest that was made anew with another key uses no connection of before", async () => {
+  test("opens a new connection if the guest has a new key", async () => {
     await update();
     const anew = await startScriptedHost(operator.publicKey);
     anew.facts = guestFacts();

@@ -1,4 +1,4 @@
-/** Something was made, and then a step failed: the engine is told what is there, so that the next up goes on. */
+/** If a step fails after others succeeded, the state has the live values for the next `up`. */
 import { makeRecord, openRecord } from "../../provider/ownership";
 import type { ValueMap } from "../../provider/wire";
 import { closure, configOf, storePath, vm, volume } from "./inputs";
@@ -14,7 +14,7 @@ const has = (...lines: string[]): string[] => [...healthyFacts().slice(0, -1), .
 interface Case {
   id: string;
   inputs: ValueMap;
-  /** What the failed operation left, recorded for an owner. */
+  /** The files that the failed operation left, with an owner. */
   left: (owner: string) => string[];
   live: ValueMap;
 }
@@ -37,7 +37,7 @@ const CASES: Record<string, Case> = {
   },
   NixClosure: {
     id: "hv1/kc1",
-    // Nothing has to be copied before the operation that fails.
+    // Otherwise the closure would be copied before the failing operation.
     inputs: { ...closure, roots: {} },
     left: (owner) =>
       has(
@@ -61,7 +61,7 @@ afterEach(async () => {
   await host.stop();
 });
 
-/** The operation fails, and this is what it left. */
+/** The operation fails and leaves these facts. */
 function failsLeaving(facts: string[]): void {
   host.onExec = (exec) => {
     if (exec.operation === undefined) {
@@ -80,25 +80,25 @@ describe.each(Object.entries(CASES))("%s", (type, { id, inputs, left, live }) =>
   };
   const reason = "hv1: a step failed: No space left\n  Make room.";
 
-  test.each(Object.keys(CALLS))("%s: its id, what is live, and why it failed", async (name) => {
+  test.each(Object.keys(CALLS))("%s: the state has id, live values and reason", async (name) => {
     failsLeaving(left(urn(type)));
     const checked = (await provider.check(type, inputs)).inputs;
     const failed = await failure(CALLS[name]?.() ?? Promise.resolve());
     expect(failed.message).toBe(reason);
     expect(failed.initFailed).toMatchObject({ id, properties: live, inputs, reasons: [reason] });
-    // The next up goes on with it: a refresh finds the same.
+    // The next `up` continues: a refresh finds the same.
     const read = await provider.read(type, id, checked, failed.initFailed?.properties ?? {});
     expect(read).toMatchObject({ id, properties: live });
   });
 
-  test("nothing that another stack recorded is taken for ours", async () => {
+  test("nothing that another stack recorded is taken over", async () => {
     failsLeaving(left(OTHER));
     const failed = await failure(provider.create(type, inputs));
     expect(failed.message).toBe(reason);
     expect(failed.initFailed).toBeUndefined();
   });
 
-  test("nothing was made: no state", async () => {
+  test("no state is returned if nothing was created", async () => {
     failsLeaving(healthyFacts());
     const failed = await failure(provider.create(type, inputs));
     expect(failed.message).toBe(reason);

@@ -1,51 +1,26 @@
-/** A host has one stack: whose it is, is recorded there once, told in previews, and taken back. */
+/** A host belongs to one stack. Its owner is recorded on the host and named in previews. */
 import { existsSync, rmSync } from "node:fs";
-import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
-import { Sandbox } from "../scripts/sandbox";
-import { startSandboxHost } from "../scripts/sandboxHost";
-import type { SandboxHost } from "../scripts/sandboxHost";
+import type { Sandbox } from "../scripts/sandbox";
 import { hypervisor } from "./inputs";
-import { ProviderProcess, failure } from "./providerProcess";
-import { keyPair } from "./scriptedHost";
+import { failure } from "./providerProcess";
+import type { ProviderProcess } from "./providerProcess";
+import { CHECKS, StacksOnHost } from "./stacksOnHost";
 
-const CHECKS = ["kvm", "libvirtd", "bridge", "units", "nix", "clock", "memory", "disk"];
 const checks = Object.fromEntries(CHECKS.map((check) => [check, "off"]));
-const operator = keyPair();
+const NAMES = ["hv1", "hv2"];
+let stacks: StacksOnHost;
 let box: Sandbox;
-let host: SandboxHost;
 let lab: ProviderProcess;
 let prod: ProviderProcess;
 
-async function stack(name: string): Promise<ProviderProcess> {
-  const provider = await ProviderProcess.start();
-  provider.urn = (type) => `urn:pulumi:${name}::site::microvm:index:${type}::hv1`;
-  const hv1 = {
-    address: "127.0.0.1",
-    port: host.ssh.port,
-    user: "root",
-    hostKey: host.ssh.hostKey,
-  };
-  await provider.configure({
-    hosts: JSON.stringify({ hv1, hv2: hv1 }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
-  return provider;
-}
-
 beforeEach(async () => {
-  box = new Sandbox();
-  host = await startSandboxHost(box, operator.publicKey);
-  lab = await stack("lab");
-  prod = await stack("prod");
+  stacks = await StacksOnHost.start();
+  ({ box } = stacks);
+  lab = await stacks.provider("lab", NAMES);
+  prod = await stacks.provider("prod", NAMES);
 });
-afterEach(async () => {
-  await lab.stop();
-  await prod.stop();
-  await host.ssh.stop();
-  box.remove();
-});
+afterEach(() => stacks.stop());
 
 const inputsOf = async (provider: ProviderProcess, more: ValueMap = {}): Promise<ValueMap> =>
   (await provider.check("Hypervisor", { ...hypervisor, checks, ...more })).inputs;
@@ -53,7 +28,7 @@ const inputsOf = async (provider: ProviderProcess, more: ValueMap = {}): Promise
 const claims = (): string[] => box.journal().filter((line) => line !== "");
 const CLAIMED = [expect.stringMatching(/: claiming this host$/)];
 
-test("the first stack claims it once; the second is told whose it is, in preview and up", async () => {
+test("the first stack claims the host; preview and up of a second stack name it", async () => {
   const inputs = await inputsOf(lab);
   expect((await lab.create("Hypervisor", inputs, true)).properties).toMatchObject({
     ownership: "owned",
@@ -74,17 +49,13 @@ test("the first stack claims it once; the second is told whose it is, in preview
 
   await lab.remove("Hypervisor", "hv1", inputs);
   expect(existsSync(box.path("state/hosts/host.json"))).toBe(false);
-  await prod.configure({
-    hosts: hostsOf("hv1"),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
+  await stacks.newRun(prod);
   expect((await prod.create("Hypervisor", inputs)).properties).toMatchObject({
     ownership: "owned",
   });
 });
 
-test("two that saw it free at the same moment: one gets it", async () => {
+test("if two stacks see the host free at the same time, one of them gets it", async () => {
   const inputs = await inputsOf(lab);
   await Promise.all([lab, prod].map((one) => one.create("Hypervisor", inputs, true)));
   const results = await Promise.allSettled(
@@ -94,44 +65,51 @@ test("two that saw it free at the same moment: one gets it", async () => {
   expect(claims()).toEqual(CLAIMED);
 });
 
-test("a state from before there were claims is no drift until its next change", async () => {
+test("a state from before claims existed shows no drift until its next change", async () => {
   const inputs = await inputsOf(lab);
   const { properties } = await lab.create("Hypervisor", inputs);
   const old = Object.fromEntries(Object.entries(properties).filter(([key]) => key !== "ownership"));
   await lab.remove("Hypervisor", "hv1", inputs);
-  const fresh = await stack("lab");
-  try {
-    const read = await fresh.read("Hypervisor", "hv1", inputs, old);
-    expect(read.properties).toEqual({ ...old, ownership: "unclaimed" });
-    expect(await fresh.diff("Hypervisor", read.properties, inputs, inputs)).toMatchObject({
-      some: false,
-    });
-    const updated = await fresh.update("Hypervisor", "hv1", read.properties, {
-      ...inputs,
-      wants: [{ name: "kc1", memoryMiB: 1 }],
-    });
-    expect(updated).toMatchObject({ ownership: "owned" });
-    rmSync(box.path("state/hosts/host.json"));
-    const gone = await stack("lab");
-    const lost = await gone.read("Hypervisor", "hv1", inputs, updated);
-    await gone.stop();
-    expect(await fresh.diff("Hypervisor", lost.properties, inputs, inputs)).toMatchObject({
-      changes: { ownership: { inputDiff: false } },
-    });
-  } finally {
-    await fresh.stop();
-  }
+  const fresh = await stacks.provider("lab", NAMES);
+  const read = await fresh.read("Hypervisor", "hv1", inputs, old);
+  expect(read.properties).toEqual({ ...old, ownership: "unclaimed" });
+  expect(await fresh.diff("Hypervisor", read.properties, inputs, inputs)).toMatchObject({
+    some: false,
+  });
+  const updated = await fresh.update("Hypervisor", "hv1", read.properties, {
+    ...inputs,
+    wants: [{ name: "kc1", memoryMiB: 1 }],
+  });
+  expect(updated).toMatchObject({ ownership: "owned" });
+  rmSync(box.path("state/hosts/host.json"));
+  const later = await stacks.provider("lab", NAMES);
+  const lost = await later.read("Hypervisor", "hv1", inputs, updated);
+  expect(await fresh.diff("Hypervisor", lost.properties, inputs, inputs)).toMatchObject({
+    changes: { ownership: { inputDiff: false } },
+  });
 });
 
-test("one machine under two names is told by its machine-id, in the first preview already", async () => {
+test.each([false, true])(
+  "a host with a new name is told to state the old one (shared: %s)",
+  async (shared) => {
+    await lab.create("Hypervisor", await inputsOf(lab, { shared }));
+    lab.urn = (type) => `urn:pulumi:lab::site::microvm:index:${type}::hv2`;
+    const fresh = await stacks.provider("lab", NAMES);
+    fresh.urn = lab.urn;
+    const renamed = await inputsOf(fresh, { host: "hv2", shared });
+    const { message } = await failure(fresh.create("Hypervisor", renamed, true));
+    expect(message).toContain(
+      "This stack knows the host as hv1. If hv2 is the new name of hv1, state it: renamedFrom: hv1.",
+    );
+    expect(message).not.toContain("one of the two sites");
+  },
+);
+
+test("one machine under two names is detected in the first preview", async () => {
   await lab.create("Hypervisor", await inputsOf(lab), true);
   const twin = await inputsOf(lab, { host: "hv2" });
   const { message } = await failure(lab.create("Hypervisor", twin, true));
   expect(message).toContain("hv2 is the same machine as hv1: both have the machine-id");
+  expect(message).toContain("If hv2 is the new name of hv1, state it: renamedFrom: hv1.");
   expect(claims()).toEqual([]);
 });
-
-function hostsOf(name: string): string {
-  const { port, hostKey } = host.ssh;
-  return JSON.stringify({ [name]: { address: "127.0.0.1", port, user: "root", hostKey } });
-}

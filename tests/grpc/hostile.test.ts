@@ -1,4 +1,4 @@
-/** A host, or a network, at its worst: each time a clear error in time, never a success. */
+/** Misbehaving hosts and networks: each causes a clear error in time, never a success. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,10 +13,10 @@ import type { Exec, ScriptedHost, Step } from "./scriptedHost";
 
 const operator = keyPair();
 const TIMEOUT_SECONDS = 2;
-/** What a call may take beyond its deadline, on a busy machine. */
+/** How much longer than its deadline a call may take on a busy machine. */
 const SLACK_MS = 1_500;
 let host: ScriptedHost;
-/** One for all tests: whatever one host did to it, it must work with the next. */
+/** One provider serves all tests: after a bad host it must work with the next one. */
 let shared: ProviderProcess;
 let provider: ProviderProcess;
 
@@ -35,7 +35,7 @@ beforeEach(async () => {
 });
 afterEach(() => host.stop());
 
-/** A call that only reads, and calls that send an operation: with and without a probe before it. */
+/** A call that only reads, and calls that send an operation, with and without an earlier probe. */
 const CALLS: Record<string, () => Promise<unknown>> = {
   observe: () => provider.create("Volume", volume, true, TIMEOUT_SECONDS),
   create: () => provider.create("Volume", volume, false, TIMEOUT_SECONDS),
@@ -61,7 +61,7 @@ async function worksAgain(): Promise<void> {
   await provider.create("Volume", volume, true, 20);
 }
 
-/** Only operations are treated so; probes are answered well. */
+/** Handles operations with `act`. Probes succeed. */
 function onOperation(act: (exec: Exec) => void): void {
   host.onExec = (exec) => (exec.operation === undefined ? answerWell(host)(exec) : act(exec));
 }
@@ -74,14 +74,14 @@ const halfAnAnswer = (exec: Exec): void => {
   exec.channel.write(`${host.facts.slice(0, 5).join("\n")}\nbridge\tb`);
 };
 
-describe.each(["observe", "create", "update", "remove"])("%s, where the host", (call) => {
+describe.each(["observe", "create", "update", "remove"])("%s, if the host", (call) => {
   const stages: [string, (step: Step) => void, RegExp][] = [
     ["greets", (step) => (host.onConnect = () => step), /greeting|connecting|connect again/],
-    ["lets log in", (step) => (host.onAuthentication = step), /logging in|closed the connection/],
+    ["logs it in", (step) => (host.onAuthentication = step), /logging in|closed the connection/],
     ["opens a channel", (step) => (host.onSession = () => step), /channel|was lost/],
     ["answers", (step) => onAny(step === "drop" ? (exec) => exec.drop() : () => undefined), /./],
     [
-      "answers to the end",
+      "answers completely",
       (step) =>
         onAny((exec) => {
           halfAnAnswer(exec);
@@ -111,7 +111,7 @@ describe.each<[string, (act: (exec: Exec) => void) => void]>([
   ["create", onOperation],
   ["update", onOperation],
   ["remove", onOperation],
-])("%s, where the host", (call, on) => {
+])("%s, if the host", (call, on) => {
   const answers = (lines: (nonce: string) => string[], code?: number): void =>
     on((exec) => exec.answer(lines(exec.nonce), code));
 
@@ -122,7 +122,7 @@ describe.each<[string, (act: (exec: Exec) => void) => void]>([
     await worksAgain();
   });
 
-  test("is ended by a signal", async () => {
+  test("ends by a signal", async () => {
     on((exec) => {
       exec.channel.write(`${[...host.facts, `${exec.nonce} done`].join("\n")}\n`);
       exec.channel.exit("SIGKILL", false, "");
@@ -133,11 +133,11 @@ describe.each<[string, (act: (exec: Exec) => void) => void]>([
 
   test.each<[string, (nonce: string) => string[]]>([
     ["nothing", () => []],
-    ["facts alone", () => host.facts],
+    ["only facts", () => host.facts],
     ["done without a nonce", () => [...host.facts, "done"]],
     ["another nonce", () => [...host.facts, `${"0".repeat(24)} done`]],
     ["the nonce within a line", (nonce) => [...host.facts, `x ${nonce} done`, ` ${nonce} done`]],
-    ["words behind done", (nonce) => [...host.facts, `${nonce} done done`]],
+    ["words after done", (nonce) => [...host.facts, `${nonce} done done`]],
     ["a failure with another nonce", () => [...host.facts, "0000 fail input\tforged\tforged"]],
   ])("ends well but prints %s", async (_, lines) => {
     answers(lines, 0);
@@ -146,18 +146,18 @@ describe.each<[string, (act: (exec: Exec) => void) => void]>([
     expect(message).not.toContain("forged");
   });
 
-  test("says done but ends with a code", async () => {
+  test("prints done but exits with an error code", async () => {
     answers((nonce) => [...host.facts, `${nonce} done`], 3);
     expect((await failsInTime(call)).message).toContain("code 3");
   });
 
-  test("has a message for the operator's terminal", async () => {
+  test("sends control characters, the message contains none", async () => {
     answers((nonce) => [`${nonce} fail operation\t\u001b[2Jno\u202e room\t\u0007buy a disk`], 1);
     expect((await failsInTime(call)).message).toBe("hv1:  [2Jno  room\n   buy a disk");
   });
 });
 
-describe.each(["observe", "remove"])("%s, where the host prints", (call) => {
+describe.each(["observe", "remove"])("%s, if the host prints", (call) => {
   const answers = (facts: string[]): void =>
     onAny((exec) => exec.answer([...facts, `${exec.nonce} done`], 0));
 
@@ -215,7 +215,7 @@ describe("the provider's memory", () => {
   });
 });
 
-/** Prints up to a gigabyte, as fast as it is taken, and goes on when nobody wants it any more. */
+/** Prints up to a gigabyte as fast as the provider reads, also after the provider stops reading. */
 function flood({ channel }: Exec, to: Writable = channel): void {
   const chunk = Buffer.alloc(64 * 1024, "facts\tand more facts\n");
   let left = (1024 * 1024 * 1024) / chunk.length;
@@ -231,8 +231,8 @@ function flood({ channel }: Exec, to: Writable = channel): void {
   more();
 }
 
-describe("a host that is short of room", () => {
-  test.each([1, 2])("MaxSessions %i: the others wait for their turn", async (most) => {
+describe("a host with few sessions or connections", () => {
+  test.each([1, 2])("MaxSessions %i: the other operations wait", async (most) => {
     host.onSession = (open) => (open < most ? "go" : "refuse");
     host.onExec = (exec) => void setTimeout(() => answerWell(host)(exec), 100);
     const removals = Array.from({ length: 8 }, (_, index) =>
@@ -244,13 +244,13 @@ describe("a host that is short of room", () => {
     expect(host.operations).toHaveLength(8);
   });
 
-  test("no session at all is an error, soon", async () => {
+  test("a host without sessions causes an error soon", async () => {
     host.onSession = () => "refuse";
     const failed = await failure(provider.create("Volume", volume, true, 30));
     expect(failed.message).toMatch(/did not open a channel.*\n.*MaxSessions/);
   });
 
-  test("MaxStartups: connections that are dropped before the greeting are tried again", async () => {
+  test("MaxStartups: connections that are dropped before the greeting are retried", async () => {
     host.onConnect = (count) => (count <= 4 ? "drop" : "go");
     await provider.create("Volume", volume, true, 30);
     expect(host.counts).toMatchObject({ connections: 5, authentications: 1, probes: 1 });
@@ -258,7 +258,7 @@ describe("a host that is short of room", () => {
 });
 
 describe("refused authentication", () => {
-  test("each key is offered once, over one connection, whatever holds it", async () => {
+  test("each key is offered once over one connection, even if two sources have it", async () => {
     const other = keyPair();
     const directory = mkdtempSync(join(tmpdir(), "h1-keys-"));
     const file = join(directory, "id");
@@ -282,7 +282,7 @@ describe("refused authentication", () => {
     }
   });
 
-  test("many calls at once are still one attempt", async () => {
+  test("many calls at once cause one attempt", async () => {
     await provider.configure(config({ privateKey: new Secret(keyPair().privateKey) }));
     const calls = Array.from({ length: 10 }, () => failsInTime("observe"));
     for (const { message } of await Promise.all(calls)) expect(message).toContain("refused");

@@ -1,4 +1,7 @@
-/** Where the operator's key comes from: what can't be used is left out where something else can, and told where not. */
+/**
+ * The sources of the operator's key. An unusable key is skipped if another key works, and reported
+ * otherwise.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +24,7 @@ let host: ScriptedHost;
 let provider: ProviderProcess;
 
 beforeEach(async () => {
-  // A name that a shell, and OpenSSH's own expansion, would read in another way.
+  // A shell and OpenSSH's own expansion would change this name.
   directory = mkdtempSync(join(tmpdir(), "h1 keys %h "));
   host = await startScriptedHost(operator.publicKey);
   provider = await ProviderProcess.start();
@@ -51,13 +54,13 @@ async function configure(identityFiles: string[], more: ValueMap = {}): Promise<
 const login = (): Promise<unknown> => provider.create("Volume", volume, true, 20);
 const missing = (): string => join(directory, "missing");
 
-test("a file alone is enough", async () => {
+test("a key file alone is sufficient", async () => {
   await configure([identity("id", operator.privateKey)]);
   await login();
   expect(host.counts.authentications).toBe(1);
 });
 
-test("a file that is not here, and one with a passphrase, are left out beside another key", async () => {
+test("missing files and files with a passphrase are skipped if another key works", async () => {
   const files = [missing(), identity("locked", locked.private)];
   await configure([...files, identity("id", operator.privateKey)]);
   await login();
@@ -65,7 +68,7 @@ test("a file that is not here, and one with a passphrase, are left out beside an
   await login();
 });
 
-test("without another key, or with a wrong one, they are told with what to do", async () => {
+test("unusable files are reported with a remedy if no key works", async () => {
   const files = [missing(), identity("locked", locked.private)];
   const told = [
     /missing does not exist/,
@@ -82,7 +85,7 @@ test("without another key, or with a wrong one, they are told with what to do", 
   for (const words of told) expect(refused).toMatch(words);
 });
 
-test("what is no key is an error, and shows nothing of it", async () => {
+test("a file without a key is an error that shows nothing of its contents", async () => {
   await configure([identity("id", "precious words"), identity("other", operator.privateKey)]);
   const { message } = await failure(login());
   expect(message).toMatch(/id is not a usable private key/);

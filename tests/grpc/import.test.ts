@@ -1,4 +1,4 @@
-/** `pulumi import`: what is found is stated as it is, and all that the next up does is to record whose it is. */
+/** `pulumi import` records the objects as they are. The next `up` only adds ownership records. */
 import { makeRecord } from "../../provider/ownership";
 import type { ValueMap } from "../../provider/wire";
 import { Sandbox } from "../scripts/sandbox";
@@ -7,6 +7,7 @@ import { configOf, storePath } from "./inputs";
 import { ProviderProcess, failure, urn } from "./providerProcess";
 import { healthyFacts, keyPair, startScriptedHost } from "./scriptedHost";
 import type { ScriptedHost } from "./scriptedHost";
+import { vmFacts } from "./vmFacts";
 
 const operator = keyPair();
 let provider: ProviderProcess;
@@ -35,7 +36,7 @@ describe("Hypervisor", () => {
   const find = (): Promise<{ properties: ValueMap; inputs: ValueMap }> =>
     provider.read("Hypervisor", "hv1", {}, {});
 
-  test("one up claims it, and then there is nothing to do", async () => {
+  test("one up claims the host, and the next one has nothing to do", async () => {
     const { properties, inputs } = await find();
     expect(properties).toMatchObject({ bridge: "br0", nic: "eno1", ownership: "missing" });
     expect((await provider.diff("Hypervisor", properties, inputs, inputs)).changes).toEqual({
@@ -55,15 +56,15 @@ describe("Hypervisor", () => {
 
   test.each([
     ["libvirt's comes first", ["virbr0\tdown\t", "br1\tup\teth1 vm-kc1"], "br1", "eth1"],
-    ["one of VMs alone comes first", ["virbr0\tup\tvnet0", "br0\tup\tvm-a bond0"], "br0", "bond0"],
-    ["no name looks like a card's", ["virbr0\tdown\t", "lan\tup\tuplink"], "lan", "uplink"],
-  ])("the bridge with a card, where %s", async (_, bridges, bridge, nic) => {
+    ["the first bridge has only VMs", ["virbr0\tup\tvnet0", "br0\tup\tvm-a bond0"], "br0", "bond0"],
+    ["no port has the name of a card", ["virbr0\tdown\t", "lan\tup\tuplink"], "lan", "uplink"],
+  ])("finds the bridge with a card if %s", async (_, bridges, bridge, nic) => {
     host.facts = withBridges(...bridges);
     expect((await find()).properties).toMatchObject({ bridge, nic });
   });
 
   test.each([
-    ["no bridge", [], "it has no bridge with a card as its port\n  Leave it to up"],
+    ["no bridge", [], "it has no bridge with a card as its port\n  Remove the import"],
     ["no port", ["virbr0\tdown\t"], "it has no bridge with a card as its port\n"],
     ["a port of no usual name", ["br0\tup\teth#0"], "nic must be the name of a network interface"],
   ])("%s: said in words", async (_, bridges, words) => {
@@ -71,7 +72,7 @@ describe("Hypervisor", () => {
     expect((await failure(find())).message).toContain(`hv1 can't be imported as it is: ${words}`);
   });
 
-  test("a VM whose runner is no store path: said in words", async () => {
+  test("a VM whose runner is not a store path is refused with a clear message", async () => {
     host.facts.splice(-1, 0, "link\tkc1/current\t/opt/runner", "link\tkc1/toplevel\t/opt/system");
     const { message } = await failure(provider.read("MicroVm", "hv1/kc1", {}, {}));
     expect(message).toContain(
@@ -80,7 +81,51 @@ describe("Hypervisor", () => {
   });
 });
 
-test("a VM and its volume: one up records them, and no VM is touched", async () => {
+describe("a VM that does not run what it was started with", () => {
+  let host: ScriptedHost;
+  beforeEach(async () => {
+    host = await startScriptedHost(operator.publicKey);
+    await configure(host);
+  });
+  afterEach(() => host.stop());
+
+  const lines = (...more: string[]): string[] => [
+    ...healthyFacts().slice(0, -1),
+    ...vmFacts({
+      phase: "ready",
+      runner: storePath("new"),
+      toplevel: storePath("system-new"),
+      booted: storePath("old"),
+      hostKey: "ssh-ed25519 AAAA",
+    }).filter((line) => /\tkc1\b|@kc1/.test(line) && !line.startsWith("record")),
+    ...more,
+    "probed",
+  ];
+  const said = (system: string): string => `guest-system\tkc1\t2\t${storePath(system)}`;
+  const hardware = (of: string, hash: string): string => `hardware\tkc1\t${storePath(of)}\t${hash}`;
+
+  test("but was switched to what is installed, is imported; a program with it changes nothing", async () => {
+    host.facts = lines(said("system-new"), hardware("old", "h1"), hardware("new", "h1"));
+    const { properties, inputs } = await provider.read("MicroVm", "hv1/kc1", {}, {});
+    expect(properties).toMatchObject({ running: true, stale: false, hardware: "h1" });
+    const stated = { ...inputs, liveSwitch: true, closureInfo: storePath("info") };
+    const news = (await provider.check("MicroVm", stated)).inputs;
+    await provider.update("MicroVm", "hv1/kc1", properties, news, 0, { preview: true });
+    expect(provider.logs.filter((line) => /restart|switch/.test(line))).toEqual([]);
+  });
+
+  test.each([
+    ["other hardware", [said("system-new"), hardware("old", "h1"), hardware("new", "h2")]],
+    ["another system", [said("system-old"), hardware("old", "h1"), hardware("new", "h1")]],
+    ["hardware that nobody recorded", [said("system-new")]],
+  ])("and has %s, is not", async (_, more) => {
+    host.facts = lines(...more);
+    const { message } = await failure(provider.read("MicroVm", "hv1/kc1", {}, {}));
+    expect(message).toContain("Restart it first");
+  });
+});
+
+test("one up records a VM and its volume and touches no VM", async () => {
   const box = new Sandbox();
   const { ssh } = await startSandboxHost(box, operator.publicKey);
   try {

@@ -1,4 +1,4 @@
-/** Whatever a program puts into an input is refused, or gets to the script on the host as it is. */
+/** Each input of a program is either refused or reaches the script on the host unchanged. */
 import * as fc from "fast-check";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
@@ -40,10 +40,13 @@ const field = fc.constantFrom(
     Object.keys(inputs).map((key) => [type, key] as const),
   ),
 );
-/** What the schema lets through is one of these, or free text: `restart`, and `endpoint`, which is sent nowhere. */
+/**
+ * The inputs that pass the schema have these shapes. `restart` and `endpoint` are free text;
+ * `endpoint` is sent nowhere.
+ */
 const PLAIN = /^[A-Za-z0-9/._+?=@-]*$/;
 
-test("each input is refused by its name, or arrives as it is", async () => {
+test("each input is refused by name or arrives unchanged", async () => {
   const operator = keyPair();
   const host = await startScriptedHost(operator.publicKey);
   const provider = await ProviderProcess.start();
@@ -68,7 +71,7 @@ test("each input is refused by its name, or arrives as it is", async () => {
         } else if (key !== "restart") {
           if (key !== "endpoint") expect(value).toMatch(PLAIN);
         } else {
-          // The scripted host makes nothing, so the call itself fails: what was sent is what counts.
+          // The scripted host creates nothing, so the call fails. The test checks what was sent.
           arrived = "";
           const { message } = await failure(provider.create(type, inputs));
           if (message.includes("control characters are not allowed")) return;
@@ -89,7 +92,7 @@ const hosts = (more: ValueMap): string => {
   return JSON.stringify({ hv1: { ...hv1, ...more } });
 };
 
-test("each field of the configuration is refused by its name, or plain", async () => {
+test("each field of the configuration is refused by name or contains only plain text", async () => {
   const provider = await ProviderProcess.start();
   const key = fc.constantFrom("address", "user", "identityFiles");
   try {

@@ -1,4 +1,4 @@
-/** Inputs of one resource of each kind, as a program states them, on the host of scriptedHost.ts. */
+/** Inputs of one resource of each kind, as a program sets them, for the host of scriptedHost.ts. */
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
 import { MACHINE_ID } from "./scriptedHost";
@@ -41,7 +41,7 @@ export const closure = {
   build: "operator",
 };
 
-/** The provider's configuration: hv1 is where a scripted host listens, `more` is said of it, and there is one key. */
+/** The provider's configuration: hv1 is a scripted host with additional fields, and one key. */
 export function configOf(
   { port, hostKey }: { port: number; hostKey: string },
   operator: { privateKey: string },

@@ -1,4 +1,6 @@
-/** A host behind a jump host: each hop shows its own pinned key, or nothing is sent to it. */
+/**
+ * A host behind a jump host. Each hop must prove its own pinned key before anything is sent to it.
+ */
 import { Secret } from "../../provider/wire";
 import { volume } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
@@ -44,14 +46,14 @@ async function configure(pins: { jump?: string; host?: string } = {}): Promise<v
 const observe = (seconds = 20): Promise<unknown> =>
   provider.create("Volume", volume, true, seconds);
 
-test("is reached through it, and nothing is run on the jump host", async () => {
+test("the host is reached through the jump host, where no command runs", async () => {
   await configure();
   await observe();
   expect(jump.counts).toMatchObject({ connections: 1, authentications: 1, sessions: 0 });
   expect(host.counts).toMatchObject({ connections: 1, authentications: 1, probes: 1 });
 });
 
-test("a hostile jump host leads elsewhere: refused before authentication, both keys named", async () => {
+test("a jump host that leads elsewhere is refused before authentication", async () => {
   const other = await startScriptedHost(operator.publicKey);
   jump.tunnels.set("hv1.example:22", other.port);
   await configure();
@@ -63,7 +65,7 @@ test("a hostile jump host leads elsewhere: refused before authentication, both k
   await other.stop();
 });
 
-test("a jump host with another key: no tunnel is asked for", async () => {
+test("no tunnel is opened through a jump host with another key", async () => {
   await configure({ jump: keyPair().publicKey });
   const { message } = await failure(observe());
   expect(message).toMatch(/^hv1 \(jump host\) \(127\.0\.0\.1:\d+\): the host showed the key/);
@@ -75,7 +77,7 @@ test.each<[string, () => void, RegExp]>([
   ["leads nowhere", () => jump.tunnels.clear(), /hv1\.example:22/],
   ["leads to silence", () => (host.onConnect = () => "hold"), /timed out while waiting/],
   ["drops what it leads to", () => (host.onConnect = () => "drop"), /hv1\.example:22/],
-])("a jump host that %s: an error in time", async (_, set, words) => {
+])("a jump host that %s causes an error in time", async (_, set, words) => {
   set();
   await configure();
   const since = Date.now();

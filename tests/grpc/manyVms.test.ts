@@ -1,4 +1,6 @@
-/** Many VMs of one host start in one run: a few at a time, in order, each with all of its own time. */
+/**
+ * Many VMs of one host start in one run: a few at a time, in order, each with its full time limit.
+ */
 import type { ValueMap } from "../../provider/wire";
 import { configOf, vm } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
@@ -10,7 +12,7 @@ import type { VmOnHost } from "./vmFacts";
 jest.setTimeout(60_000);
 
 const PARALLELISM = 4;
-/** How long a start may take; and how long each takes until its guest answers. */
+/** The time limit of a start, and the time that each guest needs until it responds. */
 const LIMIT_SECONDS = 3;
 const START_MS = 800;
 const NAMES = Array.from({ length: 20 }, (_, index) => `v${String(index + 1).padStart(2, "0")}`);
@@ -19,14 +21,14 @@ const operator = keyPair();
 let host: ScriptedHost;
 let guest: ScriptedHost;
 let provider: ProviderProcess;
-/** VMs on the host, by name. */
+/** The VMs on the host, by name. */
 let vms: Map<string, VmOnHost>;
-/** Names of the VMs that started, in their order. */
+/** The names of the started VMs, in order. */
 let started: string[];
-/** VMs between the begin of their start and its end; and the most that there were at once. */
+/** The VMs that are starting, and the largest number of them at once. */
 let underWay: Set<string>;
 let most: number;
-/** Whose start fails on the host. */
+/** The VM whose start fails on the host. */
 let broken: string;
 
 beforeEach(async () => {
@@ -52,7 +54,7 @@ const addressOf = (index: number): string => `198.18.0.${100 + index}`;
 const urnOf = (name: string): string =>
   `urn:pulumi:test::pulumi-microvm::microvm:index:MicroVm::${name}`;
 
-/** A start takes its time until the guest can be seen; all other operations are done at once. */
+/** A start takes its time until the guest responds. All other operations end at once. */
 function serve(exec: Exec): void {
   const parameter = (name: string): string =>
     new RegExp(`^${name}=(.*)$`, "m").exec(exec.stdin)?.[1] ?? "";
@@ -80,7 +82,7 @@ function done(exec: Exec, name: string, phase: VmOnHost["phase"]): void {
   answerWell(host)(exec);
 }
 
-/** All of them in one run, which asks in this order. */
+/** Starts all VMs in one run, in this order. */
 async function createAll(): Promise<Promise<{ properties: ValueMap }>[]> {
   const checked = await Promise.all(
     NAMES.map((name, index) =>
@@ -93,7 +95,7 @@ async function createAll(): Promise<Promise<{ properties: ValueMap }>[]> {
   });
 }
 
-test("start a few at a time, in order, and none runs out of time although the whole takes longer", async () => {
+test("20 VMs start a few at a time and in order, and none exceeds its time limit", async () => {
   const since = Date.now();
   const made = await Promise.all(await createAll());
   expect(Date.now() - since).toBeGreaterThan(LIMIT_SECONDS * 1000);
@@ -104,7 +106,7 @@ test("start a few at a time, in order, and none runs out of time although the wh
   expect(started).toEqual(NAMES);
 });
 
-test("who waits is told for what, and who is before it", async () => {
+test("a waiting VM reports what it waits for and how many are ahead", async () => {
   await Promise.all(await createAll());
   const waiting = provider.logs.filter((line) => line.startsWith("waiting for a slot for VMs"));
   expect(waiting).toEqual(
@@ -115,7 +117,7 @@ test("who waits is told for what, and who is before it", async () => {
   );
 });
 
-test("one that fails holds none of the others up", async () => {
+test("a VM that fails does not block the others", async () => {
   broken = "v02";
   const all = await createAll();
   const failures = all.map((made) =>

@@ -1,4 +1,6 @@
-/** Closures through the provider's protocol: what is recorded stays known, whatever is left of its paths. */
+/**
+ * Closures through the provider's protocol. A recorded closure stays known if its paths are gone.
+ */
 import { makeRecord } from "../../provider/ownership";
 import { closure as wanted, configOf, storePath } from "./inputs";
 import { ProviderProcess, failure, urn } from "./providerProcess";
@@ -34,7 +36,14 @@ const has = (...lines: string[]): void => {
   host.facts = [...healthyFacts().slice(0, -1), ...lines, "probed"];
 };
 
-test("all of its paths are gone: a refresh keeps it, and tells what is missing", async () => {
+test("a host that does not say which paths are valid is an error, and the closure stays recorded", async () => {
+  has(RECORD, ...ROOTS, "silent\tclosures");
+  const { message, initFailed } = await failure(provider.read("NixClosure", ID, wanted, state));
+  expect(message).toContain("the host did not answer: nix-store --check-validity");
+  expect(initFailed?.properties).toMatchObject({ paths: PATHS });
+});
+
+test("a refresh keeps a closure without its paths and reports the missing ones", async () => {
   has(RECORD, ...ROOTS, ...Object.values(PATHS).map((path) => `invalid\t${path}`));
   const read = await provider.read("NixClosure", ID, wanted, state);
   expect(read).toMatchObject({ id: ID, properties: { paths: {}, ownership: "owned" } });
@@ -44,11 +53,11 @@ test("all of its paths are gone: a refresh keeps it, and tells what is missing",
   });
 });
 
-test("neither roots nor a record: it is gone", async () => {
+test("a closure with neither roots nor a record counts as deleted", async () => {
   expect((await provider.read("NixClosure", ID, wanted, state)).id).toBe("");
 });
 
-test("one from before closures had records is no drift; a record that is lost is", async () => {
+test("a closure from before records existed is no drift; a lost record is", async () => {
   has(...ROOTS);
   const old = { ...wanted, paths: PATHS };
   const read = await provider.read("NixClosure", ID, wanted, old);
@@ -60,7 +69,7 @@ test("one from before closures had records is no drift; a record that is lost is
   });
 });
 
-test("another stack's is refused, also where only its record is left", async () => {
+test("another stack's closure is refused, even if only its record is left", async () => {
   const other = urn("NixClosure").replace("test::", "prod::");
   has(`record\tclosures\tkc1\t${makeRecord(other, {})}`);
   const { message } = await failure(provider.create("NixClosure", wanted, true));

@@ -1,4 +1,4 @@
-/** A host's own system through the provider's protocol: what is asked for, over which connection, and what is told. */
+/** A host's own system through the provider's protocol: operations, connections and messages. */
 import { makeRecord } from "../../provider/ownership";
 import type { ValueMap } from "../../provider/wire";
 import { configOf } from "./inputs";
@@ -15,7 +15,7 @@ const A = path("a");
 const B = path("b");
 const BOOT = "11111111-1111-1111-1111-111111111111";
 
-/** A host that runs one system and booted another; `more` are further lines of its probe. */
+/** A host that runs `current` and booted `booted`. `more` are further lines of its probe. */
 function hostWith(current: string, profile: string, ...more: string[]): string[] {
   const lines = [`boot-id\t${BOOT}`, `system\tcurrent\t${current}`, `system\tbooted\t${A}`];
   return [
@@ -27,7 +27,7 @@ function hostWith(current: string, profile: string, ...more: string[]): string[]
   ];
 }
 
-/** Our own record of it. */
+/** The record of this stack. */
 const OURS = `record\tsystems\tnixos\t${makeRecord(urn("NixosSystem"), {})}`;
 
 beforeEach(async () => {
@@ -45,7 +45,7 @@ const wanted = async (more: ValueMap = {}): Promise<ValueMap> => {
   return (await provider.check("NixosSystem", given)).inputs;
 };
 
-/** Each operation that is sent changes the host to the next of these. */
+/** Each operation changes the host to the next of these facts. */
 function becomes(...next: string[][]): void {
   const seen = new Set<string>();
   host.onExec = (exec) => {
@@ -57,7 +57,7 @@ function becomes(...next: string[][]): void {
   };
 }
 
-test("a switch is confirmed over a connection of its own, then made the default", async () => {
+test("a switch is confirmed over a new connection, then made the default", async () => {
   host.facts = hostWith(B, A);
   becomes(
     hostWith(B, A, OURS, `trial\tswitching ${B} ${A} ${BOOT}`),
@@ -70,13 +70,70 @@ test("a switch is confirmed over a connection of its own, then made the default"
   expect(host.counts.connections).toBe(2);
 });
 
-test("a host that is no NixOS is refused in the preview", async () => {
+test("a host that does not run NixOS is refused in the preview", async () => {
   const { message } = await failure(provider.create("NixosSystem", await wanted(), true));
   expect(message).toContain("the host does not run NixOS");
   expect(host.operations).toEqual([]);
 });
 
-test("a preview shows the system that is to run, and asks for nothing", async () => {
+describe("under a new name of its hypervisor", () => {
+  const named = (name: string) => (type: string) =>
+    `urn:pulumi:test::site::microvm:index:${type}::${name}`;
+  const recordOf = (name: string): string =>
+    `record\tsystems\tnixos\t${makeRecord(named(name)("NixosSystem"), {})}`;
+
+  beforeEach(async () => {
+    await provider.stop();
+    provider = await ProviderProcess.start();
+    const hv1 = configOf(host, operator);
+    const { hosts } = hv1;
+    const text = typeof hosts === "string" ? hosts : "";
+    const renamed = text.replace('"hv1":{', '"hv9":{"renamedFrom":"hv1",');
+    await provider.configure({ ...hv1, hosts: renamed });
+    provider.urn = named("hv9");
+  });
+
+  test("only its record changes", async () => {
+    host.facts = hostWith(B, B, recordOf("hv1"));
+    const before = await wanted();
+    const more = { host: "hv9", renamedFrom: "hv1" };
+    const stated = { ...before, ...more };
+    const { inputs, failures } = await provider.check("NixosSystem", stated, before);
+    expect(failures).toEqual([]);
+    const { properties } = await provider.read("NixosSystem", "hv1", before, {});
+    const scripts: string[] = [];
+    host.onExec = (exec) => {
+      if (exec.operation !== undefined) {
+        scripts.push(exec.stdin);
+        host.facts = hostWith(B, B, recordOf("hv9"));
+      }
+      answerWell(host)(exec);
+    };
+    const after = await provider.update("NixosSystem", "hv1", properties, inputs);
+    expect(after).toMatchObject({ host: "hv9", ownership: "owned", toplevel: B, status: "ready" });
+    expect(host.operations).toHaveLength(1);
+    expect(scripts.join()).toContain(`former_owner="urn":"${named("hv1")("NixosSystem")}",`);
+    expect(await provider.diff("NixosSystem", after, inputs, inputs)).toMatchObject({
+      some: false,
+    });
+    const later = (await provider.check("NixosSystem", { ...inputs, renamedFrom: null }, inputs))
+      .inputs;
+    expect(await provider.diff("NixosSystem", after, inputs, later)).toMatchObject({ some: false });
+  });
+
+  test("another host is refused, and a name that is not stated is asked for", async () => {
+    const before = await wanted();
+    const faults = await provider.check("NixosSystem", { ...before, host: "hv9" }, before);
+    expect(faults.failures.join()).toContain("state the old one: renamedFrom");
+    host.facts = hostWith(B, B, recordOf("hv1"));
+    const { message } = await failure(
+      provider.create("NixosSystem", { ...before, host: "hv9" }, true),
+    );
+    expect(message).toContain("If hv9 is the new name of hv1, state it: renamedFrom: hv1.");
+  });
+});
+
+test("a preview shows the new system and sends no operation", async () => {
   host.facts = hostWith(A, A);
   const made = await provider.create("NixosSystem", await wanted(), true);
   expect(made.properties).toMatchObject({ toplevel: B, profile: B, booted: A, status: "ready" });
@@ -98,7 +155,7 @@ describe("a reboot while VMs of another stack run", () => {
   const NAMED = "VMs of other stacks run there: VM kw1 of stack prod of project site";
   const policy = { rebootPolicy: "ifRequired" };
 
-  /** What the preview of an update from system A to B says; it is known which kernels both have. */
+  /** Previews an update from system A to B. The kernels of both are known. */
   async function previewed(facts: string[], more: ValueMap = policy, newHash = "h2") {
     host.facts = hostWith(A, A, OURS, ...facts);
     const before = await wanted({ ...more, toplevel: A, bootHash: "h1" });
@@ -108,7 +165,7 @@ describe("a reboot while VMs of another stack run", () => {
     return provider.update("NixosSystem", "hv1", properties, inputs, 0, options);
   }
 
-  test("is refused in the preview, which names them", async () => {
+  test("is refused in the preview, which names the VMs", async () => {
     const { message } = await failure(previewed([...ours("active"), ...others("active")]));
     expect(message).toContain(NAMED);
     expect(message).not.toContain("kc1");
@@ -123,7 +180,7 @@ describe("a reboot while VMs of another stack run", () => {
     expect(await preview()).toMatchObject({ toplevel: B });
   });
 
-  test("is refused before it begins if it becomes due behind the switch", async () => {
+  test("is refused before it begins if only the switch shows that it is required", async () => {
     host.facts = hostWith(B, A, ...others("active"));
     becomes(
       hostWith(B, A, OURS, `trial\tswitching ${B} ${A} ${BOOT}`, ...others("active")),
@@ -146,7 +203,7 @@ describe("a hypervisor's checks", () => {
   const hypervisor = { host: "hv1", bridge: "br0", nic: "eno1", system: B };
   const unfit = (lines: string[]): string[] => lines.filter((line) => !line.startsWith("kvm"));
 
-  test("stop nothing before its system runs, and count as soon as it does", async () => {
+  test("do not block before the system runs, and report the first failure afterwards", async () => {
     host.facts = unfit(hostWith(A, A));
     const { inputs } = await provider.check("Hypervisor", hypervisor);
     const made = await provider.create("Hypervisor", inputs, true);
@@ -156,7 +213,7 @@ describe("a hypervisor's checks", () => {
     );
   });
 
-  test("count when it runs", async () => {
+  test("apply when the system runs", async () => {
     host.facts = unfit(hostWith(B, B));
     const { inputs } = await provider.check("Hypervisor", hypervisor);
     expect((await failure(provider.create("Hypervisor", inputs, true))).message).toContain(

@@ -1,4 +1,7 @@
-/** What is built before a host's system is touched. Nix is a stub here: what it builds is not what this is about. */
+/**
+ * The builds before a host's system is changed. Nix is a stub, because the built paths do not
+ * matter.
+ */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -33,7 +36,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** A host with this system; its kernel is that which was booted, or is not. */
+/** A host with this system. Its kernel is the booted one or another. */
 function runs(current: string, kernel: string): void {
   host.facts = [
     ...healthyFacts().slice(0, -1),
@@ -66,7 +69,7 @@ const built = (): string[] => {
 test.each([
   ["switched", A, "kernel1"],
   ["rebooted", B, "kernel2"],
-])("VMs that do not build keep their host from being %s", async (_, current, kernel) => {
+])("VMs that do not build prevent their host from being %s", async (_, current, kernel) => {
   runs(current, path(kernel));
   const { message } = await failure(provider.create("NixosSystem", await wanted()));
   expect(message).toMatch(/the VMs of hv1: building on this machine: .*no compiler/s);
@@ -74,7 +77,7 @@ test.each([
   expect(host.operations).toEqual([]);
 });
 
-test("nothing is built where nothing is done, nor in a preview", async () => {
+test("nothing is built if nothing changes, nor in a preview", async () => {
   runs(B, path("kernel1"));
   await provider.create("NixosSystem", await wanted());
   runs(A, path("kernel1"));
@@ -82,7 +85,7 @@ test("nothing is built where nothing is done, nor in a preview", async () => {
   expect(built()).toEqual([]);
 });
 
-test("a host that builds by itself builds its VMs after its switch", async () => {
+test("a host with `build: host` builds its VMs after its switch", async () => {
   runs(B, path("kernel2"));
   host.onExec = (exec) => exec.answer([`${exec.nonce} fail operation\tno boot`], 1);
   const make = provider.create("NixosSystem", await wanted({ build: "host" }));

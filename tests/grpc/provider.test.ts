@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 describe("check", () => {
-  test("gives defaults, names every fault, and keeps secrets and unknowns", async () => {
+  test("sets defaults, reports every error, and keeps secrets and unknowns", async () => {
     await provider.configure(config());
     const good = await provider.check("MicroVm", {
       ...without(vm, "running"),
@@ -55,7 +55,7 @@ describe("check", () => {
     ]);
   });
 
-  test("a volume never shrinks and is never replaced", async () => {
+  test("a volume is never shrunk and never replaced", async () => {
     const shrunk = await provider.check("Volume", { ...volume, sizeMiB: 32 }, volume);
     expect(shrunk.failures).toEqual([
       expect.stringContaining("sizeMiB: 64 MiB can't become 32 MiB"),
@@ -70,7 +70,7 @@ describe("check", () => {
       const changed = await provider.check("Volume", { ...volume, [key]: value }, volume);
       expect(changed.failures).toEqual([expect.stringContaining(`${key}: can't be changed`)]);
     }
-    // The same machine may have another name; another machine may not.
+    // The same machine may have another name. Another machine is refused.
     const renamed = { ...volume, host: "hv2" };
     expect((await provider.check("Volume", renamed, volume)).failures).toEqual([]);
     const moved = { ...renamed, machineId: "f".repeat(32) };
@@ -94,7 +94,7 @@ describe("diff", () => {
     ownership: "owned",
   };
 
-  test("nothing changed is empty", async () => {
+  test("is empty without changes", async () => {
     expect(await provider.diff("MicroVm", state, vm, vm)).toEqual({
       changes: {},
       some: false,
@@ -102,7 +102,7 @@ describe("diff", () => {
     });
   });
 
-  test("tells drift from a change of the site, and never replaces", async () => {
+  test("distinguishes drift from a change of the site and never replaces", async () => {
     const drifted = await provider.diff(
       "MicroVm",
       { ...state, running: false, ownership: "altered" },
@@ -132,7 +132,7 @@ describe("diff", () => {
 });
 
 describe("preview", () => {
-  test("with unknown inputs nothing is asked of the host, and nothing is invented", async () => {
+  test("contacts no host and predicts nothing if inputs are unknown", async () => {
     await provider.configure(config());
     const made = await provider.create("MicroVm", { ...vm, machineId: UNKNOWN }, true);
     expect(made.id).toBe("");
@@ -144,14 +144,14 @@ describe("preview", () => {
     expect(host.counts.connections).toBe(0);
   });
 
-  test("a new VM's host key is not known before it is made", async () => {
+  test("leaves the host key of a new VM unknown", async () => {
     await provider.configure(config());
     const made = await provider.create("MicroVm", vm, true);
     expect(made.properties["guestHostKey"]).toEqual(UNKNOWN);
     expect(host.counts).toMatchObject({ connections: 1, probes: 1 });
   });
 
-  test("a preview reports blockers", async () => {
+  test("reports blockers", async () => {
     host.facts.splice(-1, 0, "link\tkc1/current\t/nix/store/x");
     await provider.configure(config());
     expect((await failure(provider.create("MicroVm", vm, true))).message).toContain(
@@ -200,7 +200,7 @@ describe("hypervisor checks", () => {
     expect(message.match(/Remedy:/g)?.length).toBe(7);
   });
 
-  test("warn tells and goes on, off does not look", async () => {
+  test("warn logs and continues, off skips the check", async () => {
     host.facts = healthyFacts().filter((line) => !line.startsWith("kvm"));
     await provider.configure(config());
     const modes = { kvm: "warn", disk: "off" };
@@ -211,8 +211,8 @@ describe("hypervisor checks", () => {
   });
 });
 
-describe("a host that is not what it should be", () => {
-  test("a wrong host key is refused before authentication, both fingerprints shown", async () => {
+describe("a host with a problem", () => {
+  test("with a wrong key is refused before authentication; the error has both keys", async () => {
     const pinned = keyPair().publicKey;
     await provider.configure(config({ hostKey: pinned }));
     const failed = await failure(provider.create("Volume", volume, true));
@@ -220,14 +220,14 @@ describe("a host that is not what it should be", () => {
     expect(host.counts).toMatchObject({ authentications: 0, connections: 1 });
   });
 
-  test("refused keys are tried once", async () => {
+  test("that refuses the keys is tried once", async () => {
     await provider.configure({ ...config(), privateKey: new Secret(keyPair().privateKey) });
     const failed = await failure(provider.create("Volume", volume, true));
     expect(failed.message).toContain("refused every key");
     expect(host.counts.connections).toBe(1);
   });
 
-  test("what can't be reached is not gone: the recorded state comes back as a failed init", async () => {
+  test("that is unreachable keeps its recorded state, as a failed init", async () => {
     await provider.configure(config({ port: 1 }));
     const state = { ...volume, status: "ready", ownership: "owned" };
     const failed = await failure(provider.read("Volume", "hv1/kc1.var", volume, state));
@@ -239,7 +239,7 @@ describe("a host that is not what it should be", () => {
     expect(failed.initFailed?.reasons.join()).toContain("can't be reached");
   });
 
-  test("right key, wrong machine", async () => {
+  test("with the right key but another machine id is refused", async () => {
     await provider.configure(config());
     const other = { ...volume, machineId: "f".repeat(32) };
     expect((await failure(provider.create("Volume", other, true))).message).toContain(
@@ -247,7 +247,7 @@ describe("a host that is not what it should be", () => {
     );
   });
 
-  test("in maintenance nothing is asked of it and its resources stay as they are", async () => {
+  test("in maintenance is not contacted, and its resources stay as they are", async () => {
     await provider.configure(config({ maintenance: true }));
     const state = { ...volume, status: "ready", ownership: "owned" };
     expect((await provider.read("Volume", "id", volume, state)).properties).toEqual(state);
@@ -256,14 +256,14 @@ describe("a host that is not what it should be", () => {
   });
 });
 
-test("customTimeouts are kept by the provider", async () => {
+test("the provider honors customTimeouts", async () => {
   host.onExec = () => undefined;
   await provider.configure(config());
   const failed = await failure(provider.create("Volume", volume, false, 1));
   expect(failed.message).toContain("timed out");
 });
 
-test("cancel ends what waits", async () => {
+test("cancel ends waiting calls", async () => {
   host.onExec = () => undefined;
   await provider.configure(config());
   const waiting = failure(provider.create("Volume", volume));
@@ -274,12 +274,12 @@ test("cancel ends what waits", async () => {
   expect(message).toContain("cancelled");
 });
 
-test("the provider ends when its engine is gone", async () => {
+test("the provider exits when its engine is gone", async () => {
   provider.stopEngine();
   expect(await provider.exited()).toBe(0);
 });
 
-test("a host that left the site stays reachable for what is still to be removed", async () => {
+test("a host that left the site stays reachable for its remaining resources", async () => {
   const before = await provider.checkConfig(config());
   const after = await provider.checkConfig({ ...config(), hosts: "{}" }, before);
   expect(after["hosts"]).toEqual(before["hosts"]);
@@ -291,20 +291,22 @@ test.each([
   ["Volume", "kc1.var", "HYPERVISOR/VM.VOLUME"],
   ["MicroVm", "kc1", "HYPERVISOR/VM"],
   ["Hypervisor", "hv1/kc1", "the hypervisor's name"],
-])("%s %s is no id to import, and is told with what it has to be", async (type, id, shape) => {
+])("%s %s is not a valid import id, and the error shows the shape", async (type, id, shape) => {
   await provider.configure(config());
   const { message } = await failure(provider.read(type, id, {}, {}));
   expect(message).toContain(`${id} is not a valid import id\n  Use ${shape}`);
 });
 
-test("the schema names every resource with described properties", async () => {
+test("the schema describes every resource and its properties", async () => {
   const schema: unknown = JSON.parse(await provider.schema());
   expect(schema).toMatchObject({
     name: "microvm",
     provider: { inputProperties: { privateKey: { secret: true } } },
     resources: {
       "microvm:index:Volume": {
-        inputProperties: { onDelete: { type: "string", default: "retain" } },
+        inputProperties: {
+          onDelete: { $ref: "#/types/microvm:index:OnDelete", default: "retain" },
+        },
         requiredInputs: ["host", "machineId", "vm", "name", "image", "sizeMiB", "label"],
       },
     },

@@ -1,4 +1,4 @@
-/** The real plugin executable, spoken to as the engine does: over gRPC, with an engine to log to. */
+/** Runs the real plugin executable and talks to it as the engine does: over gRPC, with a logger. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import { Status } from "@pulumi/pulumi/proto/status_pb";
 import { decodeStruct, encodeStruct } from "../../provider/struct";
 import type { ValueMap } from "../../provider/wire";
 
-/** Through the SDK's message class: it must accept what the provider encodes and decodes. */
+/** Uses the SDK's message class, which must accept what the provider encodes and decodes. */
 const encode = (map: ValueMap): Struct => Struct.deserializeBinary(encodeStruct(map));
 const decode = (struct: Struct | undefined): ValueMap =>
   decodeStruct(struct?.serializeBinary() ?? new Uint8Array());
@@ -25,16 +25,16 @@ const EXECUTABLE = join(__dirname, "..", "..", "provider", "pulumi-resource-micr
 export interface Failure {
   message: string;
   code: number;
-  /** Of an ErrorResourceInitFailed. */
+  /** The details of an ErrorResourceInitFailed. */
   initFailed?: { id: string; properties: ValueMap; inputs: ValueMap; reasons: string[] };
 }
 
 export class ProviderProcess {
-  /** Whose calls these are. */
+  /** The stack of these calls. */
   urn: (type: string) => string = urn;
 
   private constructor(
-    /** What the provider told the engine. */
+    /** The messages that the provider logged. */
     readonly logs: readonly string[],
     readonly child: ChildProcess,
     private readonly engine: grpc.Server,
@@ -69,22 +69,22 @@ export class ProviderProcess {
     return new ProviderProcess(logs, child, engine, client);
   }
 
-  /** Waits until the engine has been told a line with `text`. */
+  /** Waits until the provider has logged a line with `text`. */
   async logged(text: string): Promise<string> {
     for (const deadline = Date.now() + 5_000; Date.now() < deadline;) {
       const line = this.logs.find((one) => one.includes(text));
       if (line !== undefined) return line;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    throw new Error(`the engine was told only: ${this.logs.join(" / ")}`);
+    throw new Error(`the provider logged only: ${this.logs.join(" / ")}`);
   }
 
-  /** Ends the engine alone; the provider must notice. */
+  /** Stops only the engine. The provider must notice. */
   stopEngine(): void {
     this.engine.forceShutdown();
   }
 
-  /** The provider's exit, as it happens. */
+  /** Resolves when the provider exits. */
   exited(): Promise<number | null> {
     if (this.child.exitCode !== null) return Promise.resolve(this.child.exitCode);
     return new Promise((resolve) => this.child.once("exit", resolve));
@@ -199,7 +199,7 @@ export class ProviderProcess {
     return call((done) => this.client.delete(request, done));
   }
 
-  /** The most memory that the process ever held, in MiB. */
+  /** The peak memory of the process in MiB. */
   peakMemoryMiB(): number {
     const status = readFileSync(`/proc/${this.child.pid ?? 0}/status`, "utf8");
     return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) / 1024;
@@ -222,7 +222,7 @@ export function urn(type: string): string {
 }
 
 function unimplemented(_: unknown, callback: (error: Error) => void): void {
-  callback(new Error("not part of this test"));
+  callback(new Error("not implemented in this test"));
 }
 
 function call<T>(
@@ -236,7 +236,7 @@ function call<T>(
   );
 }
 
-/** What the call failed with; fails itself when the call succeeded. */
+/** Returns the error of the call. Fails if the call succeeds. */
 export async function failure(work: Promise<unknown>): Promise<Failure> {
   try {
     await work;

@@ -1,4 +1,4 @@
-/** A hypervisor and a VM under a new name, through the provider's process: what the engine asks and gets. */
+/** A hypervisor and a VM under a new name, through the provider's protocol. */
 import { z } from "zod";
 import { Secret } from "../../provider/wire";
 import { Sandbox } from "../scripts/sandbox";
@@ -51,7 +51,7 @@ const renamedVolume = {
   image: "/var/lib/microvms/kc9/var.img",
 };
 
-test("the inputs of a rename are accepted, and no others", async () => {
+test("the inputs of a rename are accepted, and no other names", async () => {
   expect((await provider.check("MicroVm", renamedVm, vm)).failures).toEqual([]);
   expect((await provider.check("Volume", renamedVolume, inputsOfVolume)).failures).toEqual([]);
   const faults = async (type: string, news: object, olds: object): Promise<string[]> => {
@@ -60,13 +60,13 @@ test("the inputs of a rename are accepted, and no others", async () => {
   };
   expect(await faults("MicroVm", { name: "kc9" }, vm)).toEqual(["name"]);
   expect(await faults("MicroVm", { name: "kc9", renamedFrom: "kc2" }, vm)).toEqual(["name"]);
-  // The directory moves: an image in it can't stay at its path, and another path is another disk.
+  // The directory moves, so an image in it cannot keep its path. Another path is another disk.
   for (const image of [inputsOfVolume.image, "/data/var.img"]) {
     expect(await faults("Volume", { ...renamedVolume, image }, inputsOfVolume)).toEqual(["image"]);
   }
   const elsewhere = { ...inputsOfVolume, image: "/data/var.img" };
   expect(await faults("Volume", { vm: "kc9", renamedFrom: "kc1" }, elsewhere)).toEqual([]);
-  // The same machine may be called otherwise; another one is another one.
+  // The same machine may have another name. Another machine is refused.
   expect(await faults("MicroVm", { host: "hv9" }, vm)).toEqual([]);
   const other = { host: "hv9", machineId: "f".repeat(32) };
   expect((await faults("MicroVm", other, vm)).sort()).toEqual(["host", "machineId"]);
@@ -75,7 +75,7 @@ test("the inputs of a rename are accepted, and no others", async () => {
   expect(await faults("Hypervisor", { host: "hv9", renamedFrom: "hv1" }, hv1)).toEqual([]);
 });
 
-test("a host that was renamed is not carried along under its old name", async () => {
+test("after a rename, the old name of the hypervisor is not kept in the hosts", async () => {
   const hostsOf = (hosts: object) => ({ hosts: JSON.stringify(hosts), agent: "false" });
   const hv = { address: "192.0.2.1", user: "root", hostKey: "ssh-ed25519 AAAA" };
   const olds = hostsOf({ hv1: hv, hv2: hv });
@@ -90,7 +90,7 @@ test("a host that was renamed is not carried along under its old name", async ()
   ).toEqual(["hv2", "hv9"]);
 });
 
-test("in maintenance nothing is renamed", async () => {
+test("nothing is renamed on a host in maintenance", async () => {
   const { inputs } = await provider.check("MicroVm", vm);
   const { properties } = await provider.create("MicroVm", inputs);
   const resting = await configure({ hv1: { maintenance: true } });
@@ -105,7 +105,7 @@ test("in maintenance nothing is renamed", async () => {
   }
 });
 
-test("whichever resource of a VM comes first moves it; the others find it there", async () => {
+test("the first resource of a VM moves it, and the others find it there", async () => {
   const { inputs } = await provider.check("MicroVm", vm);
   const made = await provider.create("MicroVm", inputs);
   const volume = (await provider.check("Volume", inputsOfVolume)).inputs;
@@ -126,7 +126,7 @@ test("whichever resource of a VM comes first moves it; the others find it there"
   ]);
 });
 
-test("the preview tells that a renamed volume is an empty disk", async () => {
+test("the preview warns that a renamed volume is an empty disk", async () => {
   const volume = (await provider.check("Volume", inputsOfVolume)).inputs;
   await provider.create("Volume", volume);
   provider.urn = () => named("kc1")("Volume").replace("-var", "-data");

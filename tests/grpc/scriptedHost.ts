@@ -1,27 +1,27 @@
 /**
- * Stands in for a host's sshd (a real SSH server of ssh2 on loopback) that answers probes and operations
- * with fixed facts, or misbehaves where a test says so. It runs nothing: what scripts do is shown by
- * tests/unit/provider in a sandbox, and by the lab on real hosts.
+ * A stand-in for a host's sshd: a real SSH server of ssh2 on loopback. It answers probes and
+ * operations with fixed facts, or misbehaves if a test requires it. It runs no scripts. The tests
+ * in tests/scripts run them in a sandbox, and the lab runs them on real hosts.
  */
 import { connect, createServer } from "node:net";
 import type { Socket } from "node:net";
 import { Server, utils } from "ssh2";
 import type { Connection, ServerChannel, Session } from "ssh2";
 
-/** How the host treats a step: it answers, never answers, or drops the connection. */
+/** What the host does at a step: it continues, never answers, or drops the connection. */
 export type Step = "go" | "hold" | "drop";
 
-/** One run of the constant command, with all that came on stdin. */
+/** One run of the constant command, with everything that was sent on stdin. */
 export interface Exec {
   channel: ServerChannel;
   stdin: string;
-  /** Of the script that was sent: what marks its results. */
+  /** The nonce of the script, which marks its results. */
   nonce: string;
-  /** The id of the operation; undefined where it is a probe. */
+  /** The id of the operation. Undefined for a probe. */
   operation: string | undefined;
-  /** Prints lines and ends with a code; without one the channel just closes. */
+  /** Prints lines and exits with a code. Without a code, the channel closes. */
   answer(lines: readonly string[], code?: number): void;
-  /** Ends the whole connection without a word. */
+  /** Drops the whole connection. */
   drop(): void;
 }
 
@@ -31,24 +31,24 @@ export interface ScriptedHost {
   hostKey: string;
   counts: {
     connections: number;
-    /** Signatures that were checked. */
+    /** The number of verified signatures. */
     authentications: number;
     probes: number;
-    /** The most sessions that were open at once. */
+    /** The largest number of sessions that were open at once. */
     sessions: number;
   };
-  /** Public keys that were offered, each time. */
+  /** The public keys that were offered, with repetitions. */
   offered: string[];
-  /** Ids of the operations that were sent, each time. */
+  /** The ids of the operations that were sent, with repetitions. */
   operations: string[];
-  /** Where tunnels from here lead: `ADDRESS:PORT` -> a port of loopback. Nothing listens anywhere else. */
+  /** Where tunnels lead: `ADDRESS:PORT` -> a port of loopback. All other addresses refuse. */
   tunnels: Map<string, number>;
-  /** Lines that the probe answers; changed by tests. */
+  /** The lines of the probe. Tests change them. */
   facts: string[];
-  /** Of the nth TCP connection, before the greeting. */
+  /** Called for the nth TCP connection, before the greeting. */
   onConnect: (count: number) => Step;
   onAuthentication: Step;
-  /** Of a session beside `open` others. */
+  /** Called for a session while `open` others are open. */
   onSession: (open: number) => Step | "refuse";
   onExec: (exec: Exec) => void;
   stop: () => Promise<void>;
@@ -80,17 +80,17 @@ export function healthyFacts(): string[] {
   ];
 }
 
-/** A fresh ed25519 pair in OpenSSH's formats. */
+/** A new ed25519 key pair in OpenSSH's formats. */
 export function keyPair(): { privateKey: string; publicKey: string } {
   for (;;) {
     const { private: privateKey, public: publicKey } = utils.generateKeyPairSync("ed25519");
-    // ssh2 makes one now and then that it can't read itself.
+    // ssh2 sometimes creates a pair that it cannot read itself.
     if (utils.parseKey(privateKey) instanceof Error) continue;
     return { privateKey, publicKey: publicKey.split(" ").slice(0, 2).join(" ") };
   }
 }
 
-/** Answers as a host does on which all goes well. */
+/** Answers as a healthy host does. */
 export function answerWell(host: ScriptedHost): (exec: Exec) => void {
   return (exec) => exec.answer([...host.facts, `${exec.nonce} done`], 0);
 }
@@ -133,7 +133,7 @@ export async function startScriptedHost(accepted: string): Promise<ScriptedHost>
   return host;
 }
 
-/** Authentication and sessions of one connection. */
+/** Handles authentication and sessions of one connection. */
 function serve(host: ScriptedHost & { accepted: string }, connection: Connection): void {
   let open = 0;
   connection.on("error", () => undefined);

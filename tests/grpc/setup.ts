@@ -1,2 +1,2 @@
-// Plugin processes and key exchanges share a slow machine with other work.
+// Plugin processes and key exchanges can be slow on a busy machine.
 jest.setTimeout(60_000);

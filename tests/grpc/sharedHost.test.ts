@@ -1,63 +1,34 @@
-/** A host that stacks share: what each of them claims, and what is refused in preview and up. */
+/** A host that several stacks share: their claims, and what preview and `up` refuse. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { totalmem } from "node:os";
 import { messageOf } from "../../provider/errors";
 import { makeRecord } from "../../provider/ownership";
-import { Secret } from "../../provider/wire";
 import type { Value, ValueMap } from "../../provider/wire";
-import { Sandbox } from "../scripts/sandbox";
-import { startSandboxHost } from "../scripts/sandboxHost";
-import type { SandboxHost } from "../scripts/sandboxHost";
+import type { Sandbox } from "../scripts/sandbox";
 import { hypervisor } from "./inputs";
-import { ProviderProcess, failure } from "./providerProcess";
-import { keyPair } from "./scriptedHost";
+import { failure } from "./providerProcess";
+import type { ProviderProcess } from "./providerProcess";
+import { CHECKS, StacksOnHost, urnOf } from "./stacksOnHost";
 
-const CHECKS = ["kvm", "libvirtd", "bridge", "units", "nix", "clock", "memory", "disk"];
-const operator = keyPair();
-const urnOf = (stack: string, type: string): string =>
-  `urn:pulumi:${stack}::site::microvm:index:${type}::hv1`;
-
+let stacks: StacksOnHost;
 let box: Sandbox;
-let host: SandboxHost;
 let lab: ProviderProcess;
 let prod: ProviderProcess;
 
-/** As a new run: nothing of the host is known any more. */
-async function newRun(provider: ProviderProcess): Promise<void> {
-  const { port, hostKey } = host.ssh;
-  await provider.configure({
-    hosts: JSON.stringify({ hv1: { address: "127.0.0.1", port, user: "root", hostKey } }),
-    agent: "false",
-    privateKey: new Secret(operator.privateKey),
-  });
-}
-
-async function stack(name: string): Promise<ProviderProcess> {
-  const provider = await ProviderProcess.start();
-  provider.urn = (type) => urnOf(name, type);
-  await newRun(provider);
-  return provider;
-}
-
 beforeEach(async () => {
-  box = new Sandbox();
-  host = await startSandboxHost(box, operator.publicKey);
-  lab = await stack("lab");
-  prod = await stack("prod");
+  stacks = await StacksOnHost.start();
+  ({ box } = stacks);
+  lab = await stacks.provider("lab");
+  prod = await stacks.provider("prod");
 });
-afterEach(async () => {
-  await lab.stop();
-  await prod.stop();
-  await host.ssh.stop();
-  box.remove();
-});
+afterEach(() => stacks.stop());
 
 const vm = (name: string, more: ValueMap = {}): Value => ({ name, memoryMiB: 64, ...more });
 
 interface Given {
   wants?: Value[];
   shared?: boolean;
-  /** Checks that are required; the others are off. */
+  /** The required checks. The others are off. */
   required?: string[];
 }
 
@@ -77,7 +48,7 @@ async function inputsOf(provider: ProviderProcess, given: Given = {}): Promise<V
 
 /** The first `up`. */
 async function create(provider: ProviderProcess, given: Given = {}): Promise<ValueMap> {
-  await newRun(provider);
+  await stacks.newRun(provider);
   return (await provider.create("Hypervisor", await inputsOf(provider, given))).properties;
 }
 
@@ -86,17 +57,17 @@ async function update(
   state: ValueMap,
   given: Given = {},
 ): Promise<ValueMap> {
-  await newRun(provider);
+  await stacks.newRun(provider);
   return provider.update("Hypervisor", "hv1", state, await inputsOf(provider, given));
 }
 
-/** What preview and up both refuse, and that neither changes anything. */
+/** Expects that preview and `up` both refuse and change nothing. */
 async function refused(provider: ProviderProcess, given: Given, state?: ValueMap): Promise<string> {
   const before = { claims: claims(), journal: box.journal() };
   const messages: string[] = [];
   const inputs = await inputsOf(provider, given);
   for (const preview of [true, false]) {
-    await newRun(provider);
+    await stacks.newRun(provider);
     const run =
       state === undefined
         ? provider.create("Hypervisor", inputs, preview)
@@ -121,7 +92,7 @@ test("two stacks have a claim each; a removal leaves the other's alone", async (
   expect(first).toMatchObject({ ownership: "owned" });
   await create(prod, { wants: [vm("kc2")] });
   expect(claims()).toHaveLength(2);
-  await newRun(lab);
+  await stacks.newRun(lab);
   const inputs = await inputsOf(lab, { wants: [vm("kc1")] });
   expect((await lab.read("Hypervisor", "hv1", inputs, first)).properties).toEqual(first);
   expect(await lab.diff("Hypervisor", first, inputs, inputs)).toMatchObject({ some: false });
@@ -129,7 +100,7 @@ test("two stacks have a claim each; a removal leaves the other's alone", async (
   expect(await update(lab, first, { wants: [vm("kc1")] })).toEqual(first);
   expect(box.journal()).toEqual(journal);
 
-  await newRun(lab);
+  await stacks.newRun(lab);
   await lab.remove("Hypervisor", "hv1", inputs);
   expect(claims()).toEqual([expect.stringContaining("urn:pulumi:prod::")]);
 });
@@ -152,7 +123,7 @@ test.each<[string, ValueMap, ValueMap, string]>([
   expect(message).toContain("VM kc2 of stack prod of project site");
 });
 
-test("memory that other stacks claim is not there for this one", async () => {
+test("memory that other stacks claim is not available to this one", async () => {
   const most = Math.ceil((totalmem() / 1024 ** 2) * 0.7);
   const wants = (name: string): Given => ({
     wants: [vm(name, { memoryMiB: most })],
@@ -168,13 +139,16 @@ test("memory that other stacks claim is not there for this one", async () => {
   expect(await create(lab, wants("kc1"))).toMatchObject({ verdicts: { memory: "ok" } });
 });
 
-test("disk that other stacks claim is not there for this one, image by image", async () => {
+test("disk space that other stacks claim is not available, image by image", async () => {
   const volumes = (image: string, sizeMiB: number): ValueMap => ({ volumes: [{ image, sizeMiB }] });
   await create(prod, { wants: [vm("kc2", volumes("/var/lib/microvms/kc2/a.img", 1e9))] });
   const wants = [vm("kc1", volumes("/var/lib/microvms/kc1/a.img", 1))];
   const message = await refused(lab, { wants, required: ["disk"] });
   expect(message).toMatch(
-    /disk: the volumes want 1000000001 MiB on the file system at \S+ \(1 for this stack; 1000000000 for stack prod of project site: kc2 1000000000\)/,
+    new RegExp(
+      "disk: the volumes want 1000000001 MiB on the file system at \\S+ " +
+        "\\(1 for this stack; 1000000000 for stack prod of project site: kc2 1000000000\\)",
+    ),
   );
 });
 
@@ -191,7 +165,7 @@ describe("two stacks that decided on the same facts", () => {
     expect(claims()).toHaveLength(2);
   });
 
-  test("and want the same address: the second is refused under the lock", async () => {
+  test("if both want the same address, the second is refused under the lock", async () => {
     const wants = (index: number): Value[] => [vm(`kc${index}`, { ip: "198.18.0.21" })];
     const runs = await Promise.all(
       [lab, prod].map(async (one, index) => {
@@ -211,7 +185,7 @@ describe("two stacks that decided on the same facts", () => {
 });
 
 describe("a host of one stack", () => {
-  test("is shared as soon as that stack says so", async () => {
+  test("is shared as soon as that stack sets shared: true", async () => {
     const exclusive = await create(lab, { shared: false });
     const message = await refused(prod, {});
     expect(message).toContain("this host belongs to urn:pulumi:lab::");
@@ -221,29 +195,19 @@ describe("a host of one stack", () => {
     expect(await create(prod)).toMatchObject({ ownership: "owned" });
   });
 
-  test("is what a shared one becomes again if no other stack is left", async () => {
+  test("can become exclusive again when no other stack is left", async () => {
     const shared = await create(lab);
     await create(prod);
     expect(await refused(lab, { shared: false }, shared)).toContain(
       "this host is shared by stack prod of project site",
     );
-    expect(await refused(await third(), { shared: false })).toContain(
+    expect(await refused(await stacks.provider("test"), { shared: false })).toContain(
       "this host is shared by stack lab of project site, stack prod of project site",
     );
-    await newRun(prod);
+    await stacks.newRun(prod);
     await prod.remove("Hypervisor", "hv1", await inputsOf(prod));
     await update(lab, shared, { shared: false });
     expect(claims()).toEqual([expect.not.stringContaining("shared")]);
-  });
-
-  let another: ProviderProcess | undefined;
-  async function third(): Promise<ProviderProcess> {
-    another = await stack("test");
-    return another;
-  }
-  afterEach(async () => {
-    await another?.stop();
-    another = undefined;
   });
 });
 
@@ -261,7 +225,7 @@ test("a VM that left the site counts until it is removed from the host", async (
   expect(await create(prod, { wants: others })).toMatchObject({ ownership: "owned" });
 });
 
-test("a claim that cannot be read is refused, and never taken for no claim", async () => {
+test("a claim that cannot be read is refused and never counts as absent", async () => {
   mkdirSync(box.path("state/hosts"), { recursive: true });
   box.write("state/hosts/shared-0.json", '{"version":2}\n');
   expect(await refused(lab, {})).toContain(
@@ -269,13 +233,13 @@ test("a claim that cannot be read is refused, and never taken for no claim", asy
   );
 });
 
-test("wants that the record lost are drift", async () => {
+test("wants that are missing from the record are drift", async () => {
   const wants = [vm("kc1")];
   const state = await create(lab, { wants });
   const claimed = readdirSync(box.path("state/hosts"))[0] ?? "";
   const nothing = makeRecord(urnOf("lab", "Hypervisor"), { shared: true, wants: [], leaving: [] });
   box.write(`state/hosts/${claimed}`, `${nothing}\n`);
-  await newRun(lab);
+  await stacks.newRun(lab);
   const inputs = await inputsOf(lab, { wants });
   const read = await lab.read("Hypervisor", "hv1", inputs, state);
   expect(await lab.diff("Hypervisor", read.properties, inputs, inputs)).toMatchObject({

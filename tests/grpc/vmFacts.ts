@@ -1,4 +1,4 @@
-/** Facts of a host with VMs, in what state a test wants them. */
+/** Facts of a host with VMs in a given state. */
 import { openRecord } from "../../provider/ownership";
 import { storePath } from "./inputs";
 import { urn as urnOf } from "./providerProcess";
@@ -7,19 +7,19 @@ import { healthyFacts } from "./scriptedHost";
 export interface VmOnHost {
   /** Default: the VM of inputs.ts. */
   name?: string;
-  /** Whose it is. */
+  /** The owner. */
   urn?: string;
   phase: "starting" | "switching" | "activating" | "ready";
   runner?: string;
   booted?: string;
   toplevel?: string;
-  /** What the guest says it runs. */
+  /** The system that the guest reports. */
   system?: string;
   active?: "active" | "inactive";
   hostKey: string;
 }
 
-/** A host with this one VM. */
+/** Facts of a host with only this VM. */
 export function vmFacts(vm: VmOnHost): string[] {
   return vmsFacts([vm]);
 }

@@ -12,16 +12,14 @@ import {
   state,
   until,
   up,
+  STACK,
 } from "./lab";
 
 const site = new SiteCopy();
 const VMS = { kc1: "hv1", kw1: "hv1", kw2: "hv2" } as const;
 const NAMES = ["kc1", "kw1", "kw2"] as const;
 
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
+beforeAll(() => site.converge());
 afterAll(() => site.release());
 
 async function bootIds(): Promise<Record<string, string>> {
@@ -62,7 +60,7 @@ test("VMs are active, and guests answer SSH through br0 with the pinned key", as
 });
 
 test("the stack outputs describe each VM", async () => {
-  const { stdout } = await pulumi("stack", "output", "--json", "--stack=lab");
+  const { stdout } = await pulumi("stack", "output", "--json", STACK);
   const outputs: unknown = JSON.parse(stdout);
   for (const vm of NAMES) {
     expect(outputs).toMatchObject({

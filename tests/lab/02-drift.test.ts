@@ -1,6 +1,7 @@
 /** Drift: the preview shows it. `up` repairs it, or explains why it does not. */
 import {
   SiteCopy,
+  bootId,
   expectNoChanges,
   failingUp,
   mutations,
@@ -9,13 +10,11 @@ import {
   preview,
   pulumi,
   up,
+  STACK,
 } from "./lab";
 
 const site = new SiteCopy();
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
+beforeAll(() => site.converge());
 afterEach(() => site.reset());
 afterAll(() => site.release());
 
@@ -53,6 +52,44 @@ describe("drift of a VM is shown and repaired", () => {
     await expectNoChanges();
   });
 
+  test.each([
+    ["taken off the bridge", "ip link set vb-kw1 nomaster"],
+    ["set down", "ip link set vb-kw1 down"],
+  ])("its tap %s: it is connected again, and the guest keeps its boot", async (_, cut) => {
+    const before = await bootId("kw1");
+    const end = await journalEnd("hv1");
+    await on("hv1", cut);
+    const { text } = await pulumi("preview", STACK);
+    expect(text).toContain("kw1: its tap is connected to br0 again, without a restart");
+    expect(await preview()).toEqual({ "MicroVm kw1": { op: "update", diff: ["taps"] } });
+    await up();
+    expect(await mutations("hv1", end)).toEqual(["connecting vb-kw1 of kw1 to br0"]);
+    expect(await bootId("kw1")).toBe(before);
+    await expectNoChanges();
+  });
+
+  test("its tap deleted: it restarts, and no other VM does", async () => {
+    const [mine, other] = [await bootId("kw1"), await bootId("kc1")];
+    await on("hv1", "ip link delete vb-kw1");
+    const { text } = await pulumi("preview", STACK);
+    expect(text).toContain("kw1: restarts: its tap is missing");
+    await up();
+    expect(await bootId("kw1")).not.toBe(mine);
+    expect(await bootId("kc1")).toBe(other);
+    await expectNoChanges();
+  });
+
+  test("a tap is not looked at if the bridge is not checked", async () => {
+    await site.set({ "hypervisors.hv1.checks.bridge": "off" });
+    await up();
+    await on("hv1", "ip link set vb-kw1 nomaster");
+    await expectNoChanges();
+    await site.reset();
+    await up();
+    expect(await on("hv1", "ip -o link show master br0")).toContain("vb-kw1");
+    await expectNoChanges();
+  });
+
   test("a GC root dropped", async () => {
     await on("hv1", "rm /nix/var/nix/gcroots/pulumi-microvm/kw1/runner");
     expect(await preview()).toEqual({ "NixClosure kw1": { op: "update", diff: ["paths.runner"] } });
@@ -67,7 +104,7 @@ describe("a fault that needs the operator is an error, and nothing is changed", 
     await on("hv1", breakIt);
     try {
       const end = await journalEnd("hv1");
-      const seen = await pulumi("preview", "--stack=lab");
+      const seen = await pulumi("preview", STACK);
       expect(seen.code).not.toBe(0);
       expect(seen.text).toMatch(message);
       expect(await failingUp()).toMatch(message);
@@ -83,7 +120,7 @@ describe("a fault that needs the operator is an error, and nothing is changed", 
     await on("hv1", "systemctl stop microvm@kw1");
     await refused(
       "mv /var/lib/microvms/kw1/var.img /var/lib/microvms/kept",
-      /volume kw1\.var .* is missing, though it was made/,
+      /volume kw1\.var .* was created earlier and is missing now/,
       "mv /var/lib/microvms/kept /var/lib/microvms/kw1/var.img",
     );
   });
@@ -123,7 +160,7 @@ describe("a fault that needs the operator is an error, and nothing is changed", 
     );
     try {
       const end = await journalEnd("hv1");
-      const previewed = await pulumi("preview", "--stack=lab");
+      const previewed = await pulumi("preview", STACK);
       expect(previewed.code).not.toBe(0);
       expect(previewed.text).toMatch(/br9 is down/);
       expect(await failingUp()).toMatch(/br9 is down/);

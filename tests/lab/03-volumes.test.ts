@@ -1,18 +1,11 @@
 /** Volumes: data is never lost. */
-import { SiteCopy, expectNoChanges, failingUp, on, pulumi, up } from "./lab";
+import { SiteCopy, expectNoChanges, failingUp, on, pulumi, up, STACK } from "./lab";
 
 const site = new SiteCopy();
 const IMAGE = "/var/lib/microvms/kw2/var.img";
 const WRITTEN = "/var/lib/data/written";
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await site.release();
-});
+beforeAll(() => site.converge());
+afterAll(() => site.restore());
 
 describe("a volume of a new VM", () => {
   const image = "/var/lib/microvms/kw6/var.img";
@@ -54,12 +47,12 @@ describe("a volume of a new VM", () => {
 
   test("the preview refuses to shrink or replace it", async () => {
     await site.set(kw6("64MiB", true));
-    const shrunk = await pulumi("preview", "--stack=lab");
+    const shrunk = await pulumi("preview", STACK);
     expect(shrunk.code).not.toBe(0);
     expect(shrunk.text).toMatch(/96 MiB can't become 64 MiB: a volume never shrinks/);
     for (const more of [{ label: "other" }, { image: "/var/lib/microvms/kw6/other.img" }]) {
       await site.set(kw6("96MiB", true, more));
-      const replaced = await pulumi("preview", "--stack=lab");
+      const replaced = await pulumi("preview", STACK);
       expect(replaced.code).not.toBe(0);
       expect(replaced.text).toMatch(/can't be changed\. A volume is never replaced/);
     }
@@ -71,7 +64,7 @@ test("destroy keeps retained volumes, and the next up uses them again", async ()
   await site.reset();
   await up();
   await on("kw2", `echo kept > ${WRITTEN}; sync`);
-  const { code, text } = await pulumi("destroy", "--yes", "--skip-preview", "--stack=lab");
+  const { code, text } = await pulumi("destroy", "--yes", "--skip-preview", STACK);
   if (code !== 0) throw new Error(text);
   expect(await on("hv2", `ls ${IMAGE}`)).toBe(IMAGE);
   expect(await on("hv2", "ls /var/lib/microvms/kw2/current 2>&1 || true")).toMatch(/No such file/);

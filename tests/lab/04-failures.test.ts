@@ -16,10 +16,7 @@ import {
 import { PROVIDER, signal, startUp } from "./kill";
 
 const site = new SiteCopy();
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
+beforeAll(() => site.converge());
 afterEach(() => site.reset());
 afterAll(() => site.release());
 

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SiteCopy, expectNoChanges, lab, on, pulumi, start, until, up } from "./lab";
+import { SiteCopy, expectNoChanges, lab, on, pulumi, start, until, up, STACK } from "./lab";
 
 const site = new SiteCopy();
 const HOSTS = ["hv1", "hv2"] as const;
@@ -28,15 +28,15 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const host of HOSTS) await on(host, "sed -i '/ canary$/d' /root/.ssh/authorized_keys");
-  await pulumi("config", "rm", "sshPrivateKey", "--stack=lab");
+  await pulumi("config", "rm", "sshPrivateKey", STACK);
   await site.release();
   await up();
   rmSync(directory, { recursive: true, force: true });
 });
 
 /**
- * Command lines and environments of every process of this machine, including the hosts. Excludes
- * PULUMI_CONFIG of the program, because the engine passes the configuration to every program so.
+ * Command lines and environments of all processes of this machine, including the hosts. Excludes
+ * PULUMI_CONFIG of the program, because the engine passes the configuration to every program in it.
  */
 function processes(): string {
   return readdirSync("/proc")
@@ -102,7 +102,7 @@ async function watched(...args: string[]): Promise<{ code: number; seen: string 
     ...["exec", "env", "PULUMI_MICROVM_DEBUG=true"],
     "pulumi",
     ...args,
-    "--stack=lab",
+    STACK,
     "--non-interactive",
     "--logtostderr",
     "-v=8",
@@ -115,7 +115,7 @@ async function watched(...args: string[]): Promise<{ code: number; seen: string 
 
 test("a config secret is used for a change, and is found nowhere", async () => {
   const { code, text } = await lab(
-    ["exec", "pulumi", "config", "set", "--secret", "sshPrivateKey", "--stack=lab"],
+    ["exec", "pulumi", "config", "set", "--secret", "sshPrivateKey", STACK],
     privateKey,
   );
   if (code !== 0) throw new Error(text);
@@ -138,10 +138,7 @@ test("a config secret is used for a change, and is found nowhere", async () => {
 
 test("an error about the secret does not show it", async () => {
   const broken = privateKey.replace("OPENSSH", "OPENSHH");
-  await lab(
-    ["exec", "pulumi", "config", "set", "--secret", "sshPrivateKey", "--stack=lab"],
-    broken,
-  );
+  await lab(["exec", "pulumi", "config", "set", "--secret", "sshPrivateKey", STACK], broken);
   await site.set({ "ssh.agent": false, "vms.kw1.restart": "with a broken key" });
   const run = await watched("up", "--yes", "--skip-preview");
   expect(run.code).not.toBe(0);
@@ -150,7 +147,7 @@ test("an error about the secret does not show it", async () => {
 });
 
 describe("the search would find a canary", () => {
-  test("in what was seen of a run", () => {
+  test("in the samples of a run", () => {
     expect(leaks(`before ${canary} after`)).toEqual(["before "]);
   });
 

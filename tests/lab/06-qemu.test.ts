@@ -1,4 +1,4 @@
-/** A VM that is one: QEMU boots Debian's cloud kernel on hv2, through `MicroVm` and microvm@. */
+/** A real VM: QEMU boots Debian's cloud kernel on hv2, through `MicroVm` and microvm@. */
 import { z } from "zod";
 import {
   SiteCopy,
@@ -33,7 +33,7 @@ interface Wanted {
   running?: boolean;
 }
 
-/** The lab's site with the VM: its name is what the lab's flake chooses QEMU by. */
+/** The lab's site with the VM. The lab's flake uses QEMU for VMs whose name starts with `kq`. */
 function kq1({ size = "64MiB", ...more }: Wanted = {}): Record<string, unknown> {
   const volumes = { var: { size, mountPoint: "/var/lib/data", onDelete: "delete" } };
   const network = { ip: "198.18.0.41", mac: "02:00:00:00:00:41" };
@@ -47,7 +47,7 @@ async function converge(wanted: Wanted): Promise<void> {
   await up();
 }
 
-/** QEMU's own answer to a command without arguments. */
+/** QEMU's response to a command without arguments. */
 async function qmp(command: string): Promise<unknown> {
   const commands = `'{"execute":"qmp_capabilities"}' '{"execute":"${command}"}'`;
   const socket = "/var/lib/microvms/kq1/kq1.sock";
@@ -57,7 +57,7 @@ async function qmp(command: string): Promise<unknown> {
 
 const balloon = z.object({ return: z.object({ actual: z.number() }) });
 
-/** The guest's memory by QEMU's balloon, which follows a target as the guest gives pages back. */
+/** Waits until QEMU's balloon has this size. It follows a target as the guest releases pages. */
 async function awaitMemory(mib: number): Promise<void> {
   let seen = 0;
   await until(`query-balloon to say ${mib} MiB`, 60, async () => {
@@ -69,22 +69,15 @@ async function awaitMemory(mib: number): Promise<void> {
 const consoleSince = async (end: string): Promise<string> =>
   (await journalAfter(HOST, end, "_SYSTEMD_UNIT", "microvm@kq1.service")).join("\n");
 
-/** Size of the file system as the guest has it mounted, MiB. */
+/** Size of the mounted file system in the guest, MiB. */
 async function mountedMiB(): Promise<number> {
   return Number(await on("kq1", "df -m /var/lib/data | awk 'END {print $2}'"));
 }
 
-beforeAll(async () => {
-  await site.use();
-  await converge({});
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await site.release();
-});
+beforeAll(() => site.converge(kq1()));
+afterAll(() => site.restore());
 
-test("it boots a kernel of its own, answers on br0, and is pinned by the key from its /etc share", async () => {
+test("it boots its own kernel, responds on br0, and has the key from its /etc share", async () => {
   expect(
     await on(HOST, "tr '\\0' ' ' </proc/$(systemctl show -P MainPID microvm@kq1)/cmdline"),
   ).toMatch(/^microvm@kq1 -name kq1 -M q35/);
@@ -116,7 +109,7 @@ test("it stops gracefully, and its volume is read back after the restart", async
 describe("memoryTarget", () => {
   const restart = "1";
 
-  test("is applied without a restart, seen by query-balloon, and then there is nothing to do", async () => {
+  test("is applied without a restart and confirmed by query-balloon", async () => {
     const before = await bootId("kq1");
     await site.set(kq1({ restart, memoryTarget: "192MiB" }));
     expect(await preview()).toEqual({ "MicroVm kq1": { op: "update", diff: ["memoryTargetMiB"] } });
@@ -128,7 +121,7 @@ describe("memoryTarget", () => {
     expect(await bootId("kq1")).toBe(before);
   });
 
-  test("is applied again by systemd's own restart of the VM, without us", async () => {
+  test("is applied again when systemd itself restarts the VM", async () => {
     const before = await bootId("kq1");
     await on(HOST, "systemctl kill --signal=KILL --kill-who=main microvm@kq1");
     await until("kq1 comes back", 120, async () => {
@@ -146,7 +139,7 @@ describe("memoryTarget", () => {
     await expectNoChanges();
   });
 
-  test("that somebody changed on the host is drift that up repairs", async () => {
+  test("that was changed on the host is drift, which up repairs", async () => {
     await on(HOST, "echo 128 >/var/lib/pulumi-microvm/memory/kq1");
     expect(await preview()).toEqual({
       "MicroVm kq1": { op: "update", diff: ["memoryPending", "memoryTargetMiB"] },
@@ -156,7 +149,7 @@ describe("memoryTarget", () => {
     await expectNoChanges();
   });
 
-  test("that is taken away gives the guest all of its memory back", async () => {
+  test("can be removed, and the guest gets all of its memory back", async () => {
     const before = await bootId("kq1");
     await converge({ restart });
     await awaitMemory(256);
@@ -164,7 +157,7 @@ describe("memoryTarget", () => {
     expect(await bootId("kq1")).toBe(before);
   });
 
-  test("is a clear error for a VM whose runner has no such control", async () => {
+  test("is a clear error for a VM whose runner has no control socket", async () => {
     await site.set({ ...kq1({ restart }), "vms.kw2.memoryTarget": "128MiB" });
     expect(await failingUp()).toMatch(
       /memory target of kw2 can't be applied: the VMM .* no control socket/,
@@ -174,15 +167,15 @@ describe("memoryTarget", () => {
   });
 });
 
-describe(`the provider is killed, and the next up goes on (${SELECTION})`, () => {
+describe(`the provider is killed, and the next up continues (${SELECTION})`, () => {
   const gate = new Gate(HOST);
   beforeAll(() => gate.install());
   afterAll(() => gate.remove());
 
   const KILLED: [string, Wanted, string][] = [
-    ["while the VMM is told its target", { memoryTarget: "192MiB" }, "setting the memory target"],
+    ["while the memory target is set", { memoryTarget: "192MiB" }, "setting the memory target"],
     ["while a volume in use grows", { size: "68MiB" }, "growing volume kq1.var"],
-    ["when the guest has grown it", { size: "72MiB" }, "the guest grew the file system"],
+    ["after the guest has grown it", { size: "72MiB" }, "the guest grew the file system"],
   ];
   test.each(sampled("qemu", KILLED, 1))("%s", async (_, wanted, text) => {
     const before = await bootId("kq1");
@@ -197,7 +190,7 @@ describe(`the provider is killed, and the next up goes on (${SELECTION})`, () =>
 describe("a volume", () => {
   const restart = "1";
 
-  test("grows while its VM runs, in the guest too, and its data stays", async () => {
+  test("grows while its VM runs, also in the guest, and keeps its data", async () => {
     const before = await bootId("kq1");
     await converge({ restart, size: "96MiB" });
     expect(await on(HOST, `stat -c %s ${IMAGE}`)).toBe(String(96 * MIB));
@@ -207,7 +200,7 @@ describe("a volume", () => {
     expect(await bootId("kq1")).toBe(before);
   });
 
-  test("whose guest can't be reached stays `growing`, and the next up finishes it", async () => {
+  test("of an unreachable guest stays `growing`, and the next up finishes it", async () => {
     const before = await bootId("kq1");
     await on("kq1", "mv /root/.ssh/authorized_keys /root/.ssh/kept");
     await site.set(kq1({ restart, size: "128MiB" }));
@@ -231,7 +224,7 @@ describe("a volume", () => {
     await expectNoChanges();
   });
 
-  test("of a stopped VM is sound by e2fsck afterwards", async () => {
+  test("of a stopped VM passes e2fsck afterwards", async () => {
     await converge({ restart, size: "128MiB", running: false });
     expect(await on(HOST, `e2fsck -f -n ${IMAGE} >/dev/null 2>&1; echo $?`)).toBe("0");
     expect(

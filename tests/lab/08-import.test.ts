@@ -9,6 +9,7 @@ import {
   pulumi,
   state,
   up,
+  STACK,
 } from "./lab";
 
 const site = new SiteCopy();
@@ -24,9 +25,7 @@ const kw8 = {
 };
 
 beforeAll(async () => {
-  await site.use();
-  await site.set({ "vms.kw8": kw8 });
-  await up();
+  await site.converge({ "vms.kw8": kw8 });
   await forget();
 });
 
@@ -44,7 +43,7 @@ async function forget(): Promise<void> {
   for (const [name, { urn }] of [...(await state())].reverse()) {
     if (!name.endsWith(" kw8") && !name.includes(" kw8-")) continue;
     if (name.startsWith("pulumi-microvm")) continue;
-    const { code, text } = await pulumi("state", "delete", urn, "--yes", "--force", "--stack=lab");
+    const { code, text } = await pulumi("state", "delete", urn, "--yes", "--force", STACK);
     if (code !== 0) throw new Error(text);
   }
   await on(

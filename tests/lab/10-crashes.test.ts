@@ -1,7 +1,7 @@
 /**
- * The provider, the engine and the link are cut at the mutations of a VM's create, update and
- * delete: at each one in a soak, else at some of them. The next `up` converges, the host's journal
- * has each mutation once, and no process is left.
+ * The provider, the engine or the connections are stopped at the mutations of a VM's create, update
+ * and delete: at each mutation in a soak run, otherwise at a sample. The next `up` converges, the
+ * journal of the host contains each mutation once, and no process remains.
  */
 import {
   ENGINE,
@@ -16,7 +16,18 @@ import {
   signal,
   startUp,
 } from "./kill";
-import { SiteCopy, expectNoChanges, journalEnd, lab, mutations, on, state, until, up } from "./lab";
+import {
+  SiteCopy,
+  expectNoChanges,
+  journalEnd,
+  lab,
+  mutations,
+  on,
+  state,
+  until,
+  up,
+  STACK,
+} from "./lab";
 import type { Started } from "./lab";
 import { SELECTION, sampled } from "../selection";
 
@@ -30,20 +41,19 @@ const kw7 = {
   volumes: { var: { size: "64MiB", mountPoint: "/var/lib/data", onDelete: "delete" } },
 };
 const there = { "vms.kw7": kw7 };
-/** What a test that failed may leave on the host, in no state. */
+/** What a failed test may leave on the host without an entry in the state. */
 const LEFT = ["/var/lib/microvms/kw7"]
   .concat(["volumes/kw7.var.json", "trash/kw7.*"].map((path) => `/var/lib/pulumi-microvm/${path}`))
   .join(" ");
 const changed = { "vms.kw7": { ...kw7, memory: "208MiB" } };
 
 beforeAll(async () => {
-  await site.use();
-  await up();
+  await site.converge();
   await gate.install();
 });
 beforeEach(async () => {
   await gate.open();
-  await lab(["exec", "pulumi", "cancel", "--yes", "--stack=lab"]);
+  await lab(["exec", "pulumi", "cancel", "--yes", STACK]);
   await takeBack();
   await site.reset();
   await up();
@@ -58,7 +68,7 @@ afterAll(async () => {
   await site.release();
 });
 
-/** What a run that failed has left on the host, and in no state, is in one again. */
+/** Adopts what a failed run left on the host without an entry in the state. */
 async function takeBack(): Promise<void> {
   const isThere = (await on("hv2", "ls /var/lib/pulumi-microvm/vms")).includes("kw7");
   if (isThere && !(await state()).has("MicroVm kw7")) {
@@ -67,13 +77,13 @@ async function takeBack(): Promise<void> {
   }
 }
 
-/** What cuts a run that waits at the gate; `ends`: the run is over before the gate opens. */
+/** How to stop a run that waits at the gate. `ends`: the run ends before the gate opens. */
 interface Cut {
   act: (running: Started) => Promise<unknown>;
   ends: boolean;
 }
 
-/** Cuts a run at its mutations, each time from the same start; how many mutations it has. */
+/** Stops a run at its mutations, each time from the same start. Returns the number of mutations. */
 async function cutAtEachStep(table: string, from: object, to: object, cut: Cut): Promise<number> {
   await reset(from);
   await gate.stopAt(NEVER);
@@ -94,13 +104,13 @@ async function reset(to: object): Promise<void> {
   await on("hv2", "[ -e /var/lib/pulumi-microvm/vms/kw7.json ] || rm -rf /var/lib/microvms/kw7");
 }
 
-/** Cuts a run at one mutation, and then brings what it left to its end. */
+/** Stops a run at one mutation, and then converges what it left. */
 async function cutAt(step: number, to: object, cut: Cut): Promise<void> {
   const end = await journalEnd("hv2");
   await gate.stopAt(step);
   await site.set({ ...to });
   const running = startUp();
-  // A message of a failed test has the step.
+  // The step is part of the value, so that a failed test reports it.
   expect({ step, reached: await gate.reached(running) }).toEqual({ step, reached: true });
   const plugins = processesBelow(running.pid, PROVIDER);
   expect(plugins.length).toBeGreaterThan(0);
@@ -108,15 +118,15 @@ async function cutAt(step: number, to: object, cut: Cut): Promise<void> {
   if (cut.ends) expect((await running.ended).code).not.toBe(0);
   await gate.open();
   const { code, text } = await running.ended;
-  if (!cut.ends && code !== 0) throw new Error(`the run did not go on: ${text}`);
+  if (!cut.ends && code !== 0) throw new Error(`the run did not continue: ${text}`);
   await gone(plugins);
-  await lab(["exec", "pulumi", "cancel", "--yes", "--stack=lab"]);
+  await lab(["exec", "pulumi", "cancel", "--yes", STACK]);
   if (cut.ends) await up();
   await expectNoChanges();
   await expectOnce(end);
 }
 
-/** Each mutation of the VM stands once in the journal. */
+/** The journal contains each mutation of the VM once. */
 async function expectOnce(end: string): Promise<void> {
   const lines = (await mutations("hv2", end)).filter((line) => line.includes("kw7"));
   expect(lines.length).toBeGreaterThan(0);
@@ -134,7 +144,7 @@ const CTRL_C: Cut = {
 const CTRL_C_TWICE: Cut = {
   act: async (running) => {
     signal(running, ENGINE, "SIGINT");
-    // Two signals at once would count as one; it may have ended with the first.
+    // Two signals at once could count as one. The process may have ended after the first.
     await new Promise((wake) => setTimeout(wake, 50));
     for (const pid of processesBelow(running.pid, ENGINE)) interrupt(pid);
   },
@@ -142,7 +152,7 @@ const CTRL_C_TWICE: Cut = {
 };
 const LINKS_CUT: Cut = { act: () => cutLinks("hv2"), ends: false };
 
-/** Of a create, by their numbers: the volume, and the VM's start. */
+/** Steps of a create: the volume, and the start of the VM. */
 const FIRST_AND_LAST = [1, 8];
 const firstOrLast = (table: string): number[] => sampled(table, FIRST_AND_LAST, 1);
 
@@ -163,7 +173,7 @@ describe(`the provider is killed (${SELECTION})`, () => {
     expect(await on("kw7", "cat /etc/resolv.conf")).toContain("198.18.0.53");
   }, 1_200_000);
 
-  test("at the first step of a volume's growth", async () => {
+  test("at the first step of growing a volume", async () => {
     const stopped = (size: string): object => ({
       "vms.kw7": { ...kw7, running: false, volumes: { var: { ...kw7.volumes.var, size } } },
     });
@@ -181,11 +191,11 @@ describe(`the provider is killed (${SELECTION})`, () => {
   });
 
   const ONE_STEP: [string, object, object, string][] = [
-    ["a VM's stop", there, notRunning, "stopping kw7"],
-    ["what takes its start at boot away", there, notRunning, "not starting kw7 at boot"],
-    ["the start of a stopped VM", notRunning, there, "starting kw7 at boot from now on"],
-    ["a volume on its way to the trash", kept("trash"), {}, "moving volume kw7.var"],
-    ["a volume that is kept", kept("retain"), {}, "keeping volume kw7.var"],
+    ["stopping a VM", there, notRunning, "stopping kw7"],
+    ["disabling the start at boot", there, notRunning, "not starting kw7 at boot"],
+    ["starting a stopped VM", notRunning, there, "starting kw7 at boot from now on"],
+    ["moving a volume to the trash", kept("trash"), {}, "moving volume kw7.var"],
+    ["retaining a volume", kept("retain"), {}, "keeping volume kw7.var"],
   ];
   test.each(sampled("one step", ONE_STEP, 2))(
     "at %s",
@@ -195,7 +205,7 @@ describe(`the provider is killed (${SELECTION})`, () => {
       await site.set({ ...to });
       await killedAt(gate, text);
       await expectNoChanges();
-      // What was kept is taken back, to be deleted.
+      // Takes the retained volume back, so that the test can delete it.
       await site.set(there);
       await up();
     },
@@ -208,12 +218,12 @@ describe(`the provider is killed (${SELECTION})`, () => {
   }, 1_200_000);
 });
 
-test(`the links are cut: the run itself goes on to its end (${SELECTION})`, async () => {
+test(`the run continues after lost connections (${SELECTION})`, async () => {
   expect(await cutAtEachStep("links", {}, there, LINKS_CUT)).toBe(8);
 }, 1_200_000);
 
 test.each(firstOrLast("Ctrl-C once"))(
-  `Ctrl-C once, at step %i: the next up goes on (${SELECTION})`,
+  `the next up continues after one Ctrl-C at step %i (${SELECTION})`,
   async (step) => {
     await cutAt(step, there, CTRL_C);
   },
@@ -221,7 +231,7 @@ test.each(firstOrLast("Ctrl-C once"))(
 );
 
 test.each(firstOrLast("Ctrl-C twice"))(
-  `Ctrl-C twice, at step %i: the engine ends at once (${SELECTION})`,
+  `the engine ends at once after two Ctrl-C at step %i (${SELECTION})`,
   async (step) => {
     await cutAt(step, there, CTRL_C_TWICE);
   },
@@ -229,20 +239,20 @@ test.each(firstOrLast("Ctrl-C twice"))(
 );
 
 test.each(firstOrLast("the engine is killed"))(
-  `the engine is killed, at step %i: so ends the provider (${SELECTION})`,
+  `the provider ends when the engine is killed at step %i (${SELECTION})`,
   async (step) => {
     await cutAt(step, there, killed(ENGINE));
   },
   400_000,
 );
 
-test("sshd is restarted too: the run goes on", async () => {
+test("the run continues after a restart of sshd", async () => {
   const restarted: Cut = { act: () => cutLinks("hv2", "systemctl restart ssh"), ends: false };
   await cutAt(8, there, restarted);
 }, 400_000);
 
 test.each(firstOrLast("the host is rebooted"))(
-  `the host is rebooted, at step %i: the next up goes on (${SELECTION})`,
+  `the next up continues after a reboot of the host at step %i (${SELECTION})`,
   async (step) => {
     await gate.stopAt(step);
     await site.set(there);
@@ -260,7 +270,7 @@ test.each(firstOrLast("the host is rebooted"))(
 );
 
 describe("the provider is killed while a host", () => {
-  test("is released, and while it is claimed", async () => {
+  test("is released, and while it is claimed again", async () => {
     await killedAt(gate, "releasing this host", "destroy");
     expect([...(await state()).keys()]).toEqual([]);
     await killedAt(gate, "claiming this host");

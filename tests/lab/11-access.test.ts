@@ -14,15 +14,8 @@ const site = new SiteCopy();
 const OTHER_KEY =
   "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
 
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await site.release();
-});
+beforeAll(() => site.converge());
+afterAll(() => site.restore());
 
 /** hv1 through hv2. */
 function jump(hostKey: unknown): Record<string, unknown> {
@@ -59,7 +52,7 @@ test("both hops are verified, and all connections use the jump host, also copies
 }, 400_000);
 
 test("a jump host with a wrong key is rejected, and the error has both fingerprints", async () => {
-  await site.set({ ...jump(OTHER_KEY), "vms.kw1.restart": "by a false gate" });
+  await site.set({ ...jump(OTHER_KEY), "vms.kw1.restart": "through a jump host with a wrong key" });
   const before = await bootId("kw1");
   const text = await failingUp();
   expect(text).toMatch(/hv1 \(jump host\)/);

@@ -13,6 +13,7 @@ import {
   state,
   until,
   up,
+  STACK,
 } from "./lab";
 import { ENGINE, PROVIDER, gone, signal, startUp } from "./kill";
 import {
@@ -117,8 +118,8 @@ describe("a bad system is rolled back", () => {
     await expectToldBack();
   });
 
-  test("whose operator is killed in the middle", async () => {
-    const bad = `# nobody will confirm this\n${GOOD}sleep 5\n`;
+  test("whose operator is killed during the switch", async () => {
+    const bad = `# nobody confirms this system\n${GOOD}sleep 5\n`;
     await want(bad);
     const running = startUp();
     await until("the switch", 100, async () =>
@@ -129,7 +130,7 @@ describe("a bad system is rolled back", () => {
     const killed = [...signal(running, PROVIDER, "SIGKILL"), ...signal(running, ENGINE, "SIGKILL")];
     await gone(killed);
     expect((await running.ended).code).not.toBe(0);
-    await until("the host to go back", 60, async () =>
+    await until("the rollback of the host", 60, async () =>
       (await on("hv1", "ls /var/lib/pulumi-microvm/systems")).includes("trial") ? undefined : true,
     );
     await expectBack();
@@ -137,10 +138,10 @@ describe("a bad system is rolled back", () => {
     // The site still has the bad system. Preview and refresh show the running system.
     await site.use();
     await want(bad);
-    expect((await pulumi("preview", "--stack=lab")).text).toMatch(
+    expect((await pulumi("preview", STACK)).text).toMatch(
       /hv1: the switch to \/nix\/store\/\S+-lab-hypervisor-hv1 failed and was rolled back/,
     );
-    expect(await pulumi("refresh", "--yes", "--skip-preview", "--stack=lab")).toMatchObject({
+    expect(await pulumi("refresh", "--yes", "--skip-preview", STACK)).toMatchObject({
       code: 0,
     });
     await expectToldBack();
@@ -163,12 +164,12 @@ describe("a system with another kernel", () => {
     const before = await guests();
     setKernel("lab kernel 2");
     await want(GOOD);
-    expect((await pulumi("preview", "--stack=lab")).text).toMatch(
+    expect((await pulumi("preview", STACK)).text).toMatch(
       /hv1: system .* -> .*; kernel or initrd changes: reboot the host yourself/,
     );
     expect(await up()).toMatch(/warning: hv1: reboot required/);
     expect((await state()).get("NixosSystem hv1")?.outputs).toMatchObject({ rebootRequired: true });
-    const { text } = await pulumi("preview", "--expect-no-changes", "--stack=lab");
+    const { text } = await pulumi("preview", "--expect-no-changes", STACK);
     expect(text).toMatch(/warning: hv1: reboot required/);
     expect(await bootOf()).toBe(boot);
     expect(await guests()).toEqual(before);
@@ -180,7 +181,7 @@ describe("a system with another kernel", () => {
     const end = await journalEnd("hv1");
     setKernel("lab kernel 2");
     await want(GOOD, { rebootPolicy: "ifRequired" });
-    expect((await pulumi("preview", "--stack=lab")).text).toMatch(
+    expect((await pulumi("preview", STACK)).text).toMatch(
       /hv1: .*reboots: kernel or initrd changes; its VMs stop/,
     );
     await up();

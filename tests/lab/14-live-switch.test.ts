@@ -1,4 +1,4 @@
-/** A running guest gets a new system: live where that is enough, and back where it fails. */
+/** A running guest gets a new system: live if possible, with a rollback if the switch fails. */
 import {
   FlakeCopy,
   SiteCopy,
@@ -12,6 +12,7 @@ import {
   state,
   until,
   up,
+  STACK,
 } from "./lab";
 import { SELECTION, sampled } from "../selection";
 import { ENGINE, PROVIDER, gone, processesBelow, signal, startUp } from "./kill";
@@ -21,16 +22,9 @@ const flake = new FlakeCopy();
 const base = { flake: flake.reference };
 const VMS = ["kc1", "kw1", "kw2"];
 
-beforeAll(async () => {
-  await site.use();
-  await site.set(base);
-  await up();
-});
+beforeAll(() => site.converge(base));
 afterAll(async () => {
-  await site.reset();
-  await up();
-  await expectNoChanges();
-  await site.release();
+  await site.restore();
   flake.remove();
 });
 
@@ -44,12 +38,12 @@ async function outputsOf(vm: string): Promise<Record<string, unknown> | undefine
 }
 
 async function previewText(): Promise<string> {
-  const { code, text } = await pulumi("preview", "--stack=lab");
+  const { code, text } = await pulumi("preview", STACK);
   expect(code).toBe(0);
   return text;
 }
 
-test("a changed package switches all guests live, and the preview had said so", async () => {
+test("a changed package switches all guests live, as the preview announced", async () => {
   const before = await boots();
   const end = await journalEnd("hv1");
   flake.setPackages({ "lab-app": "1.1", "lab-tool": "3" });
@@ -71,7 +65,7 @@ test("a changed package switches all guests live, and the preview had said so", 
   expect(switched).toHaveLength(2);
   await expectNoChanges();
 
-  // What was switched to is also what it starts with.
+  // The VM also starts with the system to which it was switched.
   const system = await systemOf("kw1");
   await site.set({ ...base, "vms.kw1.restart": "once" });
   await up();
@@ -80,7 +74,7 @@ test("a changed package switches all guests live, and the preview had said so", 
   await expectNoChanges();
 }, 400_000);
 
-test("changed memory restarts its VMs alone, with the reason", async () => {
+test("changed memory restarts only the VMs with that memory, and the reason is shown", async () => {
   await site.set(base);
   await up();
   const before = await boots();
@@ -102,7 +96,7 @@ describe("updatePolicy", () => {
     "vms.kw1.network": { nameservers: [nameserver] },
   });
 
-  test("restart: the VM restarts where a live switch would be enough", async () => {
+  test("restart: the VM restarts even if a live switch is possible", async () => {
     await site.set(base);
     await up();
     const before = await boots();
@@ -113,7 +107,7 @@ describe("updatePolicy", () => {
     await expectNoChanges();
   }, 400_000);
 
-  test("onNextBoot: it is installed, and runs from the VM's next start", async () => {
+  test("onNextBoot: the system is installed and runs after the VM's next start", async () => {
     const before = await boots();
     const running = await systemOf("kw1");
     await site.set(policy("onNextBoot", "198.18.0.54"));
@@ -134,7 +128,7 @@ describe("updatePolicy", () => {
   }, 400_000);
 });
 
-describe("a switch that fails goes back", () => {
+describe("a failed switch is rolled back", () => {
   const timeout = { ...base, "vms.kw1.startTimeout": "50s", "vms.kw1.switchTimeout": "20s" };
 
   beforeEach(async () => {
@@ -143,7 +137,7 @@ describe("a switch that fails goes back", () => {
     await up();
   });
 
-  /** A failed `up`: the VM is on its previous runner and system, and the others were not touched. */
+  /** `up` fails. The VM is on its previous runner and system, and the other VMs are unchanged. */
   async function expectBack(fault: string, how: string, cause: RegExp): Promise<void> {
     const before = await boots();
     const runner = await currentOf("kw1");
@@ -151,7 +145,7 @@ describe("a switch that fails goes back", () => {
     flake.setFaults({ kw1: fault });
     const text = await failingUp();
     expect(text).toMatch(cause);
-    expect(text).toContain(`It was put back on ${runner} ${how}, and answers again`);
+    expect(text).toContain(`It was rolled back to ${runner} ${how}, and answers again`);
 
     expect(await currentOf("kw1")).toBe(runner);
     expect(await systemOf("kw1")).toBe(system);
@@ -159,14 +153,14 @@ describe("a switch that fails goes back", () => {
     expect((await boots()).map((boot, i) => boot === before[i])).toEqual([true, stays, true]);
     expect(await outputsOf("kw1")).toMatchObject({ runner, system, status: "ready", stale: false });
 
-    // The site is right again, and there is nothing to do.
+    // Without the fault, the next `up` has nothing to do.
     flake.setFaults({});
     await up();
     await expectNoChanges();
     expect(await currentOf("kw1")).toBe(runner);
   }
 
-  test("it exits non-zero", async () => {
+  test("if it exits non-zero", async () => {
     await expectBack(
       "echo no room for it; exit 3",
       "without a restart",
@@ -174,7 +168,7 @@ describe("a switch that fails goes back", () => {
     );
   }, 400_000);
 
-  test("it hangs", async () => {
+  test("if it hangs", async () => {
     await expectBack(
       "sleep 3600",
       "without a restart",
@@ -182,12 +176,14 @@ describe("a switch that fails goes back", () => {
     );
   }, 400_000);
 
-  /** The guest can't be asked: the error says so, and has what its unit wrote on the hypervisor. */
-  const UNREACHABLE =
-    /kw1: [^\n]*\n[^]*Nor could it be switched back: kw1 \(198\.18\.0\.\d+\) runs, but its SSH server did not answer in \d+ s: [^\n]*\n[^]*\n {4,}\S/;
+  /** The guest cannot be reached. The error says so and contains the journal of its unit. */
+  const UNREACHABLE = new RegExp(
+    "kw1: [^\\n]*\\n[^]*The switch back in the guest failed: kw1 \\(198\\.18\\.0\\.\\d+\\) runs, " +
+      "but its SSH server did not answer in \\d+ s: [^\\n]*\\n[^]*\\n {4,}\\S",
+  );
 
   const SILENT: [string, string][] = [
-    // With networkd stopped, for the switch's end would have it bring the link up again.
+    // networkd is stopped, because it would enable the link again at the end of the switch.
     [
       "takes the guest's network down",
       "systemctl stop systemd-networkd.service systemd-networkd.socket; ip link set host0 down",
@@ -195,7 +191,7 @@ describe("a switch that fails goes back", () => {
     ["stops the guest's sshd", "systemctl stop ssh"],
   ];
   test.each(sampled("silent guests", SILENT, 1))(
-    `it %s (${SELECTION})`,
+    `if it %s (${SELECTION})`,
     async (_, fault) => {
       await expectBack(fault, "by a restart", UNREACHABLE);
     },
@@ -203,7 +199,30 @@ describe("a switch that fails goes back", () => {
   );
 });
 
-/** An `up` that is in the middle of kw1's live switch. */
+test("a switch that cannot log in restarts nothing, and the next up does it", async () => {
+  flake.setFaults({});
+  await site.set(base);
+  await up();
+  const before = await boots();
+  const runner = await currentOf("kw1");
+  // sshd does not take keys from a file that others may write.
+  await on("kw1", "chmod 0666 /root/.ssh/authorized_keys");
+  await site.set({ ...base, "vms.kw1.network": { nameservers: ["198.18.0.56"] } });
+  const text = await failingUp();
+  expect(text).toContain("kw1: the live switch was not begun, the guest was not touched");
+  expect(text).toContain("the host refused every key for user root");
+  expect(await on("hv1", "cat /var/lib/pulumi-microvm/vms/kw1.json")).toContain('"phase":"ready"');
+  expect(await currentOf("kw1")).toBe(runner);
+  const init = "$(pgrep -P $(systemctl show -P MainPID microvm@kw1))";
+  await on("hv1", `nsenter -t ${init} -m chmod 0600 /root/.ssh/authorized_keys`);
+  expect(await boots()).toEqual(before);
+  await up();
+  expect(await boots()).toEqual(before);
+  expect(await on("kw1", "cat /etc/resolv.conf")).toContain("198.18.0.56");
+  await expectNoChanges();
+}, 400_000);
+
+/** Starts an `up` and waits until it is in kw1's live switch. */
 async function inTheMiddle(): Promise<ReturnType<typeof startUp>> {
   flake.setFaults({ kw1: "sleep 12" });
   const running = startUp();
@@ -217,7 +236,7 @@ async function inTheMiddle(): Promise<ReturnType<typeof startUp>> {
   return running;
 }
 
-test("the operator is killed in the middle: the next up goes on, without a restart", async () => {
+test("after the operator is killed during a switch, the next up continues live", async () => {
   flake.setFaults({});
   await site.set(base);
   await up();
@@ -236,7 +255,7 @@ test("the operator is killed in the middle: the next up goes on, without a resta
   await expectNoChanges();
 }, 400_000);
 
-test("the operator is killed in the middle and nobody comes: the guest goes back by itself", async () => {
+test("without a next up, the guest rolls back by itself", async () => {
   flake.setFaults({});
   await site.set({ ...base, "vms.kw1.switchTimeout": "20s" });
   await up();
@@ -250,9 +269,7 @@ test("the operator is killed in the middle and nobody comes: the guest goes back
   await until("the way back", 150, async () => ((await isBefore()) ? true : undefined));
   expect(await boots()).toEqual(before);
 
-  await site.use();
-  await site.set(base);
-  await up();
+  await site.converge(base);
   expect(await systemOf("kw1")).not.toBe(system);
   expect(await boots()).toEqual(before);
   expect(await outputsOf("kw1")).toMatchObject({ status: "ready", stale: false });
@@ -262,7 +279,7 @@ test("the operator is killed in the middle and nobody comes: the guest goes back
   await expectNoChanges();
 }, 400_000);
 
-test("a guest that runs something else is drift, and goes back live", async () => {
+test("a guest that runs another system is drift, and up switches it back live", async () => {
   flake.setFaults({});
   await up();
   const before = await boots();

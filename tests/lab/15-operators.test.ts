@@ -1,4 +1,4 @@
-/** Two operators at once, and two stacks on one host: one waits or is told, and nothing is done twice. */
+/** Two operators at once, and two stacks on one host. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Gate, startUp } from "./kill";
@@ -15,21 +15,15 @@ import {
   pulumi,
   state,
   up,
+  STACK,
+  STACK_NAME,
 } from "./lab";
 
 const site = new SiteCopy();
 const OTHER = "--stack=other";
 
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await expectNoChanges();
-  await site.release();
-});
+beforeAll(() => site.converge());
+afterAll(() => site.restore());
 
 async function run(...words: string[]): Promise<string> {
   const { code, text } = await pulumi(...words);
@@ -54,11 +48,11 @@ describe("a second stack that claims the same hosts and VMs", () => {
   test.each([
     ["preview", ["preview"]],
     ["up", ["up", "--yes", "--skip-preview"]],
-  ])("is told whose they are by %s, and nothing is touched", async (_, words) => {
+  ])("is refused in %s, which names the owner, and nothing changes", async (_, words) => {
     const ends = await Promise.all(["hv1", "hv2"].map(journalEnd));
     const { code, text } = await pulumi(...words, OTHER);
     expect(code).not.toBe(0);
-    expect(text).toMatch(/this host belongs to urn:pulumi:lab::\S+::hv[12]/);
+    expect(text).toMatch(new RegExp(`this host belongs to urn:pulumi:${STACK_NAME}::\\S+::hv[12]`));
     expect(await mutations("hv1", ends[0] ?? "")).toEqual([]);
     expect(await mutations("hv2", ends[1] ?? "")).toEqual([]);
     await expectNoChanges();
@@ -73,7 +67,6 @@ describe("two stacks that share hv1", () => {
   const kx1 = {
     hypervisor: "hv1",
     profile: "worker",
-    role: "worker",
     ip: "198.18.0.41",
     mac: "02:00:00:00:00:41",
   };
@@ -85,7 +78,8 @@ describe("two stacks that share hv1", () => {
   });
 
   function setTheirs(changes: Record<string, unknown>): Promise<void> {
-    return theirs.set({ "hypervisors.hv2": undefined, vms: { kx1 }, ...SHARED, ...changes });
+    const without = { "hypervisors.hv2": undefined, cluster: undefined };
+    return theirs.set({ ...without, vms: { kx1 }, ...SHARED, ...changes });
   }
 
   async function previewOfOther(changes: Record<string, unknown>): Promise<string> {
@@ -105,7 +99,7 @@ describe("two stacks that share hv1", () => {
   afterAll(async () => {
     await pulumi("destroy", "--yes", "--skip-preview", OTHER);
     await removeOther();
-    // The host keeps the kernel that it was booted with.
+    // The host keeps its booted kernel.
     flake.reset();
     flake.write("hypervisor/start.sh", GOOD);
     await site.set(systemOf("ifRequired"));
@@ -126,30 +120,33 @@ describe("two stacks that share hv1", () => {
     expect(await guests()).toEqual(before);
   });
 
-  test("what both want is refused in the preview, with the name of stack and VM", async () => {
+  test("a conflict is refused in the preview, with the names of stack and VM", async () => {
     expect(await previewOfOther({ "vms.kx1.ip": site.get("vms.kc1.ip") })).toMatch(
-      /VM kx1: its address 198\.18\.0\.21 is used by VM kc1 of stack lab of project /,
+      `VM kx1: its address 198.18.0.21 is used by VM kc1 of stack ${STACK_NAME} of project `,
     );
     const large = { "hypervisors.hv1.memory": undefined, "vms.kx1.memory": "9000GiB" };
     expect(await previewOfOther(large)).toMatch(
-      /memory: the VMs want \d+ MiB of memory \(9216000 for this stack; 448 for stack lab of project \S+: kc1 256, kw1 192\)/,
+      new RegExp(
+        "memory: the VMs want \\d+ MiB of memory \\(9216000 for this stack; 448 for stack " +
+          `${STACK_NAME} of project \\S+: kc1 256, kw1 192\\)`,
+      ),
     );
     expect(await previewOfOther({ "hypervisors.hv1.shared": false })).toContain(
-      "this host is shared by stack lab",
+      `this host is shared by stack ${STACK_NAME}`,
     );
   });
 
-  test("the host is switched, and not rebooted, while a VM of the other stack runs", async () => {
+  test("the host is switched but not rebooted while a VM of the other stack runs", async () => {
     const boot = await bootOf();
     const before = [...(await guests()), await bootId("kx1")];
     flake.write("hypervisor/start.sh", GOOD);
     flake.write("hypervisor/kernel", "lab kernel of a shared host\n");
     await site.set(systemOf("ifRequired"));
     const refusal = /VMs of other stacks run there: VM kx1 of stack other of project /;
-    const first = await pulumi("up", "--yes", "--skip-preview", "--stack=lab");
+    const first = await pulumi("up", "--yes", "--skip-preview", STACK);
     expect(first.code).not.toBe(0);
     expect(first.text).toMatch(refusal);
-    const second = await pulumi("preview", "--stack=lab");
+    const second = await pulumi("preview", STACK);
     expect(second.code).not.toBe(0);
     expect(second.text).toMatch(refusal);
     await site.set(systemOf("never"));
@@ -158,7 +155,7 @@ describe("two stacks that share hv1", () => {
     expect([...(await guests()), await bootId("kx1")]).toEqual(before);
   });
 
-  test("a destroy leaves the VMs and the claim of the other", async () => {
+  test("a destroy leaves the VMs and the claim of the other stack", async () => {
     const before = await guests();
     await run("destroy", "--yes", "--skip-preview", OTHER);
     expect(await on("hv1", "systemctl is-active microvm@kx1 || true")).toBe("inactive");
@@ -168,7 +165,7 @@ describe("two stacks that share hv1", () => {
   });
 });
 
-test("two operators of one stack at once: one converges, the other is told who holds it", async () => {
+test("of two operators of one stack, one converges and the other is refused", async () => {
   const gate = new Gate("hv2");
   await gate.install();
   try {
@@ -177,7 +174,7 @@ test("two operators of one stack at once: one converges, the other is told who h
     await gate.stopAt(1);
     const first = startUp();
     expect(await gate.reached(first)).toBe(true);
-    const second = await pulumi("up", "--yes", "--skip-preview", "--stack=lab");
+    const second = await pulumi("up", "--yes", "--skip-preview", STACK);
     expect(second.code).not.toBe(0);
     expect(second.text).toMatch(/the stack is currently locked by 1 lock/);
     await gate.open();
@@ -191,10 +188,11 @@ test("two operators of one stack at once: one converges, the other is told who h
   }
 });
 
-test("two that work on one host: the second waits for the host's lock, and says so", async () => {
+test("of two operations on one host, the second waits for the lock and reports it", async () => {
   await on(
     "hv2",
-    "systemd-run --quiet --unit=another-operator flock /run/pulumi-microvm/locks/host sleep infinity",
+    "systemd-run --quiet --unit=another-operator " +
+      "flock /run/pulumi-microvm/locks/host sleep infinity",
   );
   await site.set({ "vms.kw2.restart": "behind another" });
   const running = startUp();

@@ -1,12 +1,12 @@
 /**
  * Random sequences of commands on one VM of the real lab: up, refresh, destroy, a killed provider,
- * a cut link, drift. No data is lost, the VM and its volume have one owner, the state is true, and
- * the second `up` is empty. tests/scripts runs many more against a sandbox.
+ * a lost connection, drift. No data is lost, the VM and its volume have one owner, the state is
+ * correct, and the second `up` is empty. tests/scripts runs many more sequences in a sandbox.
  */
 import * as fc from "fast-check";
 import { z } from "zod";
 import { Gate, PROVIDER, cutLinks, gone, processesBelow, startUp } from "./kill";
-import { SiteCopy, expectNoChanges, on, pulumi, state, up } from "./lab";
+import { SiteCopy, expectNoChanges, on, pulumi, state, up, STACK, STACK_NAME } from "./lab";
 import { SOAK } from "../selection";
 
 const ROWS = SOAK ? 4 : 1;
@@ -18,7 +18,7 @@ const WRITTEN = "/var/lib/data/written";
 const site = new SiteCopy();
 const gate = new Gate("hv2");
 
-/** What the site says of the VM; sizes only grow. */
+/** The site's values of the VM. Sizes only grow. */
 interface Vm {
   there: boolean;
   running: boolean;
@@ -56,7 +56,7 @@ class World {
     await site.set(there ? { "vms.kw8": stated } : {});
   }
 
-  /** Only while its VM is stopped: it is no QEMU. */
+  /** Grows the volume while its VM is stopped, because the VM is not QEMU. */
   async grow(): Promise<void> {
     await this.say({ ...this.vm, there: true, running: false });
     await up();
@@ -65,7 +65,7 @@ class World {
     await up();
   }
 
-  /** A run that is disturbed at one of its mutations; it may end before it gets there. */
+  /** Disturbs a run at one of its mutations. The run may end before that mutation. */
   async disturbed(vm: Vm, step: number, disturb: Disturbance): Promise<void> {
     await this.say(vm);
     await gate.stopAt(step);
@@ -77,7 +77,9 @@ class World {
     await gone(plugins);
   }
 
-  /** The state is true. Whatever came before, the next `up` converges; then nothing is left to do. */
+  /**
+   * The state is correct after each command. The next `up` converges, and nothing is left to do.
+   */
   async check(): Promise<void> {
     await quietly("refresh", "--skip-preview");
     await expectTrueState();
@@ -85,7 +87,7 @@ class World {
     await expectNoChanges();
     const { there, running } = this.vm;
     expect(await expectTrueState()).toMatchObject({
-      owner: there ? "lab" : "",
+      owner: there ? STACK_NAME : "",
       running: there && running,
       imageBytes: this.sizeMiB * 1024 * 1024,
       ...(there ? {} : { runner: "", booted: "" }),
@@ -114,7 +116,7 @@ const found = z.object({
 });
 type Found = z.infer<typeof found>;
 
-/** What is on the host, by its own files and units. */
+/** Reads the real state from the files and units of the host. */
 async function look(): Promise<Found> {
   const [record = "", active = "", runner = "", booted = "", bytes = ""] = (
     await on(
@@ -147,7 +149,7 @@ async function expectTrueState(): Promise<Found> {
   return host;
 }
 
-/** By hand, on the host; each does nothing where there is no such thing. */
+/** Manual changes on the host. Each one does nothing if its object does not exist. */
 const DRIFTS: Readonly<Record<string, string>> = {
   "stopped by hand": "systemctl stop microvm@kw8",
   "runner's link changed":
@@ -179,7 +181,7 @@ class Command implements fc.AsyncCommand<object, World> {
 }
 
 async function quietly(...words: string[]): Promise<void> {
-  const { code, text } = await pulumi(...words, "--yes", "--stack=lab");
+  const { code, text } = await pulumi(...words, "--yes", STACK);
   if (code !== 0) throw new Error(text);
 }
 
@@ -210,8 +212,7 @@ const commands = [
 ];
 
 beforeAll(async () => {
-  await site.use();
-  await up();
+  await site.converge();
   await gate.install();
 });
 afterAll(async () => {
@@ -236,8 +237,8 @@ test(
           await world.end();
         },
       ),
-      // A sequence starts with what the previous one left, so shrinking a failed one is no use.
-      // Without MODEL_SEED, which a soak sets, each run has the same sequences.
+      // Each sequence continues from the previous one, so a failed sequence cannot be shrunk.
+      // Each run has the same sequences, unless MODEL_SEED is set. A soak run sets it.
       {
         seed: Number(process.env["MODEL_SEED"] ?? 20261125),
         numRuns: ROWS,

@@ -1,6 +1,6 @@
 /**
- * The provider is killed at the steps of a hypervisor's own system: at each one in a soak, else at
- * some of them. The next `up` goes on, and nothing is done twice.
+ * The provider is killed at the steps of a hypervisor's own system: at each step in a soak run,
+ * otherwise at a sample. The next `up` continues, and nothing is done twice.
  */
 import { expectNoChanges, journalEnd, on, state, until, up } from "./lab";
 import { Gate, expectOnce, killAt, killedAt } from "./kill";
@@ -41,7 +41,7 @@ const TRIAL = [
   "rebooting into",
 ];
 
-// The first test is of a create.
+// The first test creates the resource.
 describe(`of a switch (${SELECTION})`, () => {
   test.each(sampled("switch", SWITCH, 2))("%s", async (text) => {
     const before = await guests();
@@ -63,14 +63,14 @@ describe(`of a switch (${SELECTION})`, () => {
   });
 });
 
-describe(`of a boot on trial (${SELECTION})`, () => {
+describe(`the provider is killed during a boot on trial (${SELECTION})`, () => {
   test.each(sampled("trial", TRIAL, 2))("%s", async (text) => {
     const boot = await bootOf();
     const end = await journalEnd("hv1");
     setKernel(`lab kernel, killed at: ${text}`);
     await want(GOOD, { rebootPolicy: "ifRequired" });
     await killAt(gate, text);
-    // The host goes on by itself; there is nobody to confirm it until the next up.
+    // The host continues by itself. Nobody confirms the boot until the next `up`.
     await until("the boot", 120, async () => ((await bootOf()) === boot ? undefined : true));
     await up();
     await expectNoChanges();

@@ -1,34 +1,37 @@
-/** A VM and a hypervisor under a new name, and back. */
+/** Renames a VM and a hypervisor, and renames them back. */
 import { z } from "zod";
-import { SiteCopy, bootId, expectNoChanges, journalEnd, mutations, on, pulumi, up } from "./lab";
+import {
+  SiteCopy,
+  bootId,
+  expectNoChanges,
+  journalEnd,
+  mutations,
+  on,
+  pulumi,
+  up,
+  STACK,
+} from "./lab";
 
 const site = new SiteCopy();
 const WRITTEN = "/var/lib/data/renamed";
 const fields = z.record(z.string(), z.unknown());
 
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await site.release();
-});
+beforeAll(() => site.converge());
+afterAll(() => site.restore());
 
-/** The lab's kw1 under this name. */
+/** The lab's kw1 under another name. */
 const named = (name: string, more: object): Record<string, unknown> => ({
   "vms.kw1": undefined,
   [`vms.${name}`]: { ...fields.parse(site.get("vms.kw1")), ...more },
 });
 
-test("a VM stops and starts once under its new name, with its data, and gets the old one back", async () => {
+test("a renamed VM stops and starts once and keeps its data, also when renamed back", async () => {
   await on("kw1", `echo precious > ${WRITTEN}; sync`);
   const others = [await bootId("kc1"), await bootId("kw2")];
   const before = await bootId("kw1");
   const end = await journalEnd("hv1");
-  await site.set(named("kw9", { renamedFrom: "kw1" }));
-  const { text } = await pulumi("preview", "--stack=lab");
+  await site.set(named("kw9", { renamedFrom: "kw1", hostName: "kw1" }));
+  const { text } = await pulumi("preview", STACK);
   expect(text).toContain("kw9: renamed from kw1: stops, its directory moves, starts as kw9");
   expect(text).not.toMatch(/\d+ to (create|delete|replace)/);
   expect(await mutations("hv1", end)).toEqual([]);
@@ -55,14 +58,15 @@ test("a VM stops and starts once under its new name, with its data, and gets the
   await expectNoChanges();
 }, 300_000);
 
-/** The label of its volume stays what it was at first. */
+/** The label of its volume and the name of its k0s node do not change. */
 const backAs = (renamedFrom: string): object => ({
   ...fields.parse(site.get("vms.kw1")),
   renamedFrom,
+  hostName: "kw1",
   volumes: { var: { label: "kw1-var" } },
 });
 
-test("a hypervisor gets another name and back, and its VM runs on", async () => {
+test("a hypervisor is renamed and renamed back while its VM runs", async () => {
   const before = await bootId("kw2");
   const end = await journalEnd("hv2");
   const host = fields.parse(site.get("hypervisors.hv2"));
@@ -71,7 +75,7 @@ test("a hypervisor gets another name and back, and its VM runs on", async () => 
     "hypervisors.hv9": { ...host, renamedFrom: "hv2" },
     "vms.kw2.hypervisor": "hv9",
   });
-  const { text } = await pulumi("preview", "--stack=lab");
+  const { text } = await pulumi("preview", STACK);
   expect(text).toContain("hv9: renamed from hv2: on the host only its record changes");
   expect(text).not.toMatch(/\d+ to (create|delete|replace)/);
   await up();

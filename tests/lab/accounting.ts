@@ -80,7 +80,9 @@ function parse(records: Buffer): Process[] {
   });
 }
 
-/** Processes below the listener's logins, but sshd's own and those below the logins given. */
+/**
+ * Processes below the logins of sshd, except those of sshd itself and those of the given logins.
+ */
 function startedBySshd(
   processes: readonly Process[],
   listener: number,

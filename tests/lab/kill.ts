@@ -1,17 +1,17 @@
-/** Stops an engine run in the middle. Its processes are found by descent, not by name alone. */
+/** Stops an engine run at a chosen step. Its processes are found by descent, not by name alone. */
 import { execFileSync } from "node:child_process";
-import { journalEnd, mutations, on, pulumi, start, until } from "./lab";
+import { journalEnd, mutations, on, pulumi, start, until, STACK } from "./lab";
 import type { Started } from "./lab";
 
-/** `pulumi up` that goes on in the background. */
+/** Starts `pulumi up` in the background. */
 export const startUp = (): Started => startPulumi("up");
 
 export function startPulumi(verb: "up" | "destroy"): Started {
-  const options = ["--yes", "--skip-preview", "--stack=lab", "--non-interactive", "--color=never"];
+  const options = ["--yes", "--skip-preview", STACK, "--non-interactive", "--color=never"];
   return start(["exec", "pulumi", verb, ...options]);
 }
 
-/** Processes below `root` whose command line has `text`. */
+/** Processes below `root` whose command line contains `text`. */
 export function processesBelow(root: number, text: string): number[] {
   const rows = execFileSync("ps", ["-eo", "pid=,ppid=,args="], { encoding: "utf8" })
     .split("\n")
@@ -32,25 +32,30 @@ export function processesBelow(root: number, text: string): number[] {
 export const PROVIDER = "provider/main.js";
 export const ENGINE = "pulumi up";
 
-/** Signals what runs below `running`; there must be something. */
+/** Sends a signal to the matching processes below `running`. At least one must exist. */
 export function signal(running: Started, text: string, name: NodeJS.Signals): number[] {
   const victims = processesBelow(running.pid, text);
-  // One may have ended by itself since.
+  // A process may have ended by itself in the meantime.
   const signalled = victims.filter((pid) => isAlive(pid) && process.kill(pid, name));
   expect(signalled.length).toBeGreaterThan(0);
   return signalled;
 }
 
-/** All of them have ended. */
+/** Waits until all of them have ended. */
 export async function gone(pids: readonly number[]): Promise<void> {
   await until("the processes end", 30, () =>
     Promise.resolve(pids.every((pid) => !isAlive(pid)) ? true : undefined),
   );
 }
 
-/** Ctrl-C, for a process that may have ended already. */
+/** Sends SIGINT to a process that may have ended already. */
 export function interrupt(pid: number): void {
   if (isAlive(pid)) process.kill(pid, "SIGINT");
+}
+
+/** For a command of the lab that runs until it is told to end. */
+export function terminate(pid: number): void {
+  if (isAlive(pid)) process.kill(pid, "SIGTERM");
 }
 
 function isAlive(pid: number): boolean {
@@ -62,18 +67,18 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Ends every SSH session of root on a host, the one that asks for it too. */
+/** Ends every SSH session of root on a host, including the session of this call. */
 export async function cutLinks(host: string, before = "true"): Promise<void> {
   const cut = `systemd-run --quiet sh -c '${before}; loginctl kill-user --signal=KILL root'`;
   await expect(on(host, `${cut}; sleep infinity`)).rejects.toThrow(/exit 255/);
 }
 
-/** A step that no run has: the gate only counts. */
+/** A step number that no run reaches: the gate only counts. */
 export const NEVER = 1_000_000;
 
 /**
- * Makes a host stop at one of its mutations. Each mutation writes a line to the journal with
- * `logger`; a wrapper around it waits there.
+ * Stops a host at one of its mutations. Each mutation writes a line to the journal with `logger`. A
+ * wrapper of `logger` waits there.
  */
 export class Gate {
   constructor(readonly host: string) {}
@@ -96,7 +101,7 @@ chmod 0755 /usr/local/bin/logger; rm -rf /run/gate`,
     );
   }
 
-  /** At the n-th mutation from now on whose line has `text`; see also NEVER. */
+  /** Stops at the nth mutation from now on whose line contains `text`. NEVER only counts. */
   async stopAt(step: number, text = ""): Promise<void> {
     await on(
       this.host,
@@ -105,12 +110,12 @@ chmod 0755 /usr/local/bin/logger; rm -rf /run/gate`,
     );
   }
 
-  /** How many mutations came by since `stopAt`. */
+  /** The number of mutations since `stopAt`. */
   async passed(): Promise<number> {
     return Number(await on(this.host, "cat /run/gate/passed 2>/dev/null | wc -l"));
   }
 
-  /** Is the host waiting at the gate? False when the run ended without coming so far. */
+  /** Whether the host waits at the gate. False if the run ended before it reached the gate. */
   async reached(running: Started): Promise<boolean> {
     let ended = false;
     void running.ended.finally(() => (ended = true));
@@ -129,7 +134,7 @@ chmod 0755 /usr/local/bin/logger; rm -rf /run/gate`,
   }
 }
 
-/** A run whose provider is killed while the host waits at the first mutation with `text`. */
+/** Kills the provider of a run while the host waits at the first mutation with `text`. */
 export async function killAt(
   gate: Gate,
   text: string,
@@ -143,7 +148,7 @@ export async function killAt(
   expect((await running.ended).code).not.toBe(0);
 }
 
-/** The same, and the next run converges. The journal has that mutation once. */
+/** Kills the provider, and lets the next run converge. The journal contains the mutation once. */
 export async function killedAt(
   gate: Gate,
   text: string,
@@ -151,12 +156,12 @@ export async function killedAt(
 ): Promise<void> {
   const end = await journalEnd(gate.host);
   await killAt(gate, text, verb);
-  const { code, text: said } = await pulumi(verb, "--yes", "--skip-preview", "--stack=lab");
+  const { code, text: said } = await pulumi(verb, "--yes", "--skip-preview", STACK);
   if (code !== 0) throw new Error(said);
   await expectOnce(gate.host, end, text);
 }
 
-/** Since `end`, a cursor of the host's journal, there is one mutation with `text`. */
+/** The journal contains one mutation with `text` after the cursor `end`. */
 export async function expectOnce(host: string, end: string, text: string): Promise<void> {
   const lines = await mutations(host, end);
   expect(lines.filter((line) => line.includes(text))).toHaveLength(1);

@@ -12,6 +12,11 @@ import { z } from "zod";
 export const PROJECT = resolve(__dirname, "..", "..");
 const CLI = join(PROJECT, "bin", "lab", "cli.js");
 const COMMAND_TIMEOUT_MS = 300_000;
+const A_DAY_MS = 86_400_000;
+
+/** The lab's stack. tests/lab/setup.ts chooses the lab. */
+export const STACK_NAME = process.env["PULUMI_MICROVM_LAB_STACK"] ?? "lab";
+export const STACK = `--stack=${STACK_NAME}`;
 
 export interface Ended {
   code: number;
@@ -30,10 +35,12 @@ export interface Started {
   pid: number;
   /** Resolves when the command has printed this. Rejects if the command ends first. */
   printed: (what: RegExp) => Promise<void>;
+  /** What the command has printed until now. */
+  text: () => string;
 }
 
-/** Starts a lab command. */
-export function start(args: string[], input = ""): Started {
+/** Starts a lab command. `limitMs`: 0 for one that runs until the test ends it. */
+export function start(args: string[], input = "", limitMs = COMMAND_TIMEOUT_MS): Started {
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: PROJECT,
     // A test may change Jest's copy of the environment. The default is that of the process.
@@ -51,10 +58,13 @@ export function start(args: string[], input = ""): Started {
       text += chunk.toString();
     });
     child.stderr.on("data", (chunk: Buffer) => (text += chunk.toString()));
-    const timer = setTimeout(() => {
-      child.kill("SIGKILL");
-      fail(new Error(`lab ${args.join(" ")} did not end:\n${text.slice(-4000)}`));
-    }, COMMAND_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => {
+        child.kill("SIGKILL");
+        fail(new Error(`lab ${args.join(" ")} did not end:\n${text.slice(-4000)}`));
+      },
+      limitMs === 0 ? A_DAY_MS : limitMs,
+    );
     child.on("error", fail);
     child.on("close", (code) => {
       clearTimeout(timer);
@@ -68,10 +78,10 @@ export function start(args: string[], input = ""): Started {
       };
       child.stdout.on("data", look);
       child.stderr.on("data", look);
-      child.on("close", () => fail(new Error(`it ended without ${String(what)}:\n${text}`)));
+      child.on("close", () => fail(new Error(`ended without printing ${String(what)}:\n${text}`)));
       look();
     });
-  return { ended, pid: child.pid ?? 0, printed };
+  return { ended, pid: child.pid ?? 0, printed, text: () => text };
 }
 
 /** Runs a shell command on a host or guest. Any exit code except 0 fails the test. */
@@ -98,7 +108,7 @@ export async function until<T>(
     }
     await new Promise((wake) => setTimeout(wake, 250));
   }
-  throw new Error(`${what}: not in ${seconds} s; last: ${String(last)}`);
+  throw new Error(`timed out after ${seconds} s waiting for ${what}; last: ${String(last)}`);
 }
 
 export async function pulumi(...args: string[]): Promise<Ended> {
@@ -107,23 +117,23 @@ export async function pulumi(...args: string[]): Promise<Ended> {
 
 /** `pulumi up` that must succeed. */
 export async function up(...args: string[]): Promise<string> {
-  const { code, text } = await pulumi("up", "--yes", "--skip-preview", "--stack=lab", ...args);
+  const { code, text } = await pulumi("up", "--yes", "--skip-preview", STACK, ...args);
   if (code !== 0) throw new Error(`pulumi up failed:\n${text}`);
   return text;
 }
 
 /** `pulumi up` that must fail. Returns its output. */
 export async function failingUp(...args: string[]): Promise<string> {
-  const { code, text } = await pulumi("up", "--yes", "--skip-preview", "--stack=lab", ...args);
+  const { code, text } = await pulumi("up", "--yes", "--skip-preview", STACK, ...args);
   if (code === 0) throw new Error(`pulumi up succeeded:\n${text}`);
   return text;
 }
 
-/** Destroys stack lab, so that another stack can use the hosts. The volumes stay. */
+/** Destroys the lab's stack, so that another stack can use the hosts. The volumes stay. */
 export async function releaseHosts(): Promise<void> {
-  await pulumi("stack", "select", "--create", "--stack=lab");
-  await pulumi("cancel", "--yes", "--stack=lab");
-  const { code, text } = await pulumi("destroy", "--yes", "--skip-preview", "--stack=lab");
+  await pulumi("stack", "select", "--create", STACK);
+  await pulumi("cancel", "--yes", STACK);
+  const { code, text } = await pulumi("destroy", "--yes", "--skip-preview", STACK);
   if (code !== 0) throw new Error(text);
 }
 
@@ -143,7 +153,7 @@ const previewSchema = z.object({
 export async function preview(
   ...args: string[]
 ): Promise<Record<string, { op: string; diff: string[] }>> {
-  const { code, stdout, text } = await pulumi("preview", "--json", "--stack=lab", ...args);
+  const { code, stdout, text } = await pulumi("preview", "--json", STACK, ...args);
   if (code !== 0) throw new Error(`pulumi preview failed:\n${text}`);
   const { steps } = previewSchema.parse(JSON.parse(stdout.slice(stdout.indexOf("{"))));
   const changes = steps
@@ -164,7 +174,7 @@ export function shortName(urn: string): string {
 
 /** Expects that a preview has no changes. */
 export async function expectNoChanges(): Promise<void> {
-  const { code, text } = await pulumi("preview", "--expect-no-changes", "--diff", "--stack=lab");
+  const { code, text } = await pulumi("preview", "--expect-no-changes", "--diff", STACK);
   if (code !== 0) throw new Error(`there are changes:\n${text}`);
 }
 
@@ -185,7 +195,7 @@ export type StateResource = z.infer<typeof stateSchema>["deployment"]["resources
 
 /** The state: `MicroVm kw1` -> resource. */
 export async function state(): Promise<Map<string, StateResource>> {
-  const { stdout } = await pulumi("stack", "export", "--stack=lab");
+  const { stdout } = await pulumi("stack", "export", STACK);
   const { deployment } = stateSchema.parse(JSON.parse(stdout));
   return new Map(deployment.resources.map((resource) => [shortName(resource.urn), resource]));
 }
@@ -292,14 +302,21 @@ export class SiteCopy {
   readonly file = join(this.directory, "lab.yaml");
   private readonly source = join(PROJECT, "stacks", "lab.yaml");
 
-  /** Points the stack at the copy. */
+  /** Points the stack at the copy, without changes. */
   async use(): Promise<void> {
     await this.reset();
-    await pulumi("stack", "select", "--create", "--stack=lab");
+    await pulumi("stack", "select", "--create", STACK);
     // An interrupted scenario may have left the lock of the stack.
-    await pulumi("cancel", "--yes", "--stack=lab");
-    const { code, text } = await pulumi("config", "set", "site", this.file, "--stack=lab");
+    await pulumi("cancel", "--yes", STACK);
+    const { code, text } = await pulumi("config", "set", "site", this.file, STACK);
     if (code !== 0) throw new Error(text);
+  }
+
+  /** Points the stack at the copy with these changes, and converges the lab to it. */
+  async converge(changes: Record<string, unknown> = {}): Promise<void> {
+    await this.use();
+    await this.set(changes);
+    await up();
   }
 
   async reset(): Promise<void> {
@@ -329,8 +346,16 @@ export class SiteCopy {
     return value;
   }
 
+  /** Converges the lab to its own site again, for the next scenario. */
+  async restore(): Promise<void> {
+    await this.reset();
+    await up();
+    await expectNoChanges();
+    await this.release();
+  }
+
   async release(): Promise<void> {
-    await pulumi("config", "rm", "site", "--stack=lab");
+    await pulumi("config", "rm", "site", STACK);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

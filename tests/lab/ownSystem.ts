@@ -1,5 +1,5 @@
 /** hv1 with its own system, from a copy of the lab's flake with another `hypervisor/start.sh`. */
-import { FlakeCopy, SiteCopy, bootId, expectNoChanges, on, until, up } from "./lab";
+import { FlakeCopy, SiteCopy, bootId, on, until, up } from "./lab";
 
 const SYSTEM = { confirmTimeout: "15s", switchTimeout: "10s", bootTimeout: "2m" };
 /** A start script that makes the host reachable. */
@@ -13,8 +13,7 @@ export class OwnSystem {
   readonly flake = new FlakeCopy();
 
   readonly use = async (): Promise<void> => {
-    await this.site.use();
-    await up();
+    await this.site.converge();
   };
 
   readonly release = async (): Promise<void> => {
@@ -22,10 +21,7 @@ export class OwnSystem {
     this.flake.reset();
     await this.want(GOOD, { rebootPolicy: "ifRequired" });
     await up();
-    await this.site.reset();
-    await up();
-    await expectNoChanges();
-    await this.site.release();
+    await this.site.restore();
     this.flake.remove();
   };
 

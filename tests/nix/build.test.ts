@@ -65,7 +65,8 @@ test("names the VM and the derivation, and ends with the log of the builder", as
 });
 
 test("a configured remote builder is used; Nix's message about a dead one is shown", async () => {
-  const builder = `ssh://nobody@127.0.0.1:1 ${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux`;
+  const system = process.arch === "arm64" ? "aarch64-linux" : "x86_64-linux";
+  const builder = `ssh://nobody@127.0.0.1:1 ${system}`;
   process.env["NIX_CONFIG"] = `max-jobs = 0\nbuilders = ${builder}\n`;
   const message = await failure(instantiated("echo > $out"));
   expect(message).toMatch(/^kw1: building on this machine: nix-store ended with code \d+:\n/);

@@ -20,31 +20,46 @@ const { spawnSync } = require("node:child_process");
 const { appendFileSync } = require("node:fs");
 const words = process.argv.slice(2);
 appendFileSync(__filename + ".calls", JSON.stringify(words) + "\\n");
-const HELP = "  --apply    Apply provided Nix function to each derivation.\\n  --select   Apply provided Nix function\\n";
+const HELP = "  --apply    Apply provided Nix function to each derivation.\\n" +
+  "  --select   Apply provided Nix function\\n";
 if (words.includes("--help")) { process.stdout.write(HELP); process.exit(0); }
-const known = { "--flake": 1, "--select": 1, "--apply": 1, "--workers": 1, "--override-input": 2, "--option": 2, "--show-trace": 0 };
+const known = {
+  "--flake": 1, "--select": 1, "--apply": 1, "--workers": 1, "--override-input": 2, "--option": 2,
+  "--show-trace": 0,
+};
 const given = {};
 while (words.length > 0) {
   const option = words.shift();
-  if (!(option in known)) { process.stderr.write("error: unrecognised flag '" + option + "'\\n"); process.exit(1); }
+  if (!(option in known)) {
+    process.stderr.write("error: unrecognised flag '" + option + "'\\n");
+    process.exit(1);
+  }
   given[option] = words.splice(0, known[option]);
 }
 const [flake] = given["--flake"];
-const nix = (apply) => spawnSync("nix", ["--option", ...given["--option"], "eval", "--json", "--show-trace",
-  "--no-write-lock-file", "--override-input", ...given["--override-input"], flake, "--apply", apply],
-  { encoding: "utf8", maxBuffer: 1e8 });
+const nix = (apply) => spawnSync("nix", [
+  "--option", ...given["--option"], "eval", "--json", "--show-trace", "--no-write-lock-file",
+  "--override-input", ...given["--override-input"], flake, "--apply", apply,
+], { encoding: "utf8", maxBuffer: 1e8 });
 const root = "(" + given["--select"][0] + ") root";
 const isJob = '(value: builtins.isAttrs value && (value.type or "") == "derivation")';
 const begun = nix("root: builtins.isAttrs (" + root + ")");
 if (begun.status !== 0) { process.stderr.write(begun.stderr); process.exit(1); }
 const visit = (path) => {
   const value = ["(" + root + ")", ...path.map((name) => '"' + name + '"')].join(".");
-  const told = nix("root: let value = " + value + "; recurse = " + (path.length === 0) + " || (value.recurseForDerivations or false); in " +
-    "if " + isJob + " value then { job = { inherit (value) name drvPath; outputs.out = value.outPath; extraValue = (" +
-    given["--apply"][0] + ") value; }; } else { attrs = if builtins.isAttrs value && recurse then builtins.attrNames value else [ ]; }");
-  const reply = told.status === 0 ? JSON.parse(told.stdout) : { job: { error: told.stderr } };
-  process.stderr.write(told.stderr);
-  if ("job" in reply) console.log(JSON.stringify({ attr: path.join("."), attrPath: path, ...reply.job }));
+  const found = nix([
+    "root: let value = " + value + ";",
+    "recurse = " + (path.length === 0) + " || (value.recurseForDerivations or false); in",
+    "if " + isJob + " value",
+    "then { job = { inherit (value) name drvPath; outputs.out = value.outPath;",
+    "extraValue = (" + given["--apply"][0] + ") value; }; }",
+    "else { attrs = if builtins.isAttrs value && recurse",
+    "then builtins.attrNames value else [ ]; }",
+  ].join(" "));
+  const reply = found.status === 0 ? JSON.parse(found.stdout) : { job: { error: found.stderr } };
+  process.stderr.write(found.stderr);
+  const attr = path.join(".");
+  if ("job" in reply) console.log(JSON.stringify({ attr, attrPath: path, ...reply.job }));
   for (const name of reply.attrs ?? []) visit([...path, name]);
 };
 visit([]);

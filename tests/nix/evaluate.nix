@@ -1,7 +1,8 @@
 # The functions that the tests evaluate. They use a stand-in for lib, or the real lib if NIXPKGS_LIB
-# is set.
+# is set. With it, K0S_NIX names a k0s-nix whose real module replaces the stand-in.
 let
   realLib = builtins.getEnv "NIXPKGS_LIB";
+  realK0s = builtins.getEnv "K0S_NIX";
 in
 rec {
   lib = if realLib == "" then import ./standin.nix else import realLib;
@@ -11,6 +12,16 @@ rec {
     e2fsprogs = "e2fsprogs";
     iproute2 = "iproute2";
     netcat = "netcat";
+    gzip = "gzip";
+    k0s_1_36 = drv "k0s" "1.36.3+k0s.2";
+    # for the real k0s-nix
+    kmod = "kmod";
+    util-linux = "util-linux";
+    mount = "mount";
+    k0s = drv "k0s" "1.35.5+k0s.0";
+    formats.yaml = _: {
+      generate = name: value: "/nix/store/${hash value}-${name}";
+    };
     # for templates/site
     htop = "htop";
   };
@@ -36,14 +47,29 @@ rec {
     modules:
     evaluate (
       [
-        stubs.k0s
+        k0sModule
         ours.k0s-node
       ]
       ++ modules
     );
+  k0sModule =
+    if realK0s == "" then
+      stubs.k0s
+    else
+      {
+        imports = [ (realK0s + "/nixos/k0s.nix") ];
+        # The users of the control plane, which it sets.
+        options.users.users = genAttrs [
+          "etcd"
+          "kube-apiserver"
+          "kube-scheduler"
+          "konnectivity-server"
+        ] (_: lib.mkOption { type = lib.types.raw; });
+      };
 
   parts = {
-    inherit (stubs) microvm host k0s;
+    inherit (stubs) microvm host;
+    k0s = k0sModule;
     guest = ours.microvm-guest;
     bridge = ours.microvm-bridge;
     inherit (ours) virtualization k0s-node;
@@ -89,9 +115,12 @@ rec {
               boot
               fileSystems
               networking
-              services
+              systemd
               users
               ;
+            # The real k0s-nix has an option that cannot be read.
+            services = builtins.removeAttrs config.services [ "k0s" ];
+            k0s = config.services.k0s.spec or null;
           });
         in
         {
@@ -101,22 +130,23 @@ rec {
             boot = config.boot // {
               kernelPackages.kernel = drv "linux" "6.12.1";
             };
-            environment.systemPackages = [
-              (drv "hello" "2.12")
-              (drv "hello" "2.10")
-              (drv "hello" "2.12")
-              (drv "script" "")
-            ];
-            systemd.package = drv "systemd" "258";
+            environment = config.environment // {
+              systemPackages = [
+                (drv "hello" "2.12")
+                (drv "hello" "2.10")
+                (drv "hello" "2.12")
+                (drv "script" "")
+              ];
+            };
+            systemd = config.systemd // {
+              package = drv "systemd" "258";
+              # As NixOS makes the text of a unit.
+              units."k0s.service".text = builtins.toJSON config.systemd.services.k0s;
+            };
             system = config.system // {
               build.toplevel = toplevel;
               build.initialRamdisk = drv "initrd" (hash config.boot.kernelModules);
               modulesTree = drv "kernel-modules" "6.12.1";
-            };
-            services = config.services // {
-              k0s = (config.services.k0s or { }) // {
-                package = drv "k0s" "1.35.1";
-              };
             };
             microvm = (config.microvm or { }) // rec {
               kernelParams = [
@@ -158,7 +188,7 @@ rec {
           ;
         system = if microvmConfig.systemSymlink then toplevel.outPath else null;
       });
-    k0s-nix.nixosModules.default = stubs.k0s;
+    k0s-nix.nixosModules.default = k0sModule;
     k0s-nix.overlays.default = { };
   };
 
@@ -182,7 +212,8 @@ rec {
         lib = inputs.nixpkgs.lib // {
           inherit genAttrs;
         };
-        legacyPackages = genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] (_: shellPackages);
+        legacyPackages =
+          genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] (_: shellPackages);
       };
       pulumi-microvm = (import ../../flake.nix).outputs { };
       site = directory;

@@ -321,8 +321,29 @@ describe("an error", () => {
     );
     expect(error).toHaveProperty(
       "message",
-      `${model.flake}: pulumiMicrovm.hypervisors has no hv1, hv2; it has none; give mkSite modules.hypervisors for it, or remove \`system\` from the hypervisor in the site`,
+      `${model.flake}: pulumiMicrovm.hypervisors has no hv1, hv2; it has none; ` +
+        "give mkSite modules.hypervisors for it, " +
+        "or remove `system` from the hypervisor in the site",
     );
+  });
+
+  test("names each member without k0s, or with another one than the site says", async () => {
+    at.write(
+      flakeText(
+        'deployment name // { k0s = { version = "1.37.0"; unit = ""; configuration = ""; }; }',
+      ),
+    );
+    await expect(evaluated()).rejects.toThrow(
+      `${model.flake}: kc1 has k0s 1.37.0, but cluster.k0sVersion is 1.36`,
+    );
+    at.write(flakeText('builtins.removeAttrs (deployment name) [ "k0s" ]'));
+    await expect(evaluated()).rejects.toThrow(
+      "kw2 has a role, but pulumiMicrovm has no k0s for it",
+    );
+    const vms = model.vms.map(({ role, ...vm }) => (role === undefined ? vm : vm));
+    const { cluster, ...rest } = model;
+    expect(cluster).toBeDefined();
+    expect(Object.keys(await evaluated({ ...rest, vms }))).toEqual(["kc1", "kw1", "kw2"]);
   });
 
   test("reports a missing output and an output of another shape", async () => {

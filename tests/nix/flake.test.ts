@@ -27,7 +27,9 @@ test("the flake has no inputs, and the documented outputs", () => {
   const found = evaluate(
     `let flake = import ${repository}/flake.nix; outputs = flake.outputs { }; in {
       inputs = builtins.attrNames (flake.inputs or { });
-      modules = builtins.mapAttrs (_: module: map builtins.pathExists module.imports) outputs.nixosModules;
+      modules = builtins.mapAttrs
+        (_: module: map builtins.pathExists module.imports)
+        outputs.nixosModules;
       lib = builtins.attrNames outputs.lib;
       template = builtins.pathExists (outputs.templates.default.path + "/flake.nix");
     }`,
@@ -48,8 +50,8 @@ test("the flake has no inputs, and the documented outputs", () => {
 describe("the template", () => {
   const template = join(repository, "templates", "site");
 
-  test("the fallback is the site.json of the template's site.yaml", () => {
-    const made = siteJson(loadSite(join(template, "site.yaml")));
+  test("the fallback is the site.json of the template's site file", () => {
+    const made = siteJson(loadSite(join(template, "stacks", "prod.yaml")));
     expect(readFileSync(join(template, "site", "site.json"), "utf8")).toBe(made);
   });
 
@@ -57,7 +59,9 @@ describe("the template", () => {
     const found = evaluate(
       `let o = t.template "${template}/site"; in {
         inherit (o) pulumiMicrovm;
-        configurations = builtins.mapAttrs (_: { config, ... }: t.failing config) o.nixosConfigurations;
+        configurations = builtins.mapAttrs
+          (_: { config, ... }: t.failing config)
+          o.nixosConfigurations;
         shell = o.devShells.x86_64-linux.default.packages;
       }`,
     );
@@ -90,9 +94,13 @@ test("docs/nixos-options.md lists exactly the options that our modules use", () 
     let
       leavesOf = path: tree: builtins.concatMap (name:
         let at = path ++ [ name ]; in
-        if tree.\${name}._type or null == "option" then [ (builtins.concatStringsSep "." at) ] else leavesOf at tree.\${name}
+        if tree.\${name}._type or null == "option"
+        then [ (builtins.concatStringsSep "." at) ]
+        else leavesOf at tree.\${name}
       ) (builtins.attrNames tree);
-    in builtins.concatMap (part: leavesOf [ ] part.options) [ t.stubs.nixos t.stubs.microvm t.stubs.host t.stubs.k0s t.stubs.nixpkgs ]
+    in builtins.concatMap (part: leavesOf [ ] part.options) (with t.stubs; [
+      nixos microvm host k0s nixpkgs
+    ])
   `);
   const text = readFileSync(join(repository, "docs", "nixos-options.md"), "utf8");
   const listed = [...text.matchAll(/^\| `([^`]+)`/gm)].map(([, option]) => option);

@@ -26,16 +26,24 @@ export function flakeText(machine = "deployment name", more = ""): string {
         drvPath = builtins.unsafeDiscardStringContext drv.drvPath;
         outputs.out = builtins.unsafeDiscardStringContext drv.outPath;
       };
-      deployment = name: pathsOf (build "runner-\${name}" "echo \${toString data.machines.\${name}.vcpu} > $out") // {
+      runner = name:
+        build "runner-\${name}" "echo \${toString data.machines.\${name}.vcpu} > $out";
+      deployment = name: pathsOf (runner name) // {
         toplevel = pathsOf (build "system-\${name}" "echo > $out");
         closureInfo = pathsOf (build "info-\${name}" "echo > $out");
         hardware = "";
         packages.hello = "2.12";
+        k0s = { version = "1.36.3+k0s.2"; unit = "u"; configuration = "c"; };
       };
-      machine = name: builtins.addErrorContext "while evaluating machine \${name} of the site" (let it = ${machine}; in builtins.deepSeq it it);
+      machine = name:
+        builtins.addErrorContext "while evaluating machine \${name} of the site"
+          (let it = ${machine}; in builtins.deepSeq it it);
     in
     {
-      pulumiMicrovm = { version = 1; machines = builtins.mapAttrs (name: _: machine name) data.machines; };
+      pulumiMicrovm = {
+        version = 1;
+        machines = builtins.mapAttrs (name: _: machine name) data.machines;
+      };
     };
 }
 `;

@@ -60,15 +60,15 @@ test("evaluates the lab's flake with its hypervisors", async () => {
 test("reports all machines that fail to evaluate, each with Nix's trace", async () => {
   at.write(
     flakeText(
-      'if name == "kw1" then throw "no such disk" else if name == "kc1" then (let x = x; in x) else deployment name',
+      'if name == "kw1" then throw "no such disk" ' +
+        'else if name == "kc1" then (let x = x; in x) else deployment name',
     ),
   );
   const message = await failure();
   expect(message).toMatch(/^path:\S+ could not be evaluated:\n/);
   expect(message).toMatch(/machines\.kc1: .*infinite recursion encountered/s);
-  expect(message).toMatch(
-    /machines\.kw1: .*while evaluating machine kw1 of the site.*no such disk/s,
-  );
+  expect(message).toMatch(/machines\.kw1: .*error: no such disk/s);
+  expect(message).toMatch(/machines\.kw1: .*while evaluating machine kw1 of the site/s);
   expect(message).not.toContain("machines.kw2");
 });
 

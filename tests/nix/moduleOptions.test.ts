@@ -20,7 +20,11 @@ test("every option has a type, a description and an example, also in submodules"
         in
         if option._type or null == "option" then [ here ] ++ walk at below else walk at option
       ) (filter (name: name != "_module") (attrNames tree));
-      optionsOf = module: (t.lib.evalModules { modules = [ { inherit (import module { inherit (t) lib pkgs; config = throw "no config"; options = { }; }) options; } ]; }).options;
+      arguments = { inherit (t) lib pkgs; config = throw "no config"; options = { }; };
+      optionsOf = module:
+        (t.lib.evalModules {
+          modules = [ { inherit (import module arguments) options; } ];
+        }).options;
     in concatMap (module: walk [ ] (optionsOf module)) (builtins.attrValues t.ours)`),
   );
   const names = found.map(({ name }) => name);

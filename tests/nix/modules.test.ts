@@ -8,22 +8,27 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { evaluate, repository } from "./nix";
+import { complaint, evaluate, repository } from "./nix";
 
 const kw1 = `{
   networking.hostName = "kw1";
   microvm-guest = {
     operatorKeys = [ "ssh-ed25519 AAAA me" ];
-    network = { ip = "192.0.2.31"; prefixLength = 24; gateway = "192.0.2.1"; mac = "02:00:00:00:00:31"; };
+    network = {
+      ip = "192.0.2.31"; prefixLength = 24; gateway = "192.0.2.1"; mac = "02:00:00:00:00:31";
+    };
     volumes = [
       { name = "osd"; image = "/var/lib/microvms/kw1/osd.img"; sizeMiB = 2048; fsType = "none"; }
-      { name = "var"; image = "/var/lib/microvms/kw1/var.img"; sizeMiB = 1024; label = "kw1-var"; mountPoint = "/var"; }
+      {
+        name = "var"; image = "/var/lib/microvms/kw1/var.img"; sizeMiB = 1024;
+        label = "kw1-var"; mountPoint = "/var";
+      }
     ];
   };
 }`;
 
 describe("microvm-guest", () => {
-  test("a VM has a balloon, a read-only store, its own /etc, no boot loader, no automatic images", () => {
+  test("a VM has a balloon, a read-only store, its own /etc, and no boot loader", () => {
     const found = evaluate(`let c = t.guest [ ${kw1} ]; in {
       failing = t.failing c;
       inherit (c) warnings;
@@ -130,7 +135,9 @@ describe("microvm-guest", () => {
   test("interface names are valid and distinct, also for VMs with long names", () => {
     const found = evaluate(`map (name: (builtins.head (t.guest [
       ${kw1} { microvm-guest.name = name; }
-    ]).microvm.interfaces).id) [ "twelve-chars" "a-name-that-is-too-long" "a-name-that-is-too-long2" ]`);
+    ]).microvm.interfaces).id) [
+      "twelve-chars" "a-name-that-is-too-long" "a-name-that-is-too-long2"
+    ]`);
     expect(found).toEqual(["vm-twelve-chars", expect.any(String), expect.any(String)]);
     const ids = Array.isArray(found) ? found.map(String) : [];
     expect(new Set(ids).size).toBe(3);
@@ -151,12 +158,16 @@ describe("microvm-guest", () => {
     ],
     [
       "a mounted raw device",
-      '{ microvm-guest.volumes = [ { name = "raw"; image = "/r"; sizeMiB = 1; fsType = "none"; mountPoint = "/r"; } ]; }',
+      `{ microvm-guest.volumes = [
+        { name = "raw"; image = "/r"; sizeMiB = 1; fsType = "none"; mountPoint = "/r"; }
+      ]; }`,
       "volume raw is a raw device (fsType none) and cannot be mounted at /r",
     ],
     [
       "a volume without a label",
-      '{ microvm-guest.volumes = [ { name = "data"; image = "/d"; sizeMiB = 1; mountPoint = "/d"; } ]; }',
+      `{ microvm-guest.volumes = [
+        { name = "data"; image = "/d"; sizeMiB = 1; mountPoint = "/d"; }
+      ]; }`,
       "volume data has a mount point but no label",
     ],
     [
@@ -218,7 +229,7 @@ describe("microvm-guest", () => {
       });
     });
 
-    test("is absent where your own modules configure the network", () => {
+    test("is absent if your own modules configure the network", () => {
       expect(unit(`${kw1} { microvm-guest.network = t.lib.mkForce null; }`)).toBeNull();
     });
 
@@ -266,9 +277,10 @@ describe("microvm-guest", () => {
 });
 
 describe("microvm-bridge", () => {
-  test("a bridge with the card and the VMs' ports, which keep no address of their own", () => {
+  test("a bridge with the card and the VMs' ports, which have no addresses of their own", () => {
     const found = evaluate(`let c = t.bridge [ { microvm-bridge = {
-      enable = true; physicalNic = "eno1"; address = "192.0.2.11/24"; gateway = "192.0.2.1"; mtu = 9000;
+      enable = true; physicalNic = "eno1"; mtu = 9000;
+      address = "192.0.2.11/24"; gateway = "192.0.2.1";
     }; } ]; in {
       failing = t.failing c;
       inherit (c.systemd.network) netdevs networks;
@@ -323,7 +335,7 @@ describe("microvm-bridge", () => {
       ]);
     });
 
-    test("is accepted where it leaves the bridge and its ports alone", () => {
+    test("is accepted if it does not manage the bridge and its ports", () => {
       const all = ["eno1", "br0", "vm-*"].map((name) => `"interface-name:${name}"`).join(" ");
       expect(failing(`unmanaged = [ ${all} ];`)).toEqual([]);
     });
@@ -335,7 +347,10 @@ describe("microvm-bridge", () => {
 
   test("reports all errors together", () => {
     const failing = evaluate(
-      't.failing (t.bridge [ { microvm-bridge = { enable = true; gateway = "192.0.2.1"; }; networking.bridges.br0 = { }; } ])',
+      `t.failing (t.bridge [ {
+        microvm-bridge = { enable = true; gateway = "192.0.2.1"; };
+        networking.bridges.br0 = { };
+      } ])`,
     );
     expect(failing).toEqual([
       expect.stringContaining("set microvm-bridge.physicalNic"),
@@ -344,6 +359,13 @@ describe("microvm-bridge", () => {
     ]);
   });
 });
+
+/** The store path of a script of provider/scripts behind those that it needs. */
+function storePathOf(name: string): string {
+  // Without the braces that guard what is sent over a link.
+  const text = script(name).slice("{\n".length, -"\n}\n".length);
+  return String(evaluate(`builtins.toFile "${name}" site`, JSON.stringify(text)));
+}
 
 describe("virtualization", () => {
   test("libvirtd, KVM without nesting, Nix with flakes, the tools of our scripts", () => {
@@ -408,13 +430,6 @@ describe("virtualization", () => {
     expect(linesOf(String(script))).toEqual(linesOf(lab));
   });
 
-  /** The store path of a script of provider/scripts behind those that it needs. */
-  const storePathOf = (name: string): string => {
-    // Without the braces that guard what is sent over a link.
-    const text = script(name).slice("{\n".length, -"\n}\n".length);
-    return String(evaluate(`builtins.toFile "${name}" site`, JSON.stringify(text)));
-  };
-
   test("the unit that ends a trial boot depends only on the directory of its state", () => {
     const unit = evaluate("(t.virtualization [ ]).systemd.services.pulumi-microvm-boot-trial");
     expect(unit).toMatchObject({
@@ -451,7 +466,7 @@ describe("virtualization", () => {
     expect(documented).toContain(`ConditionDirectoryNotEmpty=${condition}`);
   });
 
-  test("a switch of the host leaves microvm@ alone", () => {
+  test("a switch of the host does not restart microvm@", () => {
     const service = '(t.virtualization [ ]).systemd.services."microvm@"';
     expect(evaluate(`${service}.restartIfChanged`)).toBe(false);
   });
@@ -459,7 +474,8 @@ describe("virtualization", () => {
   test("rejects settings that the provider does not support", () => {
     const failing = evaluate(
       `t.failing (t.virtualization [ {
-        microvm.host.enable = false; microvm.stateDir = "/srv/vms"; microvm.host.useNotifySockets = true;
+        microvm.stateDir = "/srv/vms";
+        microvm.host = { enable = false; useNotifySockets = true; };
       } ])`,
     );
     expect(failing).toEqual([
@@ -476,58 +492,148 @@ describe("virtualization", () => {
 describe("k0s-node", () => {
   const node = (role: string, more = "") =>
     `[ { networking.hostName = "k1"; fileSystems."/var" = { };
-         k0s-node = { enable = true; role = "${role}"; address = "192.0.2.21"; }; } ${more} ]`;
+         k0s-node = { enable = true; role = "${role}"; address = "192.0.2.21"; version = "1.36";
+           clusterName = "production"; }; } ${more} ]`;
+  const unit = (role: string, more = "") =>
+    z
+      .looseObject({ serviceConfig: z.record(z.string(), z.unknown()) })
+      .parse(evaluate(`(t.k0sNode ${node(role, more)}).systemd.services.k0s`));
 
   test("a controller uses only Cilium, and has a reachable etcd and a persistent token", () => {
     const found = evaluate(`let c = t.k0sNode ${node("controller")}; in {
       failing = t.failing c;
-      inherit (c.services) k0s;
-      firewall = c.networking.firewall.enable;
+      package = c.services.k0s.package.version;
+      k0s = { inherit (c.services.k0s) enable role tokenFile clusterName; };
+      api = { inherit (c.services.k0s.spec.api) address externalAddress sans; };
+      network = { inherit (c.services.k0s.spec.network) provider podCIDR serviceCIDR; };
+      proxy = c.services.k0s.spec.network.kubeProxy.disabled;
+      balancing = c.services.k0s.spec.network.nodeLocalLoadBalancing.enabled;
+      etcd = c.services.k0s.spec.storage.etcd.peerAddress;
+      firewall = { inherit (c.networking.firewall) enable checkReversePath; };
       networkd = c.systemd.network.config.networkConfig;
       modules = c.boot.kernelModules;
     }`);
     expect(found).toEqual({
       failing: [],
+      package: "1.36.3+k0s.2",
       k0s: {
         enable: true,
         role: "controller",
-        controller: { isLeader: false },
         tokenFile: "/etc/k0s/k0stoken",
-        clusterName: "k0s",
-        spec: {
-          api: { address: "192.0.2.21", sans: ["192.0.2.21"] },
-          network: { provider: "custom", kubeProxy: { disabled: true } },
-          storage: { etcd: { peerAddress: "192.0.2.21" } },
-        },
+        clusterName: "production",
       },
-      firewall: false,
+      api: { address: "192.0.2.21", externalAddress: "", sans: ["192.0.2.21"] },
+      network: { provider: "custom", podCIDR: "10.244.0.0/16", serviceCIDR: "10.96.0.0/12" },
+      proxy: true,
+      balancing: true,
+      etcd: "192.0.2.21",
+      firewall: { enable: false, checkReversePath: false },
       networkd: { ManageForeignRoutes: false, ManageForeignRoutingPolicyRules: false },
       modules: [],
     });
   });
 
-  test.each([
-    ["worker", "k0sworker"],
-    ["controller", "k0scontroller"],
-    ["controller+worker", "k0scontroller"],
-  ])("k0s on a %s starts after the address is set", (role, unit) => {
-    const services = evaluate(`(t.k0sNode ${node(role)}).systemd.services`);
-    expect(services).toMatchObject({
-      [unit]: { wants: ["network-online.target"], after: ["network-online.target"] },
+  /** The fields of spec.api for these options. */
+  const api = (more: string) =>
+    evaluate(`let a = (t.k0sNode ${node("controller", `{ k0s-node = { ${more} }; }`)}).services.k0s.spec.api;
+      in { inherit (a) externalAddress sans; }`);
+
+  test("the endpoint is a SAN, and k0s's load balancer only without the one on each node", () => {
+    const endpoint = 'endpoint = "192.0.2.20"; apiNames = [ "k8s.example.org" "192.0.2.20" ];';
+    const sans = ["192.0.2.21", "192.0.2.20", "k8s.example.org"];
+    expect(api(endpoint)).toEqual({ externalAddress: "", sans });
+    const without = `${endpoint} nodeLocalLoadBalancing = false;`;
+    expect(api(without)).toEqual({ externalAddress: "192.0.2.20", sans });
+    expect(api('endpoint = "192.0.2.21"; nodeLocalLoadBalancing = false;')).toEqual({
+      externalAddress: "",
+      sans: ["192.0.2.21"],
     });
   });
 
-  test.each(["worker", "controller+worker"])("a %s can mount Ceph's volumes", (role) => {
-    expect(evaluate(`(t.k0sNode ${node(role)}).boot.kernelModules`)).toEqual(["rbd", "ceph"]);
+  const ARGUMENTS = "--data-dir=/var/lib/k0s";
+  const CONTROLLER = "--config=/etc/k0s/k0s.yaml --disable-components=autopilot,update-prober";
+  test.each([
+    ["worker", `worker ${ARGUMENTS}`],
+    ["controller", `controller ${ARGUMENTS} ${CONTROLLER}`],
+    ["controller+worker", `controller ${ARGUMENTS} ${CONTROLLER} --enable-worker --no-taints`],
+  ])("one unit for every %s: the condition chooses whether it has a token", (role, command) => {
+    const { serviceConfig, ...rest } = unit(role);
+    const condition = storePathOf("k0s-condition");
+    const kind = role === "worker" ? "worker" : "controller";
+    expect(serviceConfig).toMatchObject({
+      ExecCondition: `/bin/sh ${condition} /var/lib/k0s ${kind} /etc/k0s/k0stoken production`,
+      EnvironmentFile: "-/run/pulumi-microvm/k0s.env",
+      RestartSec: 10,
+      Restart: "always",
+    });
+    const [program = "", ...words] = String(serviceConfig["ExecStart"]).split(" ");
+    expect(program).toMatch(/^\/nix\/store\/[^ ]*k0s-1\.36\.3[^ ]*\/bin\/k0s$/);
+    expect(words.join(" ")).toBe(`${command} $K0S_TOKEN_ARGUMENT`);
+    expect(rest).toMatchObject({
+      unitConfig: { ConditionPathExists: [], RequiresMountsFor: "/var/lib/k0s" },
+    });
+    expect(rest["wants"]).toContain("network-online.target");
+    expect(rest["after"]).toContain("network-online.target");
+    expect(rest["path"]).toContain("gzip");
   });
 
-  test("rejects a worker as leader, and data that a reboot would lose", () => {
-    const more = '{ k0s-node = { isLeader = true; tokenFile = "/run/token"; }; }';
-    const failing = evaluate(
-      `t.failing (t.k0sNode (${node("worker", more)} ++ [ { fileSystems = t.lib.mkForce { "/" = { }; "/va" = { }; }; } ]))`,
+  test("the users' own arguments come last", () => {
+    const { serviceConfig } = unit("worker", '{ services.k0s.extraArgs = "--debug"; }');
+    expect(serviceConfig["ExecStart"]).toMatch(/ \$K0S_TOKEN_ARGUMENT --debug$/);
+  });
+
+  test("a controller restarts k0s with its configuration, a worker does not", () => {
+    const triggers = (role: string, more = "") => unit(role, more)["restartTriggers"];
+    const more = '{ k0s-node.apiNames = [ "k8s.example.org" ]; }';
+    expect(triggers("controller")).toHaveLength(1);
+    expect(triggers("controller", more)).not.toEqual(triggers("controller"));
+    expect(triggers("worker")).toEqual([]);
+  });
+
+  test("a version that the overlay lacks is named, with the remedy", () => {
+    const newer = '{ k0s-node.version = t.lib.mkForce "1.99"; }';
+    const said = complaint(`(t.k0sNode ${node("worker", newer)}).services.k0s.package`);
+    expect(said).toContain(
+      "k1: there is no package k0s_1_99; use the overlay of a k0s-nix that has",
     );
+  });
+
+  test.each(["worker", "controller+worker"])("a %s can mount Ceph's volumes", (role) => {
+    expect(evaluate(`(t.k0sNode ${node(role)}).boot.kernelModules`)).toEqual([
+      "rbd",
+      "ceph",
+      "nbd",
+    ]);
+  });
+
+  test("a worker forwards packets, and filters none of the pods' by their path", () => {
+    expect(evaluate(`(t.k0sNode ${node("worker")}).boot.kernel.sysctl`)).toEqual({
+      "net.ipv4.ip_forward": 1,
+      "net.ipv4.conf.all.rp_filter": 0,
+      "net.ipv4.conf.default.rp_filter": 0,
+      "net.ipv4.conf.lxc*.rp_filter": 0,
+      "net.ipv4.conf.cilium_*.rp_filter": 0,
+    });
+    expect(evaluate(`(t.k0sNode ${node("controller")}).boot.kernel.sysctl`)).toEqual({});
+  });
+
+  test.each([
+    ["controller", [2380, 6443, 8132, 9443], []],
+    ["worker", [4240, 10250], [8472]],
+    ["controller+worker", [2380, 4240, 6443, 8132, 9443, 10250], [8472]],
+  ])("the firewall of a %s, where it is enabled, lets the cluster in", (role, tcp, udp) => {
+    const found =
+      evaluate(`let f = (t.k0sNode ${node(role, "{ networking.firewall.enable = true; }")}).networking.firewall;
+      in { tcp = builtins.sort (a: b: a < b) f.allowedTCPPorts; udp = f.allowedUDPPorts; inherit (f) enable; }`);
+    expect(found).toEqual({ enable: true, tcp, udp });
+  });
+
+  test("rejects data and a token that a reboot would lose, and a k0s-nix without the unit", () => {
+    const more = `{ k0s-node.tokenFile = "/run/token"; systemd.services.k0scontroller = { };
+      fileSystems = t.lib.mkForce { "/" = { }; "/va" = { }; }; }`;
+    const failing = evaluate(`t.failing (t.k0sNode ${node("controller", more)})`);
     expect(failing).toEqual([
-      expect.stringContaining("k1: a worker cannot found a cluster"),
+      expect.stringContaining("k1: this k0s-nix has no unit k0s; update the flake input k0s-nix"),
       expect.stringContaining("k1: /var/lib/k0s would be lost"),
       expect.stringContaining("k1: k0s-node.tokenFile is below /run"),
     ]);

@@ -1,4 +1,6 @@
-/** The bridge of a hypervisor under the real systemd-networkd: which addresses and routes remain. */
+/**
+ * The bridge of a hypervisor under the real systemd-networkd: which addresses and routes remain.
+ */
 import { NetworkdHost, bridgeUnits } from "./networkd";
 
 let host: NetworkdHost;
@@ -47,7 +49,7 @@ test("an edited address and gateway replace the previous ones", async () => {
   expect(host.defaultRoutes()).toEqual(["192.0.2.254 br0"]);
 });
 
-test("an edited gateway replaces the previous route, and a removed gateway removes it", async () => {
+test("an edited gateway replaces the previous route, and a removed one removes it", async () => {
   await host.restart(bridgeUnits(BRIDGE));
   await host.configured("br0", "eno1");
   await host.restart(bridgeUnits('address = "192.0.2.11/24"; gateway = "192.0.2.254";'));
@@ -72,8 +74,8 @@ test("a restart without an edit interrupts neither the host nor a VM", async () 
   await host.restart(bridgeUnits(BRIDGE));
   await host.configured("br0", "eno1", "vm-kw1");
   expect(await traffic).toEqual([0, 0]);
-  // networkd 252 removes and adds an unchanged IPv4 address within a millisecond, because it compares
-  // broadcast addresses. Later versions do not.
+  // networkd 252 removes and adds an unchanged IPv4 address within a millisecond, because it
+  // compares broadcast addresses. Later versions do not.
   const removed = events().filter(
     (line) => (line.startsWith("Deleted") || line.includes("state DOWN")) && !/ inet /.test(line),
   );

@@ -41,7 +41,9 @@ function section(name: string, values: z.infer<typeof settings>, more: string[] 
 /** The unit files of `microvm-bridge` with these options, by file name. */
 export function bridgeUnits(options: string): Record<string, string> {
   const found = z.object({ networks, netdevs }).parse(
-    evaluate(`let c = t.bridge [ { microvm-bridge = { enable = true; physicalNic = "eno1"; ${options} }; } ];
+    evaluate(`let c = t.bridge [ {
+        microvm-bridge = { enable = true; physicalNic = "eno1"; ${options} };
+      } ];
       in { inherit (c.systemd.network) networks netdevs; }`),
   );
   const files: Record<string, string> = {};
@@ -83,8 +85,9 @@ export class NetworkdHost {
       spawn("unshare", ["--net", ...flags, "sh", "-c", `${setUp}; exec sleep 3600`], {
         stdio: "ignore",
       });
-    // With a read-only /sys, networkd would not use udev. Unlike on a host, it would then configure a
-    // link before it knows the existing addresses. The records of udev mark all links as initialized.
+    // With a read-only /sys, networkd would not use udev. Unlike on a host, it would then configure
+    // a link before it knows the existing addresses. The records of udev mark all links as
+    // initialized.
     const mounts = [
       "mount -t tmpfs tmpfs /run",
       "mount -t tmpfs tmpfs /etc/systemd/network",

@@ -17,6 +17,7 @@ let
       types.bool
       types.int
       types.str
+      (types.listOf types.str)
     ]
   );
 in
@@ -28,7 +29,10 @@ in
     boot.loader.grub.enable = option types.bool true;
     boot.loader.systemd-boot.enable = bool;
     boot.kernelModules = listOf types.str;
+    boot.kernel.sysctl = attrsOf types.raw;
     boot.extraModprobeConfig = option types.lines "";
+
+    environment.etc = attrsOf (types.submodule (set { source = required types.path; }));
 
     environment.systemPackages = listOf types.raw;
 
@@ -44,6 +48,9 @@ in
     networking.useNetworkd = bool;
     networking.useDHCP = option types.bool true;
     networking.firewall.enable = option types.bool true;
+    networking.firewall.checkReversePath = option types.bool true;
+    networking.firewall.allowedTCPPorts = listOf types.int;
+    networking.firewall.allowedUDPPorts = listOf types.int;
     networking.bridges = attrsOf types.raw;
     networking.networkmanager.enable = bool;
     networking.networkmanager.unmanaged = listOf types.str;
@@ -90,6 +97,12 @@ in
         restartIfChanged = option types.bool true;
         stopIfChanged = option types.bool true;
         script = option types.lines "";
+        path = listOf types.raw;
+        restartTriggers = listOf types.raw;
+        # The real k0s-nix sets these three.
+        documentation = listOf types.str;
+        startLimitIntervalSec = option types.int 10;
+        startLimitBurst = option types.int 5;
         unitConfig = settings;
         serviceConfig = attrsOf (
           types.oneOf [
@@ -123,7 +136,6 @@ in
     nixpkgs.overlays = listOf types.raw;
     system.stateVersion = required types.str;
     time.timeZone = nullOr types.str;
-    boot.kernel.sysctl = attrsOf types.raw;
     boot.loader.efi.canTouchEfiVariables = bool;
     boot.initrd.availableKernelModules = listOf types.str;
   };
@@ -172,17 +184,44 @@ in
     stateDir = option types.path "/var/lib/microvms";
   };
 
-  # In k0s-nix, `controller` is an option only on controllers.
+  # K0S_NIX=/path/to/k0s-nix takes the real module (tests/nix/evaluate.nix).
   k0s.options.services.k0s = {
     enable = bool;
+    package = option types.raw null;
     role = option types.str "single";
-    controller.isLeader = bool;
     tokenFile = option types.path "/etc/k0s/k0stoken";
     clusterName = option types.str "k0s";
+    extraArgs = option types.str "";
     spec.api.address = nullOr types.str;
+    spec.api.externalAddress = option types.str "";
     spec.api.sans = listOf types.str;
     spec.network.provider = option types.str "kuberouter";
     spec.network.kubeProxy.disabled = bool;
+    spec.network.podCIDR = option types.str "10.244.0.0/16";
+    spec.network.serviceCIDR = option types.str "10.96.0.0/12";
+    spec.network.nodeLocalLoadBalancing.enabled = bool;
     spec.storage.etcd.peerAddress = option types.str "127.0.0.1";
   };
+  # What k0s-nix sets of its unit and configuration, as far as our module changes or reads it.
+  k0s.imports = [
+    (
+      { config, ... }:
+      let
+        cfg = config.services.k0s;
+        hash = builtins.hashString "md5" "${cfg.clusterName} ${builtins.toJSON cfg.spec}";
+      in
+      {
+        environment.etc."k0s/k0s.yaml".source = "/nix/store/${hash}-k0s.yaml";
+        systemd.services.k0s = {
+          wantedBy = [ "multi-user.target" ];
+          unitConfig.ConditionPathExists = cfg.tokenFile;
+          serviceConfig = {
+            ExecStart = "k0s-nix's own";
+            Restart = "always";
+            RestartSec = 120;
+          };
+        };
+      }
+    )
+  ];
 }

@@ -68,7 +68,9 @@ describe("the machines of stacks/example-production.yaml", () => {
 
   test("a hypervisor is built if it has its own module, and gets its bridge from the site", () => {
     const found = evaluate(
-      `let hosts = (t.systems site { hypervisors.rack1-hv1.microvm-bridge.gateway = "192.0.2.1"; }).hypervisors; in
+      `let hosts = (t.systems site {
+         hypervisors.rack1-hv1.microvm-bridge.gateway = "192.0.2.1";
+       }).hypervisors; in
        builtins.mapAttrs (_: c: {
          failing = t.failing c;
          inherit (c.networking) hostName;
@@ -123,7 +125,7 @@ describe("the machines of stacks/lab.yaml", () => {
     });
   });
 
-  test("the profile selects modules and is part of no system", () => {
+  test("the profile selects modules and is not part of any system", () => {
     const renamed = edited("lab", (text) =>
       text.replaceAll(/worker:$/gm, "compute:").replaceAll("profile: worker", "profile: compute"),
     );
@@ -156,7 +158,7 @@ describe("the user's own modules", () => {
       }).machines`,
       site,
     );
-    const ceph = ["rbd", "ceph"];
+    const ceph = ["rbd", "ceph", "nbd"];
     const sorted = (names: string[]): unknown => expect.arrayContaining(names);
     expect(found).toMatchObject({
       kc1: sorted([...ceph, "all", "guests", "role-controller", "role-worker"]),
@@ -165,7 +167,7 @@ describe("the user's own modules", () => {
       kw2: sorted([...ceph, "all", "guests", "profile", "role-worker", "kw2"]),
     });
     expect(found).toHaveProperty("kc2.length", 3);
-    expect(found).toHaveProperty("kw1.length", 6);
+    expect(found).toHaveProperty("kw1.length", 7);
   });
 
   test("a warning names each entry that matches nothing, once", () => {
@@ -204,7 +206,8 @@ describe("the user's own modules", () => {
           machines.kw1 = { machine, ... }: report machine;
           hypervisors.rack1-hv1 = { hypervisor, ... }: report hypervisor;
         };
-        last = config: builtins.fromJSON (builtins.elemAt config.warnings (builtins.length config.warnings - 1));
+        lastOf = list: builtins.elemAt list (builtins.length list - 1);
+        last = config: builtins.fromJSON (lastOf config.warnings);
       in { machine = last s.machines.kw1; hypervisor = last s.hypervisors.rack1-hv1; }`,
       stackJson("example-production"),
     );
@@ -273,7 +276,11 @@ describe("mkSite rejects", () => {
         inherit (t) lib;
         parts = t.parts // { k0s = null; };
         modules = { machine.kw1 = { }; roles.master = { }; };
-        site = { version = 1; machines.a = { role = "worker"; }; machines.b = { }; hypervisors.b = { }; };
+        site = {
+          version = 1;
+          machines = { a.role = "worker"; b = { }; };
+          hypervisors.b = { };
+        };
       }).machines`.replace("../nixos", `${repository}/nixos`),
     );
     expect(said).toContain("modules.machine is unknown; use one of all, guests");
@@ -289,6 +296,8 @@ describe("mkSite rejects", () => {
   });
 });
 
+/** Makes kc1 the controller that founds the cluster, which the output requires. */
+
 describe("pulumiMicrovm", () => {
   let directory: string;
   beforeEach(() => {
@@ -296,7 +305,7 @@ describe("pulumiMicrovm", () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  function output(site: string, modules = "machines.kc1.k0s-node.isLeader = true;"): string {
+  function output(site: string, modules = ""): string {
     writeFileSync(join(directory, "site.json"), site);
     return `(t.mkSite {
       inherit (t.inputs) nixpkgs microvm k0s-nix;
@@ -310,7 +319,7 @@ describe("pulumiMicrovm", () => {
 
   const site = stackJson("example-production");
 
-  test("is what the program parses, for every machine", () => {
+  test("is parsed by the program, for every machine", () => {
     const machines = machinesOf(site);
     expect(Object.keys(machines)).toEqual(["gpu1", "kc1", "kc2", "kc3", "kw1", "kw2", "kw3"]);
     expect(machines["kw1"]?.runner.outPath).toMatch(/^\/nix\/store\/.*-microvm-qemu-kw1-/);
@@ -319,21 +328,18 @@ describe("pulumiMicrovm", () => {
   });
 
   test("contains the warnings of each machine", () => {
-    const leader = "machines.kc1.k0s-node.isLeader = true;";
-    const machines = machinesOf(site, `${leader} machines.kw1.warnings = [ "an old option" ];`);
+    const machines = machinesOf(site, 'machines.kw1.warnings = [ "an old option" ];');
     expect(machines["kw1"]?.warnings).toEqual(["an old option"]);
     expect(machines["kw2"]?.warnings).toEqual([]);
     const warned = 'hypervisors.rack1-hv2.warnings = [ "an old unit" ];';
     expect(
-      evaluate(
-        `${output(site, `${leader} ${warned}`)}.pulumiMicrovm.hypervisors.rack1-hv2.warnings`,
-      ),
+      evaluate(`${output(site, warned)}.pulumiMicrovm.hypervisors.rack1-hv2.warnings`),
     ).toEqual(["an old unit"]);
   });
 
   test("contains hypervisors and package versions", () => {
     const found = evaluate(
-      `let o = ${output(site, "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv2 = { };")}.pulumiMicrovm; in {
+      `let o = ${output(site, "hypervisors.rack1-hv2 = { };")}.pulumiMicrovm; in {
         hypervisors = builtins.mapAttrs (_: builtins.attrNames) o.hypervisors;
         host = o.hypervisors.rack1-hv2.packages;
         guest = o.machines.kw1.packages;
@@ -343,14 +349,16 @@ describe("pulumiMicrovm", () => {
     expect(found).toEqual({
       hypervisors: { "rack1-hv2": ["bootHash", "drvPath", "outputs", "packages", "warnings"] },
       host: common,
-      guest: { ...common, k0s: "1.35.1", qemu: "10.1" },
+      guest: { ...common, k0s: "1.36.3+k0s.2", qemu: "10.1" },
     });
   });
 
   test("`bootHash` changes if a reboot is required, and not with the system alone", () => {
     const found = evaluate(
       `let
-        host = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv2.imports = [ module ];")}).pulumiMicrovm.hypervisors.rack1-hv2;
+        host = module:
+          (${output(site, "hypervisors.rack1-hv2.imports = [ module ];")})
+            .pulumiMicrovm.hypervisors.rack1-hv2;
         was = host { };
         key = host { users.users.root.openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAA more" ]; };
         module = host { boot.kernelModules = [ "more" ]; };
@@ -364,15 +372,47 @@ describe("pulumiMicrovm", () => {
     expect(JSON.stringify(found)).toMatch(/"bootHash":"[0-9a-f]{64}"/);
   });
 
+  test("`k0s` has the version of each member, and changes with what restarts k0s", () => {
+    const was = machinesOf(site);
+    const hash: unknown = expect.stringMatching(/^[0-9a-f]{64}$/);
+    const facts = { version: "1.36.3+k0s.2", unit: hash, configuration: hash };
+    expect(was["kc1"]?.k0s).toEqual(facts);
+    expect(was["kw1"]?.k0s).toEqual(facts);
+    expect(was["gpu1"]?.k0s).toBeUndefined();
+
+    const after = (edit: (text: string) => string) =>
+      machinesOf(edited("example-production", edit));
+    const keys = after((text) => text.replace(/^ {4}- ssh-ed25519 .* bob$/m, ""));
+    expect(keys["kc1"]?.toplevel).not.toEqual(was["kc1"]?.toplevel);
+    expect(keys["kc1"]?.k0s).toEqual(was["kc1"]?.k0s);
+
+    const sans = after((text) => text.replace("k8s.example.org", "k8s.example.net"));
+    expect(sans["kc1"]?.k0s?.configuration).not.toBe(was["kc1"]?.k0s?.configuration);
+    expect(sans["kc1"]?.k0s?.unit).not.toBe(was["kc1"]?.k0s?.unit);
+    expect(sans["kw1"]).toEqual(was["kw1"]);
+  });
+
+  test("a role without a cluster is an error that names the machine", () => {
+    const old = site.replaceAll(/ {6}"cluster": \{[^}]*\},\n/g, "");
+    expect(old).not.toBe(site);
+    expect(complaint(`${output(old)}.pulumiMicrovm`)).toContain(
+      "machine kw1 has the role worker, but site.json has no cluster for it; state cluster",
+    );
+  });
+
   test("`liveSwitch` is true if microvm.nix's deploy.rebuild would switch the guest", () => {
     const found = evaluate(
-      `let live = module: (${output(site, "machines.kc1.k0s-node.isLeader = true; machines.kw1.imports = [ module ];")}).pulumiMicrovm.machines.kw1.liveSwitch; in
+      `let live = module:
+        (${output(site, "machines.kw1.imports = [ module ];")})
+          .pulumiMicrovm.machines.kw1.liveSwitch; in
       map live [
         { }
         { system.switch.enable = false; }
         { nix.enable = false; }
         { services.openssh.enable = t.lib.mkForce false; }
-        { microvm.shares = t.lib.mkForce [ { tag = "data"; source = "/srv/data"; mountPoint = "/data"; } ]; }
+        { microvm.shares = t.lib.mkForce [
+            { tag = "data"; source = "/srv/data"; mountPoint = "/data"; }
+          ]; }
       ]`,
     );
     expect(found).toEqual([true, false, false, false, false]);
@@ -409,28 +449,14 @@ describe("pulumiMicrovm", () => {
     ],
   ])("an error names the machine: %s", (_, where, modules) => {
     writeFileSync(join(directory, "broken.nix"), "{ networking = ; }");
-    const leader = "machines.kc1.k0s-node.isLeader = true;";
-    const given = `${leader} ${modules.replaceAll("DIRECTORY", directory)}`;
+    const given = modules.replaceAll("DIRECTORY", directory);
     expect(complaint(`${output(site, given)}.pulumiMicrovm`)).toContain(
       `while evaluating ${where} of the site`,
     );
   });
 
-  test.each([
-    ["none does", ""],
-    [
-      "kc1 and kc3 do",
-      "machines.kc1.k0s-node.isLeader = true; machines.kc3.k0s-node.isLeader = true;",
-    ],
-  ])("refuses a site in which %s found the cluster", (who, modules) => {
-    expect(complaint(`${output(site, modules)}.pulumiMicrovm`)).toContain(
-      `exactly one controller must found the k0s cluster, but ${who}; ` +
-        "set k0s-node.isLeader = true in the module of exactly one of kc1, kc2, kc3",
-    );
-  });
-
   test("nixosConfigurations contains the same systems under the names of the site", () => {
-    const modules = "machines.kc1.k0s-node.isLeader = true; hypervisors.rack1-hv1 = { };";
+    const modules = "hypervisors.rack1-hv1 = { };";
     expect(evaluate(`builtins.attrNames ${output(site, modules)}.nixosConfigurations`)).toEqual([
       "gpu1",
       "kc1",

@@ -1,4 +1,4 @@
-/** Runs scripts of hosts beside each other, in one sandbox. */
+/** Runs host scripts in parallel in one sandbox. */
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { encodeParameters, script } from "../../provider/hosts/transport/script";
@@ -12,7 +12,7 @@ export interface Ended {
 
 let runs = 0;
 
-/** A text and its parameters, run in the background. `payload`: what follows on stdin. */
+/** Runs a text with parameters in the background. `payload` follows the parameters on stdin. */
 export function runText(
   box: Sandbox,
   text: string,
@@ -33,7 +33,9 @@ export function runText(
   });
 }
 
-/** An operation, as the provider sends it; `waitSeconds`: how long it may wait for locks and slots. */
+/**
+ * Runs an operation as the provider sends it. `waitSeconds` limits the wait for locks and slots.
+ */
 export function operate(
   box: Sandbox,
   name: string,
@@ -49,7 +51,7 @@ export function operate(
   });
 }
 
-/** What a call of the provider sends: a script that starts an operation, or attaches to it. */
+/** The script and the input of a provider call that starts an operation or attaches to it. */
 export interface Sent {
   text: string;
   parameters: Record<string, string>;
@@ -72,18 +74,20 @@ export function sent(
   };
 }
 
-/** As systemd does, and unlike the sandbox's stub: the operation goes on when its caller is gone. */
+/**
+ * Runs units like systemd: an operation continues without its caller. The default stub does not.
+ */
 export function startUnitsApart(box: Sandbox): void {
   replace(box, "systemd-run", 'while [ "$1" != /bin/sh ]; do shift; done\nsetsid "$@" &');
 }
 
-/** In the place of a command: `$REAL` is the real one. */
+/** Replaces a command. In the text, `$REAL` is the original command. */
 export function replace(box: Sandbox, name: string, text: string): void {
   const real = `REAL=$(PATH=$REAL_PATH command -v ${name})`;
   fs.writeFileSync(box.path("bin", name), `#!/bin/sh\n${real}\n${text}\n`, { mode: 0o755 });
 }
 
-/** Wraps the sandbox's own stub of a command: `$STUB` is the stub. */
+/** Wraps the sandbox's stub of a command. In the text, `$STUB` is the stub. */
 export function wrap(box: Sandbox, name: string, text: string): void {
   const stub = box.path("bin", `${name}.stub`);
   if (!fs.existsSync(stub)) fs.renameSync(box.path("bin", name), stub);
@@ -91,7 +95,7 @@ export function wrap(box: Sandbox, name: string, text: string): void {
   fs.writeFileSync(box.path("bin", name), `${head}${text}\n`, { mode: 0o755 });
 }
 
-/** Waits until a file of the sandbox is there. */
+/** Waits until a file exists in the sandbox. */
 export async function appears(box: Sandbox, file: string): Promise<void> {
   for (let looks = 0; !fs.existsSync(box.path(file)); looks++) {
     if (looks > 1000) throw new Error(`no ${file}`);

@@ -1,4 +1,4 @@
-/** Root runs a program of a VM's runner: only of the Nix store, whatever the VM's directory says. */
+/** Root runs a program of a VM's runner only if the program is in the Nix store. */
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { vm } from "./operations";
@@ -18,7 +18,7 @@ afterEach(() => box.remove());
 const target = (): Ran =>
   box.run("microvm-apply", vm({ known: "yes", update: "nothing", memory_target: "192" }));
 
-/** The VM was started with this runner; its microvm-balloon leaves a file. */
+/** Starts the VM with this runner. Its microvm-balloon writes a file. */
 function startWith(runner: string): void {
   const bin = box.path(runner, "bin");
   fs.mkdirSync(bin, { recursive: true });
@@ -29,13 +29,13 @@ function startWith(runner: string): void {
   fs.symlinkSync(box.path(runner), box.path("microvms/kc1/booted"));
 }
 
-test("the runner's program is told the size of the balloon", () => {
+test("the runner's program receives the size of the balloon", () => {
   startWith("store/runner");
   expect(target()).toMatchObject({ code: 0 });
   expect(fs.readFileSync(box.path("ran"), "utf8")).toBe("64\n");
 });
 
-test("a program of another place is not run", () => {
+test("a program outside the store is not run", () => {
   startWith("microvms/kc1/other");
   const { code, output } = target();
   expect(code).toBe(1);
@@ -43,7 +43,7 @@ test("a program of another place is not run", () => {
   expect(fs.existsSync(box.path("ran"))).toBe(false);
 });
 
-test("nor one that a runner of the store leads to", () => {
+test("a link from the store to a program outside is not followed", () => {
   startWith("microvms/kc1/other");
   const link = box.path("store", "led");
   fs.mkdirSync(link);

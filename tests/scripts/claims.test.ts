@@ -1,4 +1,4 @@
-/** Two stacks that claim one thing, and values that would like to be commands. */
+/** Objects that two stacks claim, and parameters that contain shell commands. */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import {
   closure,
@@ -31,7 +31,7 @@ const THINGS: [string, string, string, Make][] = [
 describe.each(THINGS)("a %s that another stack claims", (_, apply, remove, make) => {
   const prod = { known: "yes", on_delete: "delete" };
 
-  test("stays as it is, and the other is told whose it is", () => {
+  test("does not change, and the error names the owner", () => {
     expect(box.run(apply, make(box, {}, "lab")).code).toBe(0);
     const before = { contents: box.contents(), journal: box.journal() };
     for (const script of [apply, remove]) {
@@ -44,7 +44,7 @@ describe.each(THINGS)("a %s that another stack claims", (_, apply, remove, make)
     expect(box.run(apply, make(box, {}, "prod")).code).toBe(0);
   });
 
-  test("is ours also where the name has quotes, backslashes and patterns", () => {
+  test("is recognized as ours if the name has quotes, backslashes and patterns", () => {
     for (const odd of ['a"b', "a\\b", "a*b", "[a]", 'x","urn":"y']) {
       const record = (stack: string): Record<string, string> => {
         const { record: text = "", owner = "" } = make(box, {}, stack);
@@ -75,7 +75,7 @@ describe("a shared host", () => {
     expect(existsSync(box.path(file("prod")))).toBe(true);
   });
 
-  test("is decided anew if another stack came first", () => {
+  test("is refused as stale if another stack was faster", () => {
     const prod = sharedHost(box, {}, "prod");
     expect(box.run("host-claim", sharedHost(box, {}, "lab"))).toMatchObject({ code: 0 });
     const before = { contents: box.contents(), journal: box.journal() };
@@ -94,7 +94,7 @@ describe("a shared host", () => {
     expect(claimed()).toEqual([`${second(box)["name"]}.json`]);
   });
 
-  test("is refused by a stack that has the host for itself", () => {
+  test("is refused while another stack has an exclusive claim", () => {
     expect(box.run("host-claim", host(box, {}, "lab"))).toMatchObject({ code: 0 });
     const { output } = box.run("host-claim", sharedHost(box, {}, "prod"));
     expect(output).toMatch(/^n0nce fail owned\tthis host belongs to urn:pulumi:lab::/);
@@ -114,7 +114,7 @@ describe("a reboot of a host", () => {
     return output;
   };
 
-  test("does not come while a VM of another stack runs", () => {
+  test("is refused while a VM of another stack runs", () => {
     expect(rebootOf("prod")).toMatch(
       /^n0nce fail owned\t.*VMs of other stacks run there: kc1 \(urn:pulumi:prod::/,
     );
@@ -127,13 +127,13 @@ describe("a reboot of a host", () => {
   });
 });
 
-test("a record that names nobody is refused too", () => {
+test("a record without an owner is refused too", () => {
   expect(box.run("microvm-apply", vm()).code).toBe(0);
   box.write("state/vms/kc1.json", "{}\n");
   expect(box.run("microvm-apply", vm()).output).toMatch(/^n0nce fail foreign\t.*names no owner/);
 });
 
-/** As many ways to be executed as go into one value: each ends up in another kind of mistake. */
+/** Values that contain a command. Each would run it through another kind of quoting mistake. */
 const HOSTILE: ((command: string) => string)[] = [
   (command) => `$(${command})\`${command}\`; ${command}; x | ${command} &`,
   (command) => `'; ${command}; '"; ${command}; "`,
@@ -161,7 +161,7 @@ describe.each(
   });
 });
 
-/** The other scripts: with parameters that they run to their end with, and what has to be there for it. */
+/** The other scripts, with valid parameters and the state that they require. */
 const OTHERS: [string, () => Record<string, string>][] = [
   [
     "microvm-settle",
@@ -229,7 +229,7 @@ test.each(OTHERS)("%s executes no value of any parameter", (name, prepare) => {
   }
 });
 
-/** They stop at a guest's devices and links, which are not there. */
+/** These scripts stop early, because the guest's devices and links do not exist. */
 test.each<[string, Record<string, string>]>([
   ["guest-grow", { label: "kc1-var", bytes: "65536" }],
   ["guest-confirm", { toplevel: "/x" }],
@@ -243,8 +243,8 @@ test.each<[string, Record<string, string>]>([
   }
 });
 
-/** A system can't be given up in the middle of its trial, so its claim has a test of its own. */
-test("a system that another stack claims stays as it is, and the other is told whose it is", () => {
+/** A separate test, because a system on trial cannot be removed. */
+test("the system of another stack does not change, and the error names the owner", () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   const before = { contents: box.contents(), journal: box.journal() };
   for (const name of ["switch", "confirm", "default", "reboot", "settle", "remove"]) {
@@ -272,8 +272,8 @@ test.each(["switch", "confirm", "default", "reboot", "settle", "remove"])(
   },
 );
 
-describe("what is cut off by a lost link", () => {
-  test("is not run: neither a part of a script nor a part of its parameters", () => {
+describe("input that a lost connection cuts off", () => {
+  test("is not run, whether the script or its parameters are incomplete", () => {
     expect(box.run("microvm-apply", vm(), 0, 0.5)).toMatchObject({ steps: 0 });
     for (const part of [0.1, 0.3, 0.6, 0.9, 0.999]) {
       const ran = box.run("microvm-apply", vm(), 0, 1, part);

@@ -1,6 +1,6 @@
 /**
- * What an image must hold to be the volume's: all that it had, its file system, its label. With the real e2fsprogs and
- * blkid. A preview says what the script on the host says.
+ * An image must contain the data, the file system and the label of its volume. Uses the real
+ * e2fsprogs and blkid. The preview reports the same faults as the script on the host.
  */
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -29,11 +29,11 @@ afterEach(() => box.remove());
 const apply = (mebibytes: number, more: Record<string, string> = {}): Ran =>
   box.run("volume-apply", volume(box, { bytes: String(mebibytes * MIB), known: "yes", ...more }));
 
-/** As providers of before the size was kept have left it. */
+/** Writes the record in the format of older providers, which did not record the size. */
 const makeRecordOld = (): void =>
   fs.writeFileSync(record, fs.readFileSync(record, "utf8").replace(/,"bytes":\d+/, ""));
 
-/** Runs it, and nothing on the host is another than before. */
+/** Expects a refusal that changes nothing on the host. */
 function refused(run: () => Ran, what: RegExp): void {
   const before = { image: fs.readFileSync(image), contents: box.contents() };
   const { code, output } = run();
@@ -45,9 +45,9 @@ function refused(run: () => Ran, what: RegExp): void {
 }
 
 describe("a truncated image is not grown", () => {
-  test.each(["as it is made today", "of before the size was kept"])("ext4, a record %s", (how) => {
+  test.each(["current", "without a size"])("ext4, with a record in format: %s", (format) => {
     expect(apply(16)).toMatchObject({ code: 0 });
-    if (how !== "as it is made today") makeRecordOld();
+    if (format !== "current") makeRecordOld();
     for (const size of [12 * MIB, 1 * MIB, 0]) {
       fs.truncateSync(image, size);
       refused(() => apply(16), /the end is missing|holds no file system/);
@@ -55,7 +55,7 @@ describe("a truncated image is not grown", () => {
     }
   });
 
-  test("ext4 without 64bit, also one that runs", () => {
+  test("ext4 without 64bit, also while its VM runs", () => {
     expect(apply(16)).toMatchObject({ code: 0 });
     makeRecordOld();
     execFileSync("mke2fs", ["-q", "-F", "-t", "ext4", "-O", "^64bit", "-L", "kc1-var", image]);
@@ -65,17 +65,17 @@ describe("a truncated image is not grown", () => {
     refused(() => apply(16), /the end is missing/);
   });
 
-  test("raw, by what its record says", () => {
+  test("raw, if its record contains the size", () => {
     const raw = { fs: "none", label: "" };
     expect(apply(16, raw)).toMatchObject({ code: 0 });
     fs.truncateSync(image, 15 * MIB);
     refused(() => apply(16, raw), /has 15728640 bytes, but had 16777216: the end is missing/);
-    // Nobody knows any more what it had.
+    // Without the size, the truncation cannot be detected.
     makeRecordOld();
     expect(apply(16, raw)).toMatchObject({ code: 0 });
   });
 
-  test("but an interrupted growth goes on, and a smaller one can be made behind a removal", () => {
+  test("an interrupted growth continues, and after a removal the volume may be smaller", () => {
     expect(apply(16)).toMatchObject({ code: 0 });
     const { steps } = apply(32);
     expect(fs.readFileSync(record, "utf8")).toContain(`"phase":"ready","bytes":${32 * MIB}}`);
@@ -92,7 +92,7 @@ describe("a truncated image is not grown", () => {
   });
 });
 
-test("an image with another label may be another volume's", () => {
+test("an image with another label is refused, because it may belong to another volume", () => {
   expect(apply(8)).toMatchObject({ code: 0 });
   execFileSync("e2label", [image, "kw1-var"]);
   refused(() => apply(8), /has the label kw1-var, not kc1-var; nothing was changed/);
@@ -144,7 +144,7 @@ describe("a preview", () => {
       () => fs.truncateSync(box.moved(path("a-raw")), 7 * MIB),
       /a-raw.* is truncated: it had 8 MiB: a part/,
     ],
-  ])("says that an image has %s, and up changes nothing", async (_, put, what) => {
+  ])("reports that an image has %s, and up changes nothing", async (_, put, what) => {
     await withStack(async (stack) => {
       put();
       const before = { contents: box.contents(), journal: box.journal() };
@@ -154,7 +154,7 @@ describe("a preview", () => {
     });
   });
 
-  test("heals a label that is gone, and lets a raw volume hold anything", async () => {
+  test("restores a missing label and accepts any content of a raw volume", async () => {
     await withStack(async (stack) => {
       execFileSync("e2label", [image, ""]);
       execFileSync("mkfs.ext4", ["-q", "-F", "-L", "guest's", box.moved(path("a-raw"))]);
@@ -164,7 +164,7 @@ describe("a preview", () => {
     });
   });
 
-  test("takes nothing for a fault that a running guest may be writing", async () => {
+  test("reports no fault while a running guest may be writing", async () => {
     await withStack(async (stack) => {
       box.write("units/microvm@kc1.service", "");
       fs.symlinkSync(box.moved("/nix/store/x"), box.path("microvms/kc1/current"));

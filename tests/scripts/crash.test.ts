@@ -1,6 +1,6 @@
 /**
- * Each script is killed before a command that may change something, and then run again: before
- * every such command in a soak, else before some of them.
+ * Each script is killed before a command that may change something, and then run again. A soak run
+ * does this before every such command, other runs before a sample.
  */
 import {
   closeSync,
@@ -18,7 +18,7 @@ import { closure, host, ours, rename, storePath, system, urn, vm, volume } from 
 import { Sandbox } from "./sandbox";
 import { SELECTION, sampledSteps } from "../selection";
 
-/** Steps of each script that a sample has, beside the first and the last. */
+/** The number of sampled steps of each script, in addition to the first and the last. */
 const BETWEEN = 6;
 
 jest.setTimeout(180_000);
@@ -41,7 +41,7 @@ const changeVm = change("restart");
 const switchVm = change("switch");
 const step = (name: string): Step => [`system-${name}`, (box) => system(box)];
 const confirmed = [step("switch"), step("confirm")];
-/** volume-apply has left the record so behind a disk that grew while its VM runs. */
+/** The record that volume-apply leaves after it has grown the disk of a running VM. */
 const grown: Step = [
   "volume-grown",
   (box) => {
@@ -51,7 +51,7 @@ const grown: Step = [
     return volume(box);
   },
 ];
-/** The host came back on the system of before. */
+/** The host has booted the previous system again. */
 const settled: Step = [
   "system-settle",
   (box) => {
@@ -67,10 +67,10 @@ const removeVolume = (how: string): Scenario => ({
   run: ["volume-remove", (box) => volume(box, { on_delete: how })],
 });
 
-/** Its VM runs by a QEMU that can be talked to. */
+/** The VM runs with a QEMU that has a control socket. */
 const startQemu = (box: Sandbox): void => box.startQemu(box.path("microvms", "kc1", "var.img"));
 
-/** A second volume, which is in no state any more, and what an interrupted growth has left. */
+/** A second volume that is in no state, and the files of an interrupted growth. */
 const keptVolume: Step = [
   "volume-apply",
   (box) => {
@@ -107,7 +107,7 @@ const renameVm: Scenario = {
 };
 
 const SCENARIOS = {
-  "a volume is made": { before: [], run: applyVolume },
+  "a volume is created": { before: [], run: applyVolume },
   "a volume grows": {
     before: [applyVolume],
     run: ["volume-apply", (box) => volume(box, { bytes: "131072", known: "yes" })],
@@ -123,10 +123,10 @@ const SCENARIOS = {
     ],
   },
   "a guest has grown a volume": { before: [applyVolume], run: grown },
-  "a volume is kept": removeVolume("retain"),
-  "a volume goes to the trash": removeVolume("trash"),
+  "a volume is retained": removeVolume("retain"),
+  "a volume is moved to the trash": removeVolume("trash"),
   "a volume is deleted": removeVolume("delete"),
-  "a VM is made": { before: [], run: applyVm },
+  "a VM is created": { before: [], run: applyVm },
   "a VM gets another runner": {
     before: [applyVm],
     run: changeVm,
@@ -153,7 +153,7 @@ const SCENARIOS = {
     before: [applyVm],
     run: ["microvm-settle", () => vm({ outcome: "confirmed" })],
   },
-  "a VM is put back": {
+  "a VM is rolled back": {
     before: [applyVm, confirmVm, changeVm],
     run: ["microvm-settle", () => vm({ outcome: "failed" })],
   },
@@ -162,17 +162,17 @@ const SCENARIOS = {
     before: [applyVm, confirmVm, switchVm],
     run: ["microvm-settle", () => vm({ outcome: "confirmed", runner: storePath("new") })],
   },
-  "a live switch is reverted in the guest": {
+  "a live switch is rolled back in the guest": {
     before: [applyVm, confirmVm, switchVm],
     run: ["microvm-settle", () => vm({ outcome: "reverted" })],
   },
-  "a live switch ends in a restart": {
+  "a failed live switch is rolled back by a restart": {
     before: [applyVm, confirmVm, switchVm],
     run: ["microvm-settle", () => vm({ outcome: "failed" })],
   },
-  "a VM is left to its next start": { before: [applyVm, confirmVm], run: change("install") },
-  "a VM gets another name": renameVm,
-  "a closure gets another name": {
+  "a VM is changed for its next start": { before: [applyVm, confirmVm], run: change("install") },
+  "a VM is renamed": renameVm,
+  "a closure is renamed": {
     before: [["closure-apply", () => closure()]],
     run: [
       "closure-apply",
@@ -184,16 +184,16 @@ const SCENARIOS = {
     ],
   },
   "a VM is removed": { before: [applyVm], run: ["microvm-remove", () => vm()] },
-  "a closure is kept": { before: [], run: ["closure-apply", () => closure()] },
-  "a closure is dropped": {
+  "a closure is created": { before: [], run: ["closure-apply", () => closure()] },
+  "a closure is removed": {
     before: [["closure-apply", () => closure()]],
     run: ["closure-remove", () => closure()],
   },
   "a system is confirmed": { before: [step("switch")], run: step("confirm") },
   "a system becomes the default": { before: confirmed, run: step("default") },
-  "a system is asked for one boot": { before: confirmed, run: step("reboot") },
+  "a system is booted once": { before: confirmed, run: step("reboot") },
   "a system whose boot failed is settled": { before: [...confirmed, step("reboot")], run: settled },
-  "a system is left to itself": { before: [...confirmed, step("default")], run: step("remove") },
+  "a system is no longer managed": { before: [...confirmed, step("default")], run: step("remove") },
   "a host is claimed": { before: [], run: ["host-claim", host] },
   "a host is released": {
     before: [["host-claim", host]],
@@ -239,25 +239,25 @@ test.each(Object.entries(SCENARIOS))(KILLED, (scenario, { before, run }) => {
   });
 });
 
-/** Of each line that the host's journal got, how often, where it is more than once. */
+/** Lines that are in the host's journal more than once, with their count. */
 function repeated(box: Sandbox): string[] {
   const lines = readFileSync(box.path("journal"), "utf8").trim().split("\n");
   return lines.filter((line, index) => line !== "" && lines.indexOf(line) !== index);
 }
 
-/** Whether these are done again, the resource decides before it asks. */
+/** The provider, not the script, decides whether these operations run again. */
 const DECIDED_BEFORE = [
   "a guest has grown a volume",
   "a VM gets another runner",
   "a VM is restarted",
   "a system becomes the default",
-  "a system is asked for one boot",
+  "a system is booted once",
 ];
 const LEFT_TO_THE_SCRIPT = Object.entries(SCENARIOS).filter(
   ([name]) => !DECIDED_BEFORE.includes(name),
 );
 
-test.each(LEFT_TO_THE_SCRIPT)("%s, run again, does nothing twice", (_, { before, run }) => {
+test.each(LEFT_TO_THE_SCRIPT)("%s; a second run changes nothing", (_, { before, run }) => {
   inSandbox((box) => {
     for (const step of before) whole(box, step);
     whole(box, run);
@@ -266,7 +266,7 @@ test.each(LEFT_TO_THE_SCRIPT)("%s, run again, does nothing twice", (_, { before,
   });
 });
 
-test("the VMM of what grows, or gets a memory target, was told", () => {
+test("the VMM receives a new disk size and a new memory target", () => {
   for (const [scenario, file, told] of [
     ["a volume in use grows", "size", '"device":"vda","size":131072'],
     ["a VM gets a memory target", "balloon", `"value":${192 * 1024 ** 2}`],
@@ -278,7 +278,7 @@ test("the VMM of what grows, or gets a memory target, was told", () => {
   }
 });
 
-const AGAIN = "a volume that is wanted again after a removal that was killed at any point";
+const AGAIN = "a volume is created again after its removal was killed at any point";
 
 describe(`${AGAIN} (${SELECTION})`, () => {
   const withData = (box: Sandbox): string => {
@@ -301,7 +301,7 @@ describe(`${AGAIN} (${SELECTION})`, () => {
       for (const killAt of sampledSteps(`${AGAIN}: ${how}`, steps, BETWEEN)) {
         box.restore();
         perform(box, run, killAt);
-        // Removed to its end: as if it had never been.
+        // The removal finished, so the volume is a new one.
         const gone = !existsSync(box.path("state", "volumes", "kc1.var.json"));
         const before = existsSync(path);
         whole(box, again);

@@ -1,6 +1,6 @@
 /**
- * A host's disk is full, has no inodes left, or is read-only: a clear error, what was there is whole, and the
- * next run converges. With the real e2fsprogs. Mounts take root.
+ * The disk of a host is full, has no inodes left, or is read-only. The error is clear, existing
+ * data is intact, and the next run converges. Uses the real e2fsprogs. Mounts require root.
  */
 import { readFileSync } from "node:fs";
 import { ownership } from "../../provider/ownership";
@@ -19,27 +19,27 @@ interface Scenario {
 }
 type Contents = Record<string, string>;
 
-/** One clear line: what failed, why, and what to do. */
+/** One clear line: the failure, the cause and the remedy. */
 const SAID = /^n0nce fail operation\t.*(No space left on device|KiB are free).*\tFree some space/m;
 const MIB = 1024 * 1024;
 const bytes = (mebibytes: number): Record<string, string> => ({ bytes: String(mebibytes * MIB) });
 const applyVm: Step = ["microvm-apply", () => vm()];
 const step = (name: string): Step => [`system-${name}`, (box) => system(box)];
 
-/** Volumes are real file systems here, of a size that mkfs.ext4 makes without a warning. */
+/** Volumes contain real file systems, large enough that mkfs.ext4 prints no warning. */
 const SCENARIOS: Record<string, Scenario> = {
-  "a volume is made": { before: [], run: ["volume-apply", (box) => volume(box, bytes(8))] },
+  "a volume is created": { before: [], run: ["volume-apply", (box) => volume(box, bytes(8))] },
   "a volume grows": {
     before: [["volume-apply", (box) => volume(box, bytes(8))]],
     run: ["volume-apply", (box) => volume(box, { ...bytes(64), known: "yes" })],
   },
-  "a VM is made": { before: [], run: applyVm },
+  "a VM is created": { before: [], run: applyVm },
   "a VM gets another runner": {
     before: [applyVm, ["microvm-settle", () => vm({ outcome: "confirmed" })]],
     run: ["microvm-apply", () => vm({ runner: storePath("new"), known: "yes" })],
   },
-  "a closure is kept": { before: [], run: ["closure-apply", () => closure()] },
-  "a volume goes to the trash": {
+  "a closure is created": { before: [], run: ["closure-apply", () => closure()] },
+  "a volume is moved to the trash": {
     before: [["volume-apply", (box) => volume(box, bytes(8))]],
     run: ["volume-remove", (box) => volume(box, { ...bytes(8), on_delete: "trash" })],
   },
@@ -57,7 +57,7 @@ const onSmallDisk = <T>(
   const disk = new SmallDisk(box);
   try {
     for (const step of before) expect(perform(box, step)).toMatchObject({ code: 0 });
-    // What its parameters name is there before the disk is full.
+    // The objects that the parameters name are created before the disk is full.
     run[1](box);
     return act(box, disk);
   } finally {
@@ -70,7 +70,9 @@ function perform(box: Sandbox, [name, parameters]: Step): Ran {
   return box.run(name, parameters(box));
 }
 
-/** What may differ from one run to the next in a file system's image is its content: size and mode are left. */
+/**
+ * The content of a file system image may differ between runs, so only size and mode are compared.
+ */
 function contents(box: Sandbox): Contents {
   return Object.fromEntries(
     Object.entries(box.contents()).map(([path, text]) => [
@@ -80,7 +82,7 @@ function contents(box: Sandbox): Contents {
   );
 }
 
-/** Records are ours to the last byte, links and images are what they were or what they should become. */
+/** Records must be complete. Links and images must have their old or their new value. */
 function expectWhole(box: Sandbox, before: Contents, wanted: Contents): void {
   const found = contents(box);
   for (const path of Object.keys(before)) expect(Object.keys(found)).toContain(path);
@@ -96,7 +98,7 @@ function expectWhole(box: Sandbox, before: Contents, wanted: Contents): void {
   }
 }
 
-/** The same, where the disk was never short. */
+/** Runs the scenario on a disk with enough space. */
 function undisturbed(scenario: Scenario): { wanted: Contents; journal: string[] } {
   return onSmallDisk(scenario, (box) => {
     expect(perform(box, scenario.run)).toMatchObject({ code: 0 });
@@ -104,7 +106,7 @@ function undisturbed(scenario: Scenario): { wanted: Contents; journal: string[] 
   });
 }
 
-/** Less and less is left, until nothing is. */
+/** Decreasing amounts of free space, down to none. */
 const BLOCKS = [512, 16, 3, 1, 0];
 const INODES = [4, 2, 1, 0];
 

@@ -1,4 +1,4 @@
-/** A small disk of its own for a sandbox: a tmpfs that can be filled up and made read-only. Takes root. */
+/** A small disk for a sandbox: a tmpfs that can be filled up and made read-only. Requires root. */
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ function mountTmpfs(directory: string, options: string): void {
 
 const unmount = (directory: string): Buffer => execFileSync("umount", ["--lazy", directory]);
 
-/** A file system of its own for images: `data` in the sandbox, as /srv on a host. */
+/** A separate file system for images: `data` in the sandbox, like /srv on a host. */
 export class DataDisk {
   readonly directory: string;
 
@@ -30,7 +30,7 @@ export class DataDisk {
 export class SmallDisk {
   private readonly directory: string;
 
-  /** What a host has below /var/lib and /nix/var lies on it. */
+  /** Contains the directories of /var/lib and /nix/var. */
   constructor(box: Sandbox, mebibytes = 16) {
     this.directory = box.path("disk");
     mountTmpfs(this.directory, `size=${mebibytes}m,nr_inodes=200,mode=0755`);
@@ -46,7 +46,7 @@ export class SmallDisk {
     return join(this.directory, "ballast");
   }
 
-  /** Leaves so many blocks, or so many inodes. */
+  /** Fills the disk until only this number of blocks or inodes is free. */
   leave(what: "blocks" | "inodes", count: number): void {
     if (what === "blocks") {
       const { bavail } = fs.statfsSync(this.directory);

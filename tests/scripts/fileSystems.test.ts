@@ -1,6 +1,7 @@
 /**
- * Images on another file system than /var/lib: a move to the trash copies there, and growth needs
- * room where the image is. With the real e2fsprogs. Mounts take root.
+ * Images on another file system than /var/lib: a move to the trash copies the image to /var/lib,
+ * and growth requires space on the file system of the image. Uses the real e2fsprogs. Mounts
+ * require root.
  */
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
@@ -21,7 +22,7 @@ let box: Sandbox;
 let data: DataDisk;
 let disk: SmallDisk | undefined;
 
-/** `states`: MiB of the file system of /var/lib; absent where it may be as large as it likes. */
+/** `states`: size of the file system of /var/lib in MiB. Unlimited if absent. */
 function begin(mebibytes = 64, states?: number): void {
   box = new Sandbox({ realFileSystems: true });
   data = new DataDisk(box, mebibytes);
@@ -62,16 +63,16 @@ function trash(): string[] {
   return fs.existsSync(directory) ? fs.readdirSync(directory).sort() : [];
 }
 
-/** A volume with data; the hash of its image. */
+/** Creates a volume with data. Returns the hash of its image. */
 function made(mebibytes?: number, states?: number): string {
   begin(mebibytes, states);
   expect(box.run("volume-apply", there())).toMatchObject({ code: 0 });
   expect(fs.statSync(image()).dev).not.toBe(fs.statSync(recordFile()).dev);
-  // Behind the file system's own first blocks, and at the end: a copy that was cut lacks it.
+  // After the first blocks of the file system, and at its end: an incomplete copy lacks the end.
   return write("kept", 3 * MIB, IMAGE_MIB * MIB - 4);
 }
 
-/** Writes into the image; its hash then. */
+/** Writes into the image. Returns its hash. */
 function write(text: string | Buffer, ...places: number[]): string {
   const file = fs.openSync(image(), "r+");
   for (const place of places) fs.writeSync(file, Buffer.from(text), 0, undefined, place);
@@ -79,7 +80,7 @@ function write(text: string | Buffer, ...places: number[]): string {
   return sum(image());
 }
 
-/** The image is in the trash, whole, and nowhere else. */
+/** The complete image is in the trash and nowhere else. */
 function expectTrashed(hash: string): void {
   const [file = "", record = "", ...more] = trash();
   expect(file).toMatch(/^kc1\.var-\w+\.img$/);
@@ -90,7 +91,7 @@ function expectTrashed(hash: string): void {
   expect(fs.existsSync(recordFile())).toBe(false);
 }
 
-/** The volume is in its place again, whole, and nothing of it is in the trash. */
+/** The complete image is at its place, and nothing of it is in the trash. */
 function expectBack(hash: string): void {
   expect(fs.readdirSync(join(data.directory, "kc1"))).toEqual(["var.img"]);
   expect(sum(image())).toBe(hash);
@@ -98,8 +99,8 @@ function expectBack(hash: string): void {
   expect(trash()).toEqual([]);
 }
 
-describe("a volume that goes to the trash on another file system", () => {
-  /** Counted commands of the whole removal. */
+describe("a volume that is moved to the trash on another file system", () => {
+  /** The number of counted commands of the whole removal. */
   function steps(): number {
     const hash = made();
     const ran = toTrash();
@@ -109,7 +110,7 @@ describe("a volume that goes to the trash on another file system", () => {
     return ran.steps;
   }
 
-  test("and is killed before any step, gets there whole with the next run", () => {
+  test("and is killed before any step, is completely moved by the next run", () => {
     const all = steps();
     expect(all).toBeGreaterThan(5);
     for (let killAt = 1; killAt <= all; killAt++) {
@@ -121,23 +122,24 @@ describe("a volume that goes to the trash on another file system", () => {
     }
   });
 
-  test("and is killed before any step, is whole where it is wanted again", () => {
+  test("and is killed before any step, is intact if the site wants it again", () => {
     const all = steps();
     for (let killAt = 1; killAt <= all; killAt++) {
       if (killAt > 1) end();
       const hash = made();
       expect(toTrash(killAt)).toMatchObject({ killed: true });
       expect(box.run("volume-apply", known())).toMatchObject({ code: 0 });
-      // With the last step the record has gone: then it is a new volume, and the old one is kept.
+      // After the last step the record is gone. The volume is then a new one, and the old one is
+      // kept.
       if (trash().some((name) => name.endsWith(".json"))) continue;
       expectBack(hash);
     }
   });
 
-  /** What `mv` of the image leaves where it is killed: a part of the copy, or all and the original. */
+  /** The state after `mv` was killed: a partial copy, or a complete copy and the original. */
   const CUT = {
-    "in the middle of the copy": 'head -c 1000000 "$2" >"$3"',
-    "when the original is about to be removed": 'cp -- "$2" "$3"',
+    "during the copy": 'head -c 1000000 "$2" >"$3"',
+    "before the original is removed": 'cp -- "$2" "$3"',
   };
   const cutMove = (how: string, from: string): void =>
     wrap(box, "mv", `case "$*" in "-T "*${from}*) ${how}; kill -KILL 0 ;; esac\nexec "$STUB" "$@"`);
@@ -153,18 +155,18 @@ describe("a volume that goes to the trash on another file system", () => {
       wholeMove();
     });
 
-    test("gets there whole with the next run", () => {
+    test("is completely moved by the next run", () => {
       expect(toTrash()).toMatchObject({ code: 0 });
       expectTrashed(hash);
     });
 
-    test("stays whole where it is wanted again", () => {
+    test("is intact if the site wants it again", () => {
       expect(box.run("volume-apply", known())).toMatchObject({ code: 0 });
       expectBack(hash);
     });
 
-    test("comes back whole, also where that is killed likewise", () => {
-      // In the trash, and the record is still in its place.
+    test("is completely moved back, even if that is killed too", () => {
+      // The image is in the trash, and the record is still at its place.
       wrap(box, "mv", 'case "$*" in *.json*.json) kill -KILL 0 ;; esac\nexec "$STUB" "$@"');
       expect(toTrash()).toMatchObject({ killed: true });
       expect(fs.existsSync(image())).toBe(false);
@@ -176,7 +178,7 @@ describe("a volume that goes to the trash on another file system", () => {
     });
   });
 
-  test("and has no room there, stays where it is and leaves nothing there", () => {
+  test("stays in place without partial copies if the trash has no space", () => {
     made(64, 4);
     const hash = write(Buffer.alloc(6 * MIB, "data"), 2 * MIB);
     const free = (): number => fs.statfsSync(box.path("state")).bavail;
@@ -196,7 +198,7 @@ describe("a volume that grows on another file system", () => {
   const grow = (mebibytes: number): Ran =>
     box.run("volume-apply", there(mebibytes, { known: "yes" }));
 
-  test("needs room there, and none in /var/lib", () => {
+  test("needs space there, and none in /var/lib", () => {
     made(64, 4);
     disk?.leave("blocks", 32);
     expect(grow(32)).toMatchObject({ code: 0 });
@@ -204,7 +206,7 @@ describe("a volume that grows on another file system", () => {
     execFileSync("e2fsck", ["-f", "-n", image()], { stdio: "ignore" });
   });
 
-  test("without room there is refused, and is what it was", () => {
+  test("is refused without space there, and does not change", () => {
     const hash = made(12, 64);
     const { code, output } = grow(512);
     expect(code).toBe(1);

@@ -1,4 +1,4 @@
-/** A live switch in a guest: it is confirmed, or there is a timer in the guest that undoes it. */
+/** A live switch in a guest: it is confirmed, or a timer in the guest rolls it back. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { parseGuestFacts } from "../../provider/hosts/facts/guestFacts";
@@ -25,6 +25,7 @@ function parametersOf(toplevel: string, more: Parameters = {}): Parameters {
     closure_info: toplevel === "" ? "" : box.root,
     reported: "no",
     by: "provider",
+    system: "",
     switch_seconds: "20",
     confirm_seconds: "30",
     ...more,
@@ -36,23 +37,23 @@ const switchTo = (toplevel: string, more: Parameters = {}, killAt = 0): Ran =>
 const goBack = (): Ran => switchTo("");
 const confirm = (toplevel: string): Ran => box.run("guest-confirm", { toplevel });
 const system = (name: string): string => guestSystem(box, name);
-/** The timers that would undo the switch. */
+/** The timers that would roll back the switch. */
 const timers = (): string[] =>
   [ROLLBACK, UNCONFIRMED].filter((name) => existsSync(box.path("units", `${name}.timer`)));
 const armed = (): boolean => timers().length > 0;
 const current = (): string => box.running().current;
-/** How often a switch-to-configuration was run. */
+/** How often switch-to-configuration ran. */
 const switches = (): number => {
   const file = box.path("started");
   return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").length : 0;
 };
-/** What a file in /run of the guest holds. */
+/** The content of a file in the guest's /run. */
 const note = (name: string): string | undefined => {
   const file = box.path("run", name);
   return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
 };
 
-test("what is confirmed stays, and nothing is left that would undo it", () => {
+test("a confirmed switch remains, and no timer is left", () => {
   const toplevel = system("b");
   expect(switchTo(toplevel)).toMatchObject({ code: 0 });
   expect(armed()).toBe(true);
@@ -63,7 +64,7 @@ test("what is confirmed stays, and nothing is left that would undo it", () => {
   expect(switches()).toBe(1);
 });
 
-test("what nobody confirms goes back by itself, also from a switch that was made twice", () => {
+test("an unconfirmed switch is rolled back by itself, also after a repeated switch", () => {
   expect(switchTo(system("b")).code).toBe(0);
   expect(switchTo(system("c")).code).toBe(0);
   expect(current()).toBe("c");
@@ -71,10 +72,10 @@ test("what nobody confirms goes back by itself, also from a switch that was made
   expect(current()).toBe("a");
   const late = confirm(box.path("store", "c"));
   expect(late).toMatchObject({ code: 1 });
-  expect(late.output).toMatch(/the guest runs .*a, and not .*c/);
+  expect(late.output).toMatch(/the guest runs .*a, not .*c/);
 });
 
-test("a way back that is sent leaves no timer; one that can't be gone is tried again", () => {
+test("a requested rollback leaves no timer, and a rollback that fails is retried", () => {
   expect(switchTo(system("b")).code).toBe(0);
   const before = box.path("store", "a", "bin", "switch-to-configuration");
   const text = readFileSync(before, "utf8");
@@ -87,7 +88,7 @@ test("a way back that is sent leaves no timer; one that can't be gone is tried a
   expect(armed()).toBe(false);
 });
 
-test("a way back that is sent finds the guest gone back by itself: nothing is done twice", () => {
+test("a requested rollback changes nothing after the guest rolled back by itself", () => {
   expect(switchTo(system("b")).code).toBe(0);
   expect(box.fire(ROLLBACK).code).toBe(0);
   const before = switches();
@@ -96,14 +97,23 @@ test("a way back that is sent finds the guest gone back by itself: nothing is do
   expect(current()).toBe("a");
 });
 
-test("a guest that was never switched knows no system to go back to", () => {
+test("a guest that was never switched has no system to roll back to", () => {
   const ran = goBack();
   expect(ran).toMatchObject({ code: 1 });
   expect(ran.output).toContain("the guest does not know what it ran before");
   expect(switches()).toBe(0);
 });
 
-test("units that fail: the provider is told, and the timer does not go back again and again", () => {
+test("a refused switch has nothing to undo if the guest runs the same system as before", () => {
+  const other = guestSystem(box, "b", "another-name");
+  expect(switchTo(other).output).toMatch(/the guest is .*, the system is for another-name/);
+  expect(switchTo("", { system: box.path("store", "a") })).toMatchObject({ code: 0 });
+  expect(switchTo("", { system: box.path("store", "b") })).toMatchObject({ code: 1 });
+  expect(switches()).toBe(0);
+  expect(current()).toBe("a");
+});
+
+test("failed units are reported, and the timer does not repeat the rollback", () => {
   const failing = box.makeSystem("a", 4);
   expect(failing).toBe(box.path("store", "a"));
   expect(switchTo(system("b")).code).toBe(0);
@@ -120,8 +130,8 @@ test.each([
   [2, "the activation script failed"],
   [4, "units failed"],
   [11, "another switch holds"],
-  [100, "it takes a reboot"],
-])("exit code %d is an error that says what it means, and the timer is armed", (code, meaning) => {
+  [100, "reboot instead"],
+])("exit code %d is reported with its meaning, and the timer is armed", (code, meaning) => {
   const toplevel = guestSystem(box, "b", undefined, code);
   const ran = switchTo(toplevel);
   expect(ran).toMatchObject({ code: 1 });
@@ -132,15 +142,15 @@ test.each([
   expect(current()).toBe("a");
 });
 
-test("a switch that does not end is one that was stopped after its limit", () => {
+test("a switch that does not end is stopped at its limit", () => {
   const toplevel = system("b");
-  // systemd stops the unit: nothing writes an exit code.
+  // systemd stops the unit, so no exit code is written.
   box.write("store/b/bin/switch-to-configuration", "#!/bin/sh\nkill -KILL $PPID\n");
   expect(switchTo(toplevel).output).toContain("it did not end within 20 s and was stopped");
 });
 
 describe("the next run", () => {
-  test("does not switch again what only lacks its confirmation, and gives it time anew", () => {
+  test("confirms a finished switch without repeating it, and restarts its timer", () => {
     const toplevel = system("b");
     expect(switchTo(toplevel).code).toBe(0);
     for (const timer of timers()) rmSync(box.path("units", `${timer}.timer`));
@@ -150,7 +160,7 @@ describe("the next run", () => {
     expect(confirm(toplevel).code).toBe(0);
   });
 
-  test("does not switch again what is confirmed, where only the hypervisor does not know", () => {
+  test("does not repeat a confirmed switch that the hypervisor does not know of", () => {
     const toplevel = system("b");
     expect(switchTo(toplevel).code).toBe(0);
     expect(confirm(toplevel).code).toBe(0);
@@ -159,12 +169,12 @@ describe("the next run", () => {
     expect(armed()).toBe(false);
   });
 
-  test("switches again to a system that the hypervisor does not see", () => {
+  test("repeats the switch if the guest does not report the system", () => {
     expect(switchTo(box.path("store", "a")).code).toBe(0);
     expect(switches()).toBe(1);
   });
 
-  test("switches again where the system runs and its switch did not come to its end", () => {
+  test("repeats a switch that did not finish, even if the system runs", () => {
     const toplevel = guestSystem(box, "b", undefined, 4);
     expect(switchTo(toplevel).code).toBe(1);
     expect(current()).toBe("b");
@@ -174,7 +184,7 @@ describe("the next run", () => {
   });
 });
 
-test("killed before any step, the next run ends the switch, and the timer always goes back", () => {
+test("after a kill at any step, the next run finishes the switch, and a timer is armed", () => {
   const toplevel = system("b");
   box.save();
   const steps = switchTo(toplevel).steps;
@@ -200,7 +210,7 @@ test("killed before any step, the next run ends the switch, and the timer always
   }
 });
 
-test("another machine than the one that was probed is refused, and nothing is done", () => {
+test("another machine than the probed one is refused, and nothing is done", () => {
   for (const name of ["guest-switch", "guest-confirm", "guest-grow"]) {
     const parameters = { ...parametersOf(system("b")), machine_id: "f".repeat(32) };
     const ran = box.run(name, parameters);
@@ -209,13 +219,13 @@ test("another machine than the one that was probed is refused, and nothing is do
   }
 });
 
-test("an operation in a guest keeps nothing on its disk", () => {
+test("an operation in a guest writes nothing to its disk", () => {
   rmSync(box.path("state"), { recursive: true });
   expect(switchTo(system("b")).code).toBe(0);
   expect(existsSync(box.path("state"))).toBe(false);
 });
 
-test("another guest's system, and one that the guest does not see, are refused before anything is done", () => {
+test("a system of another guest, and one outside the guest's store, are refused first", () => {
   const other = switchTo(guestSystem(box, "b", "another\n"));
   expect(other).toMatchObject({ code: 1 });
   expect(other.output).toMatch(/the guest is \S+, the system is for another/);
@@ -236,7 +246,7 @@ describe("the probe", () => {
       env: box.environment(0),
     }).stdout;
 
-  test("tells which machine it is and what it runs, and changes nothing", () => {
+  test("reports the machine and its system, and changes nothing", () => {
     const before = box.contents();
     const lines = probe().trim().split("\n");
     expect(lines.at(-1)).toBe(`${NONCE} done`);
@@ -257,7 +267,7 @@ describe("the probe", () => {
     expect(box.contents()).toEqual(before);
   });
 
-  test("of a guest that has no system link", () => {
+  test("works in a guest without the system link", () => {
     rmSync(box.path("systems", "current-system"));
     expect(parseGuestFacts("kw1", probe().split("\n"), 0).system).toBe("");
   });

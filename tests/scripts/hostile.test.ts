@@ -1,6 +1,7 @@
 /**
- * The directories below /var/lib/microvms are not root's alone: user `microvm` owns them, and a guest's root
- * writes in its /etc share. Whatever they put there, and whenever, nothing outside is written.
+ * Other users can write below /var/lib/microvms: user `microvm` owns the directories, and the root
+ * of a guest writes to its /etc share. Whatever they put there at any time, the scripts write
+ * nothing outside.
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -9,7 +10,7 @@ import { Sandbox } from "./sandbox";
 import type { Ran } from "./sandbox";
 import { SELECTION, sampledSteps } from "../selection";
 
-/** Points of an operation that a sample has, beside the first and the last. */
+/** The number of sampled points of an operation, in addition to the first and the last. */
 const BETWEEN = 6;
 
 jest.setTimeout(240_000);
@@ -27,29 +28,29 @@ const applyVolume: Step = ["volume-apply", (box) => volume(box)];
 interface Operation {
   before: Step[];
   run: Step;
-  /** What it writes to. */
+  /** The objects that the operation writes to. */
   names: string[];
 }
 const links = ["the VM's directory", "the links"];
-const images = ["the VM's directory", "the image", "the image that is being made"];
+const images = ["the VM's directory", "the image", "the new image"];
 const share = ["the share", "the share's ssh directory", "the key's files"];
 
 const OPERATIONS: Record<string, Operation> = {
-  "a VM is made": { before: [], run: applyVm, names: [...links, ...share] },
+  "a VM is created": { before: [], run: applyVm, names: [...links, ...share] },
   "a VM gets another runner": { before: [applyVm, confirmVm], run: changeVm, names: links },
-  "a VM is put back": {
+  "a VM is rolled back": {
     before: [applyVm, confirmVm, changeVm],
     run: ["microvm-settle", () => vm({ outcome: "failed" })],
     names: links,
   },
   "a VM is removed": { before: [applyVm], run: ["microvm-remove", () => vm()], names: links },
-  "a volume is made": { before: [], run: applyVolume, names: images },
+  "a volume is created": { before: [], run: applyVolume, names: images },
   "a volume grows": {
     before: [applyVolume],
     run: ["volume-apply", (box) => volume(box, { bytes: "131072", known: "yes" })],
     names: images,
   },
-  "a volume goes to the trash": {
+  "a volume is moved to the trash": {
     before: [applyVolume],
     run: ["volume-remove", (box) => volume(box, { on_delete: "trash" })],
     names: images,
@@ -61,9 +62,10 @@ const OPERATIONS: Record<string, Operation> = {
   },
 };
 
-/** Each name becomes a link to a file or a directory outside. `$BOX` is the sandbox; the shell is root's here. */
+/** Replaces a name with a link to a file or a directory outside. `$BOX` is the sandbox. */
 const link = (name: string, to: string): string =>
-  `(cd "$BOX/microvms" && rm -rf ${name} && mkdir -p $(dirname ${name}) && ln -s "$BOX/outside/${to}" ${name}) 2>/dev/null`;
+  `(cd "$BOX/microvms" && rm -rf ${name} && mkdir -p $(dirname ${name}) && ` +
+  `ln -s "$BOX/outside/${to}" ${name}) 2>/dev/null`;
 
 const ATTACKS: Record<string, string> = {
   "the VM's directory": link("kc1", "directory"),
@@ -76,13 +78,13 @@ const ATTACKS: Record<string, string> = {
     .map((name) => link(`kc1/${name}`, "directory"))
     .join("\n"),
   "the image": link("kc1/var.img", "file"),
-  "the image that is being made": link("kc1/var.img.pulumi-microvm-new", "directory"),
+  "the new image": link("kc1/var.img.pulumi-microvm-new", "directory"),
 };
 
-/** Commands of an attack are the real ones, and not counted. */
+/** An attack uses the original commands, which are not counted. */
 const attack = (text: string): string => `(PATH=$REAL_PATH\n${text}\n) || true\n`;
 
-/** What lies outside and must stay: its names, contents and modes. */
+/** The names, contents and modes outside, which must not change. */
 function outside(box: Sandbox): Record<string, string> {
   const found: Record<string, string> = {};
   for (const entry of fs.readdirSync(box.path("outside"), { recursive: true, encoding: "utf8" })) {
@@ -95,7 +97,7 @@ function outside(box: Sandbox): Record<string, string> {
 
 function prepared(before: Step[]): Sandbox {
   const box = new Sandbox();
-  // What would be written, changed or deleted if a link were followed.
+  // These files would be written, changed or deleted if a link were followed.
   for (const name of ["file", "directory/var.img", "directory/ssh_host_ed25519_key.new"]) {
     fs.mkdirSync(box.path("outside", "directory", "ssh"), { recursive: true });
     fs.writeFileSync(box.path("outside", name), "ext4 of somebody else\n", { mode: 0o600 });

@@ -1,4 +1,7 @@
-/** A guest's root writes in its share: what it puts in the place of its public key is not waited for, or passed on. */
+/**
+ * The root of a guest can replace its public key in the share. The probe does not block on the
+ * replacement and does not report it.
+ */
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { Secret } from "../../provider/wire";

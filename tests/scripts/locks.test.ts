@@ -1,6 +1,6 @@
 /**
- * Locks, slots and holds of operations that run at the same time: work on one thing waits, work on
- * another does not, and nothing starts a VM while one of its images is worked on.
+ * Locks, slots and holds of operations that run at the same time. Work on the same object waits,
+ * work on another object does not, and nothing starts a VM while an operation works on its image.
  */
 import * as fs from "node:fs";
 import { appears, operate, wrap } from "./background";
@@ -23,7 +23,7 @@ function otherVm(more: Record<string, string> = {}): Record<string, string> {
 
 const UNTIL_GO_ON = 'while [ -d "$BOX" ] && [ ! -e "$BOX/go-on" ]; do /bin/sleep 0.02; done';
 
-/** The next start of kc1 takes until `go-on` is there; `starting` says that it has begun. */
+/** The next start of kc1 blocks until `go-on` exists. `starting` exists as soon as it has begun. */
 function slowStart(): void {
   const wait = `: >"$BOX/starting"; ${UNTIL_GO_ON}`;
   wrap(
@@ -35,7 +35,7 @@ exec "$STUB" "$@"`,
 }
 
 describe("locks", () => {
-  test("a VM starts beside another one of its host", async () => {
+  test("a VM starts while another VM of its host starts", async () => {
     slowStart();
     const first = operate(box, "microvm-apply", vm());
     await appears(box, "starting");
@@ -44,7 +44,7 @@ describe("locks", () => {
     expect(await first).toMatchObject({ code: 0 });
   });
 
-  test("work on the same VM waits, and says who holds the lock", async () => {
+  test("work on the same VM waits and reports the holder of the lock", async () => {
     slowStart();
     const first = operate(box, "microvm-apply", vm());
     await appears(box, "starting");
@@ -64,7 +64,8 @@ describe("locks", () => {
     await appears(box, "starting");
     const { output } = await operate(box, "system-reboot", parameters, 1);
     expect(output).toMatch(/fail deadline\ttimed out after 1 s waiting for the lock of host/);
-    // Nor does the way back of an unconfirmed switch, which cuts nobody off.
+    // The rollback of an unconfirmed switch does not wait either, because the host may be
+    // unreachable.
     expect(await operate(box, "system-switch", parameters, 1)).toMatchObject({ code: 0 });
     const back = await operate(box, "system-switch", { ...parameters, step: "roll-back" }, 1);
     expect(back).toMatchObject({ code: 0 });
@@ -81,7 +82,7 @@ describe("slots", () => {
   }
   const two = { parallelism: "2" };
 
-  test("a start waits where all slots are taken, and names their holders", async () => {
+  test("a start waits while all slots are in use, and names their holders", async () => {
     take("a", 600);
     take("b", 600);
     const { code, output } = await operate(box, "microvm-apply", vm(two), 1);
@@ -91,14 +92,14 @@ describe("slots", () => {
     expect(box.contents()["units/microvm@kc1.service"]).toBeUndefined();
   });
 
-  test("a slot that has expired, or is its own, is no obstacle", async () => {
+  test("a start ignores slots that have expired and its own slot", async () => {
     take("a", 600);
     take("b", -1);
     take("kc1", 600);
     expect(await operate(box, "microvm-apply", vm(two), 1)).toMatchObject({ code: 0 });
   });
 
-  test("a start holds its slot until its guest was seen", () => {
+  test("a start holds its slot until its guest responds", () => {
     expect(box.run("microvm-apply", vm(two))).toMatchObject({ code: 0 });
     expect(fs.readdirSync(box.path("run/slots"))).toEqual(["kc1"]);
     expect(box.run("microvm-settle", vm({ ...two, outcome: "confirmed" }))).toMatchObject({
@@ -107,7 +108,7 @@ describe("slots", () => {
     expect(fs.readdirSync(box.path("run/slots"))).toEqual([]);
   });
 
-  test("a start that fails, and a stop, leave no slot", () => {
+  test("a failed start and a stop release their slots", () => {
     wrap(box, "systemctl", '[ "$1" != start ] || exit 1; exec "$STUB" "$@"');
     expect(box.run("microvm-apply", vm(two))).toMatchObject({ code: 1 });
     expect(fs.readdirSync(box.path("run/slots"))).toEqual([]);
@@ -117,7 +118,7 @@ describe("slots", () => {
     expect(fs.readdirSync(box.path("run/slots"))).toEqual([]);
   });
 
-  test("what changes nothing about a running VM takes none", async () => {
+  test("a change that does not affect a running VM needs no slot", async () => {
     expect(box.run("microvm-apply", vm())).toMatchObject({ code: 0 });
     expect(box.run("microvm-settle", vm({ outcome: "confirmed" }))).toMatchObject({ code: 0 });
     take("a", 600);
@@ -136,12 +137,12 @@ describe("a stopped VM whose image grows", () => {
     expect(box.run("microvm-apply", vm({ running: "no" }))).toMatchObject({ code: 0 });
   });
 
-  test("is not started by anything meanwhile, and can be afterwards", async () => {
+  test("cannot be started by anything until the growth ends", async () => {
     wrap(box, "e2fsck", `: >"$BOX/checking"; ${UNTIL_GO_ON}; exec "$STUB" "$@"`);
     const growth = operate(box, "volume-apply", larger());
     await appears(box, "checking");
     expect(fs.existsSync(box.path(hold))).toBe(true);
-    // As the autostart unit does, or a person.
+    // Like the autostart unit, or a person.
     const start = await operate(box, "microvm-apply", vm({ known: "yes" }), 1);
     expect(start.output).toMatch(/fail deadline\t.* the lock of vm\.kc1/);
     box.write("go-on", "");
@@ -151,13 +152,13 @@ describe("a stopped VM whose image grows", () => {
     expect(fs.existsSync(box.path(unit))).toBe(true);
   });
 
-  test("stays held after a crash in the middle, until the next run has finished the work", () => {
+  test("stays held after a crash until the next run has finished the work", () => {
     wrap(box, "resize2fs", "kill -KILL 0");
     expect(box.run("volume-apply", larger()).killed).toBe(true);
     expect(fs.existsSync(box.path(hold))).toBe(true);
     const start = box.run("microvm-apply", vm({ known: "yes" }));
     expect(start.code).toBe(1);
-    expect(start.output).toMatch(/did not start: .* holds it back \(kc1\.var \)\tRun up again/);
+    expect(start.output).toMatch(/did not start: .* prevents it \(kc1\.var \)\tRun up again/);
     expect(fs.existsSync(box.path(unit))).toBe(false);
     wrap(box, "resize2fs", 'exec "$STUB" "$@"');
     expect(box.run("volume-apply", larger())).toMatchObject({ code: 0 });
@@ -166,11 +167,11 @@ describe("a stopped VM whose image grows", () => {
     expect(fs.existsSync(box.path(unit))).toBe(true);
   });
 
-  test("waits for a job of the VM that is queued, and does not work beside it", async () => {
+  test("waits for a queued job of the VM before the work begins", async () => {
     box.write("job", "7\n");
     const growth = operate(box, "volume-apply", larger());
     await appears(box, hold);
-    // The job has run before the condition could hold it back.
+    // The job ran before the condition could prevent it.
     box.write(unit, "");
     box.write("job", "0\n");
     const { code, output } = await growth;
@@ -179,7 +180,7 @@ describe("a stopped VM whose image grows", () => {
     expect(fs.existsSync(box.path(hold))).toBe(false);
   });
 
-  test("is refused where the host's unit has no condition for it", () => {
+  test("is refused if the host's unit lacks the condition", () => {
     wrap(box, "systemctl", '[ "$1" != cat ] || exit 0; exec "$STUB" "$@"');
     const before = box.contents();
     const { code, output } = box.run("volume-apply", larger());
@@ -189,19 +190,19 @@ describe("a stopped VM whose image grows", () => {
   });
 });
 
-describe("a volume that leaves while its VM runs", () => {
+describe("a volume that leaves the site while its VM runs", () => {
   beforeEach(() => {
     expect(box.run("volume-apply", volume(box))).toMatchObject({ code: 0 });
     expect(box.run("microvm-apply", vm())).toMatchObject({ code: 0 });
   });
 
-  test.each(["trash", "delete"])("goes (%s) where nothing uses the image any more", (kept) => {
+  test.each(["trash", "delete"])("is removed (%s) if its image is not in use", (kept) => {
     expect(box.run("volume-remove", volume(box, { on_delete: kept }))).toMatchObject({ code: 0 });
     expect(fs.existsSync(box.path("microvms/kc1/var.img"))).toBe(false);
     expect(fs.existsSync(box.path("state/held/kc1"))).toBe(false);
   });
 
-  test.each(["trash", "delete"])("stays (%s) where a process has the image open", (kept) => {
+  test.each(["trash", "delete"])("is kept (%s) if a process has the image open", (kept) => {
     const open = fs.openSync(box.path("microvms/kc1/var.img"), "r");
     try {
       const { code, output } = box.run("volume-remove", volume(box, { on_delete: kept }));
@@ -214,13 +215,13 @@ describe("a volume that leaves while its VM runs", () => {
     }
   });
 
-  test("stays where a loop device has it", () => {
+  test("is kept if a loop device uses the image", () => {
     wrap(box, "losetup", 'echo "/dev/loop0: []: ($2)"');
     const { output } = box.run("volume-remove", volume(box, { on_delete: "delete" }));
     expect(output).toMatch(/fail operation\tvolume kc1\.var .* is in use/);
   });
 
-  test("is kept without a question where that is asked for", () => {
+  test("is retained without a check with onDelete: retain", () => {
     const open = fs.openSync(box.path("microvms/kc1/var.img"), "r");
     expect(box.run("volume-remove", volume(box))).toMatchObject({ code: 0 });
     fs.closeSync(open);

@@ -11,8 +11,8 @@ import type { Kept, Site } from "./world";
 import { SOAK } from "../selection";
 
 /**
- * A number, not a time: a time limit of fast-check ends the test in the middle of a sequence, whose
- * host and processes go on, and jest cannot exit.
+ * A number, not a time: a time limit of fast-check ends the test during a sequence, while the host
+ * and its processes continue, and jest cannot exit.
  */
 const ROWS = SOAK ? 200 : 8;
 const MOST_COMMANDS = SOAK ? 24 : 12;
@@ -20,7 +20,7 @@ jest.setTimeout(SOAK ? 7_200_000 : 600_000);
 
 type Act = (world: World) => Promise<void>;
 
-/** After each command the host's data and the state are looked at. */
+/** Checks the data on the host and the state after each command. */
 class Command implements fc.AsyncCommand<object, World> {
   constructor(
     private readonly text: string,
@@ -54,7 +54,10 @@ const change = fc.record({
 });
 type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
 
-/** Sizes grow, or the volume goes: what shrinks is refused before anything is asked of the host. */
+/**
+ * Sizes grow, or the volume leaves the site. A smaller size is refused before the host is
+ * contacted.
+ */
 function changed(world: World, { site, sizes }: Change): Site {
   const grown = (kept: Kept): number =>
     sizes[kept] === 0 ? 0 : Math.max(world.sizeOf(kept), sizes[kept]);
@@ -80,7 +83,7 @@ const DRIFTS: Record<string, (world: World) => void> = {
     fs.writeFileSync(record, fs.readFileSync(record, "utf8").replace('"running":', '"running" :'));
   },
   "a volume's record is gone": ({ box, lab }) => {
-    // Without our state nobody could know whose the image is, and it would be refused.
+    // Without our state, the owner of the image would be unknown and the image refused.
     if (lab.state.has("Volume retain"))
       fs.rmSync(box.path("state/volumes/kc1.retain.json"), { force: true });
   },
@@ -141,7 +144,7 @@ const commands = [
       }),
   ),
   fc.constant(
-    new Command("another stack wants the same", async (world) => {
+    new Command("another stack wants the same objects", async (world) => {
       if (world.lab.state.size === 0) return;
       const before = world.box.contents();
       const theirs = Object.entries(programOf(world.site)).filter(([key]) =>
@@ -157,8 +160,8 @@ const commands = [
   ),
 ];
 
-test.each(["as it was made", ...Object.keys(DRIFTS)])(
-  "a destroy, and up again: %s",
+test.each(["without drift", ...Object.keys(DRIFTS)])(
+  "a destroy and another up: %s",
   async (name) => {
     const world = new World();
     await world.start();
@@ -176,7 +179,7 @@ test.each(["as it was made", ...Object.keys(DRIFTS)])(
   },
 );
 
-test.each([0, 1, 2])("operation %i, whose answer is lost, is not run again", async (pass) => {
+test.each([0, 1, 2])("operation %i does not run again if its answer is lost", async (pass) => {
   const world = new World();
   await world.start();
   try {
@@ -191,10 +194,10 @@ test.each([0, 1, 2])("operation %i, whose answer is lost, is not run again", asy
 
 test("any sequence of commands", async () => {
   await fc.assert(
-    // Without `max` most sequences are short, and a command seldom meets what another one left.
+    // Without `max`, most sequences are short and commands rarely affect each other.
     fc.asyncProperty(fc.commands(commands, { maxCommands: MOST_COMMANDS, size: "max" }), runRow),
     {
-      // Without MODEL_SEED, which a soak sets, each run has the same sequences.
+      // Each run has the same sequences, unless MODEL_SEED is set. A soak run sets it.
       seed: Number(process.env["MODEL_SEED"] ?? 20261125),
       numRuns: ROWS,
       endOnFailure: true,
@@ -208,7 +211,7 @@ async function runRow(row: Iterable<fc.AsyncCommand<object, World>>): Promise<vo
   await world.start();
   try {
     await fc.asyncModelRun(() => ({ model: {}, real: world }), row);
-    // Whatever came before, the next `up` converges.
+    // The next `up` converges after any sequence.
     await world.up(world.site);
     world.write();
     await world.expectConverged();

@@ -27,6 +27,8 @@ export function volume(box: Sandbox, more: Parameters = {}, stack = "lab"): Para
     fs: "ext4",
     label: "kc1-var",
     on_delete: "retain",
+    adopt: "",
+    stack: `"urn":"urn:pulumi:${stack}::pulumi-microvm::`,
     record: openRecord(owner, { image, fsType: "ext4", label: "kc1-var", onDelete: "retain" }),
     ...more,
   };
@@ -43,6 +45,9 @@ export function vm(more: Parameters = {}, stack = "lab", restart = ""): Paramete
     restart: `"restart":${JSON.stringify(restart)}`,
     memory_target: "",
     hardware: "h1",
+    guest: `${storePath("system")} 198.18.0.21 kc1`,
+    running_guest: "",
+    bridge: "",
     update: "start",
     seen: "",
     start_seconds: "10",
@@ -67,7 +72,7 @@ export function closure(more: Parameters = {}, stack = "lab"): Parameters {
   };
 }
 
-/** A host with system `a`, which is to get system `b`, whose switch ends with `code`. */
+/** A host with system `a` that switches to system `b`. The switch exits with `code`. */
 export function system(box: Sandbox, more: Parameters = {}, stack = "lab", code = 0): Parameters {
   const before = box.makeSystem("a");
   if (!existsSync(box.path("systems", "current-system"))) box.install(before);
@@ -88,7 +93,7 @@ export function system(box: Sandbox, more: Parameters = {}, stack = "lab", code 
   };
 }
 
-/** An exclusive claim, decided on the claims that are on the host now. */
+/** An exclusive claim that was decided on the current claims of the host. */
 export function host(box: Sandbox, more: Parameters = {}, stack = "lab"): Parameters {
   const owner = urn(stack, "hv1");
   const record = makeRecord(owner, {});
@@ -97,7 +102,7 @@ export function host(box: Sandbox, more: Parameters = {}, stack = "lab"): Parame
   return { owner: ours(owner), record, name: "host", outdated: shared, shared, seen, ...more };
 }
 
-/** A shared claim of a stack that wants nothing yet. */
+/** The shared claim of a stack that has no wants yet. */
 export function sharedHost(box: Sandbox, more: Parameters = {}, stack = "lab"): Parameters {
   const owner = urn(stack, "hv1");
   const record = makeRecord(owner, { shared: true, wants: [], leaving: [] });
@@ -108,7 +113,7 @@ export function sharedHost(box: Sandbox, more: Parameters = {}, stack = "lab"): 
 export function claimsOf(box: Sandbox): string {
   const directory = box.path("state", "hosts");
   const files = existsSync(directory) ? readdirSync(directory) : [];
-  // A run that was killed may have left `host.json.new`.
+  // A killed run may have left `host.json.new`.
   const claims = files.filter((file) => file.endsWith(".json"));
   const records = claims.map((file): [string, string] => [
     `hosts/${file.replace(".json", "")}`,
@@ -117,7 +122,7 @@ export function claimsOf(box: Sandbox): string {
   return claimsDigest({ records: new Map(records) });
 }
 
-/** A system of a guest: scripts compare host names with this machine's. */
+/** A system of a guest. Its host name is that of this machine, because the scripts compare them. */
 export function guestSystem(
   box: Sandbox,
   name: string,
@@ -130,7 +135,7 @@ export function guestSystem(
   return toplevel;
 }
 
-/** kc1 with its volumes becomes kc9. */
+/** Renames kc1 with its volumes to kc9. */
 export function rename(more: Parameters = {}, stack = "lab"): Parameters {
   return {
     owner: ours(urn(stack, "kc9")),

@@ -1,4 +1,4 @@
-/** VMs and hypervisors under a new name, by whole passes of a stack on a host in a sandbox. */
+/** Renames VMs and hypervisors with whole passes of a stack on a host in a sandbox. */
 import * as fs from "node:fs";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
@@ -56,7 +56,7 @@ interface Names {
   volumes?: string[];
 }
 
-/** A site with one VM, as a program has it. */
+/** The resources of a program with one VM. */
 function program(names: Names): Program {
   const { vm, renamedFrom, hypervisor = "hv1", hypervisorFrom, volumes = VOLUMES } = names;
   const former = renamedFrom === undefined ? {} : { renamedFrom };
@@ -89,7 +89,7 @@ function aliasVm(from: string, to: string): void {
   stack.alias(`MicroVm ${from}`, `MicroVm ${to}`);
 }
 
-/** Its closure is there already: nothing is built here. */
+/** The closure is already present, so nothing is built. */
 async function upFirst(): Promise<void> {
   const urn = "urn:pulumi:lab::model::microvm:index:NixClosure::kc1";
   box.run(
@@ -120,7 +120,7 @@ const withoutId = (line: string): string => line.replace(/^[^ ]+: /, "");
 
 const isActive = (vm: string): boolean => fs.existsSync(box.path("units", `microvm@${vm}.service`));
 
-/** What a host has under a VM's name, beside the journal. */
+/** The objects of a VM on the host, except the journal. */
 const pathsOf = (vm: string): string[] =>
   Object.keys(box.contents()).filter((path) => path.split(/[/.]/).includes(vm));
 
@@ -143,7 +143,7 @@ async function expectRenamed(names: Names): Promise<void> {
 describe("a VM with two volumes", () => {
   const renamed = { vm: "kc9", renamedFrom: "kc1" };
 
-  test("is stopped and started once, with its data and its key, and gets its old name back", async () => {
+  test("is stopped and started once, with its data and key, and can be renamed back", async () => {
     await upFirst();
     const key = fs.readFileSync(box.path("microvms/kc1/etc/ssh/ssh_host_ed25519_key"), "utf8");
     const before = { contents: box.contents(), lines: journal() };
@@ -161,7 +161,7 @@ describe("a VM with two volumes", () => {
     expect(fs.readFileSync(box.path("microvms/kc9/etc/ssh/ssh_host_ed25519_key"), "utf8")).toBe(
       key,
     );
-    // The site need not state the former name any more.
+    // The site may remove `renamedFrom` now.
     expect(await stack.preview(program({ vm: "kc9" }))).toEqual([]);
 
     aliasVm("kc9", "kc1");
@@ -171,14 +171,14 @@ describe("a VM with two volumes", () => {
   });
 
   test.each([5, 8, 14, 20, 26])(
-    "whose rename is killed at step %i is renamed by the next up",
+    "is renamed by the next up if the rename is killed at step %i",
     async (killAt) => {
       await upFirst();
       aliasVm("kc1", "kc9");
-      // Behind the update of its closure.
+      // After the update of its closure.
       Object.assign(host, { pass: 1, killAt });
       await expect(stack.up(program(renamed))).rejects.toThrow();
-      // By what is recorded it has the old name: a look at the host does not call it gone.
+      // The state has the old name. A refresh does not report the resource as gone.
       await stack.refresh();
       expect([...stack.state.keys()].sort()).toEqual(Object.keys(program(renamed)).sort());
       await stack.up(program(renamed));
@@ -186,7 +186,7 @@ describe("a VM with two volumes", () => {
     },
   );
 
-  test("is left alone where the new name is taken", async () => {
+  test("does not change if the new name is in use", async () => {
     await upFirst();
     fs.mkdirSync(box.path("microvms/kc9"));
     fs.symlinkSync(storePath("x"), box.path("microvms/kc9/current"));
@@ -201,7 +201,7 @@ describe("a VM with two volumes", () => {
     );
   });
 
-  test("is refused where its records are lost", async () => {
+  test("is refused if its records are lost", async () => {
     await upFirst();
     for (const kind of ["vms", "volumes"]) fs.rmSync(box.path("state", kind), { recursive: true });
     aliasVm("kc1", "kc9");
@@ -209,7 +209,7 @@ describe("a VM with two volumes", () => {
     expect(dataOf("kc1/var.img")).toBe("data of var");
   });
 
-  test("a volume that leaves the site with the rename goes where the site says", async () => {
+  test("a volume that leaves the site in the same up is handled by its onDelete", async () => {
     await upFirst();
     aliasVm("kc1", "kc9");
     stack.alias("Volume kc9-data", "Volume kc1-data");
@@ -220,7 +220,7 @@ describe("a VM with two volumes", () => {
   });
 });
 
-test("a hypervisor gets another name, and nothing of its VMs is touched", async () => {
+test("a hypervisor is renamed, and its VMs do not change", async () => {
   await upFirst();
   const before = { lines: journal(), paths: pathsOf("kc1") };
   hosts = { hv9: { renamedFrom: "hv1" } };

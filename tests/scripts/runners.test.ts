@@ -1,4 +1,4 @@
-/** Which runner is kept as the way back of a VM, when what is installed is not what runs. */
+/** Which runner is kept for a rollback if the installed runner is not the running one. */
 import { mkdirSync, readlinkSync, symlinkSync } from "node:fs";
 import { storePath, vm } from "./operations";
 import { Sandbox } from "./sandbox";
@@ -9,7 +9,7 @@ afterEach(() => box.remove());
 
 const systemOf = (name: string): string => storePath(`system-${name}`);
 
-/** A runner in the box's store, which names its system as microvm.nix's do. */
+/** A runner in the sandbox's store, which names its system as runners of microvm.nix do. */
 function makeRunner(name: string): string {
   const runner = box.path("store", name);
   mkdirSync(`${runner}/share/microvm`, { recursive: true });
@@ -25,7 +25,7 @@ function apply(name: string, update: string): void {
   if (update !== "install") expect(box.run("microvm-settle", settled)).toMatchObject({ code: 0 });
 }
 
-/** What the guest's activation does. */
+/** Simulates the activation in the guest. */
 function say(name: string): void {
   const directory = box.path("microvms", "kc1", "etc", "pulumi-microvm");
   mkdirSync(directory, { recursive: true });
@@ -40,7 +40,7 @@ const links = (): Record<string, string> =>
     ]),
   );
 
-test("the runner of the system that a guest was switched to stays, whatever is installed after it", () => {
+test("the runner of the guest's current system is kept, whatever is installed later", () => {
   apply("a", "start");
   apply("b", "switch");
   say("b");
@@ -50,7 +50,7 @@ test("the runner of the system that a guest was switched to stays, whatever is i
   expect(links()).toEqual({ current: "d", booted: "a", old: "b" });
 });
 
-test("what a guest says that no runner here has counts for nothing", () => {
+test("a system that the guest reports but no runner contains is ignored", () => {
   apply("a", "start");
   say("elsewhere");
   apply("b", "install");

@@ -1,7 +1,7 @@
 /**
- * Runs the scripts of provider/scripts on this machine, as a host would, below a directory of their own.
- * The directories of lib.sh, /etc/machine-id and a VMM's /proc/PID are moved there by a change of their text. Stubs stand
- * first in PATH: stubs.ts.
+ * Runs the scripts of provider/scripts on this machine like a host, below a separate directory. The
+ * directories of lib.sh, /etc/machine-id and /proc/PID of a VMM are replaced in the text of the
+ * scripts. Stubs are first in PATH: stubs.ts.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -28,7 +28,7 @@ export interface Ran {
   killed: boolean;
   code: number | null;
   output: string;
-  /** Counted commands up to now in this run. */
+  /** The number of counted commands so far in this run. */
   steps: number;
 }
 
@@ -36,7 +36,7 @@ export class Sandbox {
   readonly root = fs.mkdtempSync(join(tmpdir(), "pulumi-microvm-box-"));
   private readonly copies = new Set<string>();
 
-  /** `realFileSystems`: e2fsprogs and blkid are this machine's. */
+  /** `realFileSystems`: uses e2fsprogs and blkid of this machine. */
   constructor({ realFileSystems = false } = {}) {
     for (const name of [
       "bin",
@@ -72,8 +72,8 @@ export class Sandbox {
   }
 
   /**
-   * Runs an operation's script; it is killed before its `killAt`th counted command. `part` and
-   * `partOfParameters` say how much of the script and of its parameters gets to the host.
+   * Runs the script of an operation and kills it before its `killAt`th counted command. `part` and
+   * `partOfParameters` limit how much of the script and of its parameters reaches the host.
    */
   run(
     name: string,
@@ -82,7 +82,7 @@ export class Sandbox {
     part = 1,
     partOfParameters = 1,
   ): Ran {
-    // What it answers after an operation is a hypervisor's probe.
+    // After an operation, the sandbox answers with the probe of a hypervisor.
     const before = name === "operate" ? ["probe"] : [];
     const text = this.moved(script(...before, name));
     fs.writeFileSync(this.path("script"), text.slice(0, Math.floor(text.length * part)));
@@ -106,7 +106,7 @@ export class Sandbox {
       },
     );
     const steps = Number(fs.readFileSync(this.path("count"), "utf8"));
-    // The marks of an operation's stages say nothing of its result.
+    // The stage markers of an operation are not part of its result.
     const output = (stdout + stderr).replace(
       new RegExp(`^${NONCE} (waiting|working)\\n`, "gm"),
       "",
@@ -114,7 +114,7 @@ export class Sandbox {
     return { killed: signal === "SIGKILL", code: status, output, steps };
   }
 
-  /** The time of a timer has come: what it runs. */
+  /** Fires a timer: runs its command. */
   fire(timer: string): { code: number | null; output: string } {
     const [shell = "", ...words] = fs
       .readFileSync(this.path(`timer-${timer}`), "utf8")
@@ -128,7 +128,7 @@ export class Sandbox {
     return { code: status, output: stdout + stderr };
   }
 
-  /** What a script runs with; it is killed before its `killAt`th counted command. */
+  /** The environment of a script, which is killed before its `killAt`th counted command. */
   environment(killAt: number): Record<string, string> {
     const path = process.env["PATH"] ?? "";
     return {
@@ -140,7 +140,9 @@ export class Sandbox {
     };
   }
 
-  /** A NixOS system in the box, whose switch-to-configuration ends with this code; its path. */
+  /**
+   * Creates a NixOS system whose switch-to-configuration exits with this code. Returns its path.
+   */
   makeSystem(name: string, code = 0): string {
     const system = this.path("store", name);
     const units = join(system, "etc", "systemd", "system");
@@ -163,7 +165,7 @@ exit ${code}
     return system;
   }
 
-  /** The host runs, was booted with, and has as its one generation this system. */
+  /** Makes this system the running, the booted and the only generation of the host. */
   install(system: string): void {
     for (const name of ["systems/current-system", "systems/booted-system", "profiles/system"]) {
       fs.symlinkSync(system, this.path(name));
@@ -171,7 +173,7 @@ exit ${code}
     fs.symlinkSync(system, this.path("profiles/system-1-link"));
   }
 
-  /** What runs, and the phase of its trial. */
+  /** The running system, and the phase of its trial. */
   running(): { current: string; phase: string } {
     return {
       current: fs.readlinkSync(this.path("systems/current-system")).split("/").pop() ?? "",
@@ -179,7 +181,7 @@ exit ${code}
     };
   }
 
-  /** The words of its trial's line; none where there is no trial. */
+  /** The fields of the trial's line. Empty without a trial. */
   trial(): string[] {
     const file = this.path("state", "systems", "trial");
     return fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim().split(" ") : [];
@@ -189,18 +191,18 @@ exit ${code}
     fs.writeFileSync(this.path(path), text);
   }
 
-  /** A text with the sandbox's places in the place of a host's. */
+  /** Replaces the host's paths in a text with those of the sandbox. */
   moved(text: string): string {
     const systems = text.replace("SYSTEMS=/run\n", `SYSTEMS=${this.path("systems")}\n`);
     return PLACES.reduce((moved, [from, to]) => moved.replaceAll(from, this.path(to)), systems);
   }
 
-  /** The other way round. */
+  /** Replaces the sandbox's paths in a text with those of a host. */
   movedBack(text: string): string {
     return PLACES.reduce((moved, [from, to]) => moved.replaceAll(this.path(to), from), text);
   }
 
-  /** Makes files as `contents` describes them, with a host's places. */
+  /** Creates files with the paths of a host as `contents` describes them. */
   fill(files: Readonly<Record<string, string>>): void {
     for (const [path, text] of Object.entries(files)) {
       const [, mode = "", size = "", start = ""] = /^\w+ (\d+) ?(\d*) ?([^]*)$/.exec(text) ?? [];
@@ -214,7 +216,7 @@ exit ${code}
     }
   }
 
-  /** What runs as microvm@kc1 is a QEMU with a control socket and this image. */
+  /** Makes microvm@kc1 a QEMU with a control socket and this image. */
   startQemu(image: string): void {
     const drive = `id=vda,format=raw,file=${image},if=none`;
     const words = ["qemu", "-qmp", "unix:kc1.sock,server,nowait", "-drive", drive];
@@ -227,18 +229,18 @@ exit ${code}
     fs.symlinkSync(runner, booted);
   }
 
-  /** Makes a path of the store exist. */
+  /** Creates a path in the store. */
   addToStore(path: string): void {
     fs.writeFileSync(this.moved(path), "");
   }
 
-  /** Lines of the journal, each once. */
+  /** Lines of the journal without repetitions. */
   journal(): string[] {
     const lines = fs.readFileSync(this.path("journal"), "utf8").trim().split("\n");
     return [...new Set(lines)].map((line) => this.neutral(line)).sort();
   }
 
-  /** What was done more than once under one operation's id: units that were started, lines in the journal. */
+  /** Units and journal lines that occur more than once for the same operation id. */
   twice(): string[] {
     const lines = ["started", "journal"].flatMap((file) => {
       const path = this.path(file);
@@ -247,7 +249,7 @@ exit ${code}
     return lines.filter((line, index) => line !== "" && lines.indexOf(line) !== index);
   }
 
-  /** All that a script may have made: path -> kind and content; times are left out. */
+  /** All objects that a script may have created: path -> kind and content, without times. */
   contents(): Record<string, string> {
     const found: Record<string, string> = {};
     const walk = (path: string): void => {
@@ -277,10 +279,10 @@ exit ${code}
       .replaceAll(this.root, "BOX")
       .replace(/\d{8}T\d{6}/g, "TIME")
       .replace(/pulumi-microvm-reboot-\d+/g, "pulumi-microvm-reboot-PID")
-      .replace(/"digest":"\w+"/g, '"digest":"..."'); // of a text with the path of the box
+      .replace(/"digest":"\w+"/g, '"digest":"..."'); // of a text that contains the sandbox's path
   }
 
-  /** Keeps the state as it is now, for `restore`. */
+  /** Saves the current state for `restore`. */
   save(name = "saved"): void {
     const saved = `${this.root}.${name}`;
     this.copies.add(saved);
@@ -299,7 +301,7 @@ exit ${code}
   }
 }
 
-/** Node's own cpSync does not keep the modes of directories. */
+/** Node's cpSync does not preserve the modes of directories. */
 function copy(from: string, to: string): void {
   execFileSync("cp", ["-aT", from, to]);
 }

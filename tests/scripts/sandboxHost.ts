@@ -1,4 +1,4 @@
-/** A scripted ssh server that really runs what it is sent: in a sandbox, with the sandbox's places. */
+/** A scripted SSH server that runs what it receives in a sandbox. */
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { COMMAND } from "../../provider/hosts/transport/script";
@@ -8,11 +8,11 @@ import type { Sandbox } from "./sandbox";
 
 export interface SandboxHost {
   ssh: ScriptedHost;
-  /** So many operations pass before what is said below becomes of one. */
+  /** The number of operations that run normally before the next one is disturbed. */
   pass: number;
-  /** The operation is killed before this counted command; 0: none is. */
+  /** The operation is killed before this counted command. 0: it is not killed. */
   killAt: number;
-  /** Drop the connection before the operation runs, or after it and before its answer. */
+  /** Drops the connection before the operation runs, or before its answer. */
   cut: "before" | "behind" | "never";
 }
 
@@ -22,7 +22,7 @@ export async function startSandboxHost(box: Sandbox, accepted: string): Promise<
     ...NOTHING,
   };
   let last = Promise.resolve();
-  // One after the other: the sandbox counts the commands of one script at a time.
+  // One at a time, because the sandbox counts the commands of one script at a time.
   host.ssh.onExec = (exec) => {
     last = last.then(() => serve(box, host, exec));
   };
@@ -43,7 +43,7 @@ async function serve(box: Sandbox, host: SandboxHost, exec: Exec): Promise<void>
 
 const NOTHING = { pass: 0, killAt: 0, cut: "never" } as const;
 
-/** What becomes of an operation; a probe is never disturbed. */
+/** Runs an operation with its disturbance. A probe is never disturbed. */
 function fate(host: SandboxHost, exec: Exec): Pick<SandboxHost, "killAt" | "cut"> {
   if (exec.operation === undefined) return NOTHING;
   const { pass, killAt, cut } = host;
@@ -83,7 +83,7 @@ function execute(
   });
 }
 
-/** What came on stdin, with the sandbox's places: a script and its parameters, and maybe the same again. */
+/** Parses stdin with the sandbox's paths: a script, its parameters, and optionally both again. */
 function moved(box: Sandbox, stdin: string): string {
   const { script, rest } = unframed(stdin);
   const end = rest.indexOf("\n\n") + 2;
@@ -99,7 +99,7 @@ function reframed(box: Sandbox, payload: string): string {
 
 const framed = (script: string): string => `${Buffer.byteLength(script)}\n${script}`;
 
-/** A script behind a line with its length in bytes. */
+/** Reads a script that follows a line with its length in bytes. */
 function unframed(text: string): { script: string; rest: string } {
   const bytes = Buffer.from(text);
   const start = bytes.indexOf("\n") + 1;

@@ -1,9 +1,9 @@
-/** The end of a start: only what was waited for is confirmed. */
+/** The end of a start: only the runner that was waited for is confirmed. */
 import { readFileSync } from "node:fs";
 import { storePath, vm } from "./operations";
 import { Sandbox } from "./sandbox";
 
-test("another operator's runner, installed meanwhile, is not confirmed by the wait for ours", () => {
+test("a runner that another operator installed in the meantime is not confirmed", () => {
   const box = new Sandbox();
   try {
     const phase = (): string => readFileSync(box.path("state", "vms", "kc1.json"), "utf8");

@@ -1,5 +1,7 @@
-/** systemd does not answer for a moment, as while it re-executes itself: that is never a fact. */
-import { readFileSync, writeFileSync } from "node:fs";
+/**
+ * systemd does not respond for a moment, for example while it re-executes: that is never a fact.
+ */
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { vm } from "./operations";
 import { Sandbox } from "./sandbox";
 
@@ -9,11 +11,11 @@ let box: Sandbox;
 beforeEach(() => (box = new Sandbox()));
 afterEach(() => box.remove());
 
-/** So many calls of systemctl fail without an answer. */
+/** This number of systemctl calls fails without a response. */
 const silence = (calls: number): void => box.write("silent", `${calls}\n`);
 const left = (): number => Number(readFileSync(box.path("silent"), "utf8"));
 
-/** Facts of a probe by their kind; its other lines. */
+/** The facts of a probe by kind, and its other lines. */
 function probe(): string[] {
   box.write("run/operations/op/output", "inner done\n");
   const { output } = box.run("operate", { operation: "op", nonce_inner: "inner" });
@@ -36,7 +38,7 @@ describe("a probe", () => {
     replace("virsh", "");
   });
 
-  test("asks again, and has the same facts as without silence", () => {
+  test("retries and reports the same facts", () => {
     const facts = (lines: string[]): string[] =>
       lines.filter((line) => /^(libvirtd|unit|active|invocation)\t/.test(line));
     const whole = facts(probe());
@@ -49,7 +51,7 @@ describe("a probe", () => {
     }
   });
 
-  test("reports what is still not answered as unknown", () => {
+  test("reports unknown if there is still no response", () => {
     const real = readFileSync(box.path("bin/systemctl"), "utf8");
     replace("systemctl", `case $1 in is-active | list-unit-files) exit 1 ;; esac\n${real}`);
     const lines = probe();
@@ -59,7 +61,7 @@ describe("a probe", () => {
     expect(lines).toContain("probed");
   });
 
-  test("takes a host without the units for one that answered", () => {
+  test("accepts a host without the units", () => {
     const lines = probe();
     expect(lines).toContain("unit\tpulumi-microvm-autostart.service\t");
     expect(lines.some((line) => line.startsWith("silent\t"))).toBe(false);
@@ -67,7 +69,7 @@ describe("a probe", () => {
     expect(probe()).toContain("unit\tmicrovm@.service\tinstalled");
   });
 
-  test("never takes a VM whose state is not known for a stopped one", () => {
+  test("never reports a VM with an unknown state as stopped", () => {
     const real = readFileSync(box.path("bin/systemctl"), "utf8");
     replace("systemctl", `[ "$1" != list-units ] || exit 1\n${real}`);
     expect(probe().join("\n")).toMatch(
@@ -75,7 +77,7 @@ describe("a probe", () => {
     );
   });
 
-  test("asks libvirtd again, unless it does not end in time", () => {
+  test("retries libvirtd unless it exceeds its time limit", () => {
     const tries = (text: string): { answers: boolean; tries: number } => {
       box.write("tries", "");
       replace("virsh", `echo >>"$BOX/tries"\n${text}`);
@@ -87,12 +89,45 @@ describe("a probe", () => {
     expect(tries("exit 124")).toEqual({ answers: false, tries: 1 });
   });
 
-  test("says if the bridges could not be read", () => {
+  describe("of closures", () => {
+    const root = (): string => `${box.path("store")}/${"0".repeat(32)}-runner`;
+    const INVALID = (): string => `invalid\t${root()}`;
+    const ofClosures = (): string[] =>
+      probe().filter((line) => /^(closure|invalid|silent\tclosures)/.test(line));
+
+    beforeEach(() => {
+      mkdirSync(box.path("gcroots/pulumi-microvm/kc1"), { recursive: true });
+      writeFileSync(root(), "");
+      symlinkSync(root(), box.path("gcroots/pulumi-microvm/kc1/runner"));
+    });
+
+    test("asks nix-store again", () => {
+      replace("nix-store", `[ -e "$BOX/asked" ] || { : >"$BOX/asked"; exit 1; }\necho '${root()}'`);
+      expect(ofClosures()).toEqual([`closure\tkc1/runner\t${root()}`, INVALID()]);
+    });
+
+    test("says if nix-store does not answer, instead of valid paths", () => {
+      replace("nix-store", "exit 1");
+      expect(ofClosures()).toContain("silent\tclosures");
+    });
+
+    test("is not confused by a root that is no store path", () => {
+      symlinkSync("/etc", box.path("gcroots/pulumi-microvm/kc1/other"));
+      replace("nix-store", `case $* in *' /etc'*) exit 1 ;; esac`);
+      expect(ofClosures().sort()).toEqual([
+        "closure\tkc1/other\t/etc",
+        `closure\tkc1/runner\t${root()}`,
+        "invalid\t/etc",
+      ]);
+    });
+  });
+
+  test("reports that the bridges could not be read", () => {
     replace("ip", "exit 1");
     expect(probe()).toContain("silent\tbridges");
   });
 
-  test("lists file systems with numbers, and none that holds no images", () => {
+  test("lists file systems with sizes, except those that cannot contain images", () => {
     replace(
       "df",
       `echo 'Avail Filesystem Mounted on'
@@ -109,7 +144,7 @@ echo '9 tmpfs /run/user/0'`,
 });
 
 describe("an operation", () => {
-  test.each([1, 2, 3, 4])("goes on behind %d calls without an answer", (calls) => {
+  test.each([1, 2, 3, 4])("continues after %d calls without a response", (calls) => {
     silence(calls);
     expect(box.run("microvm-apply", vm())).toMatchObject({ code: 0 });
     expect(left()).toBe(0);
@@ -118,7 +153,7 @@ describe("an operation", () => {
     expect(left()).toBe(0);
   });
 
-  test("fails if it is never told whether a VM runs, and starts nothing", () => {
+  test("fails if systemd never reports the state of a VM, and starts nothing", () => {
     silence(1000);
     const { code, output } = box.run("microvm-apply", vm());
     expect(code).toBe(1);
@@ -126,7 +161,7 @@ describe("an operation", () => {
     expect(box.journal().join()).not.toContain("starting");
   });
 
-  test("waits for the job of an order that systemd lost", () => {
+  test("waits for the job of a request whose response was lost", () => {
     const real = readFileSync(box.path("bin/systemctl"), "utf8");
     replace(
       "systemctl",
@@ -141,11 +176,12 @@ ${real}`,
     expect(box.contents()["microvms/kc1/booted"]).toMatch(/^-> /);
   });
 
-  test("does not start a unit again that failed by itself", () => {
+  test("does not retry a unit that failed", () => {
     const real = readFileSync(box.path("bin/systemctl"), "utf8");
     replace(
       "systemctl",
-      `[ "$1" != start ] || { echo >>"$BOX/starts"; echo 'Job for it failed.' >&2; exit 1; }\n${real}`,
+      `[ "$1" != start ] || { echo >>"$BOX/starts"; echo 'Job for it failed.' >&2; exit 1; }\n` +
+        real,
     );
     expect(box.run("microvm-apply", vm()).output).toContain("did not start");
     expect(readFileSync(box.path("starts"), "utf8")).toBe("\n");

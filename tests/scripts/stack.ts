@@ -1,4 +1,6 @@
-/** A stack as the engine drives it: programs, a state, passes. In this process, with the real resources. */
+/**
+ * A stack as the engine drives it: programs, a state, passes. Runs the real resources in process.
+ */
 import { HostPool } from "../../provider/hosts/pool";
 import { parseConfig } from "../../provider/configuration";
 import { InitFailed } from "../../provider/lifecycle";
@@ -8,14 +10,14 @@ import type { Context } from "../../provider/resource";
 import { RESOURCES } from "../../provider/resources";
 import type { ValueMap } from "../../provider/wire";
 
-/** `TYPE NAME` -> inputs, in the order of their dependence. */
+/** `TYPE NAME` -> inputs, in dependency order. */
 export type Program = Record<string, ValueMap>;
 
 interface Recorded {
   id: string;
   inputs: ValueMap;
   outputs: ValueMap;
-  /** Something is there, and not as it should be: the next `up` calls Update. */
+  /** Something exists but differs, so the next `up` calls Update. */
   failed: boolean;
 }
 
@@ -27,7 +29,7 @@ export class Stack {
     private readonly config: () => ValueMap,
   ) {}
 
-  /** `up`: refresh, then what differs, then what left the program. Ends with the first error. */
+  /** `up`: refresh, updates, deletions. Stops at the first error. */
   async up(program: Program, { forget = false } = {}): Promise<void> {
     await this.pass(async (pool) => {
       await this.refreshed(pool);
@@ -41,7 +43,7 @@ export class Stack {
     });
   }
 
-  /** Paths that an `up` would change, after a refresh that is not kept. */
+  /** Paths that an `up` would change, after a refresh that is not saved. */
   async preview(program: Program): Promise<string[]> {
     const before = new Map(this.state);
     await this.refresh();
@@ -50,7 +52,7 @@ export class Stack {
     return changes;
   }
 
-  /** The same by what is recorded, without a look at the hosts. */
+  /** The same, from the recorded state without a refresh. */
   pending(program: Program): string[] {
     const changed = Object.entries(program).flatMap(([key, stated]) =>
       this.changes(key, checked(key, stated, this.state.get(key)?.inputs)).map(
@@ -69,10 +71,10 @@ export class Stack {
     await this.up({});
   }
 
-  /** An alias: the state of the resource is that of another name now. */
+  /** An alias: moves the state of a resource to another name. */
   alias(key: string, newKey: string): void {
     const recorded = this.state.get(key);
-    if (recorded === undefined) throw new Error(`there is no ${key}`);
+    if (recorded === undefined) throw new Error(`the state contains no ${key}`);
     this.state.delete(key);
     this.state.set(newKey, recorded);
   }
@@ -82,7 +84,7 @@ export class Stack {
     for (const [key, recorded] of before) this.state.set(key, recorded);
   }
 
-  /** Each pass has a provider of its own. */
+  /** Each pass has its own provider. */
   private async pass(work: (pool: HostPool) => Promise<void>): Promise<void> {
     const pool = new HostPool(parseConfig(this.config()));
     try {
@@ -164,7 +166,7 @@ export class Stack {
   }
 }
 
-/** The order in which the engine deletes: a VM before its volumes, whenever they were made. */
+/** The engine's order of deletion: a VM before its volumes, whenever they were created. */
 function dependentsFirst(keys: Iterable<string>): string[] {
   const isVm = (key: string): boolean => key.startsWith("MicroVm ");
   const all = [...keys].reverse();

@@ -1,13 +1,13 @@
 /**
- * Commands of a host as the sandbox has them: real ones that are counted, and stubs that say what they stand for
- * and leave out. `$BOX` is the sandbox.
+ * The commands of a host in the sandbox: real commands that are counted, and stubs. Each stub says
+ * what it simulates. `$BOX` is the sandbox.
  */
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /**
- * Counts the commands that may change something. Before each of them, what `$BOX/attack` says is done, and the
- * script's process group is killed at the one that the test has chosen.
+ * Counts the commands that may change something. Before each of them, runs `$BOX/attack`. Kills the
+ * script's process group at the command that the test has chosen.
  */
 export const COUNTED = `
 read -r count <"$BOX/count"
@@ -17,15 +17,15 @@ echo "$count" >"$BOX/count"
 [ ! -e "$BOX/attack" ] || . "$BOX/attack"
 `;
 
-/** Where a command is on this machine. */
+/** The path of a command on this machine. */
 function located(name: string): string {
   const directories = (process.env["PATH"] ?? "").split(delimiter);
   const found = directories.map((one) => join(one, name)).find((path) => existsSync(path));
-  if (found === undefined) throw new Error(`there is no ${name} on this machine`);
+  if (found === undefined) throw new Error(`this machine has no ${name}`);
   return found;
 }
 
-/** Commands as they are, but counted. */
+/** Real commands that are counted. */
 const real = (names: string[]): [string, string][] =>
   names.map((name) => [name, `exec ${located(name)} "$@"`]);
 
@@ -42,34 +42,35 @@ export const REAL = real([
   "mktemp",
 ]);
 
-/** In the place of the stubs of the same names. */
+/** Replacements for the stubs of the same names. */
 export const E2FSPROGS = Object.fromEntries(real(["mkfs.ext4", "e2fsck", "e2label", "resize2fs"]));
 
 export const STUBS: Record<string, string> = {
-  logger: `# The journal: the text goes to a file; no tag, no time.
+  logger: `# The journal: writes the text to a file, without tag and time.
 shift 3; echo "$1" >>"$BOX/journal"`,
-  chown: "# Ownership needs root: left out.",
-  sync: "# Nobody pulls the plug here: left out.",
+  chown: "# Does nothing: ownership requires root.",
+  sync: "# Does nothing: the sandbox has no power failures.",
   install: `# install -d without owners.
 for path do case $path in */*) mkdir -p "$path" ;; esac; done`,
-  "mkfs.ext4": `# A file system is one line at the start of the image, its label 64 bytes behind; a second one on top is an error.
+  "mkfs.ext4": `# A file system is one line at the start of the image, with its label at byte 64.
+# A second file system on top is an error.
 for image do :; done
 [ "$(head -c 4 "$image")" != ext4 ] || exit 1
 printf 'ext4\\n' | dd of="$image" conv=notrunc status=none
 while [ "$1" != -L ]; do shift; done
 printf '%s' "$2" | dd of="$image" bs=1 seek=64 conv=notrunc status=none`,
   e2label: `printf '%s\\0' "$2" | dd of="$1" bs=1 seek=64 conv=notrunc status=none`,
-  e2fsck: "# Finds nothing wrong, ever.",
-  resize2fs: `# Writes the size that the file system has behind its name.
+  e2fsck: "# Never finds a fault.",
+  resize2fs: `# Writes the size of the file system after its name.
 stat -L -c 'ext4 %s' "$1" | dd of="$1" conv=notrunc status=none`,
-  "ssh-keygen": `# A key pair that is always the same.
+  "ssh-keygen": `# Always creates the same key pair.
 case $1 in
   -y) echo "ssh-ed25519 AAAA" ;;
   *) while [ "$1" != -f ]; do shift; done; echo private >"$2"; echo public >"$2.pub" ;;
 esac`,
-  "nix-env": `# nix-env --profile P --set X: one generation, and no more.
+  "nix-env": `# nix-env --profile P --set X: keeps only one generation.
 ln -sfn "$4" "$2-2-link"; ln -sfn "$4" "$2"`,
-  journalctl: "# No journal to read from.",
+  journalctl: "# The journal is empty.",
   losetup: "# No loop devices.",
   bootctl: `# The one-shot entry is a file.
 case $1 in
@@ -77,7 +78,7 @@ case $1 in
   set-oneshot) echo "$2" >"$BOX/systems/oneshot" ;;
 esac`,
   "nix-store": "# Every path is valid; nothing is built.",
-  "systemd-run": `# A timer is a file, and fires when a test has it so; what has none runs to its end at once.
+  "systemd-run": `# A timer is a file. The test decides when it fires. Other units run at once.
 for word do
   case $word in --unit=*) unit=\${word#--unit=} ;; --on-active=*) timer=yes ;; esac
 done
@@ -91,7 +92,8 @@ echo "$unit" >>"$BOX/started"
 while [ "$1" != /bin/sh ]; do shift; done
 PATH=$BOX/bin:$REAL_PATH
 "$@" || true`,
-  systemctl: `# A unit is active or not: a file. microvm@NAME also has its booted link. No failed units, no times.
+  systemctl: `# A unit is active if its file exists. microvm@NAME also has its booted link.
+# No unit fails, and there are no times.
 [ "$1" != -q ] || { shift; exec >/dev/null; }
 # As while systemd re-executes itself: so many calls fail without an answer.
 silent=$(cat "$BOX/silent" 2>/dev/null || echo 0)
@@ -143,9 +145,9 @@ case $1 in
   stop) for unit do rm -f "$BOX/units/"$unit; done; [ ! -d "$vm" ] || rm -f "$vm/booted" ;;
 esac`,
 };
-/** Not counted: they change nothing by themselves, or what they do has a counted command before it and one behind it. */
+/** Not counted: these commands change nothing, or only between two counted commands. */
 export const UNCOUNTED: Record<string, string> = {
-  nc: `# QEMU's control socket: it takes a disk's size and the balloon's value, and keeps them in files.
+  nc: `# QEMU's control socket: stores the size of a disk and the value of the balloon in files.
 [ "$1" != -z ] || exit 0
 while read -r line; do
   case $line in
@@ -156,7 +158,7 @@ while read -r line; do
   echo '{"return": {}, "id": "pulumi-microvm"}'
   break
 done`,
-  blkid: `# Knows the file system of the mkfs.ext4 above. One tag of one image, or a block for each of many.
+  blkid: `# Knows the file system of the mkfs.ext4 above. Prints one tag, or a block for each image.
 code=2
 label() { dd if="$1" bs=1 skip=64 count=16 status=none | tr -d '\\0'; }
 case $* in

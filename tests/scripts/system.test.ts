@@ -1,4 +1,6 @@
-/** A switch of the host's own system, ended at any point: there is always a way back, and it is always found. */
+/**
+ * A switch of the host's own system that is stopped at any point: a rollback is always possible.
+ */
 import {
   existsSync,
   readFileSync,
@@ -12,7 +14,7 @@ import { system } from "./operations";
 import { Sandbox } from "./sandbox";
 import { SELECTION, sampledSteps } from "../selection";
 
-/** Steps of a script that a sample has, beside the first and the last. */
+/** The number of sampled steps of a script, in addition to the first and the last. */
 const BETWEEN = 6;
 
 jest.setTimeout(180_000);
@@ -27,7 +29,7 @@ const armed = (): boolean =>
     /^pulumi-microvm-(rollback|unconfirmed)\.timer$/.test(unit),
   );
 
-/** Runs the switch, killed before one of its steps each time, and looks at what is left. */
+/** Runs the switch, kills it before one of its steps each time, and checks the result. */
 function killedAnywhere(test: string, look: (killAt: number) => void): void {
   system(box);
   box.save();
@@ -41,7 +43,7 @@ function killedAnywhere(test: string, look: (killAt: number) => void): void {
   }
 }
 
-test(`nothing else runs without a timer for the way back (${SELECTION})`, () => {
+test(`no other system runs without a timer for the rollback (${SELECTION})`, () => {
   let switched = 0;
   killedAnywhere("timer", (killAt) => {
     if (box.running().current === "a") return;
@@ -51,14 +53,14 @@ test(`nothing else runs without a timer for the way back (${SELECTION})`, () => 
   expect(switched).toBeGreaterThan(0);
 });
 
-test(`killed anywhere, the timer's script brings the system before back (${SELECTION})`, () => {
+test(`after a kill at any step, the timer restores the previous system (${SELECTION})`, () => {
   killedAnywhere("roll back", (killAt) => {
     expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);
     expect({ killAt, ...box.running() }).toEqual({ killAt, current: "a", phase: "none" });
   });
 });
 
-test(`killed anywhere, the next run tries it anew (${SELECTION})`, () => {
+test(`after a kill at any step, the next run switches again (${SELECTION})`, () => {
   killedAnywhere("next run", (killAt) => {
     expect(box.run("system-switch", system(box)).code).toBe(0);
     expect({ killAt, ...box.running() }).toEqual({ killAt, current: "b", phase: "switching" });
@@ -68,7 +70,7 @@ test(`killed anywhere, the next run tries it anew (${SELECTION})`, () => {
 const switches = (): number =>
   readFileSync(box.path("journal"), "utf8").split("switching from").length - 1;
 
-test(`what waits for a login is not switched to again, and always has a timer (${SELECTION})`, () => {
+test(`a system that waits for a login is not switched again; its timer runs (${SELECTION})`, () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   box.save();
   const { steps } = box.run("system-switch", system(box));
@@ -84,7 +86,7 @@ test(`what waits for a login is not switched to again, and always has a timer ($
   expect(box.run("system-confirm", system(box)).code).toBe(0);
 });
 
-test("what runs and never came to its end is switched to anew", () => {
+test("a system whose switch did not finish is switched again", () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   const [phase, tried, previous, boot] = box.trial();
   box.write("state/systems/trial", `${[phase, tried, previous, boot].join(" ")}\n`);
@@ -92,7 +94,7 @@ test("what runs and never came to its end is switched to anew", () => {
   expect(switches()).toBe(2);
 });
 
-test("what ran already becomes the default: killed behind the profile, there is still a step to go", () => {
+test("a system that already runs becomes the default, also after a kill in between", () => {
   const parameters = system(box);
   const current = box.path("systems", "current-system");
   rmSync(current);
@@ -112,7 +114,7 @@ test("what ran already becomes the default: killed behind the profile, there is 
   expect(between).toBeGreaterThan(0);
 });
 
-test(`the way back, killed anywhere, is gone to its end by the next one (${SELECTION})`, () => {
+test(`a rollback that is killed at any step is finished by the next one (${SELECTION})`, () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   box.save();
   const { steps } = box.run("system-switch", system(box, ROLL_BACK));
@@ -131,8 +133,8 @@ test.each([
   [2, "the activation script failed"],
   [4, "units failed"],
   [11, "another switch holds"],
-  [100, "it takes a reboot"],
-])("exit code %d goes back at once, and says what it means", (code, meaning) => {
+  [100, "reboot instead"],
+])("exit code %d causes a rollback at once and is explained", (code, meaning) => {
   const ran = box.run("system-switch", system(box, {}, "lab", code));
   expect(ran.code).toBe(1);
   expect(ran.output).toContain(meaning);
@@ -141,7 +143,7 @@ test.each([
   expect(existsSync(box.path("state", "systems", "rolled-back"))).toBe(true);
 });
 
-test("a switch that still runs is stopped before the way back is gone, for it holds the lock", () => {
+test("a switch that still runs is stopped before the rollback, because it holds the lock", () => {
   const parameters = system(box);
   expect(box.run("system-switch", parameters).code).toBe(0);
   const running = box.path("units", "pulumi-microvm-switch-9-1.service");
@@ -154,7 +156,7 @@ test("a switch that still runs is stopped before the way back is gone, for it ho
   expect(box.running()).toEqual({ current: "a", phase: "none" });
 });
 
-test("a system that can't be switched to is refused before anything is armed", () => {
+test("a system that cannot be switched is refused before a timer is armed", () => {
   const parameters = system(box);
   rmSync(box.path("store", "b", "bin", "switch-to-configuration"));
   const ran = box.run("system-switch", parameters);
@@ -175,21 +177,22 @@ describe("a reboot is refused", () => {
       "systemd-boot is not installed on this host",
     ],
     [
-      "into a system that would not end a boot on trial",
+      "into a system that cannot end a boot on trial",
       (files) => rmSync(files.path("store/b/etc/systemd/system/pulumi-microvm-boot-trial.service")),
       "has no unit pulumi-microvm-boot-trial",
     ],
     [
-      "where the system before does not become the default",
+      "if the previous system does not become the default",
       (files) =>
         files.write(
           "store/a/bin/switch-to-configuration",
-          '#!/bin/sh\nmkdir -p "$BOX/systems/loader"\necho default nixos-generation-99.conf >"$BOX/systems/loader/loader.conf"\n',
+          '#!/bin/sh\nmkdir -p "$BOX/systems/loader"\n' +
+            'echo default nixos-generation-99.conf >"$BOX/systems/loader/loader.conf"\n',
         ),
       "boot.loader.systemd-boot.configurationLimit to 2 or more",
     ],
     [
-      "of another stack's host",
+      "on another stack's host",
       (files) => files.write("state/systems/nixos.json", '{"urn":"urn:other"}'),
       "belongs to urn:other",
     ],
@@ -206,14 +209,14 @@ describe("a reboot is refused", () => {
   });
 });
 
-test("what was confirmed is not rolled back by a timer that comes late", () => {
+test("a confirmed switch is not rolled back by a late timer", () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   expect(box.run("system-confirm", system(box)).code).toBe(0);
   expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);
   expect(box.running()).toEqual({ current: "b", phase: "confirmed" });
 });
 
-test("what was rolled back can't be confirmed any more", () => {
+test("a switch that was rolled back cannot be confirmed", () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   expect(box.run("system-switch", system(box, ROLL_BACK)).code).toBe(0);
   const ran = box.run("system-confirm", system(box));
@@ -221,7 +224,7 @@ test("what was rolled back can't be confirmed any more", () => {
   expect(ran.output).toContain("cannot be confirmed: its trial has ended");
 });
 
-test("a boot that was asked for can't be confirmed before it", () => {
+test("a requested boot cannot be confirmed before it happens", () => {
   for (const name of ["switch", "confirm", "reboot"]) {
     expect(box.run(`system-${name}`, system(box))).toMatchObject({ code: 0 });
   }
@@ -239,7 +242,7 @@ describe("the unit that ends a boot on trial", () => {
     }
   };
 
-  test("restarts the host when nobody has confirmed it", () => {
+  test("reboots the host if nobody has confirmed it", () => {
     bootOnTrial();
     const [phase, tried, previous] = box.trial();
     box.write("state/systems/trial", `${[phase, tried, previous, "another-boot", 0].join(" ")}\n`);
@@ -247,17 +250,17 @@ describe("the unit that ends a boot on trial", () => {
     expect(restarts()).toBe(true);
   });
 
-  test("leaves alone the boot in which that one was asked for, and has not come", () => {
+  test("does nothing in the boot that requested the trial", () => {
     bootOnTrial();
     expect(box.run("boot-trial", {}).code).toBe(0);
     expect(restarts()).toBe(false);
   });
 });
 
-test("where there is no way back, another system can still be tried", () => {
+test("if the rollback is impossible, another system can still be tried", () => {
   expect(box.run("system-switch", system(box)).code).toBe(0);
   const good = system(box);
-  // The system before can't be activated any more.
+  // The previous system cannot be activated any more.
   box.write("store/a/bin/switch-to-configuration", "#!/bin/sh\nexit 1\n");
   const failed = box.run("system-switch", { ...good, ...ROLL_BACK });
   expect(failed.code).toBe(1);

@@ -1,6 +1,6 @@
 /**
- * e2fsck and resize2fs end when they are done. A provider that stops waiting, or is killed, ends
- * neither of them: the next call attaches to the operation, and the next run waits for its lock.
+ * e2fsck and resize2fs are never interrupted. They continue after the provider stops waiting or is
+ * killed. The next call attaches to the operation, and the next run waits for its lock.
  */
 import { readFileSync } from "node:fs";
 import { appears, operate, runText, sent, startUnitsApart, wrap } from "./background";
@@ -18,7 +18,7 @@ afterEach(() => box.remove());
 
 const lines = (file: string): string[] => readFileSync(box.path(file), "utf8").trim().split("\n");
 
-test.each(["e2fsck", "resize2fs"])("%s goes on when its caller is gone", async (tool) => {
+test.each(["e2fsck", "resize2fs"])("%s continues without its caller", async (tool) => {
   startUnitsApart(box);
   const wait = 'while [ -d "$BOX" ] && [ ! -e "$BOX/go-on" ]; do /bin/sleep 0.02; done';
   wrap(box, tool, `echo begun >>"$BOX/runs"\n${wait}\necho ended >>"$BOX/runs"\nexec "$STUB" "$@"`);
@@ -29,14 +29,14 @@ test.each(["e2fsck", "resize2fs"])("%s goes on when its caller is gone", async (
   await appears(box, "runs");
   process.kill(Number(lines("caller")[0]), "SIGKILL");
 
-  // Another run is not let at the image, and says why.
+  // Another run cannot work on the image and reports the reason.
   const early = await operate(box, "volume-apply", larger, 1);
   expect(early.code).toBe(1);
   expect(early.output).toContain(
     "n0nce status waiting for the lock of volume.kc1.var (held by volume-apply)",
   );
 
-  // The same call again attaches; another run waits.
+  // The same call attaches again. Another run waits.
   const attached = runText(box, text, parameters);
   const next = operate(box, "volume-apply", larger);
   expect(lines("runs")).toEqual(["begun"]);

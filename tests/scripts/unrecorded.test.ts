@@ -1,4 +1,4 @@
-/** What nobody recorded, or not any more, is left alone also when it is to be removed. */
+/** Objects without a record are not removed. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
@@ -7,14 +7,14 @@ let box: Sandbox;
 beforeEach(() => (box = new Sandbox()));
 afterEach(() => box.remove());
 
-test("a VM without a record is not stopped and not removed; with one it is, and then it is gone", () => {
+test("a VM without a record is not stopped or removed; with a record it is removed", () => {
   expect(box.run("microvm-apply", vm())).toMatchObject({ code: 0 });
   const file = box.path("state", "vms", "kc1.json");
   const record = readFileSync(file, "utf8");
   rmSync(file);
   const before = box.contents();
   expect(box.run("microvm-remove", vm()).output).toMatch(
-    /^n0nce fail foreign\tVM kc1 has no record that it is ours; it was left alone\tPut it into the site/,
+    /^n0nce fail foreign\tVM kc1 has no ownership record; nothing was changed\tAdd it to the site/,
   );
   expect(box.contents()).toEqual(before);
 
@@ -24,7 +24,7 @@ test("a VM without a record is not stopped and not removed; with one it is, and 
   }
 });
 
-test("an image goes, and the administrator's directory that it was in stays", () => {
+test("an image is removed, but not the administrator's directory that contained it", () => {
   const directory = box.path("srv");
   mkdirSync(directory);
   const own = { image: `${directory}/var.img`, on_delete: "delete" };

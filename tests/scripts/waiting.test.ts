@@ -1,6 +1,6 @@
 /**
- * What operations cost a host while they wait: processes that are started. They run in a process
- * namespace of their own, whose next process number tells how many there were. Takes root.
+ * The processes that waiting operations start on a host. The operations run in a separate process
+ * namespace, whose next process number shows how many were started. Requires root.
  */
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
@@ -15,7 +15,7 @@ jest.setTimeout(60_000);
 const SECONDS = 3;
 
 let box: Sandbox;
-/** Processes of the measurement itself. */
+/** Processes that the measurement itself starts. */
 let idle: number;
 beforeAll(async () => {
   box = new Sandbox();
@@ -32,18 +32,20 @@ function apply(name: string, more: Record<string, string> = {}): Sent {
   return { text: script("microvm-apply"), parameters, payload: "" };
 }
 
-/** Starts them where something holds the lock of VM `held`, and waits until all of them wait. */
+/** Starts the operations while the lock of VM `held` is taken, and waits until all of them wait. */
 const DRIVER = `
 number() { /bin/sh -c 'echo $$'; }
 mkdir -p run/locks run/operations
 exec 5>>run/locks/vm.held
 flock 5
 for waiter in waiter-*; do
-  [ ! -e "$waiter" ] || /bin/sh "$waiter" <"input-\${waiter#waiter-}" >"output-\${waiter#waiter-}" 2>&1 5>&- &
+  [ ! -e "$waiter" ] ||
+    /bin/sh "$waiter" <"input-\${waiter#waiter-}" >"output-\${waiter#waiter-}" 2>&1 5>&- &
 done
 for waiter in waiter-*; do
   [ -e "$waiter" ] || continue
-  until grep -q ' waiting for ' "output-\${waiter#waiter-}" || grep -q ' waiting$' "output-\${waiter#waiter-}"; do
+  output=output-\${waiter#waiter-}
+  until grep -q ' waiting for ' "$output" || grep -q ' waiting$' "$output"; do
     /bin/sleep 0.1
   done
 done
@@ -54,7 +56,7 @@ after=$(number)
 echo $((after - before))
 `;
 
-/** The processes that are started in some seconds, while all of these wait. */
+/** The number of processes that are started in some seconds while all operations wait. */
 function processes(waiters: readonly Sent[]): Promise<number> {
   waiters.forEach(({ text, parameters, payload }, index) => {
     fs.writeFileSync(box.path(`waiter-${index}`), box.moved(text));
@@ -82,7 +84,7 @@ test("waiting for a lock starts no process", async () => {
   expect(await processes(waiters)).toBe(idle);
 });
 
-test("of those who wait for a slot, only the first looks for one, once a second", async () => {
+test("of the operations that wait for a slot, only the first checks, once a second", async () => {
   fs.mkdirSync(box.path("run/slots"), { recursive: true });
   const uptime = Number(fs.readFileSync("/proc/uptime", "utf8").split(".")[0]);
   box.write("run/slots/other", `${uptime + 600}\n`);
@@ -92,7 +94,7 @@ test("of those who wait for a slot, only the first looks for one, once a second"
   expect(started).toBeLessThanOrEqual(SECONDS + 1);
 });
 
-test("what waits for the end of an operation starts no process", async () => {
+test("an operation that waits for another operation to end starts no process", async () => {
   startUnitsApart(box);
   const call = sent(box, "microvm-apply", "op", vm({ name: "held" }));
   expect(await processes([call])).toBe(idle);

@@ -1,4 +1,4 @@
-/** The world of model.test.ts: a host, a stack and what its site says, another stack, and data in images. */
+/** The world of model.test.ts: a host, a stack and its site, another stack, and data in images. */
 import * as fs from "node:fs";
 import { Secret } from "../../provider/wire";
 import { MACHINE_ID, keyPair } from "../grpc/scriptedHost";
@@ -9,7 +9,7 @@ import type { SandboxHost } from "./sandboxHost";
 import { Stack } from "./stack";
 import type { Program } from "./stack";
 
-/** What a site says; sizes in MiB, 0 where there is no such volume. */
+/** The values of a site. Sizes are in MiB. 0: the volume is not in the site. */
 export interface Site {
   vm: boolean;
   running: boolean;
@@ -41,22 +41,24 @@ export function programOf({ vm, running, runner, restart, sizes }: Site): Progra
   return { ...program, "MicroVm kc1": { ...common, name: "kc1", ...state } };
 }
 
-/** What of each resource must not be there any more when it was destroyed. */
+/** Paths of each resource that must not exist after a destroy. */
 const LEFT: Record<string, RegExp> = {
-  "MicroVm kc1":
-    /^(state\/(vms|autostart|hardware|memory)|gcroots|units)\/|^microvms\/kc1\/(current|booted|old|toplevel)$/,
+  "MicroVm kc1": new RegExp(
+    "^(state/(vms|autostart|hardware|guests|memory)|gcroots|units)/" +
+      "|^microvms/kc1/(current|booted|old|toplevel)$",
+  ),
   "Volume trash": /^state\/volumes\/kc1\.trash|^microvms\/kc1\/trash\.img/,
   "Volume delete": /^state\/volumes\/kc1\.delete|^microvms\/kc1\/delete\.img/,
 };
 const MAY_STAY = /^$/;
 
-/** The world: a host, the stack under test, and another one that wants the same things. */
+/** A host, the stack under test, and another stack that wants the same objects. */
 export class World {
   readonly box = new Sandbox();
   readonly lab = new Stack("lab", () => this.config());
   readonly prod = new Stack("prod", () => this.config());
   site = EMPTY;
-  /** Image on the host -> what was written to it. */
+  /** Image on the host -> its written data. */
   readonly data = new Map<string, string>();
   private host!: SandboxHost;
   private readonly operator = keyPair();
@@ -74,7 +76,7 @@ export class World {
     this.box.remove();
   }
 
-  /** What becomes of the next operation, or of one behind it. */
+  /** Disturbs the next operation or a later one. */
   disturb(how: Partial<Pick<SandboxHost, "pass" | "killAt" | "cut">>): void {
     Object.assign(this.host, how);
   }
@@ -83,7 +85,7 @@ export class World {
     this.disturb({ pass: 0, killAt: 0, cut: "never" });
   }
 
-  /** Guests write: each image that is there has data from now on. */
+  /** Guests write: each existing image has data from now on. */
   write(): void {
     for (const kept of KEPT) {
       const path = this.box.moved(image(kept));
@@ -96,7 +98,7 @@ export class World {
     }
   }
 
-  /** A volume that the site does not have any more: in its place until its removal, then in the trash or gone. */
+  /** A volume that left the site: at its place until its removal, then in the trash or deleted. */
   forgetRemoved(): void {
     for (const kept of ["trash", "delete"] as const) {
       const path = this.box.moved(image(kept));
@@ -107,7 +109,7 @@ export class World {
     }
   }
 
-  /** Also what an interrupted move left under another name: the next run goes on with it. */
+  /** Includes an interrupted move to another name, which the next run continues. */
   private trashed(): string[] {
     const trash = this.box.path("state", "trash");
     const names = fs.existsSync(trash) ? fs.readdirSync(trash) : [];
@@ -117,7 +119,7 @@ export class World {
   }
 
   async check(): Promise<void> {
-    // Whatever link was lost, no operation ran again.
+    // After any lost connection, no operation ran twice.
     expect(this.box.twice()).toEqual([]);
     this.forgetRemoved();
     for (const [path, text] of this.data)
@@ -161,7 +163,7 @@ export class World {
     return there ? this.box.movedBack(fs.readlinkSync(path)) : "";
   }
 
-  /** What a volume has at least: on the host, or by the state. */
+  /** The minimum content of a volume, on the host or in the state. */
   sizeOf(kept: Kept): number {
     const path = this.box.moved(image(kept));
     const stated = this.lab.state.get(`Volume ${kept}`)?.inputs["sizeMiB"];
@@ -169,7 +171,7 @@ export class World {
     return Math.max(there, typeof stated === "number" ? stated : 0);
   }
 
-  /** A volume changes or goes while no VM has it: the VM is stopped before. */
+  /** Stops the VM before a volume changes or leaves, because no VM may use it. */
   async up(site: Site): Promise<void> {
     this.site = site;
     if (KEPT.some((kept) => ![0, site.sizes[kept]].includes(this.sizeOf(kept)))) {
@@ -177,19 +179,21 @@ export class World {
       await this.lab.up(programOf({ ...site, running: false }));
     }
     await this.lab.up(programOf(site));
-    // What an `up` that went well recorded is true before any refresh.
+    // The state after a successful `up` is correct without a refresh.
     expect(this.lab.pending(programOf(site))).toEqual([]);
     this.checkState();
   }
 
   /**
-   * Of a VM that the state knew nothing is left, and of its volumes the record of the one that is kept. What a provider
-   * that was killed had made is in no state: the next `up` takes it back, and a destroy does not know it.
+   * Expects that nothing remains of a VM in the state, except the record of a retained volume.
+   * Objects of a killed provider are in no state: the next `up` adopts them, and a destroy does not
+   * know them.
    */
   async destroy(): Promise<void> {
     this.site = { ...this.site, vm: false, sizes: EMPTY.sizes };
     const known = [...this.lab.state.keys()];
-    // By hand, as the error says: a volume of a VM that runs is not removed, and a destroy does not know that VM.
+    // Manually, as the error requires: a volume of a running VM is not removed, and a destroy does
+    // not know that VM.
     if (!known.includes("MicroVm kc1")) this.stopVm();
     await this.lab.destroy();
     expect(this.lab.state.size).toBe(0);
@@ -206,7 +210,7 @@ export class World {
     fs.rmSync(this.box.path("microvms", "kc1", "booted"), { force: true });
   }
 
-  /** The next `up` would change nothing, and so does looking. */
+  /** The next `up` changes nothing, and neither does a refresh. */
   async expectConverged(): Promise<void> {
     const before = { contents: this.box.contents(), journal: this.box.journal() };
     expect(await this.lab.preview(programOf(this.site))).toEqual([]);

@@ -10,7 +10,7 @@ const { packages } = z
   .looseObject({ packages: z.record(z.string(), locked) })
   .parse(JSON.parse(readFileSync(join(__dirname, "../../package-lock.json"), "utf8")));
 
-/** Where npm looks for `name` from `at`: its own node_modules, then those of each parent. */
+/** The paths where npm looks for `name` from `at`: its node_modules, then those of each parent. */
 function* places(at: string, name: string): Iterable<string> {
   for (let base = at; base !== ""; base = base.slice(0, Math.max(0, base.lastIndexOf("/")))) {
     yield `${base}/node_modules/${name}`;
@@ -18,8 +18,9 @@ function* places(at: string, name: string): Iterable<string> {
   yield `node_modules/${name}`;
 }
 
-// A lock written where a registry lacks some platforms' packages makes `npm ci` fail everywhere.
-test("the lock file names the optional packages of every platform", () => {
+// If a registry lacks packages of some platforms, npm writes a lock with which `npm ci` fails
+// there.
+test("the lock file contains the optional packages of every platform", () => {
   const missing = Object.entries(packages).flatMap(([at, entry]) =>
     Object.keys(entry.optionalDependencies ?? {}).filter(
       (name) => ![...places(at, name)].some((place) => place in packages),
@@ -28,6 +29,6 @@ test("the lock file names the optional packages of every platform", () => {
   expect(missing).toEqual([]);
 });
 
-test("the lock file names no registry", () => {
+test("the lock file contains no registry", () => {
   expect(Object.values(packages).filter(({ resolved }) => resolved !== undefined)).toEqual([]);
 });

@@ -1,4 +1,4 @@
-/** Names that the program and the provider spell alike. */
+/** Names that the program and the provider must spell the same way. */
 import { resolve } from "node:path";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { CHECK_NAMES, defaultImage } from "../../contract/names";
@@ -11,7 +11,7 @@ import { registerAll } from "./components/registrations";
 const lab = loadSite(resolve(__dirname, "../../stacks/lab.yaml"));
 const KIND = "microvm:index:Volume";
 
-/** The volumes of the lab, imported, with this image for those that are called `var`. */
+/** The imported volumes of the lab. Those with the name `var` have this image. */
 async function imported(image: (vm: string) => string): Promise<RegisterResourceRequest[]> {
   const vms = lab.vms.map((vm) => ({
     ...vm,
@@ -26,7 +26,7 @@ test.each([
   ["the default", (vm: string) => defaultImage(vm, "var")],
   ["elsewhere", (vm: string) => `/srv/disks/${vm}-var.img`],
   ["of another name", (vm: string) => defaultImage(vm, "x")],
-])("the program imports a volume by the provider's id: image is %s", async (_, image) => {
+])("the program imports a volume with the provider's id, if the image is %s", async (_, image) => {
   const requests = await imported(image);
   expect(requests.length).toBeGreaterThan(0);
   for (const request of requests) {
@@ -38,7 +38,7 @@ test.each([
   }
 });
 
-test("each check of the site is one that the provider makes, in the same order", () => {
+test("the site and the provider have the same checks in the same order", () => {
   expect(Object.keys(CHECK)).toEqual([...CHECK_NAMES]);
   for (const { checks } of lab.hypervisors) expect(Object.keys(checks)).toEqual([...CHECK_NAMES]);
   const { checks } = hypervisor.inputs.parse({ host: "hv1", bridge: "br0", nic: "eno1" });

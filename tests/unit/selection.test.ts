@@ -6,18 +6,18 @@ const soak: Selection = { soak: true, seed: "1" };
 const seeded = (seed: number): Selection => ({ soak: false, seed: String(seed) });
 const ROWS = ["a", "b", "c", "d", "e"];
 
-test("a soak has every row and every step", () => {
+test("a soak run has every row and every step", () => {
   expect(sampled("cuts", ROWS, 1, soak)).toEqual(ROWS);
   expect(sampledSteps("a create", 9, 1, soak)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
-test("a table that is small enough has every row", () => {
+test("a small table has every row", () => {
   expect(sampled("cuts", ROWS, 5, seeded(1))).toEqual(ROWS);
   expect(sampledSteps("a create", 3, 1, seeded(1))).toEqual([1, 2, 3]);
   expect(sampledSteps("a create", 1, 1, seeded(1))).toEqual([1]);
 });
 
-test("a choice has its number of rows, each once and in order", () => {
+test("a sample has the requested number of rows, without repetitions and in order", () => {
   fc.assert(
     fc.property(fc.nat({ max: 5 }), fc.nat(), (count, seed) => {
       const rows = sampled("cuts", ROWS, count, seeded(seed));
@@ -27,7 +27,7 @@ test("a choice has its number of rows, each once and in order", () => {
   );
 });
 
-test("steps have the first, the last and some between", () => {
+test("steps contain the first, the last and some in between", () => {
   fc.assert(
     fc.property(fc.integer({ min: 4, max: 60 }), fc.nat(), (last, seed) => {
       const steps = sampledSteps("a create", last, 2, seeded(seed));
@@ -43,7 +43,7 @@ test("the same seed chooses the same rows", () => {
   expect(sampledSteps("a create", 40, 4, seeded(7))).toEqual(choice);
 });
 
-test("tables of one seed differ in their choice, and every row is chosen by some seed", () => {
+test("tables have different samples for one seed, and some seed selects every row", () => {
   const choice = sampledSteps("a create", 1000, 4, seeded(7));
   expect(sampledSteps("a delete", 1000, 4, seeded(7))).not.toEqual(choice);
   const seeds = Array.from({ length: 100 }, (_, seed) => seeded(seed));

@@ -105,7 +105,7 @@ export async function joining(report: Report, { k1, k2, k3, limits }: Cluster): 
   });
 }
 
-/** A leave that was asked for while the controller was stopped, and a token file without a token. */
+/** A leave that was requested while the controller was stopped, and a token file without one. */
 export async function restarting(report: Report, { k1, k2, k3, limits }: Cluster): Promise<void> {
   const id = (await memberOf(k1, "k3"))?.status?.memberID;
   await report.check("a stop ends with exit code 0, and all programs", async () => {

@@ -1,8 +1,43 @@
 #!/bin/sh
-# Installs this system's /etc and makes the system current. Idempotent.
+# Installs this system's /etc, mounts its volumes and shares, and makes it current. Idempotent.
 set -eu
 toplevel=$(dirname "$(readlink -f "$0")")
+tab=$(printf '\t')
+mounts=/run/lab-mounts
 
+# What is to be mounted: a disk or a directory, its type, and the mount point.
+wanted() {
+  while IFS=$tab read -r label fs_type mount_point; do
+    if [ "${mount_point:--}" != - ]; then
+      printf '%s\t%s\t%s\n' "/dev/disk/by-label/$label" "$fs_type" "$mount_point"
+    fi
+  done <"$toplevel/volumes"
+  while IFS=$tab read -r tag mount_point; do
+    [ -z "$tag" ] || printf '%s\tshare\t%s\n' "/var/lib/lab-shares/$tag" "$mount_point"
+  done <"$toplevel/shares"
+}
+
+# As systemd's mount units in a switch: what is not wanted any more is unmounted first.
+mount_all() {
+  wanted >"$mounts.new"
+  if [ -e "$mounts" ]; then
+    grep -vxFf "$mounts.new" "$mounts" | while IFS=$tab read -r _ _ mount_point; do
+      umount "$mount_point"
+    done
+  fi
+  while IFS=$tab read -r source fs_type mount_point; do
+    if mountpoint -q "$mount_point"; then continue; fi
+    mkdir -p "$mount_point"
+    if [ "$fs_type" = share ]; then set -- --bind; else set -- -t "$fs_type"; fi
+    if ! mount "$@" "$source" "$mount_point"; then
+      echo "cannot mount $source at $mount_point" >&2
+      exit 1
+    fi
+  done <"$mounts.new"
+  mv "$mounts.new" "$mounts"
+}
+
+mount_all
 cp -dR --no-preserve=mode,ownership "$toplevel/etc/." /etc/
 install -d -m 0700 /root/.ssh
 install -m 0600 "$toplevel/authorized_keys" /root/.ssh/authorized_keys

@@ -15,4 +15,6 @@ printf '%s\n' "$vcpu" >"$out/share/microvm/vcpu"
 printf '%s\n' "$memoryMiB" >"$out/share/microvm/memoryMiB"
 printf '%s\n' "$volumes" >"$out/share/microvm/volumes"
 printf '%s\n' "$shares" >"$out/share/microvm/shares"
+# The card on the host, as systemd-nspawn calls it.
+printf 'vb-%s\n' "$machineName" >"$out/share/microvm/tap-interfaces"
 printf '%s\n' "$hardware" >"$out/share/microvm/hardware.json"

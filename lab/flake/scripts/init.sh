@@ -1,5 +1,5 @@
 #!/bin/sh
-# PID 1 of a guest until systemd starts: mounts its volumes and makes the system current.
+# PID 1 of a guest until systemd starts: finds its disks and makes the system current.
 set -eu
 toplevel=$(dirname "$(readlink -f "$0")")
 
@@ -7,19 +7,12 @@ toplevel=$(dirname "$(readlink -f "$0")")
 mkdir -p /dev/disk/by-label
 letters=abcdefghijklmnopqrstuvwxyz
 tab=$(printf '\t')
-while IFS=$tab read -r label fs_type mount_point; do
+while IFS=$tab read -r label _; do
   [ -n "$label" ] || continue
   rest=${letters#?}
   disk=/dev/vd${letters%"$rest"}
   letters=$rest
   ln -sfn "$disk" "/dev/disk/by-label/$label"
-  if [ "$mount_point" != - ]; then
-    mkdir -p "$mount_point"
-    if ! mount -t "$fs_type" "$disk" "$mount_point"; then
-      echo "cannot mount volume $label at $mount_point" >&2
-      exit 1
-    fi
-  fi
 done <"$toplevel/volumes"
 
 "$toplevel/activate"

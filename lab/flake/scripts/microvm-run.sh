@@ -26,19 +26,15 @@ arguments=(
   --bind-ro=/nix/store
 )
 
-while IFS=$'\t' read -r source mount_point mode; do
-  case $mount_point in
-    "") continue ;;
-    /nix/store) continue ;;
-    # The guest has the /etc of its root. Of the /etc share it gets only the SSH keys and
-    # pulumi-microvm, where it records its running system (below).
-    /etc) continue ;;
-  esac
+# The guest has the /etc of its root. Of the /etc share it gets only the SSH keys and
+# pulumi-microvm, where it records its running system (below).
+while IFS=$'\t' read -r source tag mode; do
+  [ -n "$tag" ] || continue
   [ -d "$source" ] || fail "share $source is missing"
   if [ "$mode" = ro ]; then
-    arguments+=("--bind-ro=$source:$mount_point")
+    arguments+=("--bind-ro=$source:/var/lib/lab-shares/$tag")
   else
-    arguments+=("--bind=$source:$mount_point")
+    arguments+=("--bind=$source:/var/lib/lab-shares/$tag")
   fi
 done <"$share/shares"
 

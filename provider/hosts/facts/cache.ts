@@ -1,15 +1,15 @@
-/** The facts of a machine: one probe for everybody, until something is changed. */
+/** The facts of a machine. All reads share one probe until something is changed. */
 import { isOutcomeUnknown } from "../operations/operation";
 import { script } from "../transport/script";
 import type { Transport } from "../transport/transport";
 import { Shared } from "../wait/shared";
 import type { Wait } from "../wait/wait";
 
-/** What every probe says of itself. */
+/** The facts that every probe reports about itself. */
 export interface Taken {
-  /** Of the kernel's boot; empty where it could not be read. */
+  /** The id of the kernel's boot. Empty if it could not be read. */
   bootId: string;
-  /** When the probe started, hundredths of a second since that boot. */
+  /** The start of the probe, in hundredths of a second since that boot. */
   takenAt: number;
 }
 
@@ -17,7 +17,7 @@ export interface Taken {
 export interface Probe<F extends Taken> {
   /** The script that defines `probe`. */
   script: string;
-  /** `readAtSeconds`: when the provider had the answer, seconds since the epoch by its clock. */
+  /** `readAtSeconds`: when the provider received the answer, in seconds since the epoch. */
   parse(host: string, lines: string[], readAtSeconds: number): F;
 }
 
@@ -40,7 +40,7 @@ export class FactsCache<F extends Taken> {
     return this.shared.join(wait);
   }
 
-  /** A probe changes nothing: when the link is lost it is run again. */
+  /** A probe changes nothing, so it is repeated after a lost connection. */
   private async look(wait: Wait): Promise<F> {
     const text = script(this.probe.script, "read");
     const run = { script: text, parameters: {}, wait };
@@ -55,7 +55,9 @@ export class FactsCache<F extends Taken> {
     }
   }
 
-  /** The facts behind an operation. Probes overlap: an older one never replaces a newer one. */
+  /**
+   * Keeps the facts after an operation. Probes overlap: an older one never replaces a newer one.
+   */
   keep(lines: string[]): F {
     const facts = this.parse(lines);
     const { newest } = this;
@@ -71,13 +73,13 @@ export class FactsCache<F extends Taken> {
     return this.probe.parse(this.transport.name, lines, Date.now() / 1000);
   }
 
-  /** The next reader looks anew. */
+  /** Drops the facts. The next read probes again. */
   forget(): void {
     this.shared.forget();
   }
 }
 
-/** Of two boots the one that answered last is the newer one. */
+/** Facts of different boots cannot be compared, so the later answer counts as newer. */
 function isOlder(facts: Taken, than: Taken): boolean {
   return facts.bootId === than.bootId && facts.takenAt < than.takenAt;
 }

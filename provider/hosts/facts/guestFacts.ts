@@ -1,4 +1,4 @@
-/** What the probe finds in a guest, parsed. Pure. The other side is scripts/guests/guest-probe.sh. */
+/** Parses the probe of a guest, which scripts/guests/guest-probe.sh prints. Pure. */
 import { ProviderError } from "../../errors";
 import type { Probe, Taken } from "./cache";
 
@@ -6,9 +6,9 @@ export interface GuestFacts extends Taken {
   machineId: string;
   hostname: string;
   clockSeconds: number;
-  /** When the provider had the answer, seconds since the epoch by its own clock. */
+  /** When the provider received the answer, in seconds since the epoch by its own clock. */
   readAtSeconds: number;
-  /** The system that runs: the target of /run/current-system; empty where there is none. */
+  /** The running system: the target of /run/current-system. Empty without such a link. */
   system: string;
 }
 
@@ -22,7 +22,7 @@ const FIELDS: Readonly<Record<string, RegExp>> = {
   probed: /^$/,
 };
 
-/** Parses the lines of a guest's probe. An answer that is not whole is an error. */
+/** Parses the lines of a guest's probe. An incomplete answer is an error. */
 export function parseGuestFacts(name: string, lines: string[], readAtSeconds: number): GuestFacts {
   const fields = new Map<string, string>();
   for (const line of lines) {

@@ -1,18 +1,22 @@
-/** What the probe found on a host, parsed. Pure. The other side is scripts/probe.sh. */
+/** Parses the probe of a host, which scripts/hosts/probe.sh prints. Pure. */
 import { ProviderError } from "../../errors";
 import { printable } from "../transport/printable";
 import type { Probe, Taken } from "./cache";
 import { SYSTEM_SHAPES, parseSystem } from "./systemFacts";
 import type { SystemFact } from "./systemFacts";
+import { VM_SHAPES, parseVms } from "./vmFacts";
+import type { Rows, VmFact } from "./vmFacts";
+
+export type { VmFact } from "./vmFacts";
 
 export interface BridgeFact {
   up: boolean;
   ports: string[];
 }
 
-/** A local file system, at one of the places where it is mounted. */
+/** A local file system at one of its mount points. */
 export interface FileSystemFact {
-  /** A path, or what the kernel calls a file system without a device. */
+  /** A path, or the kernel's name of a file system without a device. */
   device: string;
   mountPoint: string;
   freeKiB: number;
@@ -21,38 +25,8 @@ export interface FileSystemFact {
 export interface ImageFact {
   sizeBytes: number;
   allocatedBytes: number;
-  /** File system and label by blkid, empty where it knows none; absent where it could not look. */
+  /** File system and label by blkid. Empty if it finds none. Absent if it could not read. */
   content?: { fsType: string; label: string };
-}
-
-export interface VmFact {
-  /** Link targets; absent where there is no such link. */
-  current?: string;
-  booted?: string;
-  old?: string;
-  toplevel?: string;
-  /** The guest's system by the `current` runner, where there is no `toplevel` link. */
-  system?: string;
-  hasFlake: boolean;
-  /** ActiveState of microvm@NAME.service. */
-  active: string;
-  /** The system that the guest says it runs; absent where it did not since it was started. */
-  guestSystem?: string;
-  /** Hash of what the VMM got that runs now; absent where nobody recorded it. */
-  bootedHardware?: string;
-  /** The same of the runner that is installed. */
-  currentHardware?: string;
-  /** The unit's InvocationID: another one for each start. */
-  invocation?: string;
-  /** When its main process was started, seconds since the epoch by the host's clock. */
-  startedSeconds?: number;
-  /** Public SSH host key of the guest. */
-  hostKey?: string;
-  autostart: boolean;
-  /** The recorded memory target; absent where the guest is to have all of its memory. */
-  memoryTargetMiB?: number;
-  /** The VM runs, and its VMM was not told the target since it was started. */
-  memoryPending: boolean;
 }
 
 export interface HostFacts extends Taken {
@@ -60,17 +34,17 @@ export interface HostFacts extends Taken {
   system: SystemFact;
   hostname: string;
   clockSeconds: number;
-  /** When the provider had the answer, seconds since the epoch by its own clock. */
+  /** When the provider received the answer, in seconds since the epoch by its own clock. */
   readAtSeconds: number;
   memoryKiB: number;
   /** Empty if df did not answer. */
   fileSystems: readonly FileSystemFact[];
   kvm: ReadonlySet<string>;
-  /** What systemctl is-active says. Undefined, here and below: the host did not answer. */
+  /** The answer of systemctl is-active. Undefined, here and below: the host did not respond. */
   libvirtdActive: string | undefined;
   libvirtdAnswers: boolean;
   bridges: ReadonlyMap<string, BridgeFact> | undefined;
-  /** Unit name -> `installed`, or what is-enabled says. */
+  /** Unit name -> `installed`, or the answer of is-enabled. */
   units: ReadonlyMap<string, string> | undefined;
   nixVersion: string;
   nixFlakes: boolean;
@@ -81,7 +55,7 @@ export interface HostFacts extends Taken {
   /** Keys of volumes whose VM is held back: their images are worked on, or were interrupted. */
   held: ReadonlySet<string>;
   /** Name of a closure -> key -> store path, of those that are valid. */
-  closures: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  closures: ReadonlyMap<string, Readonly<Record<string, string>>> | undefined;
 }
 
 const NUMBER = /^\d{1,15}$/;
@@ -90,7 +64,7 @@ const PATH = /^\/[^\n]+$/;
 const IN_DIRECTORY = /^[^/]+\/[^/]+$/;
 const ANY = /^/;
 
-/** Kind -> what each of its fields looks like. A line of another kind is not ours: a shell's greeting. */
+/** Kind -> the patterns of its fields. Lines of other kinds are ignored: a shell may print them. */
 const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["machine-id", [/^[0-9a-f]{32}$/]],
   ["hostname", [ANY]],
@@ -98,41 +72,31 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["taken", [NUMBER]],
   ["memory-kib", [NUMBER]],
   ["file-system", [ANY, /^\//, NUMBER]],
-  ["silent", [/^(libvirtd|bridges|units)$/]],
+  ["silent", [/^(libvirtd|bridges|units|closures)$/]],
   ["kvm", [/^(device|flags|module)$/]],
   ["libvirtd", [/^(active|answers)$/, ANY]],
   ["bridge", [PLAIN, /^(up|down)$/, ANY]],
   ["unit", [PLAIN, ANY]],
   ["nix", [/^(version|flakes)$/, ANY]],
   ["record", [/^(hosts|vms|volumes|closures|systems)$/, PLAIN, ANY]],
-  ["autostart", [PLAIN]],
   ["held", [PLAIN]],
-  ["memory-target", [PLAIN, ANY]],
-  ["memory-told", [PLAIN, ANY]],
-  ["invocation", [PLAIN, PLAIN]],
-  ["link", [IN_DIRECTORY, ANY]],
-  ["flake", [IN_DIRECTORY]],
-  ["guest-system", [PLAIN, NUMBER, /^\/nix\/store\/[^/\s]+$/]],
-  ["started", [PLAIN, NUMBER]],
-  ["hardware", [PLAIN, PATH, PLAIN]],
-  ["hostkey", [PLAIN, /^ssh-ed25519 \S+/]],
-  ["active", [PLAIN, ANY]],
   ["image", [PATH, NUMBER, NUMBER]],
   ["blkid", [/^looked$/]],
   ["content", [PATH, ANY, ANY]],
   ["closure", [IN_DIRECTORY, /^(\/[^\n]+)?$/]],
   ["invalid", [PATH]],
+  ...VM_SHAPES,
   ...SYSTEM_SHAPES,
   ["probed", []],
 ]);
-/** Facts that every host has, exactly once. */
+/** Facts that every host has exactly once. */
 const ONCE = ["machine-id", "hostname", "clock", "memory-kib", "probed"];
 
 function hasShape(row: readonly string[], shape: readonly RegExp[]): boolean {
   return row.length === shape.length + 1 && shape.every((field, i) => field.test(row[i + 1] ?? ""));
 }
 
-/** Lines of the probe as fields; a line of a known kind that is not as it should be is an error. */
+/** Splits the lines of the probe into fields. An invalid line of a known kind is an error. */
 function rowsOf(host: string, lines: string[]): string[][] {
   return lines.flatMap((line) => {
     const row = line.split("\t");
@@ -146,7 +110,7 @@ function rowsOf(host: string, lines: string[]): string[][] {
   });
 }
 
-/** Parses the lines of a probe. An answer that is not whole is an error, never an empty host. */
+/** Parses the lines of a probe. An incomplete answer is an error, never an empty host. */
 export function parseFacts(host: string, lines: string[], readAtSeconds: number): HostFacts {
   const rows = rowsOf(host, lines);
   const of = (kind: string): string[][] =>
@@ -184,11 +148,9 @@ export function parseFacts(host: string, lines: string[], readAtSeconds: number)
     images: parseImages(of),
     records: new Map(of("record").map(([kind, name, text = ""]) => [`${kind}/${name}`, text])),
     held: new Set(of("held").map((row) => row[0] ?? "")),
-    closures: parseClosures(of),
+    closures: unlessSilent("closures", () => parseClosures(of)),
   };
 }
-
-type Rows = (kind: string) => string[][];
 
 function parseBridges(of: Rows): Map<string, BridgeFact> {
   const portsOf = (text: string): string[] => text.split(" ").filter((port) => port !== "");
@@ -202,85 +164,6 @@ function parseBridges(of: Rows): Map<string, BridgeFact> {
 
 function parseUnits(of: Rows): Map<string, string> {
   return new Map(of("unit").map(([name = "", state = ""]) => [name, state]));
-}
-
-function parseVms(of: Rows): Map<string, VmFact> {
-  const vms = new Map<string, VmFact>();
-  const autostart = new Set(of("autostart").map((row) => row[0]));
-  const vm = (name: string): VmFact => {
-    const known = vms.get(name);
-    if (known !== undefined) return known;
-    const made = {
-      hasFlake: false,
-      active: "inactive",
-      autostart: autostart.has(name),
-      memoryPending: false,
-    };
-    vms.set(name, made);
-    return made;
-  };
-  for (const [path = "", target] of of("link")) {
-    const [name = "", link = ""] = path.split("/");
-    // Without a target: it went while the probe looked.
-    if (target !== undefined && target !== "" && isLink(link)) vm(name)[link] = target;
-  }
-  for (const [path = ""] of of("flake")) vm(path.split("/")[0] ?? "").hasFlake = true;
-  for (const [name = "", key = ""] of of("hostkey")) vm(name).hostKey = withoutComment(key);
-  for (const [unit = "", state = ""] of of("active")) {
-    const name = /^microvm@(.+)\.service$/.exec(unit)?.[1];
-    if (name !== undefined && vms.has(name)) vm(name).active = state;
-  }
-  addMemory(vms, of);
-  addRunning(vms, of);
-  return vms;
-}
-
-/** What is known of the start that each VM runs on. */
-function addRunning(vms: Map<string, VmFact>, of: Rows): void {
-  const starts = new Map(of("invocation").map(([unit = "", id]) => [unit, id]));
-  const started = new Map(of("started").map(([unit = "", seconds]) => [unit, Number(seconds)]));
-  for (const [name, vm] of vms) {
-    const invocation = starts.get(`microvm@${name}.service`);
-    if (invocation !== undefined) vm.invocation = invocation;
-    const since = started.get(`microvm@${name}.service`);
-    if (since !== undefined) vm.startedSeconds = since;
-  }
-  for (const [name = "", runner, hash] of of("hardware")) {
-    const vm = vms.get(name);
-    if (vm === undefined || hash === undefined) continue;
-    if (vm.booted === runner) vm.bootedHardware = hash;
-    if (vm.current === runner) vm.currentHardware = hash;
-  }
-  // What the guest said before its last start is not what it runs.
-  for (const [name = "", seconds, system] of of("guest-system")) {
-    const vm = vms.get(name);
-    const since = started.get(`microvm@${name}.service`);
-    if (vm === undefined || since === undefined || Number(seconds) < since) continue;
-    if (system !== undefined && vm.active === "active") vm.guestSystem = system;
-  }
-}
-
-/** Targets, and whether each running VM was told its own: what it was told counts for one start only. */
-function addMemory(vms: Map<string, VmFact>, of: Rows): void {
-  const targets = new Map(of("memory-target").map(([name = "", mib]) => [name, mib]));
-  const told = new Map(of("memory-told").map(([name = "", words]) => [name, words]));
-  const starts = new Map(of("invocation").map(([unit = "", id]) => [unit, id]));
-  for (const [name, vm] of vms) {
-    const target = targets.get(name);
-    // What is no number is none of ours: it differs from every target.
-    if (target !== undefined) vm.memoryTargetMiB = /^\d{1,9}$/.test(target) ? Number(target) : -1;
-    const [start, what] = (told.get(name) ?? "").split(" ");
-    const current = start === starts.get(`microvm@${name}.service`) ? what : undefined;
-    vm.memoryPending = vm.active === "active" && (current ?? "all") !== (target ?? "all");
-  }
-}
-
-function isLink(name: string): name is "current" | "booted" | "old" | "toplevel" | "system" {
-  return ["current", "booted", "old", "toplevel", "system"].includes(name);
-}
-
-function withoutComment(key: string): string {
-  return key.split(" ").slice(0, 2).join(" ");
 }
 
 function parseImages(of: Rows): Map<string, ImageFact> {

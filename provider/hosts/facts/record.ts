@@ -1,4 +1,4 @@
-/** Ownership records as they stand on a host, parsed. Pure. */
+/** Parses ownership records of a host. Pure. */
 import { z } from "zod";
 
 const recordSchema = z.object({
@@ -9,12 +9,16 @@ const recordSchema = z.object({
   bytes: z.number().optional(),
   restart: z.string().optional(),
   onDelete: z.string().optional(),
+  /** Of a VM: what nothing else may have beside it. Records of older versions lack them. */
+  address: z.string().optional(),
+  mac: z.string().optional(),
+  vsockCid: z.string().optional(),
   /** Of a volume: the path of its image. */
   image: z.string().optional(),
 });
 export type OwnershipRecord = z.infer<typeof recordSchema>;
 
-/** An ownership record; `undefined` where there is none, `"altered"` where it can't be read. */
+/** A record. `undefined` if there is none, `"altered"` if it cannot be read. */
 export function parseRecord(text: string | undefined): OwnershipRecord | "altered" | undefined {
   if (text === undefined) return undefined;
   try {

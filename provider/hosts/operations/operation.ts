@@ -1,4 +1,4 @@
-/** An operation: a script that changes something on a machine, run there to its end, once. */
+/** An operation: a script that changes something on a machine and runs there once, to its end. */
 import { randomBytes, randomUUID } from "node:crypto";
 import { ProviderError, isLinkLost } from "../../errors";
 import { encodeParameters, script } from "../transport/script";
@@ -8,54 +8,56 @@ import type { Transport } from "../transport/transport";
 import { Wait, pause } from "../wait/wait";
 import type { Limits } from "../wait/wait";
 
-/** What every call carries: who asks, until when, and whether it was cancelled. */
+/** The context of a call: the resource, the deadline, and the cancellation. */
 export interface Call extends Limits {
   urn: string;
-  /** How long the caller's own work may take, seconds; absent where only the deadline counts. */
+  /** The limit of the caller's own work, seconds. Absent: only the deadline counts. */
   workSeconds?: number;
-  /** The URN under the former name of the resource, while the site states that name. */
+  /** The URN under the former name of the resource, while the site has `renamedFrom`. */
   formerUrn?: string | undefined;
   status: (text: string) => void;
 }
 
 export interface Operation {
-  /** The script that does it, by its name. */
+  /** The name of the script. */
   script: string;
   machineId: string;
   parameters: Parameters;
   /**
-   * How long the provider waits for the work once it has started, seconds. It cuts nothing on the
-   * host: the script limits the steps that may be cut. Waits for locks and slots do not count.
+   * How long the provider waits for the work after it has started, seconds. Reaching it interrupts
+   * nothing on the host: the script limits those of its steps that may be interrupted. Waits for
+   * locks and slots do not count.
    */
   seconds: number;
   /**
-   * How long the machine may be unreachable while the operation runs, seconds: a guest that switches
-   * may restart its network. Default: a few attempts.
+   * How long the machine may be unreachable while the operation runs, seconds. A guest that
+   * switches may restart its network. Default: a few attempts.
    */
   reconnectSeconds?: number;
 }
 
-/** How operations of a machine are run. */
+/** How operations of a machine run. */
 export interface Operator {
   transport: Pick<Transport, "name" | "run">;
-  /** The script that defines `probe`, whose answer is the result of each operation. */
+  /** The script that defines `probe`. Its answer is the result of each operation. */
   probe: string;
-  /** How long an operation may wait for locks and slots, seconds. */
+  /** The time limit for locks and slots, seconds. */
   waitSeconds: number;
 }
 
-/** How long a host may take until its first word about an operation. */
+/** The time limit for the first message of an operation. */
 const START_SECONDS = 120;
 const REATTACH_ATTEMPTS = 5;
 const LONGEST_PAUSE_MS = 5_000;
-/** An operation that was sent reports within this time that it waits or works. */
+/** An operation reports its first stage within this time after it was sent. */
 const ANSWER_MS = 60_000;
-/** What the work's own limit leaves for the operation's report and its probe. */
+/** Additional time for the operation's report and its probe. */
 const REPORT_MS = 60_000;
 
 /**
- * The lines of the probe behind the operation. The operation runs in a unit of its own, which
- * survives a lost link: it is then attached to again by its id, and never run twice.
+ * Runs an operation, and returns the lines of the probe after it. The operation runs in its own
+ * unit, which survives a lost connection. The provider then attaches to it again by its id and
+ * never runs it twice.
  */
 export async function operate(
   { transport, probe, waitSeconds }: Operator,
@@ -75,11 +77,11 @@ export async function operate(
   return untilAnswered(run, transport, call, operation, lost);
 }
 
-/** The deadline of an operation: that of its stage, and a short one until it reports a stage. */
+/** The deadline of an operation: that of its stage, and a short one before its first stage. */
 class StageLimits {
   deadline: number;
   private isConnecting = false;
-  /** How many stages were reported, and how many over the present link. */
+  /** The number of reported stages: in total, and over the current connection. */
   private known = 0;
   private reported = 0;
 
@@ -91,13 +93,13 @@ class StageLimits {
     this.deadline = this.after(waitSeconds);
   }
 
-  /** The operation was sent, for the first time or to attach to it again. */
+  /** The operation was sent, either for the first time or to attach to it again. */
   sent(): number {
     this.reported = 0;
     return Math.min(this.deadline, Date.now() + Math.min(ANSWER_MS, this.workSeconds * 1000));
   }
 
-  /** An operation that is attached to again reports all of its stages again: they extend nothing. */
+  /** After a new attachment, the operation repeats all of its stages. They extend no limit. */
   reached(stage: Stage): number {
     if (stage === "connecting") return this.connecting();
     this.reported += 1;
@@ -108,7 +110,7 @@ class StageLimits {
     return this.deadline;
   }
 
-  /** It has a session. All attempts to start it have one limit. */
+  /** The operation has a session. All attempts to start it share one limit. */
   private connecting(): number {
     if (!this.isConnecting) {
       this.isConnecting = true;
@@ -142,7 +144,7 @@ async function untilAnswered(
       if (attempt >= REATTACH_ATTEMPTS && Date.now() >= giveUpAt) {
         throw outcomeUnknown(transport.name, name, error);
       }
-      call.status("the link was lost; reconnecting");
+      call.status("the connection was lost; reconnecting");
       onLost();
       wait.doing = () => "waiting to reconnect";
       wait.cause = error.what;
@@ -151,7 +153,7 @@ async function untilAnswered(
   }
 }
 
-/** The operation as it is sent, always with the same id. */
+/** The operation as it is sent. Its id is always the same. */
 function sent(
   call: Call,
   operation: Operation,
@@ -159,7 +161,7 @@ function sent(
   waitSeconds: number,
 ): Pick<Run, "parameters" | "payload" | "script"> {
   const id = randomUUID();
-  // Programs see the id in the name of the unit. They do not see what marks the results.
+  // Programs can read the id in the name of the unit, but not the nonce that marks the results.
   const nonce = randomBytes(12).toString("hex");
   const inner = script(operation.script);
   const parameters = {
@@ -179,7 +181,7 @@ function sent(
   };
 }
 
-/** An owner as the text of a record has it. */
+/** An owner in the format of a record. */
 function ownerField(urn: string): string {
   return `"urn":${JSON.stringify(urn)},`;
 }
@@ -188,21 +190,21 @@ export function isOutcomeUnknown(error: unknown): error is ProviderError {
   return error instanceof ProviderError && error.reason === "outcome-unknown";
 }
 
-/** The provider's own deadline does not end what runs on the host. */
+/** The provider's deadline does not end the operation on the host. */
 function explained(error: unknown, host: string, name: string): unknown {
   if (!(error instanceof ProviderError) || error.reason !== "deadline") return error;
   if (error.remedy !== undefined) return error;
   return new ProviderError(
     "deadline",
     error.what,
-    `${name} may still be running on ${host}. The next up waits for it and goes on from there.`,
+    `${name} may still be running on ${host}. The next up waits for it and continues from there.`,
   );
 }
 
 function outcomeUnknown(host: string, name: string, last: ProviderError): ProviderError {
   return new ProviderError(
     "outcome-unknown",
-    `${host}: the link was lost while ${name} ran; its result is unknown: ${last.what}`,
-    "Run up again when the host answers. It looks first, and does what is still missing.",
+    `${host}: the connection was lost while ${name} ran; its result is unknown: ${last.what}`,
+    "Run up again when the host responds. It checks the state first and does only what is missing.",
   );
 }

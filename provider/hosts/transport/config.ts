@@ -4,17 +4,19 @@ import { z } from "zod";
 import { ProviderError } from "../../errors";
 
 const hop = {
-  /** IP address or DNS name. */
   address: z
     .string()
-    .regex(
-      /^[A-Za-z0-9]([A-Za-z0-9.:%-]*[A-Za-z0-9])?$/,
-      "is neither an IP address nor a DNS name",
-    ),
-  port: z.int().min(1).max(65535).default(22),
-  user: z.string().regex(/^[a-z_][a-z0-9_-]*$/, "is not a user name"),
-  /** The pinned host key: `ssh-ed25519 AAAA...`. */
-  hostKey: z.string().regex(/^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$/, "is not a public key"),
+    .regex(/^[A-Za-z0-9]([A-Za-z0-9.:%-]*[A-Za-z0-9])?$/, "is neither an IP address nor a DNS name")
+    .describe("IP address or DNS name."),
+  port: z.int().min(1).max(65535).default(22).describe("Port of its SSH server. Default: 22."),
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]*$/, "is not a user name")
+    .describe("User to log in as: root, or one that has sudo without a password."),
+  hostKey: z
+    .string()
+    .regex(/^[a-z0-9@.-]+ [A-Za-z0-9+/=]+$/, "is not a public key")
+    .describe("The pinned host key: `ssh-ed25519 AAAA...`."),
 };
 
 export interface SshHop {
@@ -25,30 +27,53 @@ export interface SshHop {
   jump?: SshHop | undefined;
 }
 
-const hopSchema: z.ZodType<SshHop> = z.lazy(() => z.object({ ...hop, jump: hopSchema.optional() }));
+const hopSchema: z.ZodType<SshHop> = z
+  .lazy(() => z.object({ ...hop, jump: jumpHost() }))
+  .meta({ id: "JumpHost" });
+const jumpHost = () => hopSchema.optional().describe("The jump host before it. Default: none.");
 
-const hostSchema = z.object({
-  ...hop,
-  jump: hopSchema.optional(),
-  /**
-   * true: the provider does not contact the host, and its resources stay in the state unchanged.
-   */
-  maintenance: z.boolean().default(false),
-  /** How many VMs may start, stop or restart at once. */
-  parallelism: z.int().min(1).max(64).default(4),
-  /** How long an operation may wait for locks, slots and turns, seconds. Default: 6 hours. */
-  waitTimeoutSeconds: z.int().min(1).default(21_600),
-  /** The previous name of the host. Resources recorded under it are reached under this name. */
-  renamedFrom: z.string().optional(),
-});
+const hostSchema = z
+  .object({
+    ...hop,
+    jump: jumpHost(),
+    maintenance: z
+      .boolean()
+      .default(false)
+      .describe(
+        "true: the provider does not contact the host, and its resources stay in the state " +
+          "unchanged. Default: false.",
+      ),
+    forget: z
+      .boolean()
+      .default(false)
+      .describe(
+        "true: the host is gone for good. The provider does not contact it. A deletion takes a " +
+          "resource out of the state and changes nothing on the host. Default: false.",
+      ),
+    parallelism: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(4)
+      .describe("How many VMs may start, stop or restart at once. Default: 4."),
+    waitTimeoutSeconds: z
+      .int()
+      .min(1)
+      .default(21_600)
+      .describe("How long an operation may wait for locks, slots and turns. Default: 21600."),
+    renamedFrom: z
+      .string()
+      .optional()
+      .describe(
+        "The previous name of the host. Resources recorded under it are reached under this name.",
+      ),
+  })
+  .meta({ id: "Host" });
 export type HostConfig = z.infer<typeof hostSchema>;
 
 export const configSchema = z.object({
-  /** Host name in the site -> how to reach it. */
-  hosts: z.record(z.string(), hostSchema),
-  /** Use the agent at SSH_AUTH_SOCK. */
-  agent: z.boolean().default(true),
-  /** Private key files, read in each run. `~` is the home directory of the current user. */
+  hosts: z.record(z.string(), hostSchema).describe("Name of a host -> how to reach it."),
+  agent: z.boolean().default(true).describe("Use the agent at SSH_AUTH_SOCK. Default: true."),
   identityFiles: z
     .array(
       z
@@ -56,13 +81,19 @@ export const configSchema = z.object({
         .regex(/^[^\p{Cc}"]+$/u, "is not a file's name")
         .transform((file) => file.replace(/^~(?=\/)/, homedir())),
     )
-    .default([]),
-  /** A private key in OpenSSH format. A Pulumi secret: encrypted in the state. */
-  privateKey: z.string().optional(),
+    .default([])
+    .describe(
+      "Private key files, read in each run. `~` is the home directory of the current user. " +
+        "Default: none.",
+    ),
+  privateKey: z
+    .string()
+    .optional()
+    .describe("A private key in OpenSSH format. It is kept encrypted in the state."),
 });
 export type ProviderConfig = z.infer<typeof configSchema>;
 
-/** The name in the configuration of a host that is called by it or by the one that it had before. */
+/** The current name of a host, by its current or its former name. */
 export function nameOf({ hosts }: ProviderConfig, name: string): string {
   if (Object.hasOwn(hosts, name)) return name;
   return Object.keys(hosts).find((one) => hosts[one]?.renamedFrom === name) ?? name;

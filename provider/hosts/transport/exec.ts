@@ -16,8 +16,8 @@ const MAX_STDERR_BYTES = 8 * 1024;
 const MAX_MARKER = 4096;
 
 /**
- * connecting: it has a session, and no word from the script yet; waiting: the script waits for a
- * lock or a slot; working: it has what it needs.
+ * connecting: the run has a session, but the script has not reported yet. waiting: the script waits
+ * for a lock or a slot. working: the script has all locks and slots.
  */
 export type Stage = "connecting" | "waiting" | "working";
 

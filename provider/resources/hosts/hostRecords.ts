@@ -15,7 +15,7 @@ import type { StackWants, VmWants } from "./hypervisorWants";
 export const EXCLUSIVE = "host";
 const SHARED = "shared-";
 
-/** The name of a stack's record of a shared claim. Names of stacks have characters that files lack. */
+/** The name of a stack's shared record. It is a hash: some stack names are not valid file names. */
 export function sharedName(urn: string): string {
   const hash = createHash("sha256").update(stackPrefix(urn)).digest("hex");
   return `${SHARED}${hash.slice(0, 16)}`;
@@ -27,7 +27,7 @@ export function hostRecord(facts: HostFacts, name: string): string | undefined {
 
 const wantsSchema = z.object({
   wants: z.array(vmWants),
-  /** VMs that left the site, and were still there when the record was written. */
+  /** VMs that left the site but were still on the host when the record was written. */
   leaving: z.array(vmWants).default([]),
 });
 type Wants = z.infer<typeof wantsSchema>;
@@ -57,13 +57,21 @@ function isThere(facts: HostFacts, urn: string, vm: string): boolean {
   return typeof record === "object" && stackPrefix(record.urn) === stackPrefix(urn);
 }
 
+/** The VMs of a host that have a record of this stack. */
+export function vmsOf(facts: HostFacts, urn: string): string[] {
+  return [...facts.records.keys()].flatMap((key) => {
+    const vm = /^vms\/(.+)$/.exec(key)?.[1];
+    return vm !== undefined && isThere(facts, urn, vm) ? [vm] : [];
+  });
+}
+
 /** Whether the stack's own shared claim states these wishes. */
 export function states(facts: HostFacts, urn: string, vms: readonly VmWants[]): boolean {
   const recorded = wantsOf(hostRecord(facts, sharedName(urn)));
   return recorded !== undefined && JSON.stringify(recorded.wants) === JSON.stringify(sorted(vms));
 }
 
-/** What the other stacks of a shared host want there. A record that cannot be read is an error. */
+/** The wants of the other stacks of a shared host. A record that cannot be read is an error. */
 export function otherStacks(hostName: string, facts: HostFacts, urn: string): StackWants[] {
   const own = `hosts/${sharedName(urn)}`;
   return [...facts.records]
@@ -74,8 +82,10 @@ export function otherStacks(hostName: string, facts: HostFacts, urn: string): St
       if (typeof record !== "object" || claimed === undefined) {
         throw new ProviderError(
           "foreign",
-          `${hostName}: the claim of another stack cannot be read: /var/lib/pulumi-microvm/${key}.json`,
-          "Run up in that stack, with this version of pulumi-microvm. Only if that stack is gone for good: remove the file.",
+          `${hostName}: the claim of another stack cannot be read: ` +
+            `/var/lib/pulumi-microvm/${key}.json`,
+          "Run up in that stack with this version of pulumi-microvm. " +
+            "Remove the file only if that stack will never be used again.",
         );
       }
       const leaving = claimed.leaving.filter(({ name }) => isThere(facts, record.urn, name));
@@ -83,7 +93,7 @@ export function otherStacks(hostName: string, facts: HostFacts, urn: string): St
     });
 }
 
-/** Digest of all claims, as host-claim.sh computes it under the lock. */
+/** The digest of all claims. host-claim.sh computes the same digest under the lock. */
 export function claimsDigest(facts: Pick<HostFacts, "records">): string {
   const lines = [...facts.records]
     .filter(([key]) => key.startsWith("hosts/"))

@@ -1,4 +1,6 @@
-/** `Hypervisor`: checks that a host is fit for VMs, and claims it. It changes nothing else there. */
+/**
+ * `Hypervisor`: checks whether a host can run VMs, and claims it. It changes nothing else there.
+ */
 import { z } from "zod";
 import { CHECK_NAMES as CHECKS, forEachCheck } from "../../../contract/names";
 import type { CheckMode, CheckName } from "../../../contract/names";
@@ -11,13 +13,15 @@ import {
   host,
   importable,
   interfaceName,
+  name,
   notAnId,
   renamedFrom,
   requireMachine,
   storePath,
 } from "../shared/fields";
-import { otherStacks } from "./hostRecords";
+import { otherStacks, vmsOf } from "./hostRecords";
 import { isFormerName } from "../shared/renamed";
+import { refuseHeldAddresses } from "./heldAddresses";
 import { CHECK } from "./hypervisorChecks";
 import {
   claim,
@@ -31,8 +35,8 @@ import {
 import type { Finding, Verdict } from "./hypervisorChecks";
 import { vmWants } from "./hypervisorWants";
 
-const mode = z.enum(["require", "warn", "off"]);
-const checkModes = z.object(forEachCheck(() => mode.default("require")));
+const mode = z.enum(["require", "warn", "off"]).meta({ id: "CheckMode" });
+const checkModes = z.object(forEachCheck(() => mode.default("require"))).meta({ id: "CheckModes" });
 
 const inputs = z.object({
   host,
@@ -40,27 +44,31 @@ const inputs = z.object({
   endpoint: z
     .string()
     .default("")
-    .describe("How the host is reached, for people and the diff; a change is tried at once."),
+    .describe("How the host is reached, for reviewers. The provider uses its own configuration."),
   bridge: interfaceName.describe("The bridge that VMs are attached to."),
   nic: interfaceName.describe("The physical card that must be enslaved to the bridge."),
   shared: z
     .boolean()
     .default(false)
-    .describe("Other stacks may use this host too, if all of them say so. Default: false."),
+    .describe("true: other stacks may use this host too. Each must set it. Default: false."),
   wants: z
     .array(vmWants)
     .default([])
     .describe("The VMs of this site on this host, for the checks and the claim. Default: none."),
+  renamedVms: z
+    .record(name, name)
+    .default({})
+    .describe("VM -> the name that it had before. Default: none."),
   system: storePath
     .optional()
-    .describe("The NixOS system that is to run here: what the checks are about once it does."),
+    .describe("The NixOS system that this host must run before the checks apply."),
   checks: checkModes
     .default(forEachCheck(() => "require" as const))
-    .describe("Per check: require (default) stops, warn only tells, off does not look."),
+    .describe("Per check: require (default) stops, warn only logs, off skips it."),
 });
 type Inputs = z.infer<typeof inputs>;
 
-const verdict = z.enum(["ok", "failed", "off"]);
+const verdict = z.enum(["ok", "failed", "off"]).meta({ id: "Verdict" });
 const outputs = z.object({
   machineId: z.string().describe("/etc/machine-id, recorded at first contact."),
   hostname: z.string(),
@@ -69,7 +77,7 @@ const outputs = z.object({
 });
 type State = z.infer<typeof outputs>;
 
-/** What the checks are about: of a shared host also what other stacks want there. */
+/** The input of the checks. On a shared host it includes the wants of other stacks. */
 interface Wishes extends Inputs {
   urn: string;
 }
@@ -99,7 +107,7 @@ function stateOf(
   };
 }
 
-/** All findings of one mode, as lines: `bridge: br0 is down. Remedy: ip link set br0 up`. */
+/** The findings of all checks with one mode: `bridge: br0 is down. Remedy: ip link set br0 up`. */
 function report(facts: HostFacts, wanted: Wishes, which: CheckMode): string[] {
   return CHECKS.filter((check) => wanted.checks[check] === which).flatMap((check) =>
     findings(facts, wanted, check).map(
@@ -108,12 +116,12 @@ function report(facts: HostFacts, wanted: Wishes, which: CheckMode): string[] {
   );
 }
 
-/** Before its system runs, a host need not be fit: that system may bring what is missing. */
+/** The checks apply only after the wanted system runs, because it may provide what is missing. */
 function isDue(facts: HostFacts, wanted: Inputs): boolean {
   return wanted.system === undefined || facts.system.current === wanted.system;
 }
 
-/** Throws everything that prevents VMs on this host. Of a shared host also conflicts of stacks. */
+/** Throws if anything prevents VMs on this host, including conflicts with other stacks. */
 function refuse(
   context: Context,
   wanted: Inputs,
@@ -135,15 +143,15 @@ function requireDue(facts: HostFacts, wanted: Inputs): void {
   if (isDue(facts, wanted)) return;
   throw new ProviderError(
     "checks",
-    `${wanted.host}: ${facts.system.current} runs, and the checks wait for ${wanted.system ?? ""}`,
+    `${wanted.host}: the checks wait for ${wanted.system ?? ""}; ${facts.system.current} runs`,
     "Run up again.",
   );
 }
 
-/** As systemd and the kernel name cards, and bonds of them. */
+/** Names of network cards and bonds, as systemd and the kernel choose them. */
 const CARD = /^(en|eth|ib|bond|team)/;
 
-/** The bridge that leads out of the host: beside it there are those of libvirt and of containers. */
+/** Finds the bridge to the LAN. libvirt and containers may have other bridges. */
 function requireUplink(facts: HostFacts, id: string): Pick<Inputs, "bridge" | "nic"> {
   const all = [...(facts.bridges ?? [])].flatMap(([bridge, { ports }]) =>
     ports.map((nic) => ({ bridge, nic })),
@@ -153,22 +161,23 @@ function requireUplink(facts: HostFacts, id: string): Pick<Inputs, "bridge" | "n
   throw new ProviderError(
     "foreign",
     `${id} can't be imported as it is: it has no bridge with a card as its port`,
-    "Leave it to up: a hypervisor needs no import.",
+    "Remove the import: the next up adopts the hypervisor.",
   );
 }
 
 export const hypervisor: Resource<Inputs, State> = {
   type: "Hypervisor",
   description:
-    "A host that runs microVMs. Checks KVM, libvirtd, the bridge, units, Nix, clock, memory and disk; all " +
-    "failing checks come in one error. Records on the host which stacks use it, and changes nothing else.",
+    "A host that runs microVMs. Checks KVM, libvirtd, the bridge, units, Nix, clock, memory and " +
+    "disk; one error reports all failing checks. Records on the host which stacks use it, and " +
+    "changes nothing else.",
   inputs,
   outputs,
   timeoutSeconds: 120,
-  immutable: { host: "If the machine has a new name, state the old one: renamedFrom." },
+  immutable: { host: "If the machine was renamed, set renamedFrom to its old name." },
   formerName: ({ renamedFrom }) => renamedFrom,
   isRenamed: isFormerName,
-  incidental: ["renamedFrom"],
+  incidental: ["renamedFrom", "renamedVms"],
   mirrored: [],
   id: (wanted) => wanted.host,
 
@@ -188,6 +197,19 @@ export const hypervisor: Resource<Inputs, State> = {
     return { ...before, verdicts: verdicts ?? UNKNOWN, ownership: "owned" };
   },
 
+  async explainNew(context, wanted) {
+    const facts = await context.pool.get(wanted.host).read(context);
+    const names = wanted.wants.map(({ name }) => name);
+    const stated = new Set([...names, ...Object.values(wanted.renamedVms)]);
+    const left = vmsOf(facts, context.urn).filter((vm) => !stated.has(vm));
+    if (left.length === 0) return undefined;
+    return (
+      `${wanted.host}: this stack has VMs there that the site does not have there: ` +
+      `${left.join(", ")}. They stay as they are. To remove them, add them to the site, run up, ` +
+      "and take them out again"
+    );
+  },
+
   explain: (wanted, _, before) =>
     before !== undefined && before.host === wanted.renamedFrom
       ? `${wanted.host}: renamed from ${before.host}: on the host only its record changes`
@@ -203,8 +225,9 @@ export const hypervisor: Resource<Inputs, State> = {
     return stateOf(facts, wanted, context, recorded);
   },
 
-  async refuse(context, wanted, _observed, recorded) {
+  async refuse(context, wanted, _observed, recorded, before) {
     refuse(context, wanted, await context.pool.get(wanted.host).read(context), recorded);
+    await refuseHeldAddresses(context, wanted, before);
   },
 
   owned: (state) => state.ownership === "owned",

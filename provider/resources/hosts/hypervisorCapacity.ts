@@ -1,4 +1,4 @@
-/** Whether a host has room for what all stacks want there: memory, and disk per file system. Pure. */
+/** Compares the memory and disk space that all stacks require on a host with what it has. Pure. */
 import type { FileSystemFact, HostFacts } from "../../hosts/facts/hostFacts";
 import { describeStack } from "./hypervisorWants";
 import type { StackWants, VmWants } from "./hypervisorWants";
@@ -10,16 +10,16 @@ export interface Demand {
   others: readonly StackWants[];
 }
 
-/** What a stack wants of one resource: MiB per VM. */
+/** The demand of one stack for one resource: MiB per VM. */
 interface Share {
-  /** Undefined: this stack. */
+  /** Undefined for this stack. */
   urn?: string;
   perVm: readonly (readonly [vm: string, mib: number])[];
 }
 
 const MIB = 1_048_576;
 
-/** What is wrong; undefined if the memory suffices, or if this stack wants none. */
+/** A message if the memory is too small. Undefined if it suffices, or if this stack uses none. */
 export function memoryShortage(facts: HostFacts, demand: Demand): string | undefined {
   const shares = sharesOf(demand, ({ memoryMiB }) => memoryMiB);
   const has = Math.floor(facts.memoryKiB / 1024);
@@ -27,7 +27,7 @@ export function memoryShortage(facts: HostFacts, demand: Demand): string | undef
   return `the VMs want ${total(shares)} MiB of memory${breakdown(shares)}, the host has ${has} MiB`;
 }
 
-/** One line for each file system that has no room for what is to lie there. */
+/** One line for each file system that is too small for its images. */
 export function diskShortages(facts: HostFacts, demand: Demand): string[] {
   const places = new Map(
     demand.own
@@ -46,7 +46,7 @@ function diskShortage(facts: HostFacts, demand: Demand, place: FileSystemFact): 
   const here = ({ volumes }: VmWants): VmWants["volumes"] => volumes.filter(liesHere);
   const shares = sharesOf(demand, (vm) => sum(here(vm).map(({ sizeMiB }) => sizeMiB)));
   const vms = [...demand.own, ...demand.others.flatMap((other) => other.vms)];
-  // Images are sparse: what they have allocated is not free any more, and is part of their size.
+  // Images are sparse: their allocated space is part of their size, and is not free any more.
   const allocated = new Set(vms.flatMap(here).map(({ image }) => image));
   const bytes = sum([...allocated].map((image) => facts.images.get(image)?.allocatedBytes ?? 0));
   const has = Math.floor(place.freeKiB / 1024 + bytes / MIB);
@@ -72,7 +72,7 @@ export function fileSystemOf(
   );
 }
 
-/** One file system may be mounted at several places. Only a path as device tells that it is one. */
+/** A file system can be mounted at several places. Its device identifies it if that is a path. */
 function keyOf({ device, mountPoint }: FileSystemFact): string {
   return device.startsWith("/") ? device : mountPoint;
 }
@@ -83,7 +83,7 @@ function sharesOf({ own, others }: Demand, of: (vm: VmWants) => number): Share[]
   return [{ perVm: perVm(own) }, ...others.map(({ urn, vms }) => ({ urn, perVm: perVm(vms) }))];
 }
 
-/** Only what this stack asks for is its fault. */
+/** Only a demand of this stack is an error of this stack. */
 function isShort(shares: readonly Share[], has: number): boolean {
   return totalOf(shares[0]) > 0 && total(shares) > has;
 }

@@ -1,4 +1,4 @@
-/** Is a host fit for what the site wants of it? Pure: facts and wishes in, verdicts out. */
+/** Compares the facts of a host with the requirements of its site. Pure. */
 import type { CheckName } from "../../../contract/names";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { diskShortages, memoryShortage } from "./hypervisorCapacity";
@@ -18,7 +18,7 @@ export interface Finding {
 
 const MAX_CLOCK_SKEW_SECONDS = 30;
 
-/** What is wrong, check by check; an empty list is a pass. */
+/** The findings of each check. A check without findings has passed. */
 export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Finding[]> = {
   kvm: (facts) => [
     ...unless(
@@ -64,7 +64,8 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
       ...unless(bridge.up, `${wishes.bridge} is down`, `ip link set ${wishes.bridge} up`),
       ...unless(
         bridge.ports.includes(wishes.nic),
-        `${wishes.nic} is not a port of ${wishes.bridge} (its ports: ${bridge.ports.join(", ") || "none"})`,
+        `${wishes.nic} is not a port of ${wishes.bridge} ` +
+          `(its ports: ${bridge.ports.join(", ") || "none"})`,
         `ip link set ${wishes.nic} master ${wishes.bridge}, or correct nic in the site`,
       ),
     ];
@@ -113,12 +114,12 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
   },
   disk: (facts, wishes) => {
     if (facts.fileSystems.length === 0) return noAnswer("df");
-    const remedy = "Make room, or take volumes from this host.";
+    const remedy = "Free some space, or remove volumes from this host.";
     return diskShortages(facts, wishes).map((what) => ({ what, remedy }));
   },
 };
 
-/** Silence is no fact: systemd, for one, does not answer while it re-executes itself. */
+/** No answer is not a fact: systemd, for example, does not answer while it re-executes. */
 function noAnswer(question: string): Finding[] {
   return [
     {

@@ -1,12 +1,12 @@
 /**
- * The part of `Hypervisor` that is about whose host it is: one stack's, or shared by stacks that
- * all say so. The records are on the host (hostRecords.ts, scripts/hosts/host-claim.sh);
- * docs/decisions/0009 says why.
+ * The ownership of a host in `Hypervisor`: one stack has it exclusively, or several stacks share
+ * it. The records are on the host (hostRecords.ts, scripts/hosts/host-claim.sh).
+ * docs/decisions/0009 explains the reasons.
  */
 import { z } from "zod";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
-import { makeRecord, ownership, refuseOthers } from "../../ownership";
+import { makeRecord, ownNameOf, ownership, refuseOthers } from "../../ownership";
 import type { Owner } from "../../ownership";
 import type { Context } from "../../resource";
 import {
@@ -18,12 +18,13 @@ import {
   sharedRecord,
   states,
 } from "./hostRecords";
+import { renameHint } from "../shared/renamed";
 import { conflicts, describeStack } from "./hypervisorWants";
 import type { VmWants } from "./hypervisorWants";
 
-/** In a state from before hosts were claimed, as long as the host has no record. */
+/** In a state from before claims existed, while the host has no record. */
 const UNCLAIMED = "unclaimed";
-/** How often the claims of a host may change while this stack decides. */
+/** How often this stack decides again because another stack changed its claim. */
 const CLAIM_ATTEMPTS = 5;
 
 export const claimOutputs = {
@@ -36,14 +37,14 @@ export const claimOutputs = {
 };
 type ClaimState = z.infer<z.ZodObject<typeof claimOutputs>>;
 
-/** How a stack wants the host. */
+/** The claim that a stack wants on the host. */
 export interface Claim {
   host: string;
   shared: boolean;
   wants: readonly VmWants[];
 }
 
-/** The name of the record that the stack should have, and of the one that it should not have. */
+/** The name of the stack's record, and the name that its record must not have. */
 function names(wanted: Claim, urn: string): { name: string; outdated: string } {
   const shared = sharedName(urn);
   return wanted.shared
@@ -60,7 +61,7 @@ function claimOf(facts: HostFacts, owner: Owner, wanted: Claim): string {
     if (exclusive.startsWith("owned by ")) return exclusive;
     if (found === "owned" && !states(facts, urn, wanted.wants)) return "altered";
   }
-  // Both are there if a run was killed while it replaced one of them.
+  // Both exist if a run was killed while it replaced one of them.
   const isHalfDone = found === "owned" && hostRecord(facts, outdated) !== undefined;
   return isHalfDone ? "altered" : found;
 }
@@ -80,7 +81,7 @@ export function claimDrift(state: ClaimState): string[] {
   return ["owned", UNCLAIMED].includes(state.ownership) ? [] : ["ownership"];
 }
 
-/** Refuses a machine that is in the site under two names, and a host that others do not share. */
+/** Refuses a machine that is in the site under two names, and a host of another stack. */
 export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts): void {
   const { host } = wanted;
   const twin = context.pool.sameMachine(host, facts.machineId);
@@ -88,40 +89,54 @@ export function refuseClaimed(context: Context, wanted: Claim, facts: HostFacts)
     throw new ProviderError(
       "owned",
       `${host} is the same machine as ${twin}: both have the machine-id ${facts.machineId}`,
-      "Leave one of them in the site. Machines that were cloned each need a machine-id of their own.",
+      `${renameHint(host, twin)} Otherwise remove one of them from the site. ` +
+        "If the machines are clones, give each its own machine-id.",
     );
   }
-  const exclusive = wanted.shared
-    ? "Set shared: true for the hypervisor in the site of that stack, and run up there first."
-    : "Take the host from one of the two sites, and run up there first. Or set shared: true for it in both.";
-  refuseOthers(
-    claimOf(facts, context, wanted),
-    `${host}: this host`,
-    `${exclusive} Only if that stack is gone for good: remove /var/lib/pulumi-microvm/hosts/host.json on the host.`,
-  );
+  refuseOtherNames(context, wanted, claimOf(facts, context, wanted));
   const others = otherStacks(host, facts, context.urn);
   if (wanted.shared) refuseConflicts(host, conflicts(wanted.wants, others));
   else if (others.length > 0) {
     throw new ProviderError(
       "owned",
       `${host}: this host is shared by ${others.map(({ urn }) => describeStack(urn)).join(", ")}`,
-      "Set shared: true for the hypervisor in this site too, or take the host from the sites of the others.",
+      "Set shared: true for the hypervisor in this site too, " +
+        "or remove the host from the sites of the other stacks.",
     );
   }
+}
+
+/** `found`: the ownership of the claim. */
+function refuseOtherNames({ urn }: Context, { host, shared }: Claim, found: string): void {
+  const former = ownNameOf(found, urn);
+  const ofThisStack =
+    former === undefined
+      ? undefined
+      : `This stack knows the host as ${former}. ${renameHint(host, former)} ` +
+        `Otherwise give ${host} the address of another machine.`;
+  const exclusive = shared
+    ? "Set shared: true for the hypervisor in the site of that stack, and run up there first."
+    : "Remove the host from one of the two sites, and run up there first. " +
+      "Or set shared: true for it in both.";
+  const ofOther =
+    `${exclusive} If that stack will never be used again, ` +
+    "remove /var/lib/pulumi-microvm/hosts/host.json on the host.";
+  refuseOthers(found, `${host}: this host`, ofThisStack ?? ofOther);
 }
 
 function refuseConflicts(host: string, lines: readonly string[]): void {
   if (lines.length === 0) return;
   throw new ProviderError(
     "owned",
-    `${host}: other stacks use what this site wants; nothing was changed:\n  - ${lines.join("\n  - ")}`,
+    `${host}: other stacks use resources that this site wants; nothing was changed:\n` +
+      `  - ${lines.join("\n  - ")}`,
     "Change it in one of the sites. If it is free in the other site already, run up there first.",
   );
 }
 
 /**
- * A host that held our records and has none at all: if /var/lib is a disk that is not mounted, `up`
- * would make empty volumes.
+ * Refuses a host that has lost all our records. If /var/lib is a disk that is not mounted, `up`
+ * would create empty volumes.
  */
 export function refuseEmptied(
   wanted: Claim,
@@ -133,14 +148,17 @@ export function refuseEmptied(
   if (!held || !hasVolumes || facts.records.size > 0) return;
   throw new ProviderError(
     "data-loss",
-    `${wanted.host}: nothing of what was recorded on it is there: /var/lib/pulumi-microvm is empty; nothing was changed`,
-    "Is the disk of /var/lib mounted? If the host was reinstalled on purpose, remove it from the site, run up, and add it again.",
+    `${wanted.host}: all records on the host are missing: /var/lib/pulumi-microvm is empty; ` +
+      "nothing was changed",
+    "Check whether the disk of /var/lib is mounted. If the host was reinstalled on purpose, " +
+      "set forget: true for it, run up, and remove forget.",
   );
 }
 
 /**
- * Records the claim. `decide` throws if the facts do not allow it. Under the lock the host compares
- * the claims with those that were decided on; if another stack was faster, all is decided again.
+ * Records the claim. `decide` throws if the facts do not allow it. Under the lock, the host
+ * compares the current claims with those of the decision. If another stack was faster, this stack
+ * decides again.
  */
 export async function claim(
   context: Context,
@@ -169,7 +187,7 @@ function claimOperation(context: Context, wanted: Claim, facts: HostFacts) {
   return { script: "host-claim", machineId: facts.machineId, parameters, seconds };
 }
 
-/** Also on a machine that was reinstalled: if there is no claim of ours, nothing is left to do. */
+/** On a reinstalled machine without our claim, nothing is left to do. */
 export async function release(context: Context, hostName: string): Promise<void> {
   const host = context.pool.get(hostName);
   const facts = await host.read(context);

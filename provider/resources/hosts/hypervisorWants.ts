@@ -1,36 +1,42 @@
-/** What stacks want on a host, and where two stacks want the same thing. Pure. */
+/** The wants of stacks on a host, and the conflicts between them. Pure. */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { absolutePath, name } from "../shared/fields";
 
-export const vmWants = z.object({
-  name: name.describe("Name of the VM."),
-  memoryMiB: z.int().min(0).describe("Memory of the guest."),
-  ip: z
-    .string()
-    .refine((text) => text === "" || isIPv4(text), "must be an IPv4 address, or empty")
-    .default("")
-    .describe("Address of the guest."),
-  mac: z
-    .string()
-    .regex(/^([0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5})?$/, "must be a MAC address, or empty")
-    .default("")
-    .describe("MAC address of its network card."),
-  vsockCid: z.int().min(3).optional().describe("Its vsock CID. Default: none."),
-  volumes: z
-    .array(z.object({ image: absolutePath, sizeMiB: z.int().min(0) }))
-    .default([])
-    .describe("Images of its volumes on the host."),
-});
+const volumeWants = z
+  .object({
+    image: absolutePath.describe("The image's path on the host."),
+    sizeMiB: z.int().min(0).describe("Size in MiB."),
+  })
+  .meta({ id: "VolumeWants" });
+
+export const vmWants = z
+  .object({
+    name: name.describe("Name of the VM."),
+    memoryMiB: z.int().min(0).describe("Memory of the guest."),
+    ip: z
+      .string()
+      .refine((text) => text === "" || isIPv4(text), "must be an IPv4 address, or empty")
+      .default("")
+      .describe("Address of the guest."),
+    mac: z
+      .string()
+      .regex(/^([0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5})?$/, "must be a MAC address, or empty")
+      .default("")
+      .describe("MAC address of its network card."),
+    vsockCid: z.int().min(3).optional().describe("Its vsock CID. Default: none."),
+    volumes: z.array(volumeWants).default([]).describe("Images of its volumes on the host."),
+  })
+  .meta({ id: "VmWants" });
 export type VmWants = z.infer<typeof vmWants>;
 
-/** What one stack wants on a host. */
+/** The wants of one stack on a host. */
 export interface StackWants {
   urn: string;
   vms: readonly VmWants[];
 }
 
-/** In one order, whatever the order in the site: equal wishes give equal records. */
+/** Sorted by name, so that equal wants give equal records. */
 export function sorted(vms: readonly VmWants[]): VmWants[] {
   const by = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
   return vms
@@ -50,8 +56,8 @@ export function describeStack(urn: string): string {
 }
 
 /**
- * Everything that VMs of this stack and VMs of other stacks both want, one line each. A name is
- * unique on a host; addresses and MACs are unique on its bridge.
+ * Everything that a VM of this stack and a VM of another stack both use, one line each. A name is
+ * unique on a host. Addresses and MACs are unique on its bridge.
  */
 export function conflicts(own: readonly VmWants[], others: readonly StackWants[]): string[] {
   return others.flatMap(({ urn, vms }) =>

@@ -4,14 +4,14 @@
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { Wait, within } from "../../hosts/wait/wait";
-import { refuseOthers } from "../../ownership";
+import { ownNameOf, refuseOthers } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
 import { bring, buildHere } from "../shared/closures";
 import { requireMachine } from "../shared/fields";
-import { isFormerName } from "../shared/renamed";
+import { isFormerName, renameHint } from "../shared/renamed";
 import { confirmBoot, rebootSystem, settleFailedBoot } from "./nixosSystemBoot";
-import { explainSystem, needsReboot } from "./nixosSystemExplain";
+import { explainSystem, needsReboot, planSystem } from "./nixosSystemExplain";
 import { nextStep } from "./nixosSystemPlan";
 import { refuseReboot } from "./nixosSystemReboot";
 import { makeDefault, switchSystem } from "./nixosSystemSwitch";
@@ -100,7 +100,7 @@ export const nixosSystem: Resource<Inputs, State> = {
   outputs,
   // The inputs limit each step.
   timeoutSeconds: 3600,
-  immutable: { host: "If the machine has a new name, state the old one: renamedFrom." },
+  immutable: { host: "If the machine was renamed, set renamedFrom to its old name." },
   formerName: ({ renamedFrom }) => renamedFrom,
   isRenamed: isFormerName,
   incidental: [
@@ -141,6 +141,8 @@ export const nixosSystem: Resource<Inputs, State> = {
 
   explain: explainSystem,
 
+  plan: planSystem,
+
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     if (recorded !== undefined) requireMachine(facts, wanted.host, recorded.machineId);
@@ -151,10 +153,13 @@ export const nixosSystem: Resource<Inputs, State> = {
 
   async refuse(context, wanted, observed, _recorded, before) {
     if (observed === undefined) return;
+    const former = ownNameOf(observed.ownership, context.urn);
     refuseOthers(
       observed.ownership,
       `${wanted.host}: its NixOS system`,
-      "Remove `system` from the hypervisor in one of the two sites.",
+      former === undefined
+        ? "Remove `system` from the hypervisor in one of the two sites."
+        : renameHint(wanted.host, former),
     );
     if (observed.toplevel === "") {
       throw new ProviderError(

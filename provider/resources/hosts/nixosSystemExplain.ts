@@ -1,5 +1,6 @@
 /** Explains a change of a host's system in one line of a preview. Pure. */
-import { knownChanges } from "../../packages";
+import type { Plan } from "../../../contract/notices";
+import { knownChanges, knownPackageChanges } from "../../packages";
 import type { Inputs, State } from "./nixosSystemState";
 
 /** `hv1: system OLD -> NEW; packages: ...; reboots: ...`; undefined without a change. */
@@ -17,10 +18,31 @@ export function explainSystem(
   return parts.length === 0 ? undefined : `${wanted.host}: ${parts.join("; ")}`;
 }
 
+/** The same for programs. */
+export function planSystem(
+  wanted: Inputs,
+  state: State | undefined,
+  before: Inputs | undefined,
+): Plan {
+  const changes = state?.toplevel !== wanted.toplevel;
+  const packages = changes ? knownPackageChanges(before?.packages, wanted.packages) : [];
+  const reboots = needsReboot(wanted, state, before);
+  if (reboots === true) {
+    const effect = wanted.rebootPolicy === "ifRequired" ? "reboot" : changes ? "live" : "nothing";
+    return { effect, reason: rebootOf(wanted), packages };
+  }
+  if (!changes) return { effect: "nothing", reason: "", packages };
+  const isOpen = reboots === undefined && wanted.rebootPolicy === "ifRequired";
+  const reason = isOpen
+    ? "the system changes; it reboots if the kernel does"
+    : "the system changes";
+  return { effect: "live", reason, packages };
+}
+
 function rebootOf({ rebootPolicy }: Inputs): string {
   switch (rebootPolicy) {
     case "ifRequired":
-      return "reboots: kernel or initrd changes; its VMs stop, and start again";
+      return "reboots: kernel or initrd changes; its VMs stop and start again";
     case "never":
       return "kernel or initrd changes: reboot the host yourself (rebootPolicy: never)";
   }

@@ -4,7 +4,7 @@ import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { parseRecord } from "../../hosts/facts/record";
 import { describeStack, stackPrefix } from "./hypervisorWants";
 
-/** Running VMs that another stack recorded as its own: `VM kw1 of stack prod of project site`. */
+/** Running VMs of other stacks by their records: `VM kw1 of stack prod of project site`. */
 export function runningOfOthers(facts: HostFacts, urn: string): string[] {
   return [...facts.vms].flatMap(([name, { active }]) => {
     const record = parseRecord(facts.records.get(`vms/${name}`));
@@ -14,7 +14,7 @@ export function runningOfOthers(facts: HostFacts, urn: string): string[] {
   });
 }
 
-/** The host checks it again under its lock: scripts/hosts/system-reboot.sh. */
+/** The host checks this again under its lock: scripts/hosts/system-reboot.sh. */
 export function refuseReboot(
   { urn }: { urn: string },
   { host, toplevel }: { host: string; toplevel: string },
@@ -24,7 +24,9 @@ export function refuseReboot(
   if (running.length === 0) return;
   throw new ProviderError(
     "owned",
-    `${host}: ${toplevel} needs a reboot of the host, and VMs of other stacks run there: ${running.join(", ")}`,
-    "Stop them in their site first, or set rebootPolicy: never for this hypervisor: the system is then switched without a reboot.",
+    `${host}: ${toplevel} requires a reboot of the host, and VMs of other stacks run there: ` +
+      running.join(", "),
+    "Stop them in their site first. Or set rebootPolicy: never for this hypervisor: the system " +
+      "is then switched without a reboot.",
   );
 }

@@ -3,21 +3,21 @@ import { z } from "zod";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { ownership } from "../../ownership";
 import type { Owner } from "../../ownership";
-import { host, name, renamedFrom, storePath } from "../shared/fields";
+import { buildPlace, host, name, renamedFrom, storePath } from "../shared/fields";
 
 export const inputs = z.object({
   host,
   renamedFrom,
   drvPath: storePath.describe("Derivation of the system."),
   toplevel: storePath.describe("Output path of the system: config.system.build.toplevel."),
-  build: z
-    .enum(["operator", "host"])
+  build: buildPlace
     .default("operator")
     .describe(
       "operator (default): build on the operator's machine and copy. host: build on the host.",
     ),
   rebootPolicy: z
     .enum(["never", "ifRequired"])
+    .meta({ id: "RebootPolicy" })
     .default("never")
     .describe(
       "For a system with another kernel, initrd or kernel modules. never (default): warn that a " +

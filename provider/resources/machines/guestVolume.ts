@@ -1,10 +1,10 @@
-/** The guest's part of a volume that grows while its VM runs: the file system that is mounted there. */
+/** Grows the mounted file system of a volume in its guest. */
 import { ProviderError, messageOf } from "../../errors";
 import { readGuest } from "../../hosts/guestLogin";
 import type { Context } from "../../resource";
 
 const BYTES_PER_MIB = 1024 * 1024;
-/** The guest runs already, or was started a moment ago. */
+/** The guest is already running, or was started a moment ago. */
 const ANSWER_SECONDS = 60;
 
 export interface GrowingVolume {
@@ -16,10 +16,11 @@ export interface GrowingVolume {
   sizeMiB: number;
 }
 
-/** Grows the file system to the size of its disk, which the guest sees by now. Can be run again. */
+/** Grows the file system to the size of its disk. Can be repeated. */
 export async function growInGuest(context: Context, volume: GrowingVolume): Promise<void> {
-  const { host, vm, address } = volume;
+  const { host, vm } = volume;
   try {
+    const address = await addressOf(context, volume);
     if (address === undefined) throw new Error("its address is not stated");
     if (volume.label === "") throw new Error("it has no label to find it by");
     await grow(context, volume, address);
@@ -28,10 +29,18 @@ export async function growInGuest(context: Context, volume: GrowingVolume): Prom
     const cause = error instanceof ProviderError ? error.what : messageOf(error);
     throw new ProviderError(
       "guest",
-      `${host}: volume ${vm}.${volume.name} has its new size, but guest ${vm} could not grow the file system in it: ${cause}`,
-      `The next up tries again. Or set running: false on ${vm} and run up: a stopped VM's volume grows on the host.`,
+      `${host}: volume ${vm}.${volume.name} has its new size, ` +
+        `but guest ${vm} could not grow the file system in it: ${cause}`,
+      "The next up tries again. Or stop the VM: with running: false, " +
+        "the next up grows the file system on the host.",
     );
   }
+}
+
+/** The same run may change the address later: the guest still has the one that the host knows. */
+async function addressOf(context: Context, volume: GrowingVolume): Promise<string | undefined> {
+  const facts = await context.pool.get(volume.host).read(context);
+  return facts.vms.get(volume.vm)?.guestAddress ?? volume.address;
 }
 
 async function grow(context: Context, volume: GrowingVolume, address: string): Promise<void> {

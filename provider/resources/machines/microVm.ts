@@ -1,104 +1,109 @@
 /** `MicroVm`: a VM in microvm.nix's layout: installed, running or not, and answering. */
+import { remedyOf } from "../../../contract/promises";
+import type { Effect } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
-import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
-import { openRecord, refuseOthers } from "../../ownership";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
+import { openRecord } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
-import type { ValueMap } from "../../wire";
+import type { Value, ValueMap } from "../../wire";
 import { importable, requireMachine, splitId } from "../shared/fields";
-import { memoryDrift } from "./memory";
+import { MIRRORED, microVmDrift } from "./microVmDrift";
+import { refuse, requireImportable } from "./microVmRefusals";
 import {
   STOP_SECONDS,
+  confirmTap,
   restartSeconds,
   settle,
   slotParameters,
   startDeadline,
 } from "./microVmStart";
-import { inputs, nameOnHost, outputs, stateOf } from "./microVmState";
+import { inputs, outputs, stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 import { switchLive } from "./microVmSwitch";
-import { decide, explain } from "./microVmUpdate";
-import type { Decision } from "./microVmUpdate";
+import { connectsTap, decide, explain, plan } from "./microVmUpdate";
 import { isFormerName, isSameMachine } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
-import { refuseElsewhere, refuseRename, refuseUnrecorded, renameFirst } from "./vmRename";
-
-async function refuse(
-  context: Context,
-  wanted: Inputs,
-  observed: State | undefined,
-  recorded: State | undefined,
-): Promise<void> {
-  const facts = await context.pool.get(wanted.host).read(context);
-  refuseRename(facts, wanted, context.urn);
-  refuseElsewhere(nameOnHost(facts, wanted, context), wanted);
-  if (observed === undefined) {
-    if (recorded !== undefined) refuseUnrecorded(facts, wanted, context.urn);
-    return;
-  }
-  const what = `${wanted.host}: VM ${wanted.name}`;
-  refuseOthers(observed.ownership, what);
-  if (observed.ownership === "missing" && recorded === undefined) {
-    throw new ProviderError(
-      "foreign",
-      `${what} exists, and no stack recorded making it; it was left alone`,
-      "To take it over as it is, set import: true on the VM; or give this one another name.",
-    );
-  }
-}
-
-/** What would have to stop the VM when it is next converged is not imported. */
-function requireImportable(vm: VmFact, id: string): void {
-  if (vm.active === "active" && vm.booted !== vm.current) {
-    throw new ProviderError(
-      "foreign",
-      `${id} runs ${vm.booted ?? "an unknown runner"}, and ${vm.current ?? "nothing"} is installed: it can't be imported as it is`,
-      "Restart it first, so that what runs is what is installed.",
-    );
-  }
-  if (vm.toplevel === undefined && vm.system === undefined) {
-    throw new ProviderError(
-      "foreign",
-      `${id}: its runner does not name the guest's system (share/microvm/system)`,
-      "Set microvm.systemSymlink = true for it, and install it again.",
-    );
-  }
-}
-
-/** The guest runs something else than its hypervisor has installed for it, or than is wanted. */
-function systemDrift(state: State, wanted: Inputs): string[] {
-  const isOther = state.running && state.system !== "" && state.system !== wanted.toplevel;
-  return [...(state.stale ? ["stale"] : []), ...(isOther ? ["system"] : [])];
-}
+import { renameFirst } from "./vmRename";
 
 /** What runs after `inputs` are applied; the guest says its system only when it has started. */
 function predictRunning(wanted: Inputs, state: State | undefined): ValueMap {
-  if (!wanted.running) return { booted: "", system: "", bootedHardware: "", stale: false };
-  const { action } = decide(wanted, state);
-  if (state === undefined || action === "start" || action === "restart") {
-    const { runner: booted, hardware: bootedHardware } = wanted;
-    return { booted, system: UNKNOWN, bootedHardware, stale: false };
+  if (!wanted.running) {
+    return { booted: "", system: "", bootedHardware: "", address: "", hostName: "", stale: false };
   }
-  const { booted, system, bootedHardware } = state;
+  const { effect } = decide(wanted, state);
+  if (state === undefined || effect === "start" || effect === "restart") {
+    const { runner: booted, hardware: bootedHardware } = wanted;
+    const guest = { system: UNKNOWN, address: UNKNOWN, hostName: UNKNOWN };
+    return { booted, bootedHardware, ...guest, stale: false };
+  }
+  const { booted, system, bootedHardware, address, hostName } = state;
   return {
     booted,
-    system: action === "switch" ? wanted.toplevel : system,
+    system: effect === "live" ? wanted.toplevel : system,
     bootedHardware,
-    stale: action === "install",
+    address,
+    hostName,
+    stale: effect === "nextStart",
   };
 }
 
+/** Taps of a VM that starts are made anew. */
+function tapsAfter(wanted: Inputs, state: State | undefined): Value {
+  if (!wanted.running) return [];
+  const { effect } = decide(wanted, state);
+  const isAsBefore = state !== undefined && !["start", "restart"].includes(effect);
+  return isAsBefore && !connectsTap(wanted, state) ? state.taps : UNKNOWN;
+}
+
+/** The word of scripts/machines/microvm-apply.sh for an effect. */
+const UPDATE: Readonly<Record<Effect, string>> = {
+  nothing: "nothing",
+  recorded: "nothing",
+  varies: "nothing",
+  refused: "nothing",
+  nextStart: "install",
+  live: "switch",
+  restart: "restart",
+  start: "start",
+  stop: "nothing",
+};
+
 /** What a host does only a few of at a time: a VM that boots or shuts down takes its processors. */
-const LOADS_HOST: readonly Decision["action"][] = ["start", "stop", "restart"];
+const LOADS_HOST: readonly Effect[] = ["start", "stop", "restart"];
+
+/** Where guests are by their systems: the wanted one, and the one that runs, where it is known. */
+function guestParameters(wanted: Inputs, observed: State | undefined): Record<string, string> {
+  const line = (toplevel: string, address: string, hostName: string): string =>
+    [toplevel, address, hostName].map((word) => (word === "" ? "-" : word)).join(" ");
+  const running =
+    observed === undefined || observed.system === ""
+      ? ""
+      : line(observed.system, observed.address, observed.hostName);
+  return { guest: line(wanted.toplevel, wanted.address, wanted.hostName), running_guest: running };
+}
+
+function recordOf(wanted: Inputs, urn: string): string {
+  const { running, restart, address, mac, vsockCid } = wanted;
+  return openRecord(urn, {
+    running,
+    restart,
+    ...(address !== "" && { address }),
+    ...(mac !== "" && { mac }),
+    ...(vsockCid !== undefined && { vsockCid: String(vsockCid) }),
+  });
+}
 
 /** Installs the VM, and ends what that has started: a start or a live switch. */
 async function installAndSettle(
   context: Context,
   wanted: Inputs,
   before: HostFacts,
-  action: Decision["action"],
+  observed: State | undefined,
   recorded: State | undefined,
 ): Promise<State> {
+  const { effect } = decide(wanted, observed);
+  const connects = connectsTap(wanted, observed);
   const facts = await context.pool.get(wanted.host).operate(context, {
     script: "microvm-apply",
     machineId: wanted.machineId,
@@ -110,10 +115,12 @@ async function installAndSettle(
       restart: `"restart":${JSON.stringify(wanted.restart)}`,
       memory_target: String(wanted.memoryTargetMiB ?? ""),
       hardware: wanted.hardware,
-      update: action,
+      ...guestParameters(wanted, observed),
+      bridge: connects ? (wanted.bridge ?? "") : "",
+      update: UPDATE[effect],
       seen: before.vms.get(wanted.name)?.invocation ?? "",
       known: recorded === undefined ? "no" : "yes",
-      record: openRecord(context.urn, { running: wanted.running, restart: wanted.restart }),
+      record: recordOf(wanted, context.urn),
       ...slotParameters(context, wanted),
     },
     seconds: restartSeconds(context),
@@ -122,29 +129,37 @@ async function installAndSettle(
   if (state === undefined) {
     throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} was not installed`);
   }
-  if (state.status === "activating" && action !== "install") {
-    return switchLive(context, wanted, state);
+  if (state.status === "activating" && effect !== "nextStart") {
+    return switchLive(context, wanted, state, observed?.status === "activating");
   }
-  if (state.status === "ready") return state;
+  if (state.status === "ready") {
+    return connects ? confirmTap(context, wanted, state) : state;
+  }
   return settle(context, wanted, state, startDeadline(context, facts, wanted));
 }
 
 export const microVm: Resource<Inputs, State> = {
   type: "MicroVm",
   description:
-    "A VM in microvm.nix's layout. Installs the runner, starts, stops and restarts it, or switches its guest to a " +
-    "new system while it runs; no other VM is touched. Its volumes and its /etc share stay when it is removed.",
+    "A VM in microvm.nix's layout. Installs the runner, starts, stops and restarts the VM, or " +
+    "switches its guest to a new system while it runs. Affects no other VM. The volumes and the " +
+    "/etc share of the VM stay when it is removed.",
   inputs,
   outputs,
   timeoutSeconds: 600,
   immutable: {
-    host: "Moving a VM to another hypervisor is not built yet; make a new one there.",
+    host: remedyOf("move"),
     machineId: "This is another machine.",
-    name: "Make a new VM, and remove this one.",
+    name: "If the VM has a new name, state the old one: renamedFrom.",
   },
-  mirrored: ["runner", "toplevel", "running", "restart"],
+  mirrored: MIRRORED,
   incidental: [
     "renamedFrom",
+    "hostName",
+    "bridge",
+    "mac",
+    "vsockCid",
+    "shareSources",
     "hardware",
     "hardwareParts",
     "closureInfo",
@@ -157,19 +172,11 @@ export const microVm: Resource<Inputs, State> = {
     property === "host" ? isSameMachine(news, olds) : isFormerName(property, news, olds),
   id: (wanted) => `${wanted.host}/${wanted.name}`,
 
-  drift(state, wanted) {
-    return [
-      ...(state.ownership === "owned" ? [] : ["ownership"]),
-      ...(wanted.updatePolicy === "onNextBoot" ? [] : systemDrift(state, wanted)),
-      ...(state.autostart === wanted.running ? [] : ["autostart"]),
-      // Too late for a guest that runs: the key is made before its next start.
-      ...(state.guestHostKey === "" && !state.running ? ["guestHostKey"] : []),
-      ...(state.status === "ready" ? [] : ["status"]),
-      ...memoryDrift(state, wanted),
-    ];
-  },
+  drift: microVmDrift,
 
   explain,
+
+  plan,
 
   predict: (wanted, state) => ({
     runner: wanted.runner,
@@ -183,12 +190,13 @@ export const microVm: Resource<Inputs, State> = {
     status: "ready",
     memoryTargetMiB: wanted.memoryTargetMiB ?? 0,
     memoryPending: false,
+    taps: tapsAfter(wanted, state),
   }),
 
-  async observe(context, wanted) {
+  async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     requireMachine(facts, wanted.host, wanted.machineId);
-    return stateOf(facts, wanted, context);
+    return stateOf(facts, wanted, context, recorded);
   },
 
   refuse,
@@ -197,9 +205,10 @@ export const microVm: Resource<Inputs, State> = {
 
   async converge(context, wanted, _observed, recorded) {
     const before = await renameFirst(context, wanted);
-    const { action } = decide(wanted, stateOf(before, wanted, context));
-    const work = (): Promise<State> => installAndSettle(context, wanted, before, action, recorded);
-    if (!LOADS_HOST.includes(action)) return work();
+    const observed = stateOf(before, wanted, context, recorded);
+    const work = (): Promise<State> =>
+      installAndSettle(context, wanted, before, observed, recorded);
+    if (!LOADS_HOST.includes(decide(wanted, observed).effect)) return work();
     const { vms } = context.pool.limitsOf(wanted.host);
     return withLimit(context, vms, wanted.host, wanted.name, work);
   },
@@ -229,6 +238,8 @@ export const microVm: Resource<Inputs, State> = {
       name: rest,
       runner: vm.current,
       toplevel: vm.toplevel ?? vm.system,
+      // A VM that was switched live differs from what it was started with, but not in its hardware.
+      hardware: vm.currentHardware,
       running: vm.active === "active",
     };
     const wanted = importable(inputs, found, id);

@@ -1,4 +1,4 @@
-/** The end of a start: the guest is seen, or the VM goes back to its previous runner. */
+/** The end of a start: the guest responds, or the VM is rolled back to its previous runner. */
 import { PartialFailure, ProviderError, asError, messageOf } from "../../errors";
 import { awaitGuest } from "../../hosts/guest";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
@@ -9,15 +9,20 @@ import type { Context } from "../../resource";
 import { stateOf } from "./microVmState";
 import type { Inputs, State } from "./microVmState";
 
-/** Waits for the guest, so long as it has an address to be reached by. */
-async function seeGuest(context: Context, wanted: Inputs, state: State): Promise<void> {
+/** Waits for the guest if it has an address. */
+async function seeGuest(
+  context: Context,
+  wanted: Inputs,
+  state: State,
+  address = wanted.address,
+): Promise<void> {
   if (!state.running) throw new ProviderError("guest", `${wanted.name} stopped by itself`);
-  if (wanted.address === "") return;
-  const guest = { name: wanted.name, address: wanted.address, hostKey: state.guestHostKey };
+  if (address === "") return;
+  const guest = { name: wanted.name, address, hostKey: state.guestHostKey };
   await awaitGuest(context.pool.get(wanted.host), context, guest);
 }
 
-/** Waits for the guest; the unit's last words are part of the error when it does not come. */
+/** Waits for the guest. If it does not respond, the error contains the last lines of its unit. */
 async function requireGuest(
   context: Context,
   wanted: Inputs,
@@ -32,7 +37,7 @@ async function requireGuest(
   }
 }
 
-/** An error's message with the last words of the VM's unit: what there is to see of a guest that can't be asked. */
+/** An error's message with the last lines of the VM's unit, because the guest cannot be read. */
 export async function withJournal(context: Context, wanted: Inputs, error: Error): Promise<string> {
   const host = context.pool.get(wanted.host);
   const tail = await journalTail(host, context, wanted.name).catch(() => []);
@@ -40,12 +45,12 @@ export async function withJournal(context: Context, wanted: Inputs, error: Error
   return `${messageOf(error)}${journal}`;
 }
 
-/** A stop is bounded by the unit's own TimeoutStopSec; the provider only stops waiting. */
+/** TimeoutStopSec of the unit limits a stop. After this time the provider only stops waiting. */
 export const STOP_SECONDS = 900;
-/** A start that an earlier run began may have used up its time long ago: one good look at it. */
+/** If an earlier run began the start, its time may have passed: try once for a short time. */
 const LOOK_SECONDS = 60;
 
-/** A restart, and the restart on the previous runner where the new one does not start. */
+/** The time for a restart, and for a restart on the previous runner if the new one fails. */
 export function restartSeconds({ workSeconds }: Context): number {
   return 2 * (workSeconds + STOP_SECONDS);
 }
@@ -60,7 +65,7 @@ export function slotParameters(
   };
 }
 
-/** Until when a guest may take to answer. Its time begins when its unit starts. */
+/** The deadline for the guest's response. Its time begins when its unit starts. */
 export function startDeadline(context: Context, facts: HostFacts, { name }: Inputs): number {
   const since = facts.vms.get(name)?.startedSeconds ?? facts.clockSeconds;
   const elapsed = Math.max(0, facts.clockSeconds - since);
@@ -69,8 +74,8 @@ export function startDeadline(context: Context, facts: HostFacts, { name }: Inpu
 }
 
 /**
- * Ends a start: confirmed when the guest is seen. A guest that does not come up after a change goes
- * back to its previous runner, and the change has failed.
+ * Ends a start. It is confirmed when the guest responds. If the guest does not come up after a
+ * change, the VM is rolled back to its previous runner, and the change has failed.
  */
 export async function settle(
   context: Context,
@@ -88,7 +93,18 @@ export async function settle(
   return settled(context, wanted, "confirmed");
 }
 
-/** Ends what was begun on the host: see scripts/microvm-settle.sh. */
+/** After its tap was connected again, the guest must respond. */
+export async function confirmTap(context: Context, wanted: Inputs, state: State): Promise<State> {
+  const { deadline } = within(context, Math.min(LOOK_SECONDS, context.workSeconds));
+  try {
+    await requireGuest(context, wanted, state, deadline);
+  } catch (error) {
+    throw new PartialFailure(state, asError(error));
+  }
+  return state;
+}
+
+/** Ends a start on the host: scripts/machines/microvm-settle.sh. */
 export async function settled(
   context: Context,
   wanted: Inputs,
@@ -110,7 +126,7 @@ export async function settled(
   throw new ProviderError("operation", `${wanted.host}: VM ${wanted.name} is gone`);
 }
 
-/** What the failed change becomes. */
+/** The error of a failed change, after its rollback. */
 async function putBack(
   context: Context,
   wanted: Inputs,
@@ -121,7 +137,7 @@ async function putBack(
   return wentBack(context, wanted, "failed", failed, what, cause);
 }
 
-/** Goes back to the runner before, and says whether the guest is there again. `failed` is what is live before. */
+/** Rolls back to the previous runner. The error says whether the guest responds again. */
 export async function wentBack(
   context: Context,
   wanted: Inputs,
@@ -134,14 +150,17 @@ export async function wentBack(
   try {
     state = await settled(context, wanted, outcome);
   } catch (error) {
-    const text = `${what}. It was not put back: ${messageOf(error)}\n  Before that: ${cause.message}`;
+    const text = `${what}. The rollback failed: ${messageOf(error)}\n  Before: ${cause.message}`;
     return new PartialFailure(failed, new Error(text));
   }
   const how = outcome === "failed" ? "by a restart" : "without a restart";
-  const answers = await seeGuest(within(context, context.workSeconds), wanted, state).then(
+  // The previous runner may have another address.
+  const address = state.address === "" ? wanted.address : state.address;
+  const answers = await seeGuest(within(context, context.workSeconds), wanted, state, address).then(
     () => "and answers again",
     () => "but has not answered yet",
   );
-  const text = `${what}. It was put back on ${state.runner} ${how}, ${answers}. ${cause.message}`;
+  const back = `It was rolled back to ${state.runner} ${how}, ${answers}`;
+  const text = `${what}. ${back}. ${cause.message}`;
   return new PartialFailure(state, new Error(text));
 }

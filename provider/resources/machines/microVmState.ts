@@ -1,13 +1,22 @@
-/** What `MicroVm` is given, and what it observes of a VM. */
+/** The inputs and the observed state of `MicroVm`. */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import type { HostFacts, VmFact } from "../../hosts/facts/hostFacts";
 import { parseRecord } from "../../hosts/facts/record";
 import { ownership } from "../../ownership";
 import type { Owner } from "../../ownership";
-import { host, machineId, name, renamedFrom, storePath } from "../shared/fields";
+import {
+  absolutePath,
+  host,
+  interfaceName,
+  machineId,
+  name,
+  renamedFrom,
+  storePath,
+} from "../shared/fields";
 import { keyOnHost } from "../shared/renamed";
 import { memoryOutputs, memoryState, memoryTargetMiB } from "./memory";
+import { tapsOf } from "./tap";
 
 export const inputs = z.object({
   host,
@@ -21,20 +30,40 @@ export const inputs = z.object({
     .refine((text) => text === "" || isIPv4(text), "must be an IPv4 address, or empty")
     .default("")
     .describe(
-      "The guest's address: its SSH server must answer there. Empty: it is not waited for.",
+      "The guest's address, where its SSH server must respond. Empty: the provider does not wait.",
     ),
-  running: z.boolean().default(true).describe("Whether the VM runs. Also kept over a reboot."),
+  hostName: z
+    .string()
+    .regex(/^[a-z0-9-]{0,63}$/, "must be a host name")
+    .default("")
+    .describe("The guest's host name. Default: empty, not known."),
+  bridge: interfaceName
+    .optional()
+    .describe("The bridge of the VM's tap. Without it, the tap is not checked."),
+  mac: z
+    .string()
+    .regex(/^([0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5})?$/, "must be a MAC address, or empty")
+    .default("")
+    .describe("MAC address of its network card, for its record. Default: empty, not known."),
+  vsockCid: z.int().min(3).optional().describe("Its vsock CID, for its record. Default: none."),
+  shareSources: z
+    .array(absolutePath)
+    .default([])
+    .describe(
+      "Directories on the host that must exist before it starts: its shares. Default: none.",
+    ),
+  running: z.boolean().default(true).describe("Whether the VM runs. Persists across reboots."),
   restart: z
     .string()
     .default("")
-    .describe("Any text; a running VM restarts when it changes. Default: empty."),
+    .describe("Any text. A running VM restarts when it changes. Default: empty."),
   memoryTargetMiB,
   hardware: z
     .string()
     .regex(/^[A-Za-z0-9]{0,128}$/, "must be a hash")
     .default("")
     .describe(
-      "Hash of what the VMM gets; a change of it takes a restart. Default: empty, not known.",
+      "Hash of the VMM's configuration. A change requires a restart. Default: empty, not known.",
     ),
   hardwareParts: z
     .record(z.string(), z.string())
@@ -44,66 +73,88 @@ export const inputs = z.object({
     ),
   closureInfo: storePath
     .optional()
-    .describe("nixpkgs' closureInfo of the guest's system: its `registration` for a live switch."),
+    .describe("nixpkgs' closureInfo of the guest's system, with its `registration`."),
   liveSwitch: z
     .boolean()
     .default(false)
-    .describe("The guest can be switched: it mounts the host's store, and runs sshd and Nix."),
+    .describe("The guest supports live switches: it mounts the host's store, runs sshd and Nix."),
   switchTimeoutSeconds: z
     .int()
     .min(1)
     .default(600)
-    .describe("How long a live switch may take in the guest. Default: 600."),
+    .describe("Time limit of a live switch in the guest, seconds. Default: 600."),
   updatePolicy: z
     .enum(["live", "restart", "onNextBoot"])
+    .meta({ id: "UpdatePolicy" })
     .default("live")
     .describe(
-      "How a running VM gets a new system: live (default) switches where that is enough and restarts " +
-        "otherwise, restart always restarts, onNextBoot only installs.",
+      "How a running VM gets a new system. live (default) switches it without a restart if that " +
+        "is possible and restarts it otherwise, restart always restarts, onNextBoot only installs.",
     ),
 });
 export type Inputs = z.infer<typeof inputs>;
 
 export const outputs = z.object({
-  runner: z.string().describe("Target of the `current` link; empty where there is none."),
-  toplevel: z.string().describe("Target of the `toplevel` link; empty where there is none."),
+  runner: z.string().describe("Target of the `current` link. Empty without a link."),
+  toplevel: z.string().describe("Target of the `toplevel` link. Empty without a link."),
   running: z.boolean().describe("microvm@NAME.service is active."),
   restart: z.string().describe("The recorded restart text."),
-  booted: z.string().describe("The runner that the VM was started with; empty when it is stopped."),
+  booted: z.string().describe("The runner that the VM was started with. Empty if it is stopped."),
   system: z
     .string()
     .default("")
-    .describe("The system that the guest says it runs; empty when it does not say, or is stopped."),
+    .describe("The system that the guest reports. Empty if it is stopped or reports none."),
   bootedHardware: z
     .string()
     .default("")
-    .describe("Hash of what the VMM was started with; empty when not known, or stopped."),
+    .describe("Hash of the VMM's configuration at the start. Empty if unknown or stopped."),
+  address: z
+    .string()
+    .default("")
+    .describe("The address of the guest's running system. Empty if unknown or stopped."),
+  hostName: z
+    .string()
+    .default("")
+    .describe("The host name of that system. Empty if unknown or stopped."),
+  taps: z
+    .array(z.string())
+    .default([])
+    .describe(
+      "For each tap of the running VM: its bridge, or none, down or missing. Empty if the host " +
+        "did not say.",
+    ),
   stale: z
     .boolean()
-    .describe("The VM runs another system, or other hardware, than what is installed."),
-  autostart: z.boolean().describe("The VM is started when the host boots."),
+    .describe("The VM runs another system or other hardware than the installed one."),
+  autostart: z.boolean().describe("The VM starts when the host boots."),
   guestHostKey: z.string().describe("The guest's public SSH host key."),
   ownership: z.string().describe("owned, renamed, altered, missing or `owned by URN`."),
   status: z
     .string()
     .default("ready")
     .describe(
-      "ready; starting or switching: started, and the guest was not seen yet; activating: in a live switch; " +
-        "renaming: on the host it has its former name.",
+      "ready; starting or switching: started, but the guest has not responded yet; activating: " +
+        "in a live switch; renaming: it has its former name on the host.",
     ),
   ...memoryOutputs,
 });
 export type State = z.infer<typeof outputs>;
 
-/** Of a VM that is to stop, to move, and to start under its new name. */
+/** A rename: the VM must stop, move, and start under its new name. */
 export const RENAMING = "renaming";
 
-/** Its name there may still be the former one. */
+/** On the host, the VM may still have its former name. */
 export function nameOnHost(facts: HostFacts, wanted: Inputs, owner: Owner): string {
   return keyOnHost(facts, "vms", wanted.name, wanted.renamedFrom, owner);
 }
 
-export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State | undefined {
+/** `recorded`: the address of a guest that was started before hosts recorded it. */
+export function stateOf(
+  facts: HostFacts,
+  wanted: Inputs,
+  owner: Owner,
+  recorded?: State,
+): State | undefined {
   const name = nameOnHost(facts, wanted, owner);
   const text = facts.records.get(`vms/${name}`);
   const vm = facts.vms.get(name);
@@ -122,6 +173,9 @@ export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State |
     booted,
     system: vm?.guestSystem ?? "",
     bootedHardware: running ? (vm.bootedHardware ?? "") : "",
+    address: running ? (vm.guestAddress ?? recorded?.address ?? "") : "",
+    hostName: running ? (vm.guestHostName ?? recorded?.hostName ?? "") : "",
+    taps: tapsOf(facts, vm),
     stale: booted !== "" && !runsInstalled(vm, runner, toplevel),
     autostart: vm?.autostart ?? false,
     guestHostKey: vm?.hostKey ?? "",
@@ -135,8 +189,8 @@ function phaseOf(record: ReturnType<typeof parseRecord>): string {
   return typeof record === "object" ? (record.phase ?? "ready") : "ready";
 }
 
-/** Started with what is installed, or switched to it: then the hardware is still that of the start. */
-function runsInstalled(vm: VmFact | undefined, runner: string, toplevel: string): boolean {
+/** Started with the installed runner, or switched to its system, so the hardware is unchanged. */
+export function runsInstalled(vm: VmFact | undefined, runner: string, toplevel: string): boolean {
   if (vm?.guestSystem !== undefined && vm.guestSystem !== toplevel) return false;
   if (vm?.booted === runner) return true;
   return (

@@ -1,4 +1,4 @@
-/** A live switch: the guest activates its new system while it runs, and is seen, or it goes back. */
+/** A live switch: a running guest activates its new system, and is confirmed or rolled back. */
 import { PartialFailure, ProviderError, asError, messageOf } from "../../errors";
 import type { GuestFacts } from "../../hosts/facts/guestFacts";
 import type { GuestAddress } from "../../hosts/guest";
@@ -8,25 +8,33 @@ import type { Context } from "../../resource";
 import { settled, wentBack, withJournal } from "./microVmStart";
 import type { Inputs, State } from "./microVmState";
 
-/** How long a guest that runs may take to let the provider log in. */
+/** The time limit for a login to a running guest. */
 const ANSWER_SECONDS = 60;
-/** What registering the system and ending a switch that takes too long may add to the switch. */
+/** Additional time to register the system, and to end a switch that takes too long. */
 const MARGIN_SECONDS = 30;
-/** The longest time that a guest waits for its confirmation before it goes back by itself. */
+/** The longest time that a guest waits for its confirmation before it rolls back by itself. */
 const MAX_CONFIRM_SECONDS = 90;
 
 /**
- * Ends a live switch that was begun on the host: the guest is switched unless an earlier run has
- * done that, and then confirmed over a fresh login. After a failure it goes back: in the guest if it
- * can be reached, else by a restart on its previous runner. Then the update has failed.
+ * Finishes a live switch. The guest is switched, unless an earlier run has switched it, and then
+ * confirmed over a new login. After a failure it is rolled back: in the guest if it can be reached,
+ * otherwise by a restart on its previous runner. In both cases the update has failed. If nothing
+ * was sent to the guest, it keeps running and only the host is rolled back. `isResumed`: an earlier
+ * run may have sent the switch already.
  */
-export async function switchLive(context: Context, wanted: Inputs, state: State): Promise<State> {
-  const guest = new SwitchedGuest(context, wanted);
+export async function switchLive(
+  context: Context,
+  wanted: Inputs,
+  state: State,
+  isResumed: boolean,
+): Promise<State> {
+  const guest = new SwitchedGuest(context, wanted, isResumed);
   try {
     await guest.switchTo(wanted.toplevel, state);
     await guest.confirm(wanted.toplevel);
   } catch (error) {
     if (context.signal.aborted) throw new PartialFailure(state, asError(error));
+    if (!guest.isTouched) throw await refused(context, wanted, state, asError(error));
     throw await goBack(context, wanted, state, guest, asError(error));
   }
   return settled(context, wanted, "confirmed");
@@ -40,6 +48,8 @@ class SwitchedGuest {
   constructor(
     private readonly context: Context,
     private readonly wanted: Inputs,
+    /** Whether a switch may have been sent to it. */
+    public isTouched: boolean,
   ) {
     this.address = { name: wanted.name, address: wanted.address };
     this.host = context.pool.guest(wanted.host, this.address);
@@ -47,6 +57,7 @@ class SwitchedGuest {
 
   async switchTo(toplevel: string, { system }: State): Promise<void> {
     this.machineId = (await this.read()).machineId;
+    this.isTouched = true;
     await this.run("guest-switch", {
       ...this.switchParameters(),
       toplevel,
@@ -55,16 +66,17 @@ class SwitchedGuest {
     });
   }
 
-  /** Over a login of its own: the present one may be all that the switch left of the network. */
+  /** Uses a new login, because the switch may have broken the network for new connections. */
   async confirm(toplevel: string): Promise<void> {
     this.host.renew();
     await this.read();
     await this.run("guest-confirm", { toplevel });
   }
 
-  async goBack(): Promise<void> {
+  /** `system`: what it is known to have run before. */
+  async goBack(system: string): Promise<void> {
     this.machineId = (await this.read()).machineId;
-    await this.run("guest-switch", { ...this.switchParameters(), toplevel: "" });
+    await this.run("guest-switch", { ...this.switchParameters(), toplevel: "", system });
   }
 
   private switchParameters(): Record<string, string> {
@@ -75,7 +87,7 @@ class SwitchedGuest {
     };
   }
 
-  /** A guest that may take as long to switch may take as long to be reached again. */
+  /** The reconnection may take as long as the switch. */
   private confirmSeconds(): number {
     return Math.min(MAX_CONFIRM_SECONDS, this.wanted.switchTimeoutSeconds);
   }
@@ -85,7 +97,7 @@ class SwitchedGuest {
     return readGuest(this.host, this.address, this.context, seconds);
   }
 
-  /** The switch may restart the guest's own network: it is given the time to come back. */
+  /** The switch may restart the guest's network, so the provider waits for it. */
   private async run(script: string, parameters: Record<string, string>): Promise<void> {
     const { switchTimeoutSeconds } = this.wanted;
     try {
@@ -98,13 +110,31 @@ class SwitchedGuest {
       });
     } catch (error) {
       if (!(error instanceof ProviderError) || error.reason !== "wrong-machine") throw error;
-      const remedy = "The guest was restarted or replaced while it was switched. Run up again.";
+      const remedy = "The guest was restarted or replaced during the switch. Run up again.";
       throw new ProviderError("wrong-machine", error.what, remedy);
     }
   }
 }
 
-/** What the failed switch becomes. */
+/** The switch was not sent: the guest runs its previous system, and the host restores it. */
+async function refused(
+  context: Context,
+  wanted: Inputs,
+  state: State,
+  cause: Error,
+): Promise<PartialFailure> {
+  const what = `${wanted.name}: the live switch was not begun, the guest was not touched`;
+  const remedy = `Or set another text as restart of ${wanted.name}: it restarts instead.`;
+  try {
+    const live = await settled(context, wanted, "reverted");
+    return new PartialFailure(live, new Error(`${what}. ${cause.message}\n  ${remedy}`));
+  } catch (error) {
+    const text = `${what}. ${cause.message}\n  The host still has it open: ${messageOf(error)}`;
+    return new PartialFailure(state, new Error(text));
+  }
+}
+
+/** The error of the failed switch, after its rollback. */
 async function goBack(
   context: Context,
   wanted: Inputs,
@@ -112,14 +142,15 @@ async function goBack(
   guest: SwitchedGuest,
   cause: Error,
 ): Promise<PartialFailure> {
-  const fault = await guest.goBack().then(
+  const before = state.system === wanted.toplevel ? "" : state.system;
+  const fault = await guest.goBack(before).then(
     () => undefined,
     (error: unknown) => messageOf(error),
   );
   const what = `${wanted.name}: the live switch to ${wanted.toplevel} failed`;
   if (fault === undefined) return wentBack(context, wanted, "reverted", state, what, cause);
-  // Before the restart: what the guest has said up to here.
-  const both = new Error(`${cause.message}\n  Nor could it be switched back: ${fault}`);
+  // Reads the journal before the restart.
+  const both = new Error(`${cause.message}\n  The switch back in the guest failed: ${fault}`);
   const told = new Error(await withJournal(context, wanted, both));
   return wentBack(context, wanted, "failed", state, what, told);
 }

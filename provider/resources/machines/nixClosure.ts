@@ -1,20 +1,24 @@
 /** `NixClosure`: store paths that are valid on a host and kept by GC roots. */
 import { z } from "zod";
+import { remedyOf } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { makeRecord, ownership, refuseOthers } from "../../ownership";
 import type { Owner } from "../../ownership";
-import { knownChanges } from "../../packages";
+import { knownChanges, knownPackageChanges } from "../../packages";
 import type { Resource } from "../../resource";
 import { bring } from "../shared/closures";
 import { isFormerName, isSameMachine, keyOnHost } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
-import { host, machineId, name, renamedFrom, requireMachine, storePath } from "../shared/fields";
+import { buildPlace, host, machineId, name, renamedFrom } from "../shared/fields";
+import { requireMachine, storePath } from "../shared/fields";
 
-const root = z.object({
-  drvPath: storePath.describe("The derivation."),
-  outPath: storePath.describe("Its output."),
-});
+const root = z
+  .object({
+    drvPath: storePath.describe("The derivation."),
+    outPath: storePath.describe("Its output."),
+  })
+  .meta({ id: "ClosureRoot" });
 
 const inputs = z.object({
   host,
@@ -24,21 +28,20 @@ const inputs = z.object({
   roots: z
     .record(z.string().regex(/^[a-zA-Z][a-zA-Z0-9]*$/), root)
     .describe("Name of the GC root -> what it keeps."),
-  build: z
-    .enum(["operator", "host"])
+  build: buildPlace
     .default("operator")
-    .describe("Built on the operator's machine and copied (default), or built on the host."),
+    .describe("operator (default): built on the operator's machine and copied. host: built there."),
   packages: z
     .record(z.string(), z.string())
     .default({})
-    .describe("Package -> version: what a preview shows of a changed closure. Changes nothing."),
+    .describe("Package -> version, for the preview. A change of it alone causes no update."),
 });
 type Inputs = z.infer<typeof inputs>;
 
-/** What the host needs beside the build. */
+/** The requirements of the host besides the build. */
 const MARGIN_SECONDS = 600;
 
-/** In a state from before closures had records, as long as the host has none of this one. */
+/** In a state from before closures had records, while the host has no record. */
 const UNRECORDED = "unrecorded";
 
 const outputs = z.object({
@@ -52,7 +55,7 @@ const outputs = z.object({
 });
 type State = z.infer<typeof outputs>;
 
-/** Also where only the record is there: its paths are to be brought again, by the stack that owns it. */
+/** Also without paths, if only the record exists: the owning stack brings the paths again. */
 function stateOf(
   facts: HostFacts,
   wanted: Inputs,
@@ -60,6 +63,13 @@ function stateOf(
   recorded: State | undefined,
 ): State | undefined {
   const name = keyOnHost(facts, "closures", wanted.name, wanted.renamedFrom, owner);
+  if (facts.closures === undefined) {
+    throw new ProviderError(
+      "operation",
+      `${wanted.host}: the host did not answer: nix-store --check-validity`,
+      "Run up again. If it persists, run that command on the host.",
+    );
+  }
   const paths = facts.closures.get(name);
   const text = facts.records.get(`closures/${name}`);
   if (paths === undefined && text === undefined) return undefined;
@@ -71,19 +81,19 @@ function ownershipOf(text: string | undefined, owner: Owner, recorded: State | u
   return found === "missing" && recorded?.ownership === UNRECORDED ? UNRECORDED : found;
 }
 
-/** GC roots that are absent, or keep something else than is wanted. */
+/** GC roots that are missing, or have other targets. */
 function differing(state: State | undefined, wanted: Inputs): string[] {
   return Object.entries(wanted.roots)
     .filter(([key, { outPath }]) => state?.paths[key] !== outPath)
     .map(([key]) => key);
 }
 
-/** The closure that a change is told by: the runner holds all of a VM's others but closureInfo. */
+/** The closure that a preview shows: the runner contains a VM's others except closureInfo. */
 function mainRoot(keys: string[]): string | undefined {
   return keys.find((key) => key === "runner") ?? keys[0];
 }
 
-/** `kw1: closure OLD -> NEW; packages: ...`; without packages where only one side knows them. */
+/** `kw1: closure OLD -> NEW; packages: ...`. Without packages if one side has none. */
 function explainChange(
   wanted: Inputs,
   state: State | undefined,
@@ -99,11 +109,11 @@ function explainChange(
 
 export const nixClosure: Resource<Inputs, State> = {
   type: "NixClosure",
-  description: "Store paths on a host, with all that they need, kept by GC roots.",
+  description: "Store paths on a host with all their dependencies, kept by GC roots.",
   inputs,
   outputs,
   timeoutSeconds: 14_400,
-  immutable: { host: "A VM does not move.", machineId: "This is another machine." },
+  immutable: { host: remedyOf("move"), machineId: "This is another machine." },
   formerName: ({ renamedFrom }) => renamedFrom,
   isRenamed: (property, news, olds) =>
     property === "host" ? isSameMachine(news, olds) : isFormerName(property, news, olds),
@@ -125,13 +135,19 @@ export const nixClosure: Resource<Inputs, State> = {
 
   explain: explainChange,
 
+  plan(wanted, state, before) {
+    const changes = mainRoot(differing(state, wanted)) !== undefined;
+    const packages = changes ? knownPackageChanges(before?.packages, wanted.packages) : [];
+    return { effect: "nothing", reason: "", packages };
+  },
+
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);
     requireMachine(facts, wanted.host, wanted.machineId);
     return stateOf(facts, wanted, context, recorded);
   },
 
-  /** Two stacks that use one name would take each other's GC roots away. */
+  /** Two stacks with the same name would remove each other's GC roots. */
   async refuse(context, wanted) {
     const facts = await context.pool.get(wanted.host).read(context);
     const owned = ownership(facts.records.get(`closures/${wanted.name}`), context);
@@ -175,7 +191,7 @@ export const nixClosure: Resource<Inputs, State> = {
     );
     const state = stateOf(facts, wanted, context, undefined);
     if (state !== undefined) return state;
-    throw new ProviderError("operation", `${wanted.host}: closure ${wanted.name} was not kept`);
+    throw new ProviderError("operation", `${wanted.host}: closure ${wanted.name} was not created`);
   },
 
   async remove(context, wanted) {

@@ -1,7 +1,7 @@
 /**
- * A VM that got another name: it stops, and its directory and its records move, once, before the
- * first of its resources is converged. scripts/machines/microvm-rename.sh does it; decision 14 says
- * why so.
+ * A renamed VM: it stops, and its directory and its records move once, before the first of its
+ * resources converges. scripts/machines/microvm-rename.sh does this. Decision 14 explains the
+ * reasons.
  */
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
@@ -12,7 +12,7 @@ import { STOP_SECONDS, slotParameters } from "./microVmStart";
 
 const MICROVMS = "/var/lib/microvms";
 
-/** A VM's names, and where it is. */
+/** The names of a VM, and its host. */
 export interface NamedVm {
   host: string;
   machineId: string;
@@ -20,14 +20,14 @@ export interface NamedVm {
   renamedFrom?: string | undefined;
 }
 
-/** The path of a file when the directory of its VM has another name; others do not move. */
+/** The path of a file after the directory of its VM was renamed. Other files do not move. */
 export function pathUnder(path: string, vm: string, name: string): string {
   const directory = `${MICROVMS}/${vm}/`;
   return path.startsWith(directory) ? `${MICROVMS}/${name}/${path.slice(directory.length)}` : path;
 }
 
 /** How the owner in each record of the same stack begins. */
-function stackField(urn: string): string {
+export function stackField(urn: string): string {
   return `"urn":${JSON.stringify(stackOf(urn)).slice(0, -1)}`;
 }
 
@@ -45,19 +45,20 @@ export function unmovedName(
   return found ? renamedFrom : undefined;
 }
 
-/** Throws what the script on the host refuses too, so that a preview reports it. */
+/** Throws if the script would refuse the rename, so that a preview reports it. */
 export function refuseRename(facts: HostFacts, vm: NamedVm, urn: string): void {
   const from = unmovedName(facts, vm.renamedFrom, urn);
   if (from === undefined) return;
   if (!isThere(facts, vm.name) && !(hasImages(facts, vm.name) && hasImages(facts, from))) return;
   throw new ProviderError(
     "foreign",
-    `${vm.host}: VM ${from} can't be renamed to ${vm.name}: the host has a VM or images of that name already; nothing was changed`,
+    `${vm.host}: VM ${from} can't be renamed to ${vm.name}: ` +
+      "the host has a VM or images of that name already; nothing was changed",
     `Use another name, or remove what is in ${MICROVMS}/${vm.name} on the host.`,
   );
 }
 
-/** Throws where only the directory has the former name: nothing says whose it is. */
+/** Throws if only the directory has the former name, because its owner is unknown. */
 export function refuseUnrecorded(
   facts: HostFacts,
   { host, name, renamedFrom }: NamedVm,
@@ -67,18 +68,21 @@ export function refuseUnrecorded(
   if (!isThere(facts, renamedFrom) && !hasImages(facts, renamedFrom)) return;
   throw new ProviderError(
     "foreign",
-    `${host}: ${MICROVMS}/${renamedFrom} is there, and this stack has no record of it: it can't become ${name}`,
+    `${host}: ${MICROVMS}/${renamedFrom} exists, but this stack has no record of it: ` +
+      `it can't be renamed to ${name}`,
     `Run up with the old name ${renamedFrom} first: it writes the records again.`,
   );
 }
 
-/** `found`: the VM's name on the host. An interrupted rename may have left another one there. */
+/** `found`: the name of the VM on the host, which an interrupted rename may have left. */
 export function refuseElsewhere(found: string, { host, name, renamedFrom }: NamedVm): void {
   if (found === name || found === renamedFrom) return;
   throw new ProviderError(
     "operation",
-    `${host}: VM ${name} has the name ${found} on the host: a rename was interrupted; nothing was changed`,
-    `State it as ${found} with renamedFrom: ${name} again, or as ${name} with renamedFrom: ${found}.`,
+    `${host}: VM ${name} has the name ${found} on the host: ` +
+      "a rename was interrupted; nothing was changed",
+    `In the site, name it ${found} with renamedFrom: ${name} again, ` +
+      `or ${name} with renamedFrom: ${found}.`,
   );
 }
 
@@ -91,7 +95,7 @@ function hasImages(facts: HostFacts, name: string): boolean {
   return [...facts.images.keys()].some((path) => path.startsWith(`${MICROVMS}/${name}/`));
 }
 
-/** The facts behind the rename. The second caller finds nothing to do. */
+/** The facts after the rename. For the second caller, nothing is left to do. */
 export async function renameFirst(context: Context, vm: NamedVm): Promise<HostFacts> {
   const { host: hostName, machineId, name } = vm;
   const host = context.pool.get(hostName);

@@ -1,10 +1,11 @@
-/** `Volume`: the image of a disk. Made once, grown in place; never shrunk, formatted again or replaced. */
+/** `Volume`: the image of a disk. Created once, grown in place, never shrunk or replaced. */
 import { defaultImage, volumeId } from "../../../contract/names";
+import { remedyOf } from "../../../contract/promises";
 import { PartialFailure, ProviderError, asError } from "../../errors";
 import { image as imageOn } from "../../hosts/reads";
 import type { ImageContent } from "../../hosts/reads";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
-import { openRecord, ownership, refuseOthers } from "../../ownership";
+import { openRecord, ownership } from "../../ownership";
 import type { Context, InputFault, Resource } from "../../resource";
 import { UNKNOWN, toMap } from "../../wire";
 import type { PlainMap } from "../../wire";
@@ -13,25 +14,31 @@ import { isFormerName, isSameMachine } from "../shared/renamed";
 import { withLimit } from "../shared/turn";
 import { growInGuest } from "./guestVolume";
 import * as content from "./volumeState";
-import { BYTES_PER_MIB, inputs, keyOf, outputs, placeOf, stateOf, volumesOf } from "./volumeState";
-import type { Inputs, State } from "./volumeState";
 import {
-  pathUnder,
-  refuseElsewhere,
-  refuseRename,
-  refuseUnrecorded,
-  renameFirst,
-} from "./vmRename";
-import type { NamedVm } from "./vmRename";
+  BYTES_PER_MIB,
+  formerVolume,
+  inputs,
+  keyOf,
+  outputs,
+  placeOf,
+  stateOf,
+  volumesOf,
+} from "./volumeState";
+import type { FormerVolume, Inputs, State } from "./volumeState";
+import { refuse, vmOf } from "./volumeRefusals";
+import { pathUnder, renameFirst, stackField } from "./vmRename";
 
-const NEVER = "A volume is never replaced: add another one, move the data, then remove this one.";
+const NEVER = remedyOf("volumeFixed");
 
 function parametersOf(
   wanted: Inputs,
   urn: string,
   recorded: State | undefined,
+  former?: FormerVolume,
 ): Record<string, string> {
   return {
+    adopt: former?.key ?? "",
+    stack: stackField(urn),
     known: recorded === undefined ? "no" : "yes",
     key: keyOf(wanted),
     vm: wanted.vm,
@@ -49,83 +56,6 @@ function parametersOf(
   };
 }
 
-/** Its VM, as a rename sees it. */
-const vmOf = ({ host, machineId, vm: name, renamedFrom }: Inputs): NamedVm => ({
-  host,
-  machineId,
-  name,
-  renamedFrom,
-});
-
-/** What the script on the host refuses too; here it shows in a preview. */
-async function refuse(
-  context: Context,
-  wanted: Inputs,
-  observed: State | undefined,
-  recorded: State | undefined,
-): Promise<void> {
-  const facts = await context.pool.get(wanted.host).read(context);
-  refuseRename(facts, vmOf(wanted), context.urn);
-  refuseElsewhere(placeOf(facts, wanted, context).vm, vmOf(wanted));
-  if (observed === undefined) {
-    if (recorded !== undefined) refuseUnrecorded(facts, vmOf(wanted), context.urn);
-    return;
-  }
-  const what = `${wanted.host}: volume ${keyOf(wanted)} (${wanted.image})`;
-  refuseOthers(observed.ownership, what);
-  if (observed.status === "missing") {
-    throw new ProviderError(
-      "data-loss",
-      `${what} is missing, though it was made`,
-      `Put the image back. Only if its data may be lost: remove /var/lib/pulumi-microvm/volumes/${keyOf(wanted)}.json on the host; the next up makes an empty one.`,
-    );
-  }
-  if (observed.ownership === "missing" && recorded === undefined) {
-    throw new ProviderError(
-      "foreign",
-      `${what} exists, and no stack recorded making it; it was left alone`,
-      "To take it over as it is, set import: true on the VM; or give the volume another image path.",
-    );
-  }
-  if (observed.sizeMiB > wanted.sizeMiB) {
-    throw new ProviderError(
-      "data-loss",
-      `${what} has ${observed.sizeMiB} MiB; ${wanted.sizeMiB} MiB are wanted, and a volume never shrinks`,
-      "State at least the size it has.",
-    );
-  }
-  refuseContent(what, wanted, observed.content);
-}
-
-/** An image that may be another one, or has lost a part, stays as it is until somebody has looked. */
-function refuseContent(what: string, wanted: Inputs, found: string): void {
-  const record = `/var/lib/pulumi-microvm/volumes/${keyOf(wanted)}.json`;
-  if (found.startsWith(content.TRUNCATED)) {
-    throw new ProviderError(
-      "data-loss",
-      `${what} is ${found}: a part of it is missing; it was left alone`,
-      `Put the whole image back. If this is a whole one of before it grew, remove ${record} on the host; the next up grows it.`,
-    );
-  }
-  if (found === content.NO_FILE_SYSTEM || found.startsWith(content.ANOTHER_FILE_SYSTEM)) {
-    const holds = found.slice(content.ANOTHER_FILE_SYSTEM.length);
-    throw new ProviderError(
-      "data-loss",
-      `${what} holds ${holds === "" ? "no file system that blkid knows" : holds}, not ${wanted.fsType}; it is never formatted again`,
-      `Put the right image back, or move this one away and remove ${record} on the host to start with an empty volume.`,
-    );
-  }
-  if (found.startsWith(content.ANOTHER_LABEL)) {
-    const label = found.slice(content.ANOTHER_LABEL.length);
-    const stated = wanted.label === "" ? "none" : wanted.label;
-    throw new ProviderError(
-      "data-loss",
-      `${what} has the label ${label}, not ${stated}: it may be another volume's; it was left alone`,
-      `Put the right image back. If it is the right one, give it its label by hand: e2label IMAGE '${wanted.label}'.`,
-    );
-  }
-}
-
 /** The image is in the VM's directory, which gets the VM's new name. */
 function isMovedImage({ vm, image }: PlainMap, olds: PlainMap): boolean {
   return (
@@ -139,7 +69,7 @@ function isMovedImage({ vm, image }: PlainMap, olds: PlainMap): boolean {
 const ID_SHAPE =
   "HYPERVISOR/VM.VOLUME, or HYPERVISOR/VM.VOLUME=IMAGE for another path than the default";
 
-/** An image as inputs would state it; what no site can state is not imported. */
+/** Inputs for an existing image. An image that no site can describe is not imported. */
 function stated(image: ImageContent, id: string): Pick<Inputs, "sizeMiB" | "fsType" | "label"> {
   const sizeMiB = image.sizeBytes / BYTES_PER_MIB;
   const fsType = image.fsType === "" ? "none" : image.fsType;
@@ -156,7 +86,7 @@ function stated(image: ImageContent, id: string): Pick<Inputs, "sizeMiB" | "fsTy
   return { sizeMiB, fsType, label: image.label };
 }
 
-/** A few at a time: what works on an image is never cut, and may take hours. */
+/** Limited, because work on an image is never interrupted and may take hours. */
 function onImages(
   context: Context,
   wanted: Inputs,
@@ -173,13 +103,13 @@ function onImages(
 export const volume: Resource<Inputs, State> = {
   type: "Volume",
   description:
-    "The image of a VM's disk. Created with its file system, grown in place; never " +
-    "shrunk, never formatted again, never replaced. By default it stays when it is removed from the site.",
+    "The image of a VM's disk. Created with its file system and grown in place. Never shrunk, " +
+    "formatted again or replaced. By default, it stays when it is removed from the site.",
   inputs,
   outputs,
   timeoutSeconds: 86_400,
   immutable: {
-    host: NEVER,
+    host: remedyOf("move"),
     machineId: "This is another machine.",
     vm: NEVER,
     name: NEVER,
@@ -202,15 +132,19 @@ export const volume: Resource<Inputs, State> = {
     const faults: InputFault[] = [];
     const moved = pathUnder(previous.image, previous.vm, wanted.vm);
     if (moved !== previous.image && wanted.image === previous.image) {
-      const reason = `is in the directory of VM ${previous.vm}, which moves to ${wanted.vm}. State image: ${moved}, or leave image out.`;
+      const reason =
+        `is in the directory of VM ${previous.vm}, which moves to ${wanted.vm}. ` +
+        `Set image: ${moved}, or remove image.`;
       faults.push({ property: "image", reason });
     }
     if (wanted.sizeMiB < previous.sizeMiB) {
-      const reason = `${previous.sizeMiB} MiB can't become ${wanted.sizeMiB} MiB: a volume never shrinks. Add a smaller one, move the data, then remove this one.`;
+      const reason =
+        `${previous.sizeMiB} MiB can't become ${wanted.sizeMiB} MiB: a volume never shrinks. ` +
+        "Add a smaller one, move the data, and remove this one.";
       faults.push({ property: "sizeMiB", reason });
     }
     if (previous.label !== "" && wanted.label !== previous.label) {
-      const keep = `To keep it as it is, state its label in the site: label: ${previous.label}`;
+      const keep = `To keep it, set it in the site: label: ${previous.label}`;
       faults.push({ property: "label", reason: `can't be changed. ${NEVER} ${keep}` });
     }
     return faults;
@@ -233,11 +167,19 @@ export const volume: Resource<Inputs, State> = {
   }),
 
   async explainNew(context, wanted, observed) {
-    if (observed !== undefined) return undefined;
     const facts = await context.pool.get(wanted.host).read(context);
+    const former = formerVolume(facts, wanted, context);
+    if (former !== undefined) {
+      const { image } = wanted;
+      return `${keyOf(wanted)}: takes over the image ${image} of ${former.key} with its data`;
+    }
     const others = volumesOf(facts, wanted.vm);
-    if (others.length === 0) return undefined;
-    return `${keyOf(wanted)}: a new empty disk; ${wanted.vm} has ${others.join(", ")} already. A volume with a new name does not get the data of the old one`;
+    if (observed !== undefined || others.length === 0) return undefined;
+    return (
+      `${keyOf(wanted)}: a new empty disk; ${wanted.vm} has ${others.join(", ")} already. ` +
+      "A volume with a new name gets the data of the old one only if the site sets its image " +
+      "and label"
+    );
   },
 
   async observe(context, wanted) {
@@ -251,8 +193,9 @@ export const volume: Resource<Inputs, State> = {
   owned: (state) => state.ownership === "owned",
 
   async converge(context, wanted, _observed, recorded) {
-    await renameFirst(context, vmOf(wanted));
-    const parameters = parametersOf(wanted, context.urn, recorded);
+    const before = await renameFirst(context, vmOf(wanted));
+    const former = formerVolume(before, wanted, context);
+    const parameters = parametersOf(wanted, context.urn, recorded, former);
     let facts = await onImages(context, wanted, "volume-apply", parameters);
     const state = stateOf(facts, wanted, context);
     if (state === undefined) {
@@ -273,12 +216,17 @@ export const volume: Resource<Inputs, State> = {
     const { vm, image } = placeOf(facts, wanted, context);
     // The rename of its VM in the same run has moved it.
     const there = { ...wanted, vm, image };
+    const heir = formerVolume(facts, there, context);
     const parameters = parametersOf(there, context.urn, recorded);
     await onImages(context, there, "volume-remove", parameters);
     const fate = { retain: "kept", trash: "moved to the trash", delete: "deleted" }[
       wanted.onDelete
     ];
     const what = `${wanted.host}: the image ${image} of ${keyOf(wanted)}`;
+    if (heir !== undefined) {
+      context.log.info(context.urn, `${what} is the image of ${heir.key} now`);
+      return;
+    }
     context.log.info(context.urn, `${what} was ${fate} (onDelete: ${wanted.onDelete})`);
   },
 

@@ -1,10 +1,11 @@
-/** What `Volume` is given, and what it observes of an image. */
+/** The inputs and the observed state of `Volume`. */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { parseRecord } from "../../hosts/facts/record";
+import type { OwnershipRecord } from "../../hosts/facts/record";
 import type { HostFacts, ImageFact } from "../../hosts/facts/hostFacts";
 import { printable } from "../../hosts/transport/printable";
-import { ownership } from "../../ownership";
+import { RENAMED, ownership, stackOf } from "../../ownership";
 import type { Owner } from "../../ownership";
 import { absolutePath, host, machineId, name, renamedFrom } from "../shared/fields";
 import { keyOnHost } from "../shared/renamed";
@@ -23,13 +24,18 @@ export const inputs = z.object({
     .int()
     .min(1)
     .describe("Size in MiB. Grows, while its VM runs if that is QEMU; never shrinks."),
-  fsType: z.enum(["ext4", "none"]).default("ext4").describe("none is a raw device."),
+  fsType: z
+    .enum(["ext4", "none"])
+    .meta({ id: "FileSystemType" })
+    .default("ext4")
+    .describe("none is a raw device."),
   label: z
     .string()
     .regex(/^[A-Za-z0-9._-]{0,16}$/, "must be at most 16 letters, digits, '.', '_' or '-'")
     .describe("File system label. Empty only for an imported image that has none."),
   onDelete: z
     .enum(["retain", "trash", "delete"])
+    .meta({ id: "OnDelete" })
     .default("retain")
     .describe("On removal the image is kept (default), moved to the trash, or deleted."),
   address: z
@@ -40,7 +46,7 @@ export const inputs = z.object({
 });
 export type Inputs = z.infer<typeof inputs>;
 
-/** Verdicts on what an image holds; those with a name behind them have a colon. */
+/** Verdicts about the content of an image. Those with details contain a colon. */
 export const AS_STATED = "as stated";
 export const NO_LABEL = "no label";
 export const NO_FILE_SYSTEM = "no file system";
@@ -53,22 +59,23 @@ export const outputs = z.object({
   status: z
     .string()
     .describe(
-      "ready; missing: was made and is gone; creating, growing, trashing, deleting: interrupted; " +
-        "held: its VM is still held back by interrupted work; retained; unrecorded.",
+      "ready; missing: was created and is gone; creating, growing, trashing, deleting: " +
+        "interrupted; held: interrupted work still holds its VM; retained; unrecorded.",
     ),
   ownership: z.string().describe("owned, renamed, altered, missing or `owned by URN`."),
   content: z
     .string()
     .default(AS_STATED)
     .describe(
-      "What the image holds: `as stated`, `no label`, `no file system`, `another file system: TYPE`, `another label: LABEL`, or `truncated: it had N MiB`.",
+      "The content of the image: `as stated`, `no label`, `no file system`, " +
+        "`another file system: TYPE`, `another label: LABEL`, or `truncated: it had N MiB`.",
     ),
 });
 export type State = z.infer<typeof outputs>;
 
 export const keyOf = (wanted: Inputs): string => `${wanted.vm}.${wanted.name}`;
 
-/** Not made yet, or in a removal that was interrupted: the script on the host knows what to do. */
+/** Not created yet, or its removal was interrupted. The script handles both. */
 const WITHOUT_IMAGE = ["creating", "trashing", "deleting"];
 
 /** Key, VM and image of a volume on a host. */
@@ -83,25 +90,61 @@ export function placeOf(facts: HostFacts, wanted: Inputs, owner: Owner): Place {
   return { key, vm, image: pathUnder(wanted.image, wanted.vm, vm) };
 }
 
+/** A volume that had this image before, under another name. */
+export interface FormerVolume {
+  key: string;
+  record: OwnershipRecord;
+  /** Where the image is now: its VM may still have its former name. */
+  image: string;
+}
+
+/**
+ * The record of another volume of the same VM and stack that names the image, if the volume itself
+ * has no record. The other one has left the site: no two volumes of a site have one image.
+ */
+export function formerVolume(
+  facts: HostFacts,
+  wanted: Inputs,
+  owner: Owner,
+): FormerVolume | undefined {
+  const { vm, image, renamedFrom } = wanted;
+  if (facts.records.has(`volumes/${placeOf(facts, wanted, owner).key}`)) return undefined;
+  const vms = renamedFrom === undefined ? [vm] : [vm, renamedFrom];
+  return vms
+    .flatMap((one) => volumesOf(facts, one).map((name) => ({ one, key: `${one}.${name}` })))
+    .flatMap(({ one, key }): FormerVolume[] => {
+      const record = parseRecord(facts.records.get(`volumes/${key}`));
+      const there = pathUnder(image, vm, one);
+      if (typeof record !== "object" || record.image !== there) return [];
+      const isOurs = stackOf(record.urn) === stackOf(owner.urn);
+      return isOurs && facts.images.has(there) ? [{ key, record, image: there }] : [];
+    })
+    .at(0);
+}
+
 export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State | undefined {
   const { key, vm, image: path } = placeOf(facts, wanted, owner);
   const text = facts.records.get(`volumes/${key}`);
+  const former = formerVolume(facts, wanted, owner);
   // In a rename the directory moves before the records.
-  const image = facts.images.get(path) ?? facts.images.get(wanted.image);
+  const image =
+    facts.images.get(path) ??
+    facts.images.get(wanted.image) ??
+    facts.images.get(former?.image ?? "");
   if (text === undefined && image === undefined) return undefined;
   const parsed = parseRecord(text);
-  const record = typeof parsed === "object" ? parsed : undefined;
+  const record = typeof parsed === "object" ? parsed : former?.record;
   const phase = record === undefined ? "unrecorded" : (record.phase ?? "ready");
   const isStopped = ["inactive", "failed"].includes(facts.vms.get(vm)?.active ?? "inactive");
   return {
     sizeMiB: image === undefined ? 0 : image.sizeBytes / BYTES_PER_MIB,
     status: statusOf(phase, image !== undefined, facts.held.has(key)),
-    ownership: ownership(text, owner),
+    ownership: former === undefined ? ownership(text, owner) : RENAMED,
     content: image === undefined ? AS_STATED : verdict(image, wanted, record?.bytes, isStopped),
   };
 }
 
-/** The names of a VM's volumes that are recorded on a host. */
+/** The names of a VM's recorded volumes on a host. */
 export function volumesOf(facts: HostFacts, vm: string): string[] {
   const prefix = `volumes/${vm}.`;
   return [...facts.records.keys()].flatMap((key) =>
@@ -114,7 +157,7 @@ function statusOf(phase: string, hasImage: boolean, isHeld: boolean): string {
   return phase === "ready" && isHeld ? "held" : phase;
 }
 
-/** `hadBytes`: the size that the image had when it was whole last, where that is recorded. */
+/** `hadBytes`: the recorded size of the last complete image. */
 export function verdict(
   { sizeBytes, content }: ImageFact,
   { fsType, label }: Pick<Inputs, "fsType" | "label">,
@@ -123,7 +166,7 @@ export function verdict(
 ): string {
   if (sizeBytes < hadBytes) return `${TRUNCATED}${hadBytes / BYTES_PER_MIB} MiB`;
   if (fsType === "none" || content === undefined) return AS_STATED;
-  // A guest may be in the middle of writing its superblock: nothing is known then, and that is no fault.
+  // A guest may be writing its superblock, so nothing is known, and that is not a fault.
   if (content.fsType === "") return isStopped ? NO_FILE_SYSTEM : AS_STATED;
   if (content.fsType !== fsType) return `${ANOTHER_FILE_SYSTEM}${content.fsType}`;
   if (content.label === label) return AS_STATED;

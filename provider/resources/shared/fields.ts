@@ -27,6 +27,9 @@ export const absolutePath = z
   .regex(/^(\/[A-Za-z0-9._@+-]+)+$/, "must be an absolute path of plain characters")
   .refine((path) => !path.split("/").includes(".."), "must not have '..'");
 
+/** Where a closure is built: on the operator's machine, or on the host. */
+export const buildPlace = z.enum(["operator", "host"]).meta({ id: "BuildPlace" });
+
 /** Splits the id of an import, `HOST/NAME`. */
 export function splitId(id: string, shape: string): { host: string; rest: string } {
   const [hostName = "", ...rest] = id.split("/");
@@ -58,6 +61,6 @@ export function requireMachine(facts: HostFacts, hostName: string, expected: str
   throw new ProviderError(
     "wrong-machine",
     `${hostName}: the machine-id is ${facts.machineId}, not ${expected}: this is another machine`,
-    "If the host was reinstalled on purpose, remove it from the site, run up, and add it again.",
+    "If it was reinstalled on purpose: set forget: true for the host, run up, remove forget.",
   );
 }

@@ -14,6 +14,11 @@ export function isFormerName(property: string, news: PlainMap, olds: PlainMap): 
   return news["renamedFrom"] !== undefined && olds[property] === news["renamedFrom"];
 }
 
+/** For a machine that is known by another name of the site. */
+export function renameHint(name: string, former: string): string {
+  return `If ${name} is the new name of ${former}, state it: renamedFrom: ${former}.`;
+}
+
 /**
  * The key of the record that is ours: `key`; else the former key, until the rename is done on the
  * host; else where a rename that was interrupted has moved the record of our URN.

@@ -1,12 +1,12 @@
 # shellcheck shell=sh
 # needs: guest-system
-# Runs in a guest, over a fresh connection: it runs the system that it was switched to. p_toplevel
+# Confirms a switch in a guest over a new connection: the guest runs the new system. p_toplevel
 lock 4 host
 working
 running=$(current_system)
 [ "$running" = "$(readlink -f "$p_toplevel")" ] ||
-  fail operation "the guest runs $running, and not $p_toplevel"
-# Nothing is to be undone behind a confirmation.
+  fail operation "the guest runs $running, not $p_toplevel"
+# A confirmed switch must not be rolled back.
 disarm
 rm -f "$before" "$switched"
 finish

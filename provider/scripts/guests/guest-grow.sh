@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # needs: guest begin
-# Runs in a guest: grows the file system with a label to the present size of its disk.
+# Runs in a guest: grows the file system with a label to the current size of its disk.
 # p_label p_bytes
 
 find_device() {
@@ -9,11 +9,11 @@ find_device() {
     fail operation "the guest has no file system with the label $p_label"
 }
 
-# The disk's new size gets there by an interrupt of its own.
+# The guest learns the new size of the disk by an interrupt, so it may arrive later.
 await_size() {
   attempts=0
   until [ "$(blockdev --getsize64 "$device")" -ge "$p_bytes" ]; do
-    [ "$attempts" -lt 100 ] || fail operation "the guest sees $device with its old size still"
+    [ "$attempts" -lt 100 ] || fail operation "the guest still sees $device with its old size"
     sleep 0.1
     attempts=$((attempts + 1))
   done

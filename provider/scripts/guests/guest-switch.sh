@@ -1,13 +1,15 @@
 # shellcheck shell=sh
 # needs: guest-system
 # Runs in a guest: activates a system, in the order of microvm.nix's deploy.sshSwitch, and leaves it
-# unconfirmed. The rollback is armed before anything is touched: a timer in the guest runs this same
-# script with an empty p_toplevel, whether or not anybody can still reach the guest.
-# p_toplevel: the system; empty: the one from before the last switch that was not confirmed.
-# p_closure_info: the system's closureInfo. p_reported (yes|no): the hypervisor's probe has seen that
-# the guest runs p_toplevel. p_switch_seconds: how long switch-to-configuration may run.
-# p_confirm_seconds: how long after that the guest waits for its confirmation.
-# p_by (provider|timer): who asks.
+# unconfirmed. Arms the rollback before it changes anything: a timer in the guest runs this script
+# with an empty p_toplevel, also if the guest can no longer be reached.
+# p_toplevel: the system. Empty: the system from before the last unconfirmed switch.
+# p_closure_info: the system's closureInfo
+# p_reported: yes if the hypervisor's probe has seen that the guest runs p_toplevel
+# p_switch_seconds: the time limit of switch-to-configuration
+# p_confirm_seconds: the time limit of the confirmation after it
+# p_by: who requests it, provider or timer
+# p_system: the system that is known to have run before the switch, or empty
 
 require_right_guest() {
   [ -x "$p_toplevel/bin/switch-to-configuration" ] ||
@@ -17,63 +19,33 @@ require_right_guest() {
       "the guest is $(cat /etc/hostname), the system is for $(cat "$p_toplevel/etc/hostname")"
 }
 
-# An earlier run was interrupted after the guest's part, before the hypervisor's.
+# True if an earlier run was interrupted after the part of the guest, before that of the hypervisor.
 is_confirmed() {
   [ "$p_reported" = yes ] && [ ! -e "$before" ] && [ "$(current_system)" = "$p_toplevel" ]
 }
 
-# An earlier run was interrupted between the switch and its confirmation.
+# True if an earlier run was interrupted between the switch and its confirmation.
 awaits_confirmation() {
   [ -e "$before" ] && [ "$(cat "$switched" 2>/dev/null)" = "$p_toplevel" ] &&
     [ "$(current_system)" = "$p_toplevel" ]
 }
 
-# Both are files: in the command of a transient unit systemd would put its own values in for `${`,
-# and a line break would end up in the unit's file in /run, which a switch makes systemd read anew.
-keep_the_way_back() {
-  rm -rf "$rollback"
-  mkdir "$rollback"
-  cp "$0" "$rollback/script"
-  {
-    printf '%s=%s\n' machine_id "$p_machine_id" switch_seconds "$p_switch_seconds"
-    printf 'toplevel=\nby=timer\noperation=guest-rollback\nnonce=rollback\n'
-    printf 'doing=guest-rollback\nwait_seconds=30\n\n'
-  } >"$rollback/parameters"
-}
-
-# arm NAME SECONDS. systemd releases the name of a stopped unit only after a moment.
-arm() {
-  disarm_one "$1"
-  retry start_timer "$@" ||
-    fail operation "systemd did not start the rollback timer: $printed"
-}
-
-# It comes again while another operation has the lock, and until it has succeeded.
-start_timer() {
-  # $1 is for the inner shell.
-  # shellcheck disable=SC2016
-  systemd-run --quiet --collect --unit="$1" --on-active="$2" --timer-property=AccuracySec=1s \
-    --service-type=exec --property=SyslogIdentifier=pulumi-microvm \
-    --property=Restart=on-failure --property=RestartSec=5 \
-    /bin/sh -c 'exec /bin/sh "$1/script" <"$1/parameters"' sh "$rollback"
-}
-
-# From here on the guest waits for a login.
+# Starts the time limit of the confirmation.
 await_login() {
   arm "$UNCONFIRMED" "$p_confirm_seconds"
   arm "$ROLLBACK" "$((p_switch_seconds + p_confirm_seconds))"
 }
 
-# After a failed switch `before` stays as it is: the system of the last confirmed switch.
+# After a failed switch, `before` does not change: it names the system of the last confirmed switch.
 begin_switch() {
   rm -f "$switched" "$went_back"
-  keep_the_way_back
+  save_rollback operation=guest-rollback doing=guest-rollback toplevel= by=timer
   if [ ! -e "$before" ]; then write_file "$before" 0600 "$(current_system)"; fi
   arm "$ROLLBACK" "$((p_switch_seconds + p_confirm_seconds))"
   stop_switches
 }
 
-# The guest's store is the hypervisor's: the paths exist, but the guest's database lacks them.
+# The guest shares the hypervisor's store. The paths exist, but the guest's database lacks them.
 register() {
   nix-store --load-db <"$p_closure_info/registration"
   set_profile "$p_toplevel"
@@ -100,20 +72,22 @@ switch_system() {
   await_login
 }
 
-# The provider can restart the VM instead, so it wants no failed units. The timer can only try again.
+# The provider can restart the VM instead, so it accepts no failed units. The timer can only retry.
 is_back() {
   [ "$(current_system)" = "$p_toplevel" ] || return 1
   [ "$p_by" = timer ] || [ "$code" = 0 ]
 }
 
-# The database may not know the system that the guest was started with. The profile then stays as it
-# is: nothing boots from it.
+# The database may not contain the system that the guest was started with. The profile then does not
+# change, because nothing boots from it.
 go_back() {
   if [ ! -e "$before" ]; then
     [ "$p_by" != timer ] || return 0
-    [ "$(cat "$went_back" 2>/dev/null)" = "$(current_system)" ] ||
-      fail operation "the guest does not know what it ran before"
-    return 0
+    # A refused switch has changed nothing: without `before`, no switch was begun.
+    case $(current_system) in
+      "$p_system" | "$(cat "$went_back" 2>/dev/null)") return 0 ;;
+    esac
+    fail operation "the guest does not know what it ran before"
   fi
   p_toplevel=$(cat "$before")
   require_right_guest
@@ -127,7 +101,7 @@ go_back() {
     "the way back to $p_toplevel failed: $(meaning "$code"): $(switch_lines)"
   write_file "$went_back" 0600 "$p_toplevel"
   rm -f "$before"
-  # A timer's own service is not to be stopped.
+  # A timer must not stop its own service.
   [ "$p_by" = timer ] || disarm
 }
 

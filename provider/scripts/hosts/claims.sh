@@ -12,7 +12,7 @@ claims_digest() {
 }
 
 require_our_claim() {
-  require_ours "$STATE/hosts/$1.json" "this host" "Take the host from one of the two sites."
+  require_ours "$STATE/hosts/$1.json" "this host" "Remove the host from one of the two sites."
 }
 
 remove_claim() {

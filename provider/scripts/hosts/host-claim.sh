@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # needs: claims
-# Records this stack's claim on this host. The provider decided on the claims that it saw: if others
-# are there by now, it reads and decides again.
+# Records this stack's claim on this host. The provider decided on the claims that it had read. If
+# they have changed, the provider reads and decides again.
 # p_record; p_name: the record's name; p_outdated: the name of the stack's claim of the other kind;
 # p_seen: digest of the claims that the provider saw
 is_done() {

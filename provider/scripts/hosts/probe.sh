@@ -1,15 +1,15 @@
 # shellcheck shell=sh
-# needs: facts
-# All reads of a hypervisor in one pass. Changes nothing, and writes no file: it also works where a
-# disk is full. Parsed by hosts/facts/hostFacts.ts. It starts a fixed number of processes however
-# many VMs there are. It runs without a lock: what an operation removes meanwhile is not there, and
-# no error.
+# needs: facts probe-vms
+# Reads all facts of a hypervisor at once. Changes nothing and writes no file, so it also works on a
+# full disk. Parsed by hosts/facts/hostFacts.ts. Starts a fixed number of processes, independent of
+# the number of VMs. Runs without a lock: files that an operation removes during the probe count as
+# absent.
 
-# What is in no path of ours, as a pattern of find.
+# Characters that our paths never contain, as a pattern of find.
 UNSAFE='*[!A-Za-z0-9/._+?=@-]*'
 
-# look COMMAND: find or stat. A name that vanished while it looked, or became something else, is no
-# error; everything else is.
+# look COMMAND: find or stat. A file that vanished or changed its type during the probe is no error.
+# All other errors are.
 look() {
   exec 5>&1
   trouble=$("$@" 2>&1 >&5 5>&-) && return 0
@@ -26,8 +26,9 @@ probe_machine() {
   done </proc/meminfo
 }
 
-# Local file systems that can hold images: device, mount point, free KiB. -a lists each place where
-# one is mounted. If there are too many, none is listed: the longest mount point decides.
+# Local file systems that can contain images: device, mount point, free KiB. -a lists all mount
+# points. If there are too many, this prints none, because an incomplete list would be wrong: the
+# longest mount point decides.
 probe_file_systems() {
   set -- proc sysfs devtmpfs devpts ramfs securityfs cgroup cgroup2 pstore efivarfs bpf debugfs \
     tracefs configfs fusectl hugetlbfs mqueue binfmt_misc autofs rpc_pipefs nsfs squashfs selinuxfs
@@ -38,7 +39,7 @@ probe_file_systems() {
   listed=$(df -a -k -l "$@" --output=avail,source,target 2>/dev/null || true)
   [ "$(printf '%s\n' "$listed" | wc -l)" -le 1000 ] || return 0
   printf '%s\n' "$listed" | while read -r free device place; do
-    # Without a number: the heading, or what is hidden below another mount.
+    # Lines without a number: the heading, and file systems below another mount.
     case $free in *[!0-9]* | '') continue ;; esac
     case $place in
       /proc/* | /sys/* | /dev/* | /run/*) ;;
@@ -89,27 +90,42 @@ libvirtd_answers() {
   done
 }
 
-# By netlink: /sys may be that of another network namespace.
-probe_bridges() {
+# By netlink: /sys may be that of another network namespace. Into `links`, all interfaces, each as
+# ` NAME:up:MASTER `, with `down` and an empty master where it is so.
+probe_links() {
+  links=
+  if ! ask ip -o link show; then
+    fact silent bridges
+    return 0
+  fi
+  links=$(printf '%s\n' "$answer" | sed -E \
+    -e 's/^[0-9]+: ([^:@ ]+)[^:]*: <([^>]*)>(.* master ([^ ]+))?.*/ \1:,\2,:\4 /' \
+    -e 's/:[^:]*,UP,[^:]*:/:up:/; s/:,[^:]*,:/:down:/')
   if ! ask ip -o link show type bridge; then
     fact silent bridges
     return 0
   fi
-  printf '%s\n' "$answer" | while IFS=': ' read -r _ bridge flags _; do
-    [ -n "$bridge" ] || continue
-    case $flags in
-      *[\<,]UP[,\>]*) up=up ;;
-      *) up=down ;;
-    esac
-    fact bridge "$bridge" "$up" "$(ip -o link show master "$bridge" | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | tr '\n' ' ')"
+  bridges=$(printf '%s\n' "$answer" | sed -E 's/^[0-9]+: ([^:@ ]+).*/\1/')
+  for bridge in $bridges; do
+    ports=
+    up=down
+    for link in $links; do
+      case $link in
+        *:"$bridge") ports="$ports ${link%%:*}" ;;
+        "$bridge":up:*) up=up ;;
+      esac
+    done
+    fact bridge "$bridge" "$up" "$ports"
   done
 }
 
 probe_units() {
   autostart=
-  # systemctl also fails if no unit matches. multi-user.target exists on every host: an answer has it.
+  # systemctl also fails if no unit matches. A real answer contains multi-user.target, which exists
+  # on every host.
   ask systemctl list-unit-files --plain --no-legend multi-user.target microvm@.service \
-    microvm-tap-interfaces@.service microvm-virtiofsd@.service pulumi-microvm-autostart.service || true
+    microvm-tap-interfaces@.service microvm-virtiofsd@.service \
+    pulumi-microvm-autostart.service || true
   case $answer in
     *multi-user.target*) ;;
     *)
@@ -132,15 +148,16 @@ probe_nix() {
   version=$(nix --version 2>/dev/null) || return 0
   fact nix version "$version"
   features=$(nix show-config 2>/dev/null | sed -n 's/^experimental-features = //p')
-  [ -n "$features" ] || features=$(nix config show 2>/dev/null | sed -n 's/^experimental-features = //p')
+  [ -n "$features" ] ||
+    features=$(nix config show 2>/dev/null | sed -n 's/^experimental-features = //p')
   case " $features " in
     *' flakes '*) fact nix flakes yes ;;
   esac
 }
 
 probe_records() {
-  for record in "$STATE"/hosts/*.json "$STATE"/vms/*.json "$STATE"/volumes/*.json "$STATE"/closures/*.json \
-    "$STATE"/systems/*.json; do
+  for record in "$STATE"/hosts/*.json "$STATE"/vms/*.json "$STATE"/volumes/*.json \
+    "$STATE"/closures/*.json "$STATE"/systems/*.json; do
     first_line "$record" || continue
     kind=${record%/*}
     name=${record##*/}
@@ -162,91 +179,20 @@ probe_records() {
   done
   for file in "$STATE"/hardware/*; do
     [ -f "$file" ] || continue
-    while read -r runner hash; do fact hardware "${file##*/}" "$runner" "$hash"; done 2>/dev/null <"$file" || true
+    while read -r runner hash; do
+      fact hardware "${file##*/}" "$runner" "$hash"
+    done 2>/dev/null <"$file" || true
+  done
+  for file in "$STATE"/guests/*; do
+    [ -f "$file" ] || continue
+    while read -r system address host_name; do
+      fact guest "${file##*/}" "$system" "$address" "$host_name"
+    done 2>/dev/null <"$file" || true
   done
   return 0
 }
 
-# Links of each VM, by one `find`. The VM's user can create links and files there. A name or target
-# with a line break or another unsafe character could forge lines of this answer, and is skipped.
-probe_vms() {
-  [ -d "$MICROVMS" ] || return 0
-  look find "$MICROVMS" -mindepth 2 -maxdepth 2 -name '[a-z]*' ! -path "$UNSAFE" \
-    \( -type l ! -lname "$UNSAFE" -printf 'link\t%P\t%l\n' -o -name flake -type f -printf 'flake\t%P\n' \)
-  probe_shares
-  known_units
-  set --
-  for directory in "$MICROVMS"/[a-z]*; do
-    [ -d "$directory" ] || continue
-    vm=${directory##*/}
-    case $vm in *[!a-z0-9-]*) continue ;; esac
-    # Made by `microvm -c`: no toplevel link, but the runner names its system.
-    if [ -L "$directory/current" ] && [ ! -L "$directory/toplevel" ]; then
-      fact link "$vm/system" "$(readlink "$directory/current/share/microvm/system" || true)"
-    fi
-    case $known in
-      *" microvm@$vm.service "*) set -- "$@" "microvm@$vm.service" ;;
-    esac
-  done
-  [ $# -eq 0 ] && return 0
-  # One block for each, its lines in an order of systemctl's own, and an empty line behind it.
-  unit='' active='' invocation='' started=''
-  require_answer systemctl show --timestamp=unix \
-    --property=Id,ActiveState,InvocationID,ExecMainStartTimestamp "$@"
-  printf '%s\n\n' "$answer" | while IFS='=' read -r key value; do
-    case $key in
-      Id) unit=$value ;;
-      ActiveState) active=$value ;;
-      InvocationID) invocation=$value ;;
-      ExecMainStartTimestamp) started=${value#@} ;;
-      '') unit_facts "$unit" "$active" "$invocation" "$started" ;;
-    esac
-  done
-}
-
-# Into `known`, the units that systemd has in its memory, each between blanks. A VM that was stopped
-# is usually not among them; without a line it is inactive. Asking for it by name would make systemd
-# read the unit's files: 5 ms for each VM.
-known_units() {
-  require_answer systemctl list-units --all --full --plain --no-legend 'microvm@*.service'
-  known=$(printf '%s\n' "$answer" | cut -d ' ' -f 1 | tr '\n' ' ')
-  known=" $known"
-}
-
-unit_facts() {
-  fact active "$1" "$2"
-  [ -z "$3" ] || fact invocation "$1" "$3"
-  [ -z "$4" ] || fact started "$1" "$4"
-}
-
-# What each guest has in its /etc share: its public host key, and a link to the system of its last
-# activation. The guest writes there. So only a small file is read, no link is followed, no pipe is
-# opened, and only what looks like a key or a system is passed on.
-probe_shares() {
-  look find "$MICROVMS" -mindepth 2 -maxdepth 4 \
-    -type d ! -path '*/etc' ! -path '*/etc/ssh' ! -path '*/etc/pulumi-microvm' -prune -o ! -path "$UNSAFE" \( \
-    -path '*/etc/ssh/ssh_host_ed25519_key.pub' -type f -size -2 -printf 'key\t%P\n' -o \
-    -path '*/etc/pulumi-microvm/system' -lname '/nix/store/[a-z0-9]*' ! -lname "$UNSAFE" ! -lname '/nix/store/*/*' \
-    -printf 'system\t%P\t%T@\t%l\n' \) | while IFS=$TAB read -r kind path time system; do
-    vm=${path%%/*}
-    case $kind:$vm in
-      *:*[!a-z0-9-]*) ;;
-      key:*) host_key_fact "$vm" "$MICROVMS/$path" ;;
-      # Without a target: it went while find looked.
-      system:*) [ -z "$system" ] || fact guest-system "$vm" "${time%%.*}" "$system" ;;
-    esac
-  done
-}
-
-host_key_fact() {
-  first_line "$2" || return 0
-  case $first in
-    *[!A-Za-z0-9+/=@\ ._-]*) ;;
-    'ssh-ed25519 '*) fact hostkey "$1" "$first" ;;
-  esac
-}
-
-# The host's own NixOS system. readlink -m answers a line for each path, whatever is there.
+# The host's own NixOS system. readlink -m prints a line for each path, also for a missing one.
 probe_system() {
   set --
   for link in "$SYSTEMS/current-system" "$SYSTEMS/booted-system"; do
@@ -265,7 +211,7 @@ probe_system() {
   done
 }
 
-# Every image that has a record, and every one beside a VM: size and allocation, and what it holds.
+# Size, allocation and content of every image that has a record or is in the directory of a VM.
 probe_images() {
   images=$(image_paths | sort -u)
   # The paths of images have no white space and no patterns.
@@ -310,17 +256,27 @@ probe_contents() {
 
 probe_closures() {
   [ -d "$GCROOTS/pulumi-microvm" ] || return 0
-  closures=$(look find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l -printf 'closure\t%P\t%l\n')
+  closures=$(look find "$GCROOTS/pulumi-microvm" -mindepth 2 -maxdepth 2 -type l \
+    -printf 'closure\t%P\t%l\n')
   [ -n "$closures" ] || return 0
   printf '%s\n' "$closures"
-  roots=$(printf '%s\n' "$closures" | cut -f 3)
+  targets=$(printf '%s\n' "$closures" | cut -f 3)
+  # nix-store answers nothing if one of them is no store path.
+  roots=$(printf '%s\n' "$targets" | grep -E '^/nix/store/[0-9a-z]{32}-' || true)
   # Store paths have no white space, but maybe a `?`.
   set -f
   # shellcheck disable=SC2086
-  nix-store --check-validity --print-invalid $roots 2>/dev/null | sed "s/^/invalid$TAB/"
+  if [ -z "$roots" ] || ask nix-store --check-validity --print-invalid $roots; then
+    [ -z "$roots" ] || printf '%s\n' "$answer" | sed -n "s/^\//invalid$TAB\//p"
+  else
+    fact silent closures
+  fi
   # A path that is gone altogether is not printed by every Nix.
-  for root in $roots; do
-    [ -e "$root" ] || fact invalid "$root"
+  for target in $targets; do
+    case $target in
+      /nix/store/*) [ -e "$target" ] || fact invalid "$target" ;;
+      *) fact invalid "$target" ;;
+    esac
   done
   set +f
 }
@@ -331,7 +287,7 @@ probe() {
   probe_file_systems
   probe_kvm
   probe_libvirtd
-  probe_bridges
+  probe_links
   probe_units
   probe_nix
   probe_records

@@ -5,7 +5,7 @@
 # reboots the host unless the trial is confirmed.
 # p_toplevel p_boot_seconds p_switch_seconds
 # p_stop_order: VMs in the order in which they are stopped
-# p_stack: how the URNs of this stack begin
+# p_stack: the prefix of the URNs of this stack
 require_bootable() {
   bootctl is-installed >/dev/null 2>&1 || fail operation \
     "cannot boot $p_toplevel once: systemd-boot is not installed on this host" \
@@ -40,7 +40,7 @@ install_entries() {
     "Set boot.loader.systemd-boot.configurationLimit to 2 or more."
 }
 
-# The host is not rebooted while VMs of other stacks run. Behind the host's lock nobody starts one.
+# The host is not rebooted while VMs of other stacks run. The lock prevents the start of new ones.
 require_no_other_vms() {
   require_answer systemctl list-units --plain --no-legend --all 'microvm@*.service'
   others=$(printf '%s\n' "$answer" | while read -r vm _ active _; do
@@ -55,7 +55,7 @@ require_no_other_vms() {
     esac
   done)
   [ -z "$others" ] || fail owned \
-    "$p_toplevel needs a reboot of the host, and VMs of other stacks run there:$others" \
+    "$p_toplevel requires a reboot of the host, and VMs of other stacks run there:$others" \
     "Stop them in their site first, or set rebootPolicy: never for this hypervisor."
 }
 
@@ -106,7 +106,7 @@ reboot_system() {
   reboot_once
 }
 
-# Nothing that must not be cut runs on while the host goes down.
+# The exclusive lock ensures that no other work runs while the host goes down.
 lock 4 host
 lock 5 system
 working

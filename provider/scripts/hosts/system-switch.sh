@@ -1,9 +1,10 @@
 # shellcheck shell=sh
-# needs: begin system realise
+# needs: begin system realise rollback
 # Activates a system on trial. Arms the rollback before it changes anything: a timer on this host
 # runs this script with p_step=roll-back, also if the host can no longer be reached. p_step
 # (switch|roll-back) p_toplevel p_record p_switch_seconds p_confirm_seconds p_derivation: to be
 # built on this host first, or empty
+rollback=$RUN/rollback
 
 require_nixos() {
   [ -x "$(current_system)/bin/switch-to-configuration" ] || fail operation \
@@ -63,40 +64,11 @@ keep_both() {
   set_link "$roots/previous" "$previous"
 }
 
-# The timer runs a copy of this script.
-save_rollback() {
-  rm -rf "$RUN/rollback"
-  mkdir "$RUN/rollback"
-  cp "$0" "$RUN/rollback/script"
-  {
-    printf '%s=%s\n' operation "$p_operation" machine_id "$p_machine_id" \
-      switch_seconds "$p_switch_seconds"
-    printf 'step=roll-back\nnonce=rollback\ndoing=system-roll-back\nwait_seconds=30\n\n'
-  } >"$RUN/rollback/parameters"
-}
-
-# arm NAME SECONDS: starts a rollback timer. Its service restarts on failure, because another
-# operation may hold the host's lock. `retry` is needed because systemd may release the name of a
-# stopped unit late.
-arm() {
-  systemctl stop "$1.timer" "$1.service" 2>/dev/null || true
-  retry start_timer "$@" || fail operation "systemd did not start the rollback timer: $printed"
-}
-
-start_timer() {
-  # $1 is for the inner shell.
-  # shellcheck disable=SC2016
-  systemd-run --quiet --collect --unit="$1" --on-active="$2" --timer-property=AccuracySec=1s \
-    --service-type=exec --property=SyslogIdentifier=pulumi-microvm \
-    --property=Restart=on-failure --property=RestartSec=5 \
-    /bin/sh -c 'exec /bin/sh "$1/script" <"$1/parameters"' sh "$RUN/rollback"
-}
-
 begin_trial() {
   new=$p_toplevel
   trial_boot=$(this_boot)
   trial_seconds=
-  save_rollback
+  save_rollback "operation=$p_operation" doing=system-roll-back step=roll-back
   disarm
   arm pulumi-microvm-rollback "$((p_switch_seconds + p_confirm_seconds))"
   put_trial switching

@@ -35,8 +35,8 @@ set_roots() {
   done
 }
 
-# Unless somebody else has that name by now. The VM may still run on what it kept: its own GC roots
-# keep that.
+# Removes the roots of the former name, unless another stack uses that name. The VM's own GC roots
+# keep what it still runs.
 drop_former() {
   [ -n "$p_former_name" ] || return 0
   former=$STATE/closures/$p_former_name.json

@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # needs: begin
-# What closure-apply.sh and closure-remove.sh share: the places of a closure, and its end. p_name
+# Shared by closure-apply.sh and closure-remove.sh: the paths of a closure, and its removal. p_name
 directory=$GCROOTS/pulumi-microvm/$p_name
 record=$STATE/closures/$p_name.json
 
-# drop_closure NAME: the record goes last, so an interrupted removal goes on.
+# drop_closure NAME: removes the record last, so that an interrupted removal continues.
 drop_closure() {
   journal "removing the GC roots of $1"
   if [ -d "$GCROOTS/pulumi-microvm/$1" ]; then

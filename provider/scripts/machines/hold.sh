@@ -15,14 +15,22 @@ hold_vm() {
   chmod 0755 "$STATE/held" "$holds"
   write_file "$holds/$p_key" 0644 "$p_doing"
   # systemd checks the condition also for a start job that was queued before the hold.
+  if await_no_job && vm_is_stopped "$p_vm"; then return 0; fi
+  release_vm
+  return 1
+}
+
+# await_no_job: waits up to 60 s for the queued job of the VM. systemd has no command that waits for
+# a job, so this polls once a second.
+await_no_job() {
+  vm_has_job "$p_vm" || return 0
+  status "waiting for the queued job of microvm@$p_vm"
   attempts=0
-  while vm_has_job "$p_vm" && [ "$attempts" -lt 600 ]; do
-    status "waiting for the queued job of microvm@$p_vm"
-    sleep 0.1
+  while [ "$attempts" -lt 60 ]; do
+    sleep 1
+    vm_has_job "$p_vm" || return 0
     attempts=$((attempts + 1))
   done
-  if vm_is_stopped "$p_vm" && ! vm_has_job "$p_vm"; then return 0; fi
-  release_vm
   return 1
 }
 
@@ -32,7 +40,7 @@ release_vm() {
 }
 
 require_hold_condition() {
-  # It fails if there is no such unit: that has no condition either.
+  # Fails if the unit does not exist. Then there is no condition either.
   ask systemctl cat "microvm@$p_vm.service" || true
   printf '%s\n' "$answer" | grep -Fq '/held/' || fail operation \
     "microvm@$p_vm.service has no condition that prevents a start while its images change" \

@@ -61,8 +61,8 @@ tell_memory_target() {
   esac
 }
 
-# find_balloon NAME: into `balloon_program`, the runner's microvm-balloon. Root runs it, and the links
-# in the directory of the VM belong to user microvm: only a program of the Nix store is accepted.
+# find_balloon NAME: sets `balloon_program` to the runner's microvm-balloon. Root runs it, and user
+# microvm owns the links in the directory of the VM, so only programs of the Nix store are accepted.
 find_balloon() {
   balloon_program=$(readlink -f "$MICROVMS/$1/booted/bin/microvm-balloon" || true)
   case $balloon_program in

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# needs: microvm
+# needs: microvm tap
 # Installs a VM in microvm.nix's layout, and starts, stops or restarts it. A start stays unconfirmed
 # until the provider has seen the guest: microvm-settle.sh ends it. A live switch is only recorded
 # here; guest-switch.sh does it in the guest.
@@ -10,6 +10,9 @@
 # p_known: yes if the provider's state has this VM already
 # p_memory_target: MiB, or empty
 # p_hardware: hash of what the VMM gets with p_runner, or empty
+# p_guest: the system, the guest's address and its host name; `-` where one is not known
+# p_running_guest: the same of the system that runs, or empty
+# p_bridge: the bridge that the tap of the running VM is to be connected to again, or empty
 # p_update: what a running VM needs: nothing, install, restart or switch; start if it does not run
 # p_seen: the InvocationID of the start that p_update was decided on
 # p_start_seconds: how long a start may take
@@ -19,12 +22,12 @@ require_free() {
   if [ ! -e "$record" ] && [ "$p_known" = no ] &&
     { [ -L "$directory/current" ] || [ -e "$directory/flake" ]; }; then
     fail foreign \
-      "VM $p_name exists in $directory, and no stack recorded making it; it was left alone" \
-      "To take it over as it is, set import: true on the VM; or give this one another name."
+      "VM $p_name exists in $directory, and no stack recorded making it; nothing was changed" \
+      "To adopt it, set import: true on the VM. Otherwise give this VM another name."
   fi
 }
 
-# A change of `restart` counts against the record before this operation.
+# Compares `restart` with the record from before this operation.
 restart_is_new() {
   [ -e "$record" ] || return 1
   old=$(cat "$record")
@@ -39,8 +42,8 @@ make_directories() {
   enter_own_directory
 }
 
-# Into `previous`, the runner to go back to if the new one does not come up: the last one that was
-# confirmed, else the running one, else the installed one.
+# Sets `previous` to the runner for a rollback: the last confirmed one, or the running one, or the
+# installed one.
 find_previous() {
   case $phase in
     switching | activating) previous=$(readlink "$directory/old" || true) ;;
@@ -55,8 +58,8 @@ find_previous() {
 }
 
 # The runner of the system that the guest reports. It differs from the installed one if the update
-# waits for the next boot.
-# Where no link here names such a runner, the one that the guest was started with.
+# waits for the next boot. If no link here names such a runner: the one that the guest was started
+# with.
 running_runner() {
   said=$(readlink "$directory/etc/pulumi-microvm/system" || true)
   for link in current old booted; do
@@ -70,7 +73,7 @@ running_runner() {
   readlink "$directory/booted" || true
 }
 
-# What the VMM gets with each runner that a link names.
+# Records the hash of the VMM's configuration for each runner that a link names.
 record_hardware() {
   [ -n "$p_hardware" ] || return 0
   mkdir -p "$STATE/hardware"
@@ -88,11 +91,30 @@ $line" ;;
   [ "$lines" = "$known" ] || write_file "$STATE/hardware/$p_name" 0644 "$lines"
 }
 
+# Where the guest is with each system that it may run: a live switch has to log in.
+record_guests() {
+  said=$(readlink "$directory/etc/pulumi-microvm/system" || true)
+  known=$(cat "$STATE/guests/$p_name" 2>/dev/null || true)
+  lines=$p_guest
+  for system in "$(readlink "$directory/toplevel" || true)" "$said" "${p_running_guest%% *}"; do
+    case $lines in
+      *"$system "*) continue ;;
+    esac
+    line=$(printf '%s\n' "$known" | grep -F "$system " || true)
+    [ -n "$line" ] || line=$(printf '%s\n' "$p_running_guest" | grep -F "$system " || true)
+    [ -z "$line" ] || lines="$lines
+$line"
+  done
+  mkdir -p "$STATE/guests"
+  [ "$lines" = "$known" ] || write_file "$STATE/guests/$p_name" 0644 "$lines"
+}
+
 install_runner() {
   set_link "$GCROOTS/microvm/$p_name" "$MICROVMS/$p_name/current"
   set_link "$GCROOTS/microvm/booted-$p_name" "$MICROVMS/$p_name/booted"
   set_link "$GCROOTS/microvm/old-$p_name" "$MICROVMS/$p_name/old"
   record_hardware
+  record_guests
   find_previous
   if [ -n "$previous" ] && [ "$previous" != "$p_runner" ]; then
     set_link "$directory/old" "$previous"
@@ -105,7 +127,7 @@ install_runner() {
     journal "installing $p_runner as $p_name"
     set_link "$directory/current" "$p_runner"
   fi
-  # `microvm -l` wants a toplevel link where there is no flake.
+  # `microvm -l` expects a toplevel link if there is no flake.
   set_link "$directory/toplevel" "$p_toplevel"
 }
 
@@ -120,7 +142,7 @@ set_autostart() {
   fi
 }
 
-# Recorded before the start, so that the next run knows what to confirm or to undo.
+# Recorded before the start, so that the next run knows whether to confirm or to roll back.
 begin_start() {
   if [ -n "$previous" ]; then phase=switching; else phase=starting; fi
   put_phase "$phase"
@@ -146,7 +168,7 @@ start_failed() {
   why="$unit $1: $(last_lines)"
   [ "$phase" = switching ] || fail operation "$why"
   put_back
-  fail operation "$why; it was put back on $previous"
+  fail operation "$why; it was rolled back to $previous"
 }
 
 stop_vm() {
@@ -155,7 +177,7 @@ stop_vm() {
   order systemctl stop "$unit" || fail operation "$unit did not stop: $(last_lines)"
 }
 
-# From here on `old` names the runner to go back to. If nothing else was installed, that is the
+# From here on, `old` names the runner for a rollback. If no other runner was installed, that is the
 # installed one. An earlier run may have recorded it already, together with the phase.
 begin_switch() {
   [ "$phase:$installed" != activating:before ] || return 0
@@ -165,7 +187,7 @@ begin_switch() {
   put_phase "$phase"
 }
 
-# A restart that was decided on is not done twice: another operator may have come first.
+# A restart is not repeated: another operator may have restarted the VM in the meantime.
 needs_restart() {
   [ "$restart" = no ] || return 0
   case $p_update in
@@ -189,7 +211,7 @@ converge_unit() {
       fi ;;
     no)
       make_host_key
-      # Also a unit that is between two attempts to start.
+      # Includes a unit that waits between two attempts to start.
       ask_state "$unit"
       case $unit_state in
         inactive | failed) ;;
@@ -217,5 +239,8 @@ record_memory_target "$p_name" "$p_memory_target"
 converge_unit
 put_record "$phase"
 if [ "$phase" != ready ]; then awaits_guest=yes; fi
-if is_active; then apply_memory_target "$p_name"; fi
+if is_active; then
+  if [ -n "$p_bridge" ]; then connect_taps "$p_bridge"; fi
+  apply_memory_target "$p_name"
+fi
 finish

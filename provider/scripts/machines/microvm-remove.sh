@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # needs: microvm
-# Stops a VM gracefully and removes what microvm-apply.sh made. The guest's /etc share and the
-# images of its volumes stay: they are data. p_name
+# Stops a VM gracefully and removes what microvm-apply.sh created. The guest's /etc share and the
+# images of its volumes stay, because they are data. p_name
 
 remove_links() {
   enter_vm "$p_name"
@@ -10,12 +10,12 @@ remove_links() {
   rmdir "./$p_name" 2>/dev/null || true
 }
 
-# The record goes last: where there is none, the VM is not ours any more, or is gone already.
+# Removes the record last. Without a record, the VM is not ours or was removed already.
 remove_vm() {
   if [ ! -e "$record" ]; then
     [ -L "$directory/current" ] || return 0
-    fail foreign "VM $p_name has no record that it is ours; it was left alone" \
-      "Put it into the site and run up, or remove it by hand: stop $unit, delete its links in $directory."
+    fail foreign "VM $p_name has no ownership record; nothing was changed" \
+      "Add it to the site and run up, or stop $unit and delete its links in $directory by hand."
   fi
   require_ours "$record" "VM $p_name"
   journal "removing $p_name"
@@ -32,7 +32,7 @@ remove_vm() {
   if [ -d "$directory" ]; then remove_links; fi
   for root in "$p_name" "booted-$p_name" "old-$p_name"; do rm -f "$GCROOTS/microvm/$root"; done
   forget_memory_target "$p_name"
-  rm -f "$STATE/hardware/$p_name"
+  rm -f "$STATE/hardware/$p_name" "$STATE/guests/$p_name"
   rm -f "$record"
 }
 

@@ -1,13 +1,15 @@
 # shellcheck shell=sh
 # needs: microvm
-# Gives a VM another name: it stops, and its directory, its records and its settings move. Its links
-# to runners go: those have the old name in them, so nothing can start the VM before microvm-apply.sh
-# has installed one with the new name. Images and the /etc share move with the directory.
-# p_from p_name (the old and the new name) p_stack (how the owner in each record of this stack begins)
-# p_start_seconds p_parallelism (slots.sh)
+# Renames a VM: it stops, and its directory, its records and its settings move. Its links to runners
+# are removed, because runners contain the old name. So nothing can start the VM before
+# microvm-apply.sh has installed a runner with the new name. Images and the /etc share move with the
+# directory.
+# p_from p_name: the old and the new name
+# p_stack: the prefix of the owner in each record of this stack
+# p_start_seconds p_parallelism: slots.sh
 #
-# The record of the VM says `renaming` from the start and moves last, so an interrupted rename is
-# found and goes on. A closure's roots belong to closure-apply.sh.
+# The record of the VM says `renaming` from the start and moves last, so that an interrupted rename
+# is found and continues. closure-apply.sh moves the roots of the closure.
 old=$MICROVMS/$p_from
 new=$MICROVMS/$p_name
 record=$STATE/vms/$p_from.json
@@ -19,7 +21,7 @@ require_names() {
   esac
 }
 
-# In the order of the names, so that two renames never wait for each other.
+# Sorted by name, so that two renames never wait for each other.
 lock_both() {
   first=$(printf '%s\n' "$p_from" "$p_name" | sort | head -n 1)
   if [ "$first" = "$p_from" ]; then second=$p_name; else second=$p_from; fi
@@ -56,19 +58,21 @@ require_renamable() {
   fi
 }
 
-# What an earlier run has moved there has no links to runners, and is there in place of the old one.
+# If an earlier run has moved the directory, it has no links to runners, and the old one is gone.
 require_new_name_is_free() {
   taken=
-  if [ -e "$STATE/vms/$p_name.json" ] || [ -L "$new/current" ] || [ -e "$new/flake" ] || [ -L "$new" ]; then
+  if [ -e "$STATE/vms/$p_name.json" ] || [ -L "$new/current" ] || [ -e "$new/flake" ] ||
+    [ -L "$new" ]; then
     taken="there is a VM $p_name already"
   elif [ -e "$new" ] && [ -e "$old" ]; then
     taken="$new exists already"
   fi
-  [ -z "$taken" ] || fail foreign "VM $p_from can't be renamed to $p_name: $taken; nothing was changed" \
-    "Use another name, or remove what is there."
+  [ -z "$taken" ] || fail foreign \
+    "VM $p_from can't be renamed to $p_name: $taken; nothing was changed" \
+    "Use another name, or remove the existing object."
 }
 
-# Without the link `current` nothing starts the unit again. What stops it uses `booted`.
+# Without the link `current`, nothing can start the unit. Stopping it uses `booted`.
 stop_old() {
   case $(systemctl is-active "$unit") in
     inactive | failed) stopped=yes ;;
@@ -93,24 +97,24 @@ move_directory() {
   for link in old booted toplevel; do rm -f "./$link"; done
   cd "$MICROVMS"
   mv -nT "./$p_from" "./$p_name"
-  [ ! -e "./$p_from" ] || fail foreign "$new came to exist meanwhile; $old was left there" \
-    "Remove $new if nobody needs it, and run up again."
+  [ ! -e "./$p_from" ] || fail foreign "$new was created in the meantime; $old was not moved" \
+    "Remove $new if it is not needed, and run up again."
 }
 
-# move FILE NAME: to another name beside it.
+# move FILE NAME: renames a file in its directory.
 move() {
   [ ! -e "$1" ] || mv -fT "$1" "${1%/*}/$2"
 }
 
-# The hardware of runners that are gone, and what a VMM that has ended was told, are nobody's.
+# Drops the hardware of the old runners, and the target that the ended VMM has received.
 move_settings() {
   move "$STATE/autostart/$p_from" "$p_name"
   move "$STATE/memory/$p_from" "$p_name"
-  rm -f "$RUN/memory/$p_from" "$STATE/hardware/$p_from"
+  rm -f "$RUN/memory/$p_from" "$STATE/hardware/$p_from" "$STATE/guests/$p_from"
   for root in "$p_from" "booted-$p_from" "old-$p_from"; do rm -f "$GCROOTS/microvm/$root"; done
 }
 
-# Work on a volume that was interrupted: its hold is found under the new key.
+# Moves the hold of interrupted work on a volume, which is found under the new key.
 move_holds() {
   holds=$STATE/held/$p_from
   [ -d "$holds" ] || return 0
@@ -122,15 +126,15 @@ move_holds() {
   rmdir "$holds"
 }
 
-# replace_in_text WHAT WITH: in `text`, once. No pattern: names are data.
+# replace_in_text TEXT REPLACEMENT: replaces the first occurrence in `text`. Names are not patterns.
 replace_in_text() {
   case $text in
     *"$1"*) text=${text%%"$1"*}$2${text#*"$1"} ;;
   esac
 }
 
-# The owner stays: it is what the state of the stack knows until the volume is converged. What was
-# kept of a removed volume is in no state, and gets the new name at once.
+# Keeps the owners, because the state of the stack knows the volumes by them until they converge. A
+# retained volume is in no state, so its record gets the new name at once.
 move_volumes() {
   for found in "$STATE/volumes/$p_from".*.json; do
     [ -e "$found" ] || continue

@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # needs: microvm
-# Ends a start or a live switch. confirmed: the guest was seen. failed: it goes back to its previous
-# runner by a restart. reverted: the guest went back to its previous system and keeps running.
+# Ends a start or a live switch. confirmed: the guest has responded. failed: the VM restarts on its
+# previous runner. reverted: the guest switched back to its previous system and keeps running.
 # p_name p_outcome (confirmed|failed|reverted) p_runner (the runner that was waited for)
 
-# Another operator may have installed another runner since: nobody has seen that one come up.
+# Another operator may have installed another runner in the meantime, which nobody has confirmed.
 require_installed() {
   installed=$(readlink "$directory/current" || true)
   [ "$installed" = "$p_runner" ] || fail operation \

@@ -1,17 +1,17 @@
 # shellcheck shell=sh
 # needs: begin memory slots
-# What the scripts of a VM share: its places, its record, its links, its way back.
+# Shared by the scripts of a VM: its paths, its record, its links, and its rollback.
 # Phases of the record:
-#   ready       nothing is open
-#   starting    started; the guest was not seen yet
-#   switching   the same, and `old` names the runner to go back to
-#   activating  in a live switch, and `old` names the runner to go back to
-#   renaming    stopped to get another name, or not started under it yet
+#   ready       nothing is pending
+#   starting    started; the guest has not responded yet
+#   switching   the same, and `old` names the runner for the rollback
+#   activating  in a live switch, and `old` names the runner for the rollback
+#   renaming    stopped for a rename, or not started under the new name yet
 directory=$MICROVMS/$p_name
 record=$STATE/vms/$p_name.json
 unit=microvm@$p_name.service
 
-# From here on `directory` is where we are: enter.sh.
+# After this, `directory` is the current directory: enter.sh.
 enter_own_directory() {
   enter_vm "$p_name"
   directory=.
@@ -21,7 +21,7 @@ put_record() {
   write_file "$record" 0644 "$p_record$1\"}"
 }
 
-# put_phase PHASE: nothing else of the record changes, so a change that is not done yet stays one.
+# put_phase PHASE: changes only the phase, so other pending changes stay pending.
 put_phase() {
   write_file "$record" 0644 \
     "$(sed "s/,\"phase\":\"[a-z]*\"}\$/}/; s/}\$/,\"phase\":\"$1\"}/" "$record")"
@@ -42,9 +42,9 @@ last_lines() {
   journalctl -q -o cat -n 5 -u "$unit" 2>/dev/null || true
 }
 
-# The guest's key exists before its first boot, so the guest is pinned without trust on first use.
-# The key is made in a directory that only root enters, and then moved to the share, where the guest
-# writes too.
+# The guest's key exists before its first boot, so the provider can pin it from the start. The key
+# is created in a directory that only root can enter, and then moved to the share, where the guest
+# can write too.
 make_host_key() {
   key=ssh_host_ed25519_key
   make_entered etc
@@ -68,7 +68,7 @@ make_host_key() {
   enter_vm "$p_name"
 }
 
-# stop_for_good: also what no other unit uses, the tap device and the shares.
+# stop_for_good: also stops the tap device and the shares, which no other unit uses.
 stop_for_good() {
   ask_state "$unit"
   case $unit_state in
@@ -81,27 +81,27 @@ stop_for_good() {
   systemctl reset-failed "$unit" 2>/dev/null || true
 }
 
-# install_previous: the runner that `old` names is the installed one again.
+# install_previous: installs the runner that `old` names.
 install_previous() {
   previous=$(readlink "$directory/old")
-  journal "putting $p_name back on $previous"
+  journal "rolling $p_name back to $previous"
   set_link "$directory/current" "$previous"
   system=$(readlink "$previous/share/microvm/system" || true)
   [ -z "$system" ] || set_link "$directory/toplevel" "$system"
 }
 
-# put_back: on the runner that `old` names. Its data volumes were never touched.
+# put_back: restarts the VM on the runner that `old` names. Data volumes are not changed.
 put_back() {
   install_previous
-  status "putting it back on $previous"
+  status "rolling back to $previous"
   order systemctl stop "$unit" || true
   start_unit || fail operation \
-    "$unit did not start with $previous either, its previous runner: $(last_lines)"
+    "$unit did not start with $previous, its previous runner, either: $(last_lines)"
   put_phase ready
 }
 
-# start_unit: within p_start_seconds from its start. A unit whose condition holds it back is no
-# error for systemd. The job of a start that was given up does not go on.
+# start_unit: starts the unit within p_start_seconds. If a condition prevents the start, systemd
+# reports no error. The job of a start that timed out is canceled.
 start_unit() {
   systemctl reset-failed "$unit" 2>/dev/null || true
   code=0
@@ -110,7 +110,7 @@ start_unit() {
   [ "$code" = 0 ] || return 1
   require_answer systemctl show --property=ConditionResult --value "$unit"
   [ "$answer" != no ] || fail operation \
-    "$unit did not start: one of its conditions holds it back ($(held_volumes))" \
+    "$unit did not start: one of its conditions prevents it ($(held_volumes))" \
     "Run up again: it finishes the work on the volume first."
 }
 

@@ -16,7 +16,7 @@ vmm_words() {
   tr '\0' '\n' <"/proc/$vmm_pid/cmdline" 2>/dev/null || true
 }
 
-# vmm_words_behind OPTION
+# vmm_words_behind OPTION: prints the word after the option.
 vmm_words_behind() {
   vmm_words | sed -n "/^$1\$/{n;p;}"
 }

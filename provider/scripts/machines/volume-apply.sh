@@ -4,6 +4,8 @@
 # again. A volume that grows while its VM runs stays in phase `growing` until the guest has grown
 # the file system and volume-grown.sh has run. p_record p_image p_bytes p_fs p_label p_vm p_key
 # p_known: yes if the Pulumi state has this volume; then a lost record is written again
+# p_adopt: key of the volume that had the image before, or empty
+# p_stack: how the owner in each record of this stack begins
 
 image_name="volume $p_key ($p_image)"
 # The names of the image and of its staging directory. enter.sh has entered the directory of both.
@@ -200,8 +202,8 @@ restore_from_trash() {
   if [ -e "./$file.pulumi-microvm-back" ]; then mv -nT "./$file.pulumi-microvm-back" "./$file"; fi
 }
 
-# A move to another file system that was cut leaves a copy, whole or not, of what is still here.
-# Anything else is left alone.
+# Removes the copy of a move to another file system that was interrupted. Other files are not
+# touched.
 discard_copy() {
   [ -e "$trash.img.new" ] || return 0
   if cmp -s -n "$(stat -c %s "$trash.img.new")" "$trash.img.new" "./$file"; then
@@ -222,9 +224,31 @@ make_image() {
   create_image
 }
 
+# The volume got another name, and the site states the path of its image: the record changes hands.
+# A crash in between leaves both; the removal of the old volume then drops its own.
+adopt_image() {
+  former=$STATE/volumes/$p_adopt.json
+  if [ -z "$p_adopt" ] || [ -e "$record" ]; then return 0; fi
+  text=$(cat "$former" 2>/dev/null || true)
+  case $text in
+    *"$p_stack"*"\"image\":\"$p_image\""*) ;;
+    *) fail stale "volume $p_adopt does not have $p_image any more; nothing was changed" \
+      "Run up again." ;;
+  esac
+  case $text in
+    *'"phase":"ready"'* | *'"phase":"retained"'*) ;;
+    *) fail operation "$image_name: work on it as volume $p_adopt was interrupted" \
+      "Run up with the old name of the volume first: it finishes that work." ;;
+  esac
+  journal "taking over $image_name, which was volume $p_adopt"
+  put_record ready "$(recorded_bytes_in "$former")"
+  rm -f "$former"
+}
+
 apply_volume() {
   mkdir -p "$STATE/volumes"
   require_ours "$record" "$image_name"
+  adopt_image
   if [ -e "$p_image" ] && [ ! -e "$record" ] && [ "$p_known" = no ]; then
     fail foreign "$image_name exists, and no stack recorded making it; nothing was changed" \
       "To adopt it, set import: true on the VM. Otherwise use another image path for the volume."
@@ -247,8 +271,21 @@ apply_volume() {
   fi
 }
 
+# Also that of the volume that had the image before. In the order of the names, so that two
+# operations never wait for each other.
+lock_volumes() {
+  if [ -z "$p_adopt" ]; then
+    lock 5 "volume.$p_key"
+    return 0
+  fi
+  first_key=$(printf '%s\n' "$p_key" "$p_adopt" | sort | head -n 1)
+  if [ "$first_key" = "$p_key" ]; then second_key=$p_adopt; else second_key=$p_key; fi
+  lock 5 "volume.$first_key"
+  lock 9 "volume.$second_key"
+}
+
 lock 4 host shared
-lock 5 "volume.$p_key"
+lock_volumes
 working
 apply_volume
 finish

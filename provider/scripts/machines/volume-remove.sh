@@ -25,7 +25,7 @@ move_image() {
   enter_image_directory "$p_image"
   if [ -e "./$file" ]; then
     rm -f "$trash.img.new"
-    # To another file system it is a copy, whose part takes no room there when it fails.
+    # On another file system, `mv` copies. An incomplete copy must not use space there.
     if ! mv -T "./$file" "$trash.img.new"; then
       rm -f "$trash.img.new"
       exit 1
@@ -82,7 +82,21 @@ require_unused() {
     "Restart $p_vm (restart: in the site), or stop microvm@$p_vm on the host. Then run up again."
 }
 
+# Another volume has a record for this image: it took it over (volume-apply.sh). The image does not
+# belong to this volume any more, whatever onDelete says.
+is_taken_over() {
+  set -- "$STATE"/volumes/*.json
+  [ -e "$1" ] || return 1
+  grep -Fl "\"image\":\"$p_image\"" -- "$@" | grep -Fqvx "$record"
+}
+
 remove_volume() {
+  if is_taken_over; then
+    require_ours "$record" "$what"
+    release_vm
+    rm -f "$record"
+    return 0
+  fi
   if [ ! -e "$record" ]; then
     keep_unrecorded
     release_vm

@@ -18,7 +18,11 @@ put_record() {
 }
 
 recorded_bytes() {
-  sed -n 's/.*"phase":"[a-z]*","bytes":\([0-9]\{1,15\}\)}$/\1/p' "$record" 2>/dev/null || true
+  recorded_bytes_in "$record"
+}
+
+recorded_bytes_in() {
+  sed -n 's/.*"phase":"[a-z]*","bytes":\([0-9]\{1,15\}\)}$/\1/p' "$1" 2>/dev/null || true
 }
 
 phase() {

@@ -1,14 +1,14 @@
 # shellcheck shell=sh
 # needs: lib enter
-# The head and the end of each operation: parameters, the right machine, locks, and errors.
-# Behind it an operation takes its locks, says `working`, does its work, and calls `finish`.
+# The start and the end of each operation: parameters, the right machine, locks, and errors. After
+# it, an operation takes its locks, calls `working`, does its work, and calls `finish`.
 #
 # Locks are as small as what they protect, and are taken in this order:
 #   4  host       shared by work on VMs and volumes, exclusive for a reboot
 #   5  one thing  vm.NAME, volume.VM.NAME, closure.NAME, claims, system
 #   6  vm.NAME    shared by work on its volumes; the other name in a rename
-# 9 is the queue for slots, 8 an image, 7 is held while the operation runs (operate.sh), 3 is the
-# standard error of `begin`'s caller.
+# 9 is the queue for slots or a second volume, 8 an image, 7 is held while the operation runs
+# (operate.sh), 3 is the standard error of `begin`'s caller.
 
 # lock DESCRIPTOR NAME [shared]
 lock() {
@@ -25,14 +25,14 @@ lock() {
   if [ "$how" = -x ]; then printf '%s\n' "$p_doing" >"$lock_file"; fi
 }
 
-# Of shared holders only an earlier exclusive one has left its name: nothing is said then.
+# Shared holders do not write their names, so only the name of an earlier exclusive holder is known.
 held_by() {
   holder=
   read -r holder <"$lock_file" || true
   if [ -n "$holder" ]; then printf ' (held by %s)' "$holder"; fi
 }
 
-# Between `waiting` and `working` the limit of waits counts, and not that of the work.
+# Between `waiting` and `working`, the limit of waits applies instead of the limit of the work.
 waiting() {
   printf '%s waiting\n' "$p_nonce"
 }
@@ -44,8 +44,7 @@ working() {
 # cleanup: runs when an operation ends, also after an error. A script may redefine it.
 cleanup() { :; }
 
-# What no step foresaw, such as a full disk, is an error with the last line that the failed command
-# printed.
+# An unexpected error, such as a full disk, is reported with the last line of the failed command.
 conclude() {
   trap - EXIT
   cleanup || true

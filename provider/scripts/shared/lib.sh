@@ -64,7 +64,7 @@ require_machine() {
   read -r machine </etc/machine-id || true
   [ "$machine" = "$p_machine_id" ] || fail wrong-machine \
     "the machine-id is $machine, not $p_machine_id: this is another machine; nothing was changed" \
-    "If the host was reinstalled on purpose, remove it from the site, run up, and add it again."
+    "If it was reinstalled on purpose: set forget: true for the host, run up, remove forget."
 }
 
 # write_file PATH MODE TEXT: writes a file atomically, also across a power failure. Only root may be
@@ -108,9 +108,9 @@ retry() {
   done
 }
 
-# ask COMMAND...: what it prints, into `answer`; false if it cannot be asked. Silence is no answer:
-# while systemd re-executes itself, systemctl fails for a moment and prints nothing. It is asked
-# again for up to 5 s. 3 and 4 are systemctl's answers for a unit that is not active or not known.
+# ask COMMAND...: sets `answer` to the output. Returns false without an answer. systemctl fails
+# without output for a moment while systemd re-executes itself, so the command is repeated for up to
+# 5 s. 3 and 4 are systemctl's exit codes for a unit that is not active or not known.
 ask() {
   asked=0
   while :; do
@@ -123,20 +123,36 @@ ask() {
   done
 }
 
-# require_answer COMMAND...: the same where nothing can go on without the answer.
+# require_answer COMMAND...: like ask, but fails without an answer.
 require_answer() {
   ask "$@" || fail operation "the host did not answer: $1 $2" \
     "Run up again. If it persists, run that command on the host."
 }
 
-# ask_state UNIT: its state into `unit_state`, as systemctl is-active says it.
+# ask_state UNIT: sets `unit_state` to the state that systemctl is-active prints.
 ask_state() {
   require_answer systemctl is-active "$1"
   unit_state=$answer
 }
 
-# order COMMAND...: a systemctl that starts or stops units. If systemd re-executes itself meanwhile,
-# systemctl loses it and fails, but the job goes on: the same order again waits for that job.
+# unit_has_ended UNIT: true if the unit does not run. False if systemd does not answer.
+unit_has_ended() {
+  ask systemctl is-active "$1" || return 1
+  case $answer in
+    active | activating | deactivating | reloading) return 1 ;;
+  esac
+}
+
+# await_lock FILE: waits without polling while a unit holds the lock of the file. A unit takes its
+# lock shortly after its start and releases it shortly before its end, hence the pause.
+await_lock() {
+  sleep 0.1
+  if [ -e "$1" ]; then flock -s "$1" true; fi
+}
+
+# order COMMAND...: runs a systemctl that starts or stops units. If systemd re-executes itself in
+# the meantime, systemctl loses the connection and fails, but the job continues. Repeating the
+# command waits for that job.
 order() {
   ordered=0
   while :; do
@@ -158,7 +174,7 @@ order() {
 # require_ours FILE WHAT [REMEDY]: fails if another stack's record is in FILE. p_owner is
 # `"urn":"...",` as in the record. A string value in the record cannot contain p_owner, because JSON
 # escapes quotes in strings.
-# p_former_owner: the same under the former name of the resource; empty where it has none.
+# p_former_owner: the owner under the former name of the resource, or empty.
 require_ours() {
   [ -e "$1" ] || return 0
   content=$(cat "$1")

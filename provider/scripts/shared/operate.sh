@@ -22,7 +22,7 @@ start_operation() {
   # may be interrupted.
   # shellcheck disable=SC2016
   if ! systemd-run --quiet --collect --service-type=exec \
-    --unit="pulumi-microvm-$p_operation" --property=SyslogIdentifier=pulumi-microvm \
+    --unit="$unit" --property=SyslogIdentifier=pulumi-microvm \
     /bin/sh -c 'exec 7>"$1/running"; flock 7
       exec /bin/sh "$1/script" <"$1/parameters" >"$1/output"' \
     sh "$directory" 2>"$directory/start"; then
@@ -30,22 +30,15 @@ start_operation() {
   fi
 }
 
-unit_ended() {
-  ask systemctl is-active "pulumi-microvm-$p_operation.service" || return 1
-  case $answer in
-    active | activating | deactivating | reloading) return 1 ;;
-  esac
-}
-
 # The first call creates the directory and then starts the unit. If this is another call, the unit
 # may not exist yet: missing output does not mean that the operation has ended.
 await_start() {
   attempts=0
-  while [ ! -e "$directory/output" ] && unit_ended && [ "$attempts" -lt 50 ]; do
+  while [ ! -e "$directory/output" ] && unit_has_ended "$unit" && [ "$attempts" -lt 50 ]; do
     sleep 0.1
     attempts=$((attempts + 1))
   done
-  until [ -e "$directory/output" ] || unit_ended; do sleep 0.05; done
+  until [ -e "$directory/output" ] || unit_has_ended "$unit"; do sleep 0.05; done
 }
 
 # Waits until the operation has ended and forwards its status lines. The operation holds the lock
@@ -74,11 +67,12 @@ report_operation() {
 }
 
 unit_lines() {
-  journalctl -q -o cat -n 3 -u "pulumi-microvm-$p_operation.service" 2>/dev/null || true
+  journalctl -q -o cat -n 3 -u "$unit" 2>/dev/null || true
 }
 
 read_parameters
 directory=$RUN/operations/$p_operation
+unit=pulumi-microvm-$p_operation.service
 [ -d "$directory" ] || start_operation
 await_start
 await_operation

@@ -1,4 +1,4 @@
-# For all VMs. vCPUs, memory, volumes, network and keys come from site.yaml.
+# For all VMs. vCPUs, memory, volumes, network and keys come from the site file.
 { pkgs, ... }:
 {
   environment.systemPackages = [ pkgs.htop ];

@@ -1,4 +1,4 @@
-# For all hypervisors. The bridge, its card and its address come from site.yaml.
+# For all hypervisors. The bridge, its card and its address come from the site file.
 {
   services.openssh.enable = true;
   services.openssh.settings.PasswordAuthentication = false;

@@ -18,7 +18,7 @@ describe("the command line", () => {
     expect(parseOptions(["--only", "starts"])).toEqual({ only: "starts", sizes: [20], ...common });
   });
 
-  test("takes sizes in any order, each once", () => {
+  test("accepts sizes in any order and ignores repetitions", () => {
     expect(parseOptions(["--sizes", "30,300,3,30", "--rounds=1", "--json"])).toEqual({
       only: "noop",
       sizes: [3, 30, 300],
@@ -32,14 +32,14 @@ describe("the command line", () => {
     (word) => expect(() => parseOptions([word])).toThrow(/is not a number from 1 to/),
   );
 
-  test("refuses more starts than one host has room for, and other subjects", () => {
+  test("refuses unknown subjects and more starts than a host has memory for", () => {
     const tooMany = ["--only=starts", `--sizes=${MOST_VMS_PER_HOST + 1}`];
     expect(() => parseOptions(tooMany)).toThrow(/is not a number from 1 to 150/);
     expect(() => parseOptions(["--only=stops"])).toThrow(/is neither noop nor starts/);
   });
 });
 
-test("a median is the middle, or between the two in the middle", () => {
+test("a median is the middle figure, or the mean of the two middle figures", () => {
   expect(median([9, 1, 5])).toBe(5);
   expect(median([4, 1, 2, 3])).toBe(2.5);
 });
@@ -69,7 +69,7 @@ test("figures are medians, and ratios are of medians", () => {
   expect(table(figures)).toMatch(/30\s+up\s+5\.00\s+4\.00\s+1\.25\s+100\.00\s+20\.00/);
 });
 
-test("figures of starts are medians, the ratio is of medians, and there is nothing else", () => {
+test("figures of starts contain medians and the ratio of medians", () => {
   const figures = startFiguresOf(new Map([[20, { one: [9, 8, 7], all: [40, 30, 34] }]]));
   expect(figures).toEqual({
     starts: { "20": { oneSeconds: 8, allSeconds: 34, ratioToOne: 4.25 } },
@@ -77,7 +77,7 @@ test("figures of starts are medians, the ratio is of medians, and there is nothi
   expect(startTable(figures)).toMatch(/^ +VMs +one +all +ratio\n +20 +8\.00 +34\.00 +4\.25\n$/);
 });
 
-test("the site has as many stopped VMs as asked for, in turns on the hosts, each with its own address", () => {
+test("the site has the requested number of stopped VMs, alternating between the hosts", () => {
   const hosts = ["hv1", "hv2"].map((name, index) => ({
     name,
     address: `198.18.0.1${index}`,
@@ -92,7 +92,7 @@ test("the site has as many stopped VMs as asked for, in turns on the hosts, each
   expect(all.some(({ running }) => running)).toBe(false);
 });
 
-test("the first VMs of the site run, where that is asked for", () => {
+test("the site runs the requested number of VMs, from the first on", () => {
   const host = { name: "hv1", address: "198.18.0.11", hostKey: "ssh-ed25519 AAAA" };
   const all = vmsOf(benchSite(5, [host], "path:/flake", 2));
   expect(all.map(({ running }) => running)).toEqual([true, true, false, false, false]);

@@ -1,4 +1,4 @@
-/** What `nix flake metadata --json` of several versions of Nix says, and what of it can be kept. */
+/** Which outputs of `nix flake metadata --json` of several Nix versions allow caching. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -62,7 +62,7 @@ const identify = (of: object, siteJson = "{}", program = nix) =>
   identityOf(JSON.stringify(of), "/srv/.site", siteJson, [program]);
 const key = (of: object): string | undefined => identify(of)?.key;
 
-test("a locked flake has a key, and references by content", () => {
+test("a locked flake has a key and references with content hashes", () => {
   expect(key(metadata())).toMatch(/^[0-9a-f]{64}$/);
   expect(identify(metadata())).toMatchObject({
     flake: "git+file:///srv/site?rev=a",
@@ -70,7 +70,7 @@ test("a locked flake has a key, and references by content", () => {
   });
 });
 
-test("the key is another one for whatever the evaluation can see", () => {
+test("the key changes with everything that the evaluation can read", () => {
   writeLock("", { ...NIXPKGS, rev: "c".repeat(40) });
   const other = key(metadata(GIT, { ...NIXPKGS, rev: "c".repeat(40) }));
   writeLock("", NIXPKGS);
@@ -88,12 +88,12 @@ test("the key is another one for whatever the evaluation can see", () => {
   expect(new Set(keys).size).toBe(keys.length);
 });
 
-test("the place and the times of the site's directory are not in it", () => {
+test("the key does not depend on the path and the times of the site's directory", () => {
   const locked = { type: "path", path: "/elsewhere", lastModified: 99, narHash: "sha256-dir+/=" };
   expect(key(metadata(GIT, NIXPKGS, { flake: false, locked }))).toBe(key(metadata()));
 });
 
-test("a flake below the root of its tree has its lock file there", () => {
+test("a flake below the root of its tree has its lock file in its own directory", () => {
   rmSync(join(source, "flake.lock"));
   expect(key(metadata({ ...GIT, dir: "nix" }))).toBeUndefined();
   writeLock("nix", NIXPKGS);
@@ -103,25 +103,25 @@ test("a flake below the root of its tree has its lock file there", () => {
 const uncommitted = { ...GIT, rev: undefined };
 const unhashed = { ...GIT, narHash: undefined };
 test.each([
-  ["changes that are not committed, as Nix 2.8 says it", metadata(uncommitted)],
+  ["uncommitted changes, in the output of Nix 2.8", metadata(uncommitted)],
   [
-    "changes that are not committed, as Nix 2.17 says it",
+    "uncommitted changes, in the output of Nix 2.17",
     metadata({ ...uncommitted, dirtyRev: "a-dirty" }),
   ],
-  ["a dirty revision beside a revision", metadata({ ...GIT, dirtyRev: "a-dirty" })],
+  ["a dirty revision in addition to a revision", metadata({ ...GIT, dirtyRev: "a-dirty" })],
   ["no content hash of the tree", metadata(unhashed)],
   [
-    "an input by a relative path, which is locked without a hash",
+    "an input with a relative path, which is locked without a hash",
     metadata(GIT, { type: "path", path: "./other" }),
   ],
-  ["an input that the lock file has in another revision", metadata(GIT, { ...NIXPKGS, rev: "c" })],
+  ["an input with another revision in the lock file", metadata(GIT, { ...NIXPKGS, rev: "c" })],
   ["no content hash of the site", metadata(GIT, NIXPKGS, { locked: { type: "path" } })],
   ["no input `site`", { ...metadata(), locks: { root: "root", nodes: { root: {} } } }],
-  ["nothing that is known", {}],
-])("there is none with %s", (_, of) => {
+  ["no known fields", {}],
+])("there is no key with %s", (_, of) => {
   expect(identify(of)).toBeUndefined();
 });
 
-test("nor of what is no JSON", () => {
+test("there is no key for output that is not JSON", () => {
   expect(identityOf("warning: ...", "/srv/.site", "{}", [nix])).toBeUndefined();
 });

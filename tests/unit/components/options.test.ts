@@ -1,5 +1,7 @@
-/** What of a site reaches Pulumi as options of resources, and what its stack tells. */
+/** Resource options and stack outputs that the program derives from a site. */
+import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
+import { Provider } from "../../../components/resources";
 import { hostsJson } from "../../../components/site";
 import { parseSite } from "../../../site/load";
 import { registerAll } from "./registrations";
@@ -8,7 +10,8 @@ const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK1BP2FxcZgl/MDbgbNVrmHOgZKU28m
 const YAML = `
 flake: path:/flake
 hypervisors:
-  hv1: { address: 192.0.2.11, ssh: { hostKey: ${KEY} }, nic: eno1, hostIp: 192.0.2.11/24, system: {} }
+  hv1: { address: 192.0.2.11, ssh: { hostKey: ${KEY} }, nic: eno1, hostIp: 192.0.2.11/24,
+         system: {} }
   hv2: { address: 192.0.2.12, ssh: { hostKey: ${KEY} }, nic: eno1, hostIp: 192.0.2.12/24 }
 vms:
   kw1:
@@ -21,8 +24,11 @@ vms:
     volumeTimeout: 3h
     volumes: { var: { size: 1GiB }, scratch: { size: 1GiB } }
 `;
-async function register(text: string): Promise<Map<string, RegisterResourceRequest>> {
-  const { requests } = await registerAll(parseSite(text, "/site.yaml"));
+async function register(
+  text: string,
+  options?: pulumi.ComponentResourceOptions,
+): Promise<Map<string, RegisterResourceRequest>> {
+  const { requests } = await registerAll(parseSite(text, "/site.yaml"), options);
   const kind = (type: string): string => type.split(":").slice(-2).join(":");
   return new Map(requests.map((one) => [`${kind(one.getType())} ${one.getName()}`, one]));
 }
@@ -40,13 +46,13 @@ const aliases = (all: Registrations): Record<string, string[]> =>
 const protectedOnes = (all: Registrations): string[] =>
   [...all].filter(([, request]) => request.getProtect()).map(([key]) => key);
 
-test("nothing is protected or has an alias unless the site says so", async () => {
+test("no resource is protected or has an alias by default", async () => {
   const all = await register(YAML);
   expect(protectedOnes(all)).toEqual([]);
   expect(aliases(all)).toEqual({});
 });
 
-test("protect of a VM is that of its MicroVm alone, and of a volume that of the Volume", async () => {
+test("protect of a VM protects its MicroVm, and protect of a volume its Volume", async () => {
   const vm = await register(YAML.replace("    vcpu: 1", "    vcpu: 1\n    protect: true"));
   expect(protectedOnes(vm)).toEqual(["index:MicroVm kw1"]);
   const volume = await register(YAML.replace("var: { size", "var: { protect: true, size"));
@@ -64,7 +70,7 @@ test("each resource of a renamed VM has its old name as alias", async () => {
   });
 });
 
-test("the volumes of a renamed VM, whose first one stops it, wait for its closure", async () => {
+test("the volumes of a renamed VM wait for its closure, because the first stops it", async () => {
   const needsClosure = async (text: string): Promise<boolean> => {
     const volume = (await register(text)).get("index:Volume kw1-var");
     return (volume?.getDependenciesList() ?? []).some((urn) => urn.includes("NixClosure"));
@@ -84,7 +90,7 @@ test("each resource of a renamed hypervisor has its old name as alias", async ()
   });
 });
 
-test("time limits of the site are those of the resources", async () => {
+test("the time limits of the site are those of the resources", async () => {
   const all = await register(YAML.replace("system: {}", "system: {}, buildTimeout: 2h"));
   const limits = (key: string) => all.get(key)?.getCustomtimeouts()?.toObject();
   expect(limits("index:Volume kw1-var")).toMatchObject({
@@ -100,15 +106,15 @@ test("time limits of the site are those of the resources", async () => {
   expect(limits("index:NixClosure kw1")).toMatchObject({ create: "7200s", update: "7200s" });
 });
 
-test("what a host allows is in the provider's hosts", () => {
+test("the settings of a hypervisor are in the provider's hosts", () => {
   const text = YAML.replace("system: {}", "parallelism: 9, waitTimeout: 1h");
   expect(JSON.parse(hostsJson(parseSite(text, "/site.yaml").hypervisors))).toMatchObject({
-    hv1: { parallelism: 9, waitTimeoutSeconds: 3600, maintenance: false },
+    hv1: { parallelism: 9, waitTimeoutSeconds: 3600, maintenance: false, forget: false },
     hv2: { parallelism: 4, waitTimeoutSeconds: 6 * 3600 },
   });
 });
 
-test("the stack tells of each VM and of each hypervisor", async () => {
+test("the stack outputs describe each VM and each hypervisor", async () => {
   const { outputs } = await registerAll(parseSite(YAML, "/site.yaml"));
   expect(outputs).toEqual({
     hypervisors: {
@@ -125,5 +131,38 @@ test("the stack tells of each VM and of each hypervisor", async () => {
         guestHostKey: "ssh-ed25519 k",
       },
     },
+  });
+});
+
+describe("options of a Site", () => {
+  test("protect: every resource in it is protected", async () => {
+    const all = await register(YAML, { protect: true });
+    const resources = [...all.keys()].filter((key) => key.startsWith("index:"));
+    expect(resources.length).toBeGreaterThan(5);
+    expect(protectedOnes(all)).toEqual(expect.arrayContaining(resources));
+  });
+
+  test("aliases: beside those of a renamed hypervisor", async () => {
+    const renamed = YAML.replace("system: {}", "system: {}, renamedFrom: old");
+    const all = await register(renamed, { aliases: [{ name: "before" }] });
+    expect(aliases(all)).toMatchObject({
+      "components:Site lab": ["before"],
+      "components:HypervisorHost hv1": ["old"],
+    });
+  });
+
+  test("providers: no other one is made", async () => {
+    const providers = async (options?: () => pulumi.ComponentResourceOptions) => {
+      const { requests } = await registerAll(parseSite(YAML, "/site.yaml"), options);
+      const of = (type: string) => requests.filter((one) => one.getType() === type);
+      const names = of("pulumi:providers:microvm").map((one) => one.getName());
+      const used = of("microvm:index:Volume").map((one) => one.getProvider().split("::").at(-2));
+      return { names, used: [...new Set(used)] };
+    };
+    expect(await providers()).toEqual({ names: ["lab"], used: ["lab"] });
+    const own = () => ({
+      providers: [new Provider("own", { hosts: "{}", agent: true, identityFiles: [] })],
+    });
+    expect(await providers(own)).toEqual({ names: ["own"], used: ["own"] });
   });
 });

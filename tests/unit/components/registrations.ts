@@ -1,4 +1,4 @@
-/** What a site registers with the engine, which the SDK's mocks stand in for. */
+/** Records what a site registers with the engine. The SDK's mocks replace the engine. */
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { getMonitor } from "@pulumi/pulumi/runtime/settings";
@@ -6,8 +6,11 @@ import { z } from "zod";
 import { Site } from "../../../components/site";
 import type { SiteModel } from "../../../site/model";
 
-/** What a test does with a registration: answer at once, or wait. */
+/** The test's response to a registration: an answer at once, or later. */
 export type Answer = (type: string, name: string) => void | Promise<void>;
+
+type Options =
+  pulumi.ComponentResourceOptions | (() => pulumi.ComponentResourceOptions) | undefined;
 
 const derivation = { drvPath: "/nix/store/x.drv", outPath: "/nix/store/x" };
 const machine = {
@@ -21,23 +24,24 @@ const machine = {
 };
 const system = { toplevel: derivation, packages: {}, bootHash: "b", warnings: [] };
 
-/** Outputs that a provider would add to the inputs. */
+/** The outputs that a provider would add to the inputs. */
 const OUTPUTS: Readonly<Record<string, object>> = {
   "microvm:index:Hypervisor": { machineId: "m", verdicts: { kvm: "ok" } },
   "microvm:index:NixosSystem": { rebootRequired: true },
   "microvm:index:MicroVm": { stale: false, guestHostKey: "ssh-ed25519 k" },
 };
 
-/** The SDK gives inputs as `any`. */
+/** The SDK passes inputs as `any`. */
 export function propertiesOf(inputs: unknown): Record<string, unknown> {
   return z.record(z.string(), z.unknown()).parse(inputs);
 }
 
-/** Registers the site; the requests in their order, as they come. */
+/** Registers the site. Returns the requests, which grow in order. */
 export async function registerSite(
   model: SiteModel,
   answer: Answer = () => undefined,
   preview = false,
+  options?: Options,
 ): Promise<{ requests: RegisterResourceRequest[]; site: Site }> {
   await pulumi.runtime.setMocks(
     {
@@ -69,12 +73,14 @@ export async function registerSite(
     warnings: [],
   };
   const privateKey = pulumi.secret("key");
-  return { requests, site: new Site("lab", { model, built, privateKey }) };
+  // Resources in the options are registered with the mocks too.
+  const opts = typeof options === "function" ? options() : options;
+  return { requests, site: new Site("lab", { model, built, privateKey }, opts) };
 }
 
-/** The requests when the whole site is registered, and its outputs. */
-export async function registerAll(model: SiteModel) {
-  const { requests, site } = await registerSite(model);
+/** The requests and the outputs after the whole site is registered. */
+export async function registerAll(model: SiteModel, options?: Options) {
+  const { requests, site } = await registerSite(model, undefined, false, options);
   const outputs = await new Promise((resolve) => {
     pulumi
       .all([site.hypervisors, site.vms])

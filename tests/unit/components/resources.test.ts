@@ -1,4 +1,4 @@
-/** The resource classes of the program beside the schema of the provider. */
+/** Compares the resource classes of the program with the schema of the provider. */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import * as resources from "../../../components/resources";
@@ -7,7 +7,7 @@ import { parseSite } from "../../../site/load";
 import { propertiesOf, registerAll } from "./registrations";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK1BP2FxcZgl/MDbgbNVrmHOgZKU28m9OepzjxrxIP6q";
-/** With everything that becomes an input. */
+/** A site that sets everything that becomes an input. */
 const YAML = `
 flake: path:/flake
 hypervisors:
@@ -45,7 +45,7 @@ const schema = z
 
 const TOKENS = Object.keys(schema.resources);
 
-/** Token -> the inputs of its resources in a whole site. */
+/** Token -> the inputs of its resources in the site above. */
 let inputs = new Map<string, string[]>();
 
 beforeAll(async () => {
@@ -55,19 +55,19 @@ beforeAll(async () => {
   );
 });
 
-test("a site registers every resource of the schema, and no other of the package", () => {
+test("a site registers every resource of the schema, and no other resource of the package", () => {
   const tokens = [...inputs.keys()].filter((token) => token.startsWith("microvm:"));
   expect(tokens.sort()).toEqual(TOKENS.sort());
 });
 
-test.each(TOKENS)("%s gets each required input, and none that the schema lacks", (token) => {
+test.each(TOKENS)("%s gets each required input and only inputs of the schema", (token) => {
   const passed = inputs.get(token) ?? [];
   const spec = schema.resources[token];
   expect(Object.keys(spec?.inputProperties ?? {})).toEqual(expect.arrayContaining(passed));
   expect(passed).toEqual(expect.arrayContaining(spec?.requiredInputs ?? []));
 });
 
-test("the provider gets each input of the schema, and no other", () => {
+test("each input of the schema is passed to the provider, and no other", () => {
   const passed = (inputs.get("pulumi:providers:microvm") ?? []).filter((key) => key !== "version");
   expect(passed.sort()).toEqual(Object.keys(schema.provider.inputProperties).sort());
 });
@@ -83,6 +83,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       nic: text,
       shared: true,
       wants: [],
+      renamedVms: {},
       system: text,
       checks: {},
     };
@@ -144,6 +145,11 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       runner: text,
       toplevel: text,
       address: text,
+      hostName: text,
+      bridge: text,
+      mac: text,
+      vsockCid: 3,
+      shareSources: [],
       running: true,
       restart: text,
       memoryTargetMiB: 1,
@@ -159,7 +165,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
 };
 
 test.each(TOKENS)(
-  "%s: the class passes each input, and reads outputs of the schema",
+  "%s: the class passes each input and declares only outputs of the schema",
   async (token) => {
     await pulumi.runtime.setMocks({
       newResource: ({ inputs }) => ({ id: "x", state: propertiesOf(inputs) }),

@@ -1,20 +1,23 @@
-/** components/sdkDiagnostics.ts changes functions of the SDK: a new version must have them too. */
+/**
+ * components/sdkDiagnostics.ts replaces functions of the SDK, which a new version must still have.
+ */
 import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
+import type * as diagnostics from "../../../components/sdkDiagnostics";
 import { resetOptions } from "@pulumi/pulumi/runtime/settings";
 
 class Thing extends pulumi.CustomResource {}
 
-/** As source-map-support makes it of the SDK's source maps. */
+/** A path as source-map-support reads it from the SDK's source maps. */
 const MAPPED = "Error: x\n    at run (/p/node_modules/@pulumi/resource.ts:1:2)";
 
 let messages = 0;
-/** Lengths of the stack traces that were formatted. */
+/** The lengths of the formatted stack traces. */
 const stackTraces: number[] = [];
 
 beforeAll(async () => {
-  // Nobody listens at the address: this is the one method of the client that is called.
+  // Nothing listens at the address. Only this method of the client is called.
   Object.assign(EngineClient.prototype, {
     log: (...words: unknown[]) => {
       messages += 1;
@@ -32,14 +35,17 @@ beforeAll(async () => {
   };
 });
 
-/** Creates a resource, and counts what the SDK does for it. */
+/** Stack traces that were taken, apart from empty ones. */
+const taken = (): number => stackTraces.filter((length) => length > 0).length;
+
+/** Creates a resource and counts the work of the SDK for it. */
 async function countsOf(name: string): Promise<{ messages: number; stackTraces: number }> {
   messages = 0;
   stackTraces.length = 0;
   const thing = new Thing("test:index:Thing", name, { a: 1, b: [2, 3] });
   await new Promise((resolve) => thing.urn.apply(resolve));
   await new Promise((resolve) => setTimeout(resolve, 100));
-  return { messages, stackTraces: stackTraces.filter((length) => length > 0).length };
+  return { messages, stackTraces: taken() };
 }
 
 test("the SDK sends debug messages and takes many stack traces for a resource", async () => {
@@ -54,15 +60,36 @@ describe("with sdkDiagnostics.ts", () => {
     jest.requireActual("../../../components/sdkDiagnostics");
   });
 
-  test("it sends none, and takes the one that locates the resource in the program", async () => {
+  test("debug messages of a program that imports it still go to the engine", async () => {
+    messages = 0;
+    await pulumi.log.debug("of a user's program");
+    expect(messages).toBe(1);
+  });
+
+  test("sends no debug messages, and takes only the trace that locates the resource", async () => {
+    const { sendNoDebugMessages } = jest.requireActual<typeof diagnostics>(
+      "../../../components/sdkDiagnostics",
+    );
+    sendNoDebugMessages();
     expect(await countsOf("quiet")).toEqual({ messages: 0, stackTraces: 1 });
   });
 
-  test("Error.stackTraceLimit is as it was, also after a promise", () => {
+  test("a resource of this package has no position, so it takes no stack trace", () => {
+    const { unlocated } = jest.requireActual<typeof diagnostics>(
+      "../../../components/sdkDiagnostics",
+    );
+    stackTraces.length = 0;
+    new Thing("test:index:Thing", "ours", unlocated({ a: 1 }));
+    expect(taken()).toBe(0);
+    new Thing("test:index:Thing", "theirs", { a: 1 });
+    expect(taken()).toBe(1);
+  });
+
+  test("Error.stackTraceLimit does not change, also after a promise", () => {
     expect(Error.stackTraceLimit).toBe(limit);
   });
 
-  test("the previous hook still makes stack traces; they have the SDK's real paths", () => {
+  test("the previous hook still formats stack traces, with the SDK's real paths", () => {
     const { stack } = new Error("x");
     expect(stack).toBe(MAPPED.replace("@pulumi/", "@pulumi/pulumi/"));
     expect(stackTraces.at(-1)).toBeGreaterThan(1);
@@ -70,7 +97,7 @@ describe("with sdkDiagnostics.ts", () => {
     expect(inspect(new Error("x"), { colors: true })).toContain("resource.ts");
   });
 
-  test("paths of other packages and of the program stay as they are", () => {
+  test("paths of other packages and of the program do not change", () => {
     const before: unknown = Reflect.get(Error, "prepareStackTrace");
     const paths = [
       "@pulumi/command/local.ts:1:2",

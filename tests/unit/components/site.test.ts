@@ -1,10 +1,10 @@
-/** When a site registers its VMs: after the engine has answered for the closures of all of them. */
+/** A site registers its VMs after the engine has reported the result of all closures. */
 import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { allRegistered } from "../../../components/registration";
 import { loadSite } from "../../../site/load";
-import { registerSite, until } from "./registrations";
+import { registerAll, registerSite, until } from "./registrations";
 import type { Answer } from "./registrations";
 
 const model = loadSite(resolve(__dirname, "../../../stacks/lab.yaml"));
@@ -17,11 +17,11 @@ const register = (answer?: Answer, preview?: boolean) => registerSite(model, ans
 const namesOf = (requests: RegisterResourceRequest[], type: string): string[] =>
   requests.filter((one) => one.getType() === type).map((one) => one.getName());
 
-/** Long enough for what could happen to happen. */
+/** Long enough for pending promises to settle. */
 const settle = (): Promise<void> => new Promise((wake) => setTimeout(wake, 200));
 
 test.each([false, true].flatMap((preview) => NAMES.map((name) => [name, preview] as const)))(
-  "no VM is registered while the closure of %s is open (preview: %s)",
+  "no VM is registered while the closure of %s is pending (preview: %s)",
   async (open, preview) => {
     let release: () => void = () => undefined;
     const held = new Promise<void>((go) => (release = go));
@@ -54,7 +54,7 @@ test.each(model.hypervisors.map(({ name }) => name))(
   },
 );
 
-test("a VM depends on its host, its own volumes and its own closure, and on no other's", async () => {
+test("a VM depends only on its host, its own volumes and its own closure", async () => {
   const { requests } = await register();
   await until(() => namesOf(requests, VM).length === NAMES.length);
   for (const request of requests.filter((one) => one.getType() === VM)) {
@@ -69,15 +69,36 @@ test("a VM depends on its host, its own volumes and its own closure, and on no o
   }
 });
 
+test("of a forgotten hypervisor nothing is registered; the provider knows, and a line tells", async () => {
+  const forgotten = model.hypervisors.map((one) =>
+    one.name === "hv2" ? { ...one, forget: true } : one,
+  );
+  const warned = jest.spyOn(pulumi.log, "warn").mockResolvedValue(undefined);
+  const { requests, outputs } = await registerAll({ ...model, hypervisors: forgotten });
+  const names = requests.map((one) => one.getName());
+  const gone = model.vms.filter(({ hypervisor }) => hypervisor === "hv2");
+  expect(gone).not.toEqual([]);
+  expect(names.filter((name) => name === "hv2")).toEqual([]);
+  for (const { name } of gone) expect(names.filter((one) => one.startsWith(name))).toEqual([]);
+  expect(names).toEqual(expect.arrayContaining(["hv1", "kc1", "kw1"]));
+  expect(JSON.stringify(outputs)).not.toContain("hv2");
+  const provider = requests.find((one) => one.getType() === "pulumi:providers:microvm");
+  expect(JSON.stringify(provider?.getObject()?.toJavaScript())).toContain('\\"forget\\":true');
+  expect(warned.mock.calls.map(([text]) => text)).toEqual([
+    expect.stringMatching(/^hv2: forget is true.*kw2 \(198\.18\.0\.32\).*kw2\/var\.img/),
+  ]);
+  warned.mockRestore();
+});
+
 class Thing extends pulumi.CustomResource {
   constructor(name: string) {
     super("test:index:Thing", name);
-    // A test has no program around it that would take its failure.
+    // Without a program around it, its rejection would be unhandled.
     pulumi.recover(this.id, () => "");
   }
 }
 
-test.each([false, true])("what fails has answered too (preview: %s)", async (preview) => {
+test.each([false, true])("a failed closure counts as reported (preview: %s)", async (preview) => {
   const failing: pulumi.runtime.Mocks = {
     newResource: ({ name }) => {
       if (name === "bad") throw new Error("it does not build");

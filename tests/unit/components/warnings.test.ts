@@ -1,4 +1,4 @@
-/** What of an evaluation's output is a warning, and of which machine. */
+/** Which lines of an evaluation are warnings, and to which machine they belong. */
 import { parseOutput } from "../../../components/evaluation/output";
 import type { FlakeOutput } from "../../../components/evaluation/output";
 import {
@@ -24,11 +24,11 @@ test.each([
   "copying path '/nix/store/x' from 'https://cache.example.org'...",
   "these 2 derivations will be built:\n  /nix/store/a.drv\n  /nix/store/b.drv",
   "",
-])("what Nix says about its own work is not shown: %j", (stderr) => {
+])("a message of Nix about its own work is not shown: %j", (stderr) => {
   expect(parseWarnings(stderr)).toEqual([]);
 });
 
-test("a warning of several lines stays whole, and the same one is shown once", () => {
+test("a warning of several lines remains complete, and is shown once", () => {
   const one = "evaluation warning: The option `a'\n  is now `b'.\n";
   const other = "trace: warning: last\n";
   const noise = "warning: Git tree '/srv/site' is dirty\n";
@@ -54,7 +54,7 @@ test("each warning is shown once, with all machines that have it", () => {
         kw2: { ...machine, warnings: ["old\noption"] },
       },
       hypervisors: { hv1: { ...paths, warnings: ["of hv1"] } },
-      // As Nix prints the first one.
+      // Nix prints the first warning like this.
       warnings: ["old\n      option", "mkSite: modules.machines.kw9 is not used"],
     }),
   );

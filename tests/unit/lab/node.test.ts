@@ -31,11 +31,11 @@ function stub(name: string, script: string): void {
   writeFileSync(at("bin", name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 }
 
-/** Says its version, whole or its major number alone. */
+/** A node that prints its version, or only its major number. */
 const nodeOf = (version: string): string =>
   `case $1 in -p) echo ${version.split(".")[0] ?? ""} ;; *) echo v${version} ;; esac`;
 
-/** Installs a package whose node is `node`; `slow` and `fault` are commands. */
+/** Installs a package with this `node`. `slow` and `fault` are commands. */
 function stubNpm(node: string, { slow = "", fault = "" } = {}): void {
   stub(
     "npm",
@@ -50,7 +50,7 @@ chmod 0755 "$made/node"`,
   );
 }
 
-/** The version of node on PATH behind `ensure_node`, or why there is none. */
+/** The version of node on PATH after `ensure_node`, or its error. */
 function ensured(): Promise<string> {
   const script = `set -eu; cache=$1; . ${prepare}; ensure_node; node --version`;
   const env = { PATH: `${at("bin")}:/usr/bin:/bin`, HOME: root };
@@ -73,7 +73,7 @@ test("a Node that is new enough is used", async () => {
   expect(installs()).toBe(0);
 });
 
-test("an older one is replaced by one in the cache, which is installed once", async () => {
+test("an older Node is replaced by one in the cache, which is installed once", async () => {
   stub("node", nodeOf("20.20.2"));
   stubNpm(nodeOf(VERSION));
   expect(await ensured()).toBe(`v${VERSION}`);
@@ -81,7 +81,7 @@ test("an older one is replaced by one in the cache, which is installed once", as
   expect(installs()).toBe(1);
 });
 
-test("two runs at once do not collide", async () => {
+test("two runs at once do not interfere", async () => {
   stub("node", nodeOf("20.20.2"));
   stubNpm(nodeOf(VERSION), { slow: "sleep 0.5" });
   expect(await Promise.all([ensured(), ensured()])).toEqual([`v${VERSION}`, `v${VERSION}`]);
@@ -93,7 +93,7 @@ test.each([
   ["is killed in the middle", nodeOf(VERSION), "kill -9 $PPID"],
   ["leaves a node that does not run", "exit 1", ""],
 ])(
-  "an installation that %s does not count, and the next run installs it",
+  "an installation that %s is ignored, and the next run installs it again",
   async (_, node, fault) => {
     stub("node", nodeOf("20.20.2"));
     stubNpm(node, { fault });

@@ -1,4 +1,4 @@
-/** What lifecycle.ts gives a resource, without hosts. */
+/** The context that lifecycle.ts passes to a resource, without hosts. */
 import { configSchema } from "../../../provider/hosts/transport/config";
 import { HostPool } from "../../../provider/hosts/pool";
 import { silentLog } from "../../../provider/log";

@@ -27,7 +27,7 @@ const lines = [
 ];
 
 describe("parseFacts", () => {
-  test("reads what the probe prints", () => {
+  test("parses the output of the probe", () => {
     const facts = parseFacts("hv1", lines, 1001);
     expect(facts.bridges?.get("br0")).toEqual({ up: true, ports: ["eno1", "tap1"] });
     expect(facts.vms.get("kc1")).toEqual({
@@ -43,23 +43,24 @@ describe("parseFacts", () => {
       sizeBytes: 67108864,
       allocatedBytes: 1048576,
     });
-    expect(facts.closures.get("kc1")).toEqual({ runner: "/nix/store/a" });
+    expect(facts.closures?.get("kc1")).toEqual({ runner: "/nix/store/a" });
     expect(facts.libvirtdAnswers && facts.nixFlakes).toBe(true);
   });
 
-  test("what the host did not answer is undefined, and not empty", () => {
+  test("are undefined, not empty, if the host did not respond", () => {
     const facts = parseFacts("hv1", lines, 0);
     expect(facts.libvirtdActive).toBe("active");
     expect(facts.units?.get("microvm@.service")).toBe("installed");
-    const silent = ["libvirtd", "units", "bridges"].map((what) => `silent\t${what}`);
+    const silent = ["libvirtd", "units", "bridges", "closures"].map((what) => `silent\t${what}`);
     expect(parseFacts("hv1", [...silent, ...lines], 0)).toMatchObject({
       libvirtdActive: undefined,
       units: undefined,
       bridges: undefined,
+      closures: undefined,
     });
   });
 
-  test("file systems are listed by each place where they are mounted", () => {
+  test("list a file system for each of its mount points", () => {
     const more = "file-system\t/dev/sdb1\t/data/a b\t5";
     expect(parseFacts("hv1", [more, ...lines], 0).fileSystems).toEqual([
       { device: "/dev/sdb1", mountPoint: "/data/a b", freeKiB: 5 },
@@ -67,7 +68,7 @@ describe("parseFacts", () => {
     ]);
   });
 
-  test("an image's content is what blkid knows, where it could look", () => {
+  test("contain what blkid found in an image, if it could read it", () => {
     const path = "/var/lib/microvms/kc1/var.img";
     const of = (...more: string[]): unknown =>
       parseFacts("hv1", [...more, ...lines], 0).images.get(path)?.content;
@@ -79,7 +80,7 @@ describe("parseFacts", () => {
     });
   });
 
-  test("a link that went while the probe looked is none", () => {
+  test("omit a link that vanished during the probe", () => {
     const gone = parseFacts("hv1", ["link\tkc1/old\t", ...lines], 0);
     expect(gone.vms.get("kc1")).not.toHaveProperty("old");
   });
@@ -91,21 +92,21 @@ describe("parseFacts", () => {
         "kc1",
       )?.memoryPending;
 
-    test("is pending until the VMM was told since its start", () => {
+    test("is pending until the running VMM has received it", () => {
       expect(pending(target)).toBe(true);
       expect(pending(target, "memory-told\tkc1\tabc 128")).toBe(true);
       expect(pending(target, "memory-told\tkc1\tdef 192")).toBe(true);
       expect(pending(target, "memory-told\tkc1\tabc 192")).toBe(false);
     });
 
-    test("that was taken away is pending until the guest has all of its memory again", () => {
+    test("that was removed is pending until the guest has all of its memory again", () => {
       expect(pending("memory-told\tkc1\tabc 192")).toBe(true);
       expect(pending("memory-told\tkc1\tabc all")).toBe(false);
       expect(pending("memory-told\tkc1\tdef 192")).toBe(false);
       expect(pending()).toBe(false);
     });
 
-    test("of a stopped VM is not", () => {
+    test("of a stopped VM is not pending", () => {
       const stopped = lines.map((line) =>
         line.replace("kc1.service\tactive", "kc1.service\tinactive"),
       );
@@ -114,25 +115,49 @@ describe("parseFacts", () => {
     });
   });
 
-  describe("what a VM runs", () => {
+  describe("the system of a running VM", () => {
     const runs = (...more: string[]) => parseFacts("hv1", [...more, ...lines], 0).vms.get("kc1");
     const said = "guest-system\tkc1\t500\t/nix/store/system";
 
-    test("is what the guest said since its start", () => {
+    test("is the one that the guest reported since its start", () => {
       const started = (seconds: number): string => `started\tmicrovm@kc1.service\t${seconds}`;
       expect(runs(said, started(499))?.guestSystem).toBe("/nix/store/system");
       expect(runs(said, started(501))?.guestSystem).toBeUndefined();
       expect(runs(said)?.guestSystem).toBeUndefined();
     });
 
-    test("is on the hardware of the runner that it was started with", () => {
+    test("has the hardware of the runner that the VM was started with", () => {
       const vm = runs("hardware\tkc1\t/nix/store/b\tbooted", "hardware\tkc1\t/nix/store/a\tnew");
       expect(vm).toMatchObject({ bootedHardware: "booted", currentHardware: "new" });
       expect(runs("hardware\tkc1\t/nix/store/c\tnew")?.bootedHardware).toBeUndefined();
     });
+
+    test("is at the address that was recorded for that system", () => {
+      const [here, there] = ["system\t192.0.2.1\tkc1", "other\t192.0.2.2\t-"].map(
+        (line) => `guest\tkc1\t/nix/store/${line}`,
+      );
+      const all = [said, `started\tmicrovm@kc1.service\t499`, here ?? "", there ?? ""];
+      expect(runs(...all)).toMatchObject({ guestAddress: "192.0.2.1", guestHostName: "kc1" });
+      const other = all.map((line) => line.replace(/^(guest-system.*)system$/, "$1other"));
+      expect(runs(...other)?.guestAddress).toBe("192.0.2.2");
+      expect(runs(...other)).not.toHaveProperty("guestHostName");
+      expect(runs(...all.slice(0, 2))).not.toHaveProperty("guestAddress");
+    });
+
+    test("has taps, a VMM with a control socket and a balloon where the probe says so", () => {
+      const found = ["tap\tkc1\tvm-kc1\tup", "tap\tkc1\tb\tmissing", "vmm\tkc1\tqemu"];
+      expect(runs(...found, "balloon\tkc1", "tap\tkc9\tvm-kc9\tup")).toMatchObject({
+        taps: [
+          { name: "vm-kc1", link: "up" },
+          { name: "b", link: "missing" },
+        ],
+        vmm: "qemu",
+        hasBalloon: true,
+      });
+    });
   });
 
-  test("an answer that was cut anywhere is an error, never an empty host", () => {
+  test("a truncated answer is an error, never an empty host", () => {
     for (let length = 0; length < lines.length; length++) {
       expect(() => parseFacts("hv1", lines.slice(0, length), 0)).toThrow("not whole");
     }

@@ -1,4 +1,4 @@
-/** Probes overlap: what is kept is what was looked at last. */
+/** If probes overlap, the cache keeps the facts that were read last. */
 import { FactsCache } from "../../../provider/hosts/facts/cache";
 import type { Taken } from "../../../provider/hosts/facts/cache";
 import { Transport } from "../../../provider/hosts/transport/transport";
@@ -24,24 +24,24 @@ function cache(): { keep(line: string): Facts; read(): Promise<string>; forget()
   };
 }
 
-test("an older probe that is answered later replaces nothing", async () => {
+test("an older probe that ends later replaces nothing", async () => {
   const facts = cache();
   facts.keep("boot1 200 newer");
-  // Its own caller still gets what it found.
+  // Its own caller still gets its result.
   expect(facts.keep("boot1 100 older").name).toBe("older");
   expect(await facts.read()).toBe("newer");
   facts.keep("boot1 300 newest");
   expect(await facts.read()).toBe("newest");
 });
 
-test("a probe behind a reboot is newer, though its boot is younger", async () => {
+test("a probe after a reboot is newer, although its uptime is shorter", async () => {
   const facts = cache();
   facts.keep("boot1 900 before");
   facts.keep("boot2 10 after");
   expect(await facts.read()).toBe("after");
 });
 
-test("what was forgotten is looked for anew", async () => {
+test("removed facts are read again", async () => {
   const facts = cache();
   facts.keep("boot1 1 x");
   facts.forget();

@@ -1,4 +1,4 @@
-/** The answer of a guest's probe: whole and well-formed, or an error that names what is missing. */
+/** The parser of a guest's probe: an incomplete answer is an error that names the missing fact. */
 import { parseGuestFacts } from "../../../provider/hosts/facts/guestFacts";
 
 const SYSTEM = `/nix/store/${"0".repeat(32)}-system`;
@@ -47,11 +47,11 @@ test.each([
   ["boot-id", "../x"],
   ["system", "/run/current-system"],
   ["system", `${SYSTEM}/../x`],
-])("%s %s is not taken", (kind, value) => {
+])("%s %s is not accepted", (kind, value) => {
   expect(() => parseGuestFacts("kw1", [...without(kind), `${kind}\t${value}`], 0)).toThrow(kind);
 });
 
-test("a fact that is there twice is an error, for a guest may print what it wants", () => {
+test("a repeated fact is an error, because a guest can print anything", () => {
   const lines = [...LINES, `machine-id\t${"b".repeat(32)}`];
   expect(() => parseGuestFacts("kw1", lines, 0)).toThrow("has machine-id twice");
 });

@@ -1,4 +1,4 @@
-/** What stacks want on a host: room for all of them, conflicts, and how it is recorded. */
+/** The wants of several stacks on a host: capacity, conflicts, and the record. */
 import type { HostFacts, ImageFact } from "../../../provider/hosts/facts/hostFacts";
 import { makeRecord } from "../../../provider/ownership";
 import {
@@ -42,7 +42,7 @@ const image = (path: string, allocatedMiB: number): string =>
 const record = (key: string, text: string): string => `record\t${key.replace("/", "\t")}\t${text}`;
 
 describe("memory", () => {
-  test("is enough up to what the host has", () => {
+  test("is sufficient up to the memory of the host", () => {
     const own = ["a", "b", "c", "d"].map((name) => vm(name));
     expect(memoryShortage(facts(), { own, others: [] })).toBeUndefined();
     expect(memoryShortage(facts(), { own: [...own, vm("e")], others: [] })).toBe(
@@ -50,7 +50,7 @@ describe("memory", () => {
     );
   });
 
-  test("that others want is named with stack and VM", () => {
+  test("of other stacks is named with stack and VM", () => {
     const others = prod(vm("x", { memoryMiB: 2048 }), vm("y", { memoryMiB: 2048 }));
     expect(memoryShortage(facts(), { own: [vm("a")], others })).toBe(
       "the VMs want 5120 MiB of memory (1024 for this stack; " +
@@ -58,7 +58,7 @@ describe("memory", () => {
     );
   });
 
-  test("that only others want is not this stack's fault", () => {
+  test("that only other stacks require is not an error of this stack", () => {
     expect(
       memoryShortage(facts(), { own: [], others: prod(vm("x", { memoryMiB: 9e6 })) }),
     ).toBeUndefined();
@@ -94,7 +94,7 @@ describe("disk", () => {
   const roots = [fileSystem("/dev/a", "/", 100), fileSystem("/dev/b", "/data", 1000)];
   const here = "/var/lib/microvms/kc1/a.img";
 
-  test("is added per file system", () => {
+  test("is summed for each file system", () => {
     const both = { own: [vm("kc1", disk(here, 100)), vm("kc2", disk("/data/a.img", 1000))] };
     expect(diskShortages(facts(...roots), { ...both, others: [] })).toEqual([]);
     const more = { own: [vm("kc1", disk(here, 101)), vm("kc2", disk("/data/a.img", 1001))] };
@@ -104,7 +104,7 @@ describe("disk", () => {
     ]);
   });
 
-  test("that an image has allocated counts towards what it wants, on its file system only", () => {
+  test("that an image has allocated counts as available, on its own file system only", () => {
     const own = [vm("kc1", disk(here, 150))];
     expect(diskShortages(facts(...roots, image(here, 50)), { own, others: [] })).toEqual([]);
     expect(
@@ -112,7 +112,7 @@ describe("disk", () => {
     ).toHaveLength(1);
   });
 
-  test("of one device is one, wherever it is mounted", () => {
+  test("of one device is counted once, wherever it is mounted", () => {
     const mounts = [...roots, fileSystem("/dev/b", "/var/lib/microvms", 1000)];
     const own = [vm("kc1", disk(here, 600)), vm("kc2", disk("/data/a.img", 600))];
     expect(diskShortages(facts(...mounts), { own, others: [] })).toHaveLength(1);
@@ -120,12 +120,13 @@ describe("disk", () => {
     expect(diskShortages(facts(...apart), { own, others: [] })).toEqual([]);
   });
 
-  test("that others want there is named; elsewhere it does not count", () => {
+  test("of other stacks is named, if it is on the same file system", () => {
     const own = [vm("kc1", disk("/data/a.img", 600))];
     const others = prod(vm("x", disk("/data/x.img", 600)), vm("y", disk(here, 5000)));
     expect(diskShortages(facts(...roots), { own, others })).toEqual([
       "the volumes want 1200 MiB on the file system at /data " +
-        "(600 for this stack; 600 for stack prod of project site: x 600), which has room for 1000 MiB",
+        "(600 for this stack; 600 for stack prod of project site: x 600), " +
+        "which has room for 1000 MiB",
     ]);
     const theirs: [string, ImageFact][] = [...facts(image("/data/x.img", 300)).images];
     const grown = { ...facts(...roots), images: new Map(theirs) };
@@ -133,7 +134,7 @@ describe("disk", () => {
   });
 });
 
-test("VMs without addresses, MACs and vsock CIDs are in nobody's way", () => {
+test("VMs without addresses, MACs and vsock CIDs do not conflict", () => {
   expect(conflicts([vm("a"), vm("b")], prod(vm("c"), vm("d")))).toEqual([]);
 });
 
@@ -142,7 +143,7 @@ test("each conflict is one line", () => {
   expect(conflicts([vm("a", more)], prod(vm("a", more)))).toHaveLength(5);
 });
 
-test("a stack is named by its URN", () => {
+test("a URN is shown as stack and project", () => {
   expect(describeStack(PROD)).toBe("stack prod of project site");
   expect(describeStack("nonsense")).toBe("nonsense");
 });
@@ -151,13 +152,13 @@ describe("a shared claim", () => {
   const own = (text: string): string => record(`hosts/${sharedName(LAB)}`, text);
   const first = sharedRecord(facts(), LAB, [vm("kc2"), vm("kc1")]);
 
-  test("is the same in whatever order the VMs are stated", () => {
+  test("does not depend on the order of the VMs in the site", () => {
     expect(sharedRecord(facts(), LAB, [vm("kc1"), vm("kc2")])).toBe(first);
     expect(states(facts(own(first)), LAB, [vm("kc1"), vm("kc2")])).toBe(true);
     expect(states(facts(own(first)), LAB, [vm("kc1")])).toBe(false);
   });
 
-  test("names no other stack's file", () => {
+  test("of different stacks has different files", () => {
     expect(sharedName(LAB)).not.toBe(sharedName(PROD));
     expect(sharedName(LAB)).toBe(sharedName(LAB.replace("Hypervisor::hv1", "Hypervisor::hv2")));
   });

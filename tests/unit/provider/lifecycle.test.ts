@@ -1,4 +1,4 @@
-/** What lifecycle.ts makes of a resource, shown with one that lives nowhere. */
+/** How lifecycle.ts treats a resource, shown with one that exists only in memory. */
 import { z } from "zod";
 import { HostPool } from "../../../provider/hosts/pool";
 import { bind } from "../../../provider/lifecycle";
@@ -39,14 +39,14 @@ describe("an incidental input", () => {
       .keys(),
   ];
 
-  test("by itself changes nothing", () => expect(changed({ note: "b" })).toEqual([]));
-  test("nor where an older state lacks it", () => {
+  test("alone changes nothing", () => expect(changed({ note: "b" })).toEqual([]));
+  test("changes nothing if an older state lacks it", () => {
     expect(changed({}, { host: "h", size: 1 })).toEqual([]);
   });
-  test("is shown beside another change", () => {
+  test("is shown together with another change", () => {
     expect(changed({ note: "b", size: 2 }).sort()).toEqual(["note", "size"]);
   });
-  test("is not shown beside a change that is ignored", () => {
+  test("is not shown together with an ignored change", () => {
     expect(changed({ note: "b", size: 2 }, old, ["size", "live"])).toEqual([]);
   });
 });
@@ -59,14 +59,14 @@ describe("an output that differs from the inputs", () => {
         .keys(),
     ].sort();
 
-  test("is drift where the site changes nothing", () => expect(changed(3, {})).toEqual(["live"]));
-  test("is not shown where the site's own change makes the difference", () => {
+  test("is drift without a change of the site", () => expect(changed(3, {})).toEqual(["live"]));
+  test("is not shown if the change of the site causes the difference", () => {
     expect(changed(1, { size: 2 })).toEqual(["size"]);
   });
-  test("is shown beside a change of the site where it was drift before", () => {
+  test("is shown with a change of the site if it was drift before", () => {
     expect(changed(3, { size: 2 })).toEqual(["live", "size"]);
   });
-  test("is shown where the change of the site does not count", () => {
+  test("is shown if the change of the site is ignored", () => {
     expect(changed(1, { size: 2 }, ["size"])).toEqual(["live"]);
     expect(changed(3, { note: "b" })).toEqual(["live", "note"]);
   });
@@ -93,13 +93,13 @@ describe("explain", () => {
     return lines;
   }
 
-  test("is logged by the preview of an update, and by nothing else", async () => {
+  test("is logged only by the preview of an update", async () => {
     expect(await said(true, { size: 2 })).toEqual(["urn: 1 (1) -> 2"]);
     expect(await said(false, { size: 2 })).toEqual([]);
     expect(await said(true, { size: 1 })).toEqual([]);
   });
 
-  test("does without inputs that can't be read any more", async () => {
+  test("is skipped if the recorded inputs cannot be read", async () => {
     expect(await said(true, { size: 2 }, { host: 7 })).toEqual(["urn: undefined (1) -> 2"]);
   });
 });

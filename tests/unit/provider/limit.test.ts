@@ -5,7 +5,7 @@ const signal = new AbortController().signal;
 const wait = (milliseconds = 5_000): Wait =>
   new Wait("hv1", { deadline: Date.now() + milliseconds, signal });
 
-test("a task that waits says for what, who has it, and how many are before it", async () => {
+test("a waiting task reports the limit, the running tasks and its position", async () => {
   const limiter = new Limiter(2, "a slot for VMs on hv1");
   const lines: string[] = [];
   let open = (): void => undefined;
@@ -27,7 +27,7 @@ test("a task that waits says for what, who has it, and how many are before it", 
   ]);
 });
 
-test("a wait that ends in the queue names what it waited for, and the task never starts", async () => {
+test("a wait that times out in the queue names its reason, and the task never starts", async () => {
   const limiter = new Limiter(1, "a slot for VMs on hv1");
   let open = (): void => undefined;
   const first = limiter.run(wait(), () => new Promise<void>((resolve) => (open = resolve)), "kw1");
@@ -41,7 +41,7 @@ test("a wait that ends in the queue names what it waited for, and the task never
   expect(started).toBe(false);
 });
 
-test("as many run at once as there is room for, also behind one that failed", async () => {
+test("as many tasks run at once as the limit allows, also after a failure", async () => {
   const limiter = new Limiter(2);
   let running = 0;
   let most = 0;
@@ -59,7 +59,7 @@ test("as many run at once as there is room for, also behind one that failed", as
   expect(results.filter(({ status }) => status === "rejected")).toHaveLength(1);
 });
 
-test("a stage with a limit of its own replaces the deadline", async () => {
+test("a stage with its own limit replaces the deadline", async () => {
   const limited = wait(30);
   limited.extend(Date.now() + 5_000);
   await expect(limited.until(pause(60, signal))).resolves.toBeUndefined();
@@ -67,7 +67,7 @@ test("a stage with a limit of its own replaces the deadline", async () => {
   await expect(limited.until(pause(1_000, signal))).rejects.toThrow("timed out");
 });
 
-test("limits of a step do not change those of the call", () => {
+test("the limits of a step do not change those of the call", () => {
   const call = { deadline: 5, signal, urn: "x" };
   expect(within(call, 10)).toMatchObject({ urn: "x" });
   expect(call.deadline).toBe(5);

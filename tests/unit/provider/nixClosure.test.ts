@@ -1,4 +1,4 @@
-/** What a preview says of a changed closure. */
+/** The line of a preview for a changed closure. */
 import { nixClosure } from "../../../provider/resources/machines/nixClosure";
 
 const path = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
@@ -20,20 +20,20 @@ const explain = (...given: Parameters<NonNullable<typeof nixClosure.explain>>) =
   nixClosure.explain?.(...given);
 const closure = `kw1: closure ${path("runner1")} -> ${path("runner2")}`;
 
-test("the runner's change, with the packages", () => {
+test("shows the change of the runner with the packages", () => {
   expect(explain(wanted, state("runner1"), before)).toBe(
     `${closure}; packages: hello 2.12 -> 2.13`,
   );
 });
 
-test("without packages where none changed, or where one side does not know them", () => {
+test("shows no packages if none changed, or if one side has none recorded", () => {
   expect(explain(wanted, state("runner1"), wanted)).toBe(closure);
   expect(explain(wanted, state("runner1"), { ...before, packages: {} })).toBe(closure);
   expect(explain(wanted, state("runner1"), undefined)).toBe(closure);
   expect(explain({ ...wanted, packages: {} }, state("runner1"), before)).toBe(closure);
 });
 
-test("another root, where the runner stays; nothing, where the host has all of them", () => {
+test("shows another root if the runner is unchanged, and nothing without changes", () => {
   const without = {
     ...state("runner2"),
     paths: { ...state("runner2").paths, toplevel: path("system1") },
@@ -42,6 +42,6 @@ test("another root, where the runner stays; nothing, where the host has all of t
   expect(explain(wanted, state("runner2"), before)).toBeUndefined();
 });
 
-test("what is not on the host at all", () => {
+test("shows a closure that is not on the host", () => {
   expect(explain(wanted, undefined, before)).toContain(`closure none -> ${path("runner2")};`);
 });

@@ -1,4 +1,4 @@
-/** A host's own system: what the probe's lines mean, and what is done next. */
+/** A host's own system: the facts of the probe, and the next step. */
 import * as fc from "fast-check";
 import { parseFacts } from "../../../provider/hosts/facts/hostFacts";
 import type { HostFacts } from "../../../provider/hosts/facts/hostFacts";
@@ -52,13 +52,13 @@ const wanted = (toplevel: string, rebootPolicy: "never" | "ifRequired" = "never"
   inputs.parse({ host: "hv1", drvPath: path("a.drv"), toplevel, rebootPolicy });
 
 describe("a reboot is required", () => {
-  test("when the kernel is not the one that was booted, and not by another system alone", () => {
+  test("if the kernel is not the booted one, and not for another system alone", () => {
     expect(facts().system.rebootRequired).toBe(false);
     expect(facts({ current: B }).system.rebootRequired).toBe(false);
     expect(facts({ current: B, kernels: ["k2", "k1"] }).system.rebootRequired).toBe(true);
   });
 
-  test("never of a host that runs no NixOS", () => {
+  test("never on a host that does not run NixOS", () => {
     const none = { current: "/run/current-system", booted: "/run/booted-system" };
     const { system } = facts({ ...none, profile: "/nix/var/nix/profiles/system" });
     expect(system).toMatchObject({ current: "", booted: "", profile: "", rebootRequired: false });
@@ -94,9 +94,9 @@ describe("a preview tells", () => {
     );
   };
   const system = `hv1: system ${A} -> ${B}`;
-  const reboots = "reboots: kernel or initrd changes; its VMs stop, and start again";
+  const reboots = "reboots: kernel or initrd changes; its VMs stop and start again";
 
-  test("the system, its packages, and a reboot with what it does to VMs", () => {
+  test("shows the system, its packages, and a reboot with its effect on VMs", () => {
     expect(explain({})).toBe(`${system}; packages: hello 2.12 -> 2.13; ${reboots}`);
     expect(explain({ policy: "never" })).toMatch(
       /kernel or initrd changes: reboot the host yourself \(rebootPolicy: never\)$/,
@@ -104,14 +104,14 @@ describe("a preview tells", () => {
     expect(explain({ boot: "h1", packages: {} })).toBe(system);
   });
 
-  test("a reboot that the running system needs already", () => {
+  test("shows a reboot that the running system already requires", () => {
     const kernels: [string, string] = ["k2", "k1"];
     expect(explain({ toplevel: A }, { kernels })).toBe(`hv1: ${reboots}`);
     expect(explain({ boot: "h1", packages: {} }, { kernels })).toBe(`${system}; ${reboots}`);
     expect(explain({ toplevel: A })).toBeUndefined();
   });
 
-  test("no reboot where it can't be known", () => {
+  test("shows no reboot if it cannot be predicted", () => {
     for (const before of [null, { bootHash: "" }, { toplevel: B }]) {
       expect(explain({ packages: {} }, {}, before)).toBe(system);
     }
@@ -119,7 +119,7 @@ describe("a preview tells", () => {
     expect(explain({ packages: {} }, { kernels: ["k2", "k1"] })).toBe(system);
   });
 
-  test("nothing of a state that was recorded before there was any of it", () => {
+  test("shows nothing for a state from before these outputs existed", () => {
     const added = ["vmDerivations", "packages", "bootHash"];
     const old = Object.fromEntries(
       Object.entries(wanted(A)).filter(([key]) => !added.includes(key)),
@@ -136,21 +136,81 @@ describe("a preview tells", () => {
   });
 });
 
-describe("what is done next", () => {
+describe("the next step", () => {
   const NEXT: [string, Partial<Host>, string, "never" | "ifRequired", string][] = [
-    ["nothing, when all is well", {}, A, "never", "done"],
+    ["nothing to do", {}, A, "never", "done"],
     ["another system is activated", {}, B, "never", "switch"],
-    ["a trial that nobody confirmed begins anew", { trial: `switching ${B} ${A} ${BOOT}` }, B, "never", "switch"],
-    ["a trial of another system is ended", { current: B, trial: `switching ${B} ${A} ${BOOT}` }, A, "never", "switch"],
-    ["what is confirmed becomes the default", { current: B, trial: `confirmed ${B} ${A} ${BOOT}` }, B, "never", "default"],
-    ["what runs and is not in the profile becomes the default", { current: B }, B, "never", "default"],
-    ["a new kernel is left to the operator", { current: B, profile: B, kernels: ["k2", "k1"] }, B, "never", "done"],
-    ["a new kernel is booted where the policy says so", { current: B, kernels: ["k2", "k1"] }, B, "ifRequired", "reboot"],
-    ["a boot that was asked for and has not come is asked for again", { current: B, trial: `booting ${B} ${A} ${BOOT} 60` }, B, "ifRequired", "reboot"],
-    ["a boot that was reached is confirmed", { current: B, booted: B, trial: `booting ${B} ${A} ${OTHER_BOOT} 60` }, B, "ifRequired", "confirm"],
-    ["a boot that came back on the system before has failed", { trial: `booting ${B} ${A} ${OTHER_BOOT} 60` }, B, "ifRequired", "settle"],
-    ["a boot of a system that nobody wants any more is dropped", { trial: `booting ${B} ${A} ${BOOT} 60` }, A, "ifRequired", "switch"],
-  ]; // prettier-ignore
+    [
+      "an unconfirmed trial is repeated",
+      { trial: `switching ${B} ${A} ${BOOT}` },
+      B,
+      "never",
+      "switch",
+    ],
+    [
+      "a trial of another system is ended",
+      { current: B, trial: `switching ${B} ${A} ${BOOT}` },
+      A,
+      "never",
+      "switch",
+    ],
+    [
+      "a confirmed system becomes the default",
+      { current: B, trial: `confirmed ${B} ${A} ${BOOT}` },
+      B,
+      "never",
+      "default",
+    ],
+    [
+      "a running system that is not in the profile becomes the default",
+      { current: B },
+      B,
+      "never",
+      "default",
+    ],
+    [
+      "a new kernel requires the operator with policy never",
+      { current: B, profile: B, kernels: ["k2", "k1"] },
+      B,
+      "never",
+      "done",
+    ],
+    [
+      "a new kernel is booted with policy ifRequired",
+      { current: B, kernels: ["k2", "k1"] },
+      B,
+      "ifRequired",
+      "reboot",
+    ],
+    [
+      "a requested boot that did not happen is requested again",
+      { current: B, trial: `booting ${B} ${A} ${BOOT} 60` },
+      B,
+      "ifRequired",
+      "reboot",
+    ],
+    [
+      "a boot of the new system is confirmed",
+      { current: B, booted: B, trial: `booting ${B} ${A} ${OTHER_BOOT} 60` },
+      B,
+      "ifRequired",
+      "confirm",
+    ],
+    [
+      "a boot of the previous system means that the trial failed",
+      { trial: `booting ${B} ${A} ${OTHER_BOOT} 60` },
+      B,
+      "ifRequired",
+      "settle",
+    ],
+    [
+      "a requested boot of a system that the site no longer wants is canceled",
+      { trial: `booting ${B} ${A} ${BOOT} 60` },
+      A,
+      "ifRequired",
+      "switch",
+    ],
+  ];
 
   test.each(NEXT)("%s", (_, host, toplevel, policy, step) => {
     expect(nextStep(facts(host), wanted(toplevel, policy), true)).toBe(step);
@@ -175,7 +235,7 @@ describe("what is done next", () => {
     hosts.map((one) => ({ ...one, trial: "" })),
   );
 
-  test("nothing, if and only if the diff has nothing: a preview and an up agree", () => {
+  test("is done if and only if the diff is empty, so that preview and up agree", () => {
     const resource = RESOURCES.get("microvm:index:NixosSystem");
     if (resource === undefined) throw new Error("no NixosSystem");
     fc.assert(
@@ -189,7 +249,7 @@ describe("what is done next", () => {
     );
   });
 
-  test("a record that is not ours is never left at that", () => {
+  test("is never done while the record is not ours", () => {
     fc.assert(
       fc.property(host, fc.constantFrom(A, B), (one, toplevel) => {
         expect(nextStep(facts(one), wanted(toplevel), false)).not.toBe("done");

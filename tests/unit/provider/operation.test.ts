@@ -1,4 +1,4 @@
-/** An operation whose link is lost is attached to again; one that says nothing is not waited for. */
+/** Re-attachment to an operation after a lost connection, and the limits of a silent operation. */
 import { ProviderError } from "../../../provider/errors";
 import { operate } from "../../../provider/hosts/operations/operation";
 import type { Operation } from "../../../provider/hosts/operations/operation";
@@ -6,7 +6,7 @@ import type { Run, Stage } from "../../../provider/hosts/transport/exec";
 
 const WAIT_SECONDS = 3_600;
 const WORK_SECONDS = 10;
-/** What the provider adds for the operation's report and its probe. */
+/** The time that the provider adds for the operation's report and its probe. */
 const REPORT_SECONDS = 60;
 
 type Attempt = (run: Run) => Promise<string[]>;
@@ -26,7 +26,7 @@ const hangs = (...stages: Stage[]): Attempt => {
   };
 };
 
-/** What becomes of the operation, after how many seconds, and what was sent. */
+/** Runs an operation. Returns its result, the seconds that it took, and the sent ids. */
 async function run(
   attempts: Attempt[],
   more: Partial<Operation> = {},
@@ -68,26 +68,26 @@ async function run(
 
 const done: Attempt = () => Promise.resolve(["probed"]);
 
-test("a lost link is attached to again by the same id", async () => {
+test("after a lost connection, the provider attaches with the same id", async () => {
   const { result, sent } = await run([lost, unreachable, done]);
   expect(result).toEqual(["probed"]);
   expect(sent).toHaveLength(3);
   expect(new Set(sent).size).toBe(1);
 });
 
-test("what was never sent is an error at once", async () => {
+test("an operation that was never sent is an error at once", async () => {
   const { result, sent } = await run([unreachable, done]);
   expect(result).toMatchObject({ reason: "unreachable" });
   expect(sent).toHaveLength(1);
 });
 
-test("a host that stays away ends after a few attempts", async () => {
+test("an unreachable host is an error after a few attempts", async () => {
   const { result, sent } = await run([lost, unreachable]);
   expect(result).toMatchObject({ reason: "outcome-unknown" });
   expect(sent).toHaveLength(5);
 });
 
-test("a machine that may be away is waited for that long, and not longer", async () => {
+test("reconnectSeconds limits the wait for an unreachable machine", async () => {
   const away = { seconds: 600, reconnectSeconds: 120 };
   const { result, seconds } = await run([lost, unreachable], away);
   expect(result).toMatchObject({ reason: "outcome-unknown" });
@@ -101,7 +101,7 @@ test("an operation that reports no stage ends long before the limit of waits", a
   const { result, seconds } = await run([hangs()], { seconds: 600 });
   expect(result).toMatchObject({ reason: "deadline" });
   expect(seconds).toBe(REPORT_SECONDS);
-  // Nor does it take longer than its own work may.
+  // A shorter work limit applies too.
   expect((await run([hangs()], { seconds: 10 })).seconds).toBe(10);
 });
 
@@ -109,11 +109,11 @@ test.each<[Stage[], number]>([
   [["waiting"], WAIT_SECONDS + REPORT_SECONDS],
   [["working"], WORK_SECONDS + REPORT_SECONDS],
   [["waiting", "working"], WORK_SECONDS + REPORT_SECONDS],
-])("after %j the limit of that stage counts", async (stages, limit) => {
+])("after %j the limit of that stage applies", async (stages, limit) => {
   expect((await run([hangs(...stages)])).seconds).toBe(limit);
 });
 
-test("what is attached to again and repeats its stages gets no more time by that", async () => {
+test("a repeated stage after a new attachment does not extend the limit", async () => {
   const losing: Attempt = async ({ onSent, onStage, wait }) => {
     onSent?.();
     onStage?.("waiting");

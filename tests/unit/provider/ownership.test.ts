@@ -4,7 +4,7 @@ import { makeRecord, openRecord, ownership, urnUnder } from "../../../provider/o
 const urn = "urn:pulumi:lab::pulumi-microvm::microvm:index:MicroVm::kc1";
 
 describe("ownership", () => {
-  test("what we wrote is ours, whatever it holds", () => {
+  test("that we wrote is ours, with any content", () => {
     fc.assert(
       fc.property(fc.string(), fc.boolean(), (restart, running) => {
         expect(ownership(makeRecord(urn, { running, restart }), { urn })).toBe("owned");
@@ -16,7 +16,7 @@ describe("ownership", () => {
     );
   });
 
-  test("any edit is seen, another owner is named", () => {
+  test("that was edited is detected, and another owner is named", () => {
     const record = makeRecord(urn, { running: true, restart: "" });
     expect(ownership(record.replace("true", "false"), { urn })).toBe("altered");
     expect(ownership(record, { urn: urn.replace("lab", "prod") })).toBe(`owned by ${urn}`);
@@ -25,7 +25,7 @@ describe("ownership", () => {
     expect(ownership("null", { urn })).toBe("altered");
   });
 
-  test("a record under the former name is ours, and is to be written again", () => {
+  test("with the former name is ours, and must be written again", () => {
     const formerUrn = urnUnder(urn, "kc0");
     expect(formerUrn).toBe("urn:pulumi:lab::pulumi-microvm::microvm:index:MicroVm::kc0");
     const record = makeRecord(formerUrn, { restart: "" });
@@ -36,7 +36,7 @@ describe("ownership", () => {
     expect(ownership(makeRecord(urn, {}), { urn, formerUrn })).toBe("owned");
   });
 
-  test("is one line, whatever it holds", () => {
+  test("is one line, with any content", () => {
     expect(makeRecord(urn, { restart: "a\nb" })).not.toContain("\n");
   });
 });

@@ -7,13 +7,13 @@ const packages = fc.dictionary(
   { noNullPrototype: true, maxKeys: 60 },
 );
 
-test("one line with what changed, what came and what went", () => {
+test("one line shows changed, added and removed packages", () => {
   const before = { hello: "2.12", curl: "8.1", same: "1" };
   const after = { hello: "2.13", jq: "1.7", same: "1" };
   expect(packageChanges(before, after)).toBe("packages: - curl 8.1, hello 2.12 -> 2.13, + jq 1.7");
 });
 
-test("nothing differs from itself", () => {
+test("equal packages cause no line", () => {
   fc.assert(
     fc.property(packages, (map) => {
       expect(packageChanges(map, structuredClone(map))).toBeUndefined();
@@ -21,7 +21,7 @@ test("nothing differs from itself", () => {
   );
 });
 
-test("every change is named or counted, whatever it is", () => {
+test("every change is named or counted", () => {
   fc.assert(
     fc.property(packages, packages, (before, after) => {
       const names = new Set([...Object.keys(before), ...Object.keys(after)]);
@@ -38,7 +38,7 @@ test("every change is named or counted, whatever it is", () => {
   );
 });
 
-test("backwards it tells the opposite", () => {
+test("the reverse change shows the opposite", () => {
   fc.assert(
     fc.property(packages, (map) => {
       const there = packageChanges({}, map) ?? "";
@@ -47,6 +47,6 @@ test("backwards it tells the opposite", () => {
   );
 });
 
-test("what a flake calls a package does not write to the terminal", () => {
+test("control characters in the name of a package are removed", () => {
   expect(packageChanges({}, { "a\u001b[2J": "1\n2" })).toBe("packages: + a [2J 1 2");
 });

@@ -1,4 +1,4 @@
-/** What a resource's pure part says for any state: nothing to do if and only if all is as it should be. */
+/** The pure part of a resource for any state: no change if and only if everything is as wanted. */
 import * as fc from "fast-check";
 import { RESOURCES } from "../../../provider/resources";
 import { toMap } from "../../../provider/wire";
@@ -32,7 +32,7 @@ const observed = fc.record({
   memoryPending: fc.boolean(),
 });
 
-/** What is observed when all is well. */
+/** The observation if everything is as wanted. */
 function asWanted(wanted: { runner: string; toplevel: string; running: boolean; restart: string }) {
   const { runner, toplevel, running, restart } = wanted;
   const guestHostKey = "ssh-ed25519 AAAA";
@@ -77,7 +77,7 @@ describe("MicroVm", () => {
     );
   });
 
-  test("a changed input is a change whatever was observed, and is told from drift", () => {
+  test("a changed input is a change with any observation, and differs from drift", () => {
     fc.assert(
       fc.property(inputs, inputs, observed, (before, after, found) => {
         const changes = microVm.diff(
@@ -93,7 +93,7 @@ describe("MicroVm", () => {
     );
   });
 
-  test("without a target the guest is to have all of its memory", () => {
+  test("without a target, the guest must have all of its memory", () => {
     const { memoryTargetMiB: given, ...wanted } = fc.sample(inputs, 1)[0] ?? fail();
     expect(given).toBeGreaterThan(0);
     const found = { memoryTargetMiB: 128, memoryPending: false };
@@ -104,7 +104,7 @@ describe("MicroVm", () => {
     expect(microVm.diff(all, news, news, []).size).toBe(0);
   });
 
-  test("ignoreChanges silences a property, and no other", () => {
+  test("ignoreChanges hides a property, and no other", () => {
     fc.assert(
       fc.property(inputs, observed, (wanted, found) => {
         const news = toMap(wanted);
@@ -130,7 +130,7 @@ describe("Volume", () => {
     onDelete: "retain",
   };
 
-  test("a label is given once, to an image without one, and never changed", () => {
+  test("a label is set once, on an image without one, and never changed", () => {
     const label = fc.constantFrom("", "a", "b");
     fc.assert(
       fc.property(label, label, (before, after) => {
@@ -143,7 +143,7 @@ describe("Volume", () => {
     );
   });
 
-  test("a default label that is another one after a rename is refused with the label to state", () => {
+  test("a default label that a rename would change is refused, with the label to set", () => {
     const checked = volume.check(
       toMap({ ...base, sizeMiB: 1, label: "kw7-var" }),
       toMap({ ...base, sizeMiB: 1, label: "kw1-var" }),

@@ -1,9 +1,12 @@
-/** Copies: each host gets one at a time, for what closures share is sent once; hosts don't wait for each other. */
+/**
+ * Each host receives one copy at a time, because closures share paths. Copies to several hosts run
+ * in parallel.
+ */
 import { configSchema } from "../../../provider/hosts/transport/config";
 import { HostPool } from "../../../provider/hosts/pool";
 import { Wait } from "../../../provider/hosts/wait/wait";
 
-test("one copy at a time to a host, side by side to several", async () => {
+test("one copy at a time runs to a host, and copies to several hosts run in parallel", async () => {
   const hop = { address: "192.0.2.1", user: "root", hostKey: "ssh-ed25519 AAAA" };
   const pool = new HostPool(configSchema.parse({ hosts: { hv1: hop, hv2: hop } }));
   const running = new Map<string, number>();
@@ -30,7 +33,7 @@ test("one copy at a time to a host, side by side to several", async () => {
   expect(mostOfAll).toBe(2);
 });
 
-test("a host that was renamed is one host, under both names", () => {
+test("a renamed host is one host under both names", () => {
   const hop = { address: "192.0.2.1", user: "root", hostKey: "ssh-ed25519 AAAA" };
   const hosts = { hv9: { ...hop, renamedFrom: "hv1", maintenance: true }, hv2: hop };
   const pool = new HostPool(configSchema.parse({ hosts }));

@@ -42,17 +42,17 @@ const bound = bind(thing);
 
 const URN = "urn:pulumi:prod::site::microvm:index:Thing::kw1";
 const context = contextOf(URN);
-/** Of a version that had `colour` and no `mode`, and whose places had a room. */
+/** Inputs of a version that had `colour` and `room`, and no `mode`. */
 const older: ValueMap = { host: "h", size: 1, colour: "red", place: { rack: 2, room: "b" } };
 const today: ValueMap = { host: "h", size: 1, mode: "new", place: { rack: 2 } };
 const state = { ...older, live: 1 };
 
-describe("inputs with properties that are unknown today, and without those that came later", () => {
+describe("inputs with unknown properties and without newer ones", () => {
   test("are no change", () => {
     expect([...bound.diff(state, older, today, []).keys()]).toEqual([]);
   });
 
-  test("show a change of the site alone", () => {
+  test("show only the change of the site", () => {
     const news = { ...today, size: 2, mode: "newer" };
     expect([...bound.diff(state, older, news, []).keys()]).toEqual(["size", "mode"]);
   });
@@ -74,14 +74,14 @@ describe("inputs that are invalid today", () => {
     'expected number, received string; mode: Invalid option: expected one of "new"|"newer"';
   const remedy = `run: pulumi state delete '${URN}'`;
 
-  test("fail a removal: resource, properties and remedy are named, and no value", async () => {
+  test("fail a removal, which names resource, properties and remedy, but no value", async () => {
     const error: unknown = await bound.remove(context, invalid, state).catch((one: unknown) => one);
     expect(error).toMatchObject({ name: "ProviderError", reason: "input", what: fault });
     expect(String(error)).toContain(remedy);
     expect(String(error)).not.toContain("hunter2");
   });
 
-  test("leave the recorded state as it is in a refresh", async () => {
+  test("keep the recorded state in a refresh", async () => {
     const error: unknown = await bound
       .read(context, "h", invalid, state)
       .catch((one: unknown) => one);
@@ -89,14 +89,14 @@ describe("inputs that are invalid today", () => {
     expect(String(error)).toContain(fault);
   });
 
-  test("are a change that an update carries out", async () => {
+  test("are a change that an update applies", async () => {
     expect([...bound.diff(state, invalid, today, []).keys()].sort()).toEqual(["mode", "size"]);
     const before = { state, inputs: invalid };
     expect(await bound.update(context, before, today, false)).toEqual({ ...today, live: 1 });
   });
 });
 
-describe("what the first slice's provider recorded", () => {
+describe("the recorded state of the first version", () => {
   const map = z.record(z.string(), z.json());
   const fixture = z.object({
     resources: z.record(z.string(), z.object({ program: map, inputs: map, outputs: map })),
@@ -108,7 +108,7 @@ describe("what the first slice's provider recorded", () => {
     const resource = RESOURCES.get(`microvm:index:${type}`);
     if (resource === undefined) throw new Error(`no resource ${type}`);
     const old = toMap({ ...recorded.inputs, retired: { by: "a later version" } });
-    // `wants` of Hypervisor took the place of these.
+    // `wants` of Hypervisor replaced these inputs.
     const { memoryMiB, diskMiB, images, ...program } = recorded.program;
     expect([memoryMiB, diskMiB, images].some((one) => one !== undefined)).toBe(
       type === "Hypervisor",

@@ -1,4 +1,4 @@
-/** What a pass reports once: failures of a whole host, and lines of the log. */
+/** Messages that a pass reports once: failures of a whole host, and log lines. */
 import { ProviderError } from "../../../provider/errors";
 import { parseFacts } from "../../../provider/hosts/facts/hostFacts";
 import { HostFailures } from "../../../provider/hosts/failures";
@@ -13,7 +13,7 @@ const FACTS = parseFacts("h", [`machine-id\t${"0".repeat(32)}`, ...LINES], 1);
 const urn = (type: string, name: string): string =>
   `urn:pulumi:s::p::a:b:C$microvm:index:${type}::${name}`;
 
-test("a host that can't be reached is one full text; the others say which host, and refer to it", () => {
+test("an unreachable host is reported once in full, and the other errors refer to it", () => {
   const failures = new HostFailures();
   const make = (host: string) =>
     new ProviderError(
@@ -33,7 +33,7 @@ test("a host that can't be reached is one full text; the others say which host, 
   expect(failures.shorten(urn("MicroVm", "kw1"), other)).toBe(other);
 });
 
-test("an error of one resource stays in full", () => {
+test("an error of one resource is always reported in full", () => {
   const failures = new HostFailures();
   for (const name of ["kw1", "kw2"]) {
     const error = new ProviderError("operation", "hv1: doing: no space");
@@ -41,9 +41,9 @@ test("an error of one resource stays in full", () => {
   }
 });
 
-test("all resources of one process share it: a refresh, a removal", async () => {
+test("all calls of one process share the report, also a refresh and a removal", async () => {
   const context = contextOf(urn("NixClosure", "kw1"));
-  // A cancelled call would be another error.
+  // A cancelled call would fail with another error.
   const unreachable = () =>
     Promise.reject(new ProviderError("unreachable", "h (192.0.2.1:22): can't be reached: timeout"));
   jest.spyOn(context.pool.get("h"), "read").mockImplementation(unreachable);

@@ -9,7 +9,7 @@ import {
 
 const nonce = "n0nce";
 
-/** Runs a script exactly as a host does: the constant command with all else on stdin. */
+/** Runs a script exactly as a host does: the constant command, and everything else on stdin. */
 function onHost(text: string, parameters: Record<string, string>, payload = ""): string {
   const stdin = encodeStdin(text, { ...parameters, nonce }, payload);
   return execFileSync("/bin/sh", ["-c", COMMAND], { input: stdin, encoding: "utf8" });
@@ -18,7 +18,7 @@ function onHost(text: string, parameters: Record<string, string>, payload = ""):
 describe("scripts on a host", () => {
   const echo = `${script("lib")}\nread_parameters\nprintf '%s' "$p_value"\n`;
 
-  test("a value reaches the script as it is, and does nothing else", () => {
+  test("a value reaches the script unchanged and is never executed", () => {
     const nasty = fc
       .string({ unit: "grapheme", maxLength: 60 })
       // eslint-disable-next-line no-control-regex
@@ -45,19 +45,19 @@ describe("scripts on a host", () => {
     );
   });
 
-  test("a line break in a value never gets there", () => {
+  test("a line break in a value is rejected", () => {
     for (const value of ["a\nb", "a\0b", "a\rb", "\u001b[2J"]) {
       expect(() => encodeParameters({ value })).toThrow("control characters");
     }
   });
 
-  test("the payload behind the parameters is left to the script", () => {
+  test("the payload after the parameters is left to the script", () => {
     expect(onHost(`${script("lib")}\nread_parameters\ncat\n`, { value: "x" }, "a\n\0b\n")).toBe(
       "a\n\0b\n",
     );
   });
 
-  test("fail and finish are marked with the nonce", () => {
+  test("fail and finish print the nonce", () => {
     expect(onHost(`${script("lib")}\nread_parameters\nfinish\n`, {})).toBe(`${nonce} done\n`);
   });
 });

@@ -41,11 +41,11 @@ const cluster: Resource<z.infer<typeof inputs>, State> = {
 const bound = bind(cluster);
 const context = contextOf("urn:pulumi:s::p::microvm:index:Cluster::c");
 const news: ValueMap = { host: "h", size: 1 };
-/** As a version recorded it to which the output was no secret. */
+/** The state as an older version recorded it, to which the output was not secret. */
 const open: ValueMap = { ...news, ...found };
 const secret = new Secret("hunter2");
 
-/** The properties that the engine is given with an error. */
+/** The properties that the engine receives with an error. */
 async function propertiesOf(failed: Promise<unknown>): Promise<ValueMap> {
   const error: unknown = await failed.catch((one: unknown) => one);
   if (!(error instanceof InitFailed)) throw new Error("did not fail");
@@ -68,7 +68,7 @@ describe("a secret output is marked", () => {
     for (const properties of answers) expect(properties).toMatchObject({ kubeconfig: secret });
   });
 
-  test("in a preview, be it known or not", async () => {
+  test("in a preview, whether known or unknown", async () => {
     const before = { state: open, inputs: news };
     expect(await bound.update(context, before, news, true)).toMatchObject({ kubeconfig: secret });
     const unknown = { host: "h", size: UNKNOWN };
@@ -95,7 +95,7 @@ describe("a secret output is marked", () => {
     }
   });
 
-  test("where its host is in maintenance", async () => {
+  test("if its host is in maintenance", async () => {
     const resting = contextOf(context.urn, {}, true);
     const read = await bound.read(resting, "h", news, open);
     const updated = await bound.update(resting, { state: open, inputs: news }, news, false);
@@ -113,19 +113,19 @@ describe("a secret output is marked", () => {
   });
 });
 
-test("a diff names a secret output and shows no value", () => {
+test("a diff names a secret output without its value", () => {
   const diff = bound.diff({ ...open, kubeconfig: new Secret("other") }, news, news, []);
   expect([...diff]).toEqual([["kubeconfig", { inputDiff: false, kind: "update" }]]);
 });
 
 test("the schema marks it", () => {
-  expect(resourceSchema(bound)).toMatchObject({
+  expect(resourceSchema(bound).spec).toMatchObject({
     properties: { kubeconfig: { type: "string", description: "For kubectl.", secret: true } },
   });
   expect(packageSchema("1.0.0")).toContain('"secret":true');
 });
 
-test("no input's value is in a message of Check", () => {
+test("no message of Check contains the value of an input", () => {
   for (const resource of RESOURCES.values()) {
     for (const wrong of ["hunter2 \n", 4711.5, ["hunter2"], { hunter2: "hunter2" }, true]) {
       const names = Object.keys(resource.inputs.shape);

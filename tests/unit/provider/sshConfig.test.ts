@@ -1,4 +1,4 @@
-/** Copies go through OpenSSH, which holds the same pins: none of the lines that see to it may go. */
+/** Copies use OpenSSH with the same pins. Every line that ensures this must remain. */
 import { homedir } from "node:os";
 import * as fc from "fast-check";
 import { configSchema } from "../../../provider/hosts/transport/config";
@@ -17,7 +17,7 @@ const jumped = {
   jump: { ...hop("192.0.2.2", "inner"), jump: hop("192.0.2.1", "outer") },
 };
 
-/** Alias -> its lines. Every line but the first of a stanza is indented. */
+/** Alias -> its lines. All lines of a stanza except the first are indented. */
 function stanzas(text = ""): Map<string, string[]> {
   return new Map(
     text
@@ -39,7 +39,7 @@ const PINNED = [
   "ControlPath none",
 ];
 
-test("each hop is checked strictly against its own pin, by a name that nothing else has", () => {
+test("each hop is checked strictly against its own pin, under a unique name", () => {
   const files = sshFiles("/run/private", { hop: jumped, config });
   expect(files.get("known_hosts")).toBe(
     `pulumi-microvm-host ${key("hv1.example")}\n` +
@@ -70,7 +70,7 @@ test("each hop is checked strictly against its own pin, by a name that nothing e
   expect(files.get("config")?.match(/Proxy/g)).toHaveLength(2);
 });
 
-test("without the agent only the keys that are configured are offered, the secret first", () => {
+test("without the agent, only the configured keys are offered, the secret first", () => {
   const files = sshFiles("/run/private", {
     hop: hop("192.0.2.1", "root"),
     config: { ...config, identityFiles: ["/home/a b/100%"], privateKey: "\nSECRET\n\n" },
@@ -86,7 +86,7 @@ test("without the agent only the keys that are configured are offered, the secre
   expect(files.get("config")).not.toContain("SECRET");
 });
 
-test("with the agent, its keys too; without a secret there is no file of one", () => {
+test("with the agent, its keys are offered too; without a secret, no file is named for it", () => {
   const files = sshFiles("/run/private", {
     hop: hop("192.0.2.1", "root"),
     config: { ...config, agent: true },
@@ -95,7 +95,7 @@ test("with the agent, its keys too; without a secret there is no file of one", (
   expect([...files.keys()].sort()).toEqual(["config", "known_hosts"]);
 });
 
-/** Each of them alone on its line, and as it is: OpenSSH puts nothing in for `%` or `${`. */
+/** Each of them is alone on its line and unchanged: OpenSSH expands `%` and `${`. */
 const LINES: Record<string, (value: string) => string> = {
   address: (value) => `HostName ${value.replaceAll("%", "%%")}`,
   user: (value) => `User ${value}`,
@@ -115,7 +115,7 @@ const hostile = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 20 }),
 );
 
-test("whatever an address, a user or a file's name is: refused, or on one line as it is", () => {
+test("any address, user or file name is refused or appears unchanged on one line", () => {
   const of = (more: object, files: string[]): unknown => ({
     hosts: { hv1: { ...hop("192.0.2.1", "root"), ...more } },
     agent: false,

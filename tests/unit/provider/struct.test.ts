@@ -5,11 +5,11 @@ import { Secret, UNKNOWN } from "../../../provider/wire";
 import { valueMap } from "./values";
 
 describe("the bytes of a Struct", () => {
-  test("hold what was encoded, secrets and unknowns at any depth", () => {
+  test("preserve values, with secrets and unknowns at any depth", () => {
     fc.assert(fc.property(valueMap, (map) => expect(decodeStruct(encodeStruct(map))).toEqual(map)));
   });
 
-  test("are those of google-protobuf, in both directions", () => {
+  test("equal those of google-protobuf, in both directions", () => {
     const json = fc.dictionary(
       fc.string({ unit: "grapheme" }).filter((key) => key !== "__proto__"),
       fc.oneof(fc.string({ unit: "grapheme" }), fc.integer(), fc.boolean(), fc.constant(null)),
@@ -32,7 +32,7 @@ describe("the bytes of a Struct", () => {
     });
   });
 
-  test("may hold an output: a value that is secret, or unknown", () => {
+  test("may contain an output: a value that is secret or unknown", () => {
     const signature = { "4dabf18193072939515e22adb298388d": "d0e6a833031e9bbcd3f4e8bde6ca49a4" };
     const struct = Struct.fromJavaScript({
       known: { ...signature, value: 1 },
@@ -46,7 +46,7 @@ describe("the bytes of a Struct", () => {
     });
   });
 
-  test("may hold any text, at any length", () => {
+  test("may contain any text of any length", () => {
     const text = fc.string({ unit: "binary", maxLength: 300 });
     fc.assert(
       fc.property(text, (one) => expect(decodeStruct(encodeStruct({ one }))).toEqual({ one })),
@@ -55,14 +55,14 @@ describe("the bytes of a Struct", () => {
     expect(decodeStruct(encodeStruct(large))).toEqual(large);
   });
 
-  test("may hold a property that is named __proto__", () => {
+  test("may contain a property with the name __proto__", () => {
     const map = Object.fromEntries([["__proto__", { polluted: true }]]);
     const decoded = decodeStruct(encodeStruct(map));
     expect(Object.entries(decoded)).toEqual([["__proto__", { polluted: true }]]);
     expect(Object.getPrototypeOf(decoded)).toBe(Object.prototype);
   });
 
-  test("are rejected when they end too early", () => {
+  test("are rejected if they are truncated", () => {
     const bytes = encodeStruct({ list: [1, "two", { three: true }] });
     for (let length = 1; length < bytes.length; length++) {
       expect(() => decodeStruct(bytes.subarray(0, length))).toThrow("truncated");

@@ -1,4 +1,4 @@
-/** One host's system at a time, and none behind one that failed. */
+/** Hosts switch their systems one at a time, and no further host after a failure. */
 import { Trials } from "../../../provider/hosts/operations/trials";
 import { Wait } from "../../../provider/hosts/wait/wait";
 
@@ -6,7 +6,7 @@ const wait = (): Wait =>
   new Wait("hv", { deadline: Date.now() + 5_000, signal: new AbortController().signal });
 const tick = (): Promise<void> => new Promise((done) => setTimeout(done, 5));
 
-test("one after the other", async () => {
+test("one host at a time", async () => {
   const trials = new Trials();
   let running = 0;
   let most = 0;
@@ -19,7 +19,7 @@ test("one after the other", async () => {
   expect(most).toBe(1);
 });
 
-test("none behind one that failed, and the error names it", async () => {
+test("no host after a failure, and the error names the failed host", async () => {
   const trials = new Trials();
   let began = 0;
   const first = trials.run("hv1", wait(), async () => {

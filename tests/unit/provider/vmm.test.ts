@@ -1,4 +1,4 @@
-/** What the scripts read off a VMM's command line, with the words that microvm.nix's runners give it. */
+/** What the scripts read from a VMM's command line, with the arguments of microvm.nix's runners. */
 import { execFileSync } from "node:child_process";
 import { script } from "../../../provider/hosts/transport/script";
 
@@ -14,7 +14,7 @@ const CLOUD_HYPERVISOR = [
   ...["--api-socket", "kc1.sock"],
 ];
 
-/** Runs shell code behind vmm.sh, with a process that was started with these words. */
+/** Runs shell code after vmm.sh, with a process that has these arguments. */
 function withVmm(words: string[], code: string): string {
   const quoted = words.map((word) => `'${word}'`).join(" ");
   const stubs = `systemctl() { echo 7; }; vmm_words() { printf '%s\\n' ${quoted}; }`;
@@ -24,19 +24,19 @@ function withVmm(words: string[], code: string): string {
 
 const FOUND = 'echo "$vmm $vmm_socket"';
 
-test("QEMU and its socket, beside its working directory", () => {
+test("finds QEMU and its socket relative to its working directory", () => {
   expect(withVmm(QEMU, FOUND)).toBe("qemu /proc/7/cwd/kq1.sock");
   const absolute = QEMU.map((word) => word.replace("unix:kq1", "unix:/run/kq1"));
   expect(withVmm(absolute, FOUND)).toBe("qemu /run/kq1.sock");
 });
 
-test("cloud-hypervisor, and what is neither", () => {
+test("finds cloud-hypervisor, and no other program", () => {
   expect(withVmm(CLOUD_HYPERVISOR, FOUND)).toBe("cloud-hypervisor /proc/7/cwd/kc1.sock");
   expect(withVmm(["systemd-nspawn", "--quiet", "--machine=kw1"], FOUND)).toBe("");
   expect(withVmm(["qemu-system-x86_64", "-m", "256"], FOUND)).toBe("");
 });
 
-test("the drive of an image, by its whole path", () => {
+test("finds the drive of an image by its whole path", () => {
   expect(withVmm(QEMU, "qemu_drive /srv/data.img")).toBe("vdb");
   expect(withVmm(QEMU, "qemu_drive /var/lib/microvms/kq1/var.img")).toBe("vda");
   expect(withVmm(QEMU, "qemu_drive /srv/data")).toBe("");

@@ -10,7 +10,7 @@ function collectGarbage(): void {
   Reflect.apply(collect, undefined, []);
 }
 
-test("a deadline is kept through a garbage collection", async () => {
+test("a deadline survives a garbage collection", async () => {
   const never = new AbortController();
   const begin = (): Promise<unknown> => {
     const wait = new Wait("hv1", { deadline: Date.now() + 300, signal: never.signal });

@@ -4,7 +4,7 @@ import { Secret, UNKNOWN, containsUnknown, equal, markLike, reveal } from "../..
 import { valueMap } from "./values";
 
 describe("wire", () => {
-  test("revealed values hold no secret, and equal what they were", () => {
+  test("revealed values contain no secret and equal the original values", () => {
     fc.assert(
       fc.property(valueMap, (map) => {
         const plain = JSON.stringify(reveal(map), (_, one: unknown) => {
@@ -17,7 +17,7 @@ describe("wire", () => {
     );
   });
 
-  test("outputs inherit the marks of inputs, path by path", () => {
+  test("outputs inherit the secret marks of inputs, path by path", () => {
     const template = { a: new Secret("x"), b: { c: [new Secret(1), 2] } };
     expect(markLike({ a: "y", b: { c: [3, 4] }, d: 5 }, template)).toEqual({
       a: new Secret("y"),
@@ -26,7 +26,7 @@ describe("wire", () => {
     });
   });
 
-  test("an unknown equals nothing, itself included", () => {
+  test("an unknown equals nothing, not even itself", () => {
     expect(equal(UNKNOWN, UNKNOWN)).toBe(false);
     expect(equal({ a: [UNKNOWN] }, { a: [UNKNOWN] })).toBe(false);
   });

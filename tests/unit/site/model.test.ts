@@ -14,7 +14,7 @@ const LAB = readFileSync(join(ROOT, "stacks", "lab.yaml"), "utf8");
 const lab = () => parseSite(LAB, "/site/stacks/lab.yaml");
 
 describe("units", () => {
-  test("sizes read back as they were written", () => {
+  test("sizes are read as they were written", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2 ** 40 }), (sizeMiB) => {
         expect(parseSize(formatSize(sizeMiB))).toBe(sizeMiB);
@@ -38,7 +38,7 @@ describe("units", () => {
   });
 });
 
-test("a network's first and last address are no host's", () => {
+test("the first and the last address of a network are not host addresses", () => {
   fc.assert(
     fc.property(fc.nat(2 ** 32 - 1), fc.integer({ min: 1, max: 30 }), (ip, prefix) => {
       const dotted = [24, 16, 8, 0].map((shift) => Math.floor(ip / 2 ** shift) % 256).join(".");
@@ -62,6 +62,7 @@ describe("the normalised site", () => {
       bridge: "br0",
       build: "operator",
       maintenance: false,
+      forget: false,
       shared: false,
       parallelism: 4,
       buildTimeoutSeconds: 4 * 3600,
@@ -114,7 +115,7 @@ describe("the normalised site", () => {
     });
   });
 
-  test("has protection of VMs and, also by the profile, of volumes", () => {
+  test("has protection of VMs, and of volumes also through the profile", () => {
     const text = LAB.replace(
       "    role: controller",
       "    role: controller\n    protect: true",
@@ -124,11 +125,11 @@ describe("the normalised site", () => {
     expect(kw1).toMatchObject({ protect: false, volumes: [{ protect: false }] });
   });
 
-  test("a renamed VM keeps the default labels of its volumes, and gets new images' paths", () => {
-    const text = LAB.replace("  kw1:\n", "  kw7:\n    renamedFrom: kw1\n");
+  test("keeps the default labels of a renamed VM's volumes and moves their images", () => {
+    const text = LAB.replace("  kw1:\n", "  kw7:\n    renamedFrom: kw1\n    hostName: kw1\n");
     expect(parseSite(text, "x").vms.find(({ name }) => name === "kw7")).toMatchObject({
       renamedFrom: "kw1",
-      hostName: "kw7",
+      hostName: "kw1",
       volumes: [{ label: "kw1-var", image: "/var/lib/microvms/kw7/var.img" }],
     });
     const stated = text.replace("renamedFrom: kw1", "volumes: { var: { label: kw1-var } }");
@@ -137,7 +138,7 @@ describe("the normalised site", () => {
     ]);
   });
 
-  test("a VM overrides its profile's volume field by field, null takes it away", () => {
+  test("a VM overrides a profile's volume field by field, and null removes it", () => {
     const edited = LAB.replace(
       "    profile: worker\n",
       "    profile: worker\n    volumes: { var: { size: 1GiB }, scratch: { size: 16MiB } }\n",
@@ -170,7 +171,7 @@ describe("site.json", () => {
     );
   };
 
-  test("an edit for one VM leaves the slices of the others as they were", () => {
+  test("an edit for one VM changes no slice of another", () => {
     const before = slices(siteJson(lab()));
     fc.assert(
       fc.property(
@@ -198,7 +199,7 @@ describe("site.json", () => {
     );
   });
 
-  test("holds nothing that makes no closure", () => {
+  test("omits everything that is not part of a closure", () => {
     const edited = LAB.replace(
       "    profile: worker\n",
       "    profile: worker\n    running: false\n    restart: again\n",
@@ -216,6 +217,6 @@ describe("site.json", () => {
   });
 });
 
-test("site.schema.json is the one that the schema gives (npm run schema)", () => {
+test("site.schema.json equals the generated schema (npm run schema)", () => {
   expect(readFileSync(join(ROOT, "site.schema.json"), "utf8")).toBe(jsonSchema());
 });

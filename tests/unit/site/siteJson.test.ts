@@ -1,4 +1,4 @@
-/** What Nix is given of a site: what is in a slice decides which closures an edit changes. */
+/** site.json for Nix: the content of a slice decides which closures an edit changes. */
 import { parseSite } from "../../../site/load";
 import { siteJson } from "../../../site/siteJson";
 
@@ -15,7 +15,7 @@ vms:
 `;
 const jsonOf = (text: string): string => siteJson(parseSite(text, "/site.yaml"));
 
-test("a slice names its profile; renaming it changes that name and nothing else", () => {
+test("a slice contains the name of its profile, and a new name changes only that", () => {
   const was = jsonOf(yaml).split("\n");
   const is = jsonOf(yaml.replaceAll("big", "huge")).split("\n");
   const changed = is.filter((line, index) => line !== was[index]).map((line) => line.trim());
@@ -23,15 +23,17 @@ test("a slice names its profile; renaming it changes that name and nothing else"
   expect(is.filter((line) => line.includes("profile"))).toHaveLength(1);
 });
 
-test("what makes no closure is in no slice", () => {
+test("values that are not part of a closure are in no slice", () => {
   const edited = yaml
     .replace(
       '"02:00:00:00:00:31"',
-      '"02:00:00:00:00:31", running: false, restart: again, protect: true, switchTimeout: 1m, volumeTimeout: 1h',
+      '"02:00:00:00:00:31", running: false, restart: again, protect: true, ' +
+        "switchTimeout: 1m, volumeTimeout: 1h",
     )
     .replace(
       "nic: eno1",
-      "maintenance: true, build: host, nic: eno1, parallelism: 8, shared: true, renamedFrom: old, buildTimeout: 1h, waitTimeout: 1h",
+      "maintenance: true, forget: true, build: host, nic: eno1, parallelism: 8, shared: true, " +
+        "renamedFrom: old, buildTimeout: 1h, waitTimeout: 1h",
     );
   expect(jsonOf(edited)).toBe(jsonOf(yaml));
 });

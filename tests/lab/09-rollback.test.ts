@@ -13,18 +13,12 @@ import {
 
 const site = new SiteCopy();
 beforeAll(async () => {
-  await site.use();
-  await up();
-  await on("kw1", "echo kept > /var/lib/data/put-back; sync");
+  await site.converge();
+  await on("kw1", "echo kept > /var/lib/data/rolled-back; sync");
 });
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await expectNoChanges();
-  await site.release();
-});
+afterAll(() => site.restore());
 
-async function expectPutBack(change: Record<string, unknown>, cause: RegExp): Promise<void> {
+async function expectRolledBack(change: Record<string, unknown>, cause: RegExp): Promise<void> {
   const runner = await on("hv1", "readlink /var/lib/microvms/kw1/current");
   const others = await bootId("kc1");
   const before = await bootId("kw1");
@@ -32,15 +26,15 @@ async function expectPutBack(change: Record<string, unknown>, cause: RegExp): Pr
   await site.set(change);
   const text = await failingUp();
   expect(text).toMatch(cause);
-  expect(text).toContain(`put back on ${runner}`);
+  expect(text).toContain(`rolled back to ${runner}`);
 
   expect(await on("hv1", "readlink /var/lib/microvms/kw1/current")).toBe(runner);
   expect(await on("hv1", "readlink /var/lib/microvms/kw1/booted")).toBe(runner);
-  expect(await on("kw1", "cat /var/lib/data/put-back")).toBe("kept");
+  expect(await on("kw1", "cat /var/lib/data/rolled-back")).toBe("kept");
   expect(await bootId("kw1")).not.toBe(before);
   expect(await bootId("kc1")).toBe(others);
   expect((await state()).get("MicroVm kw1")?.outputs).toMatchObject({ runner, status: "ready" });
-  expect(await mutations("hv1", end)).toContain(`putting kw1 back on ${runner}`);
+  expect(await mutations("hv1", end)).toContain(`rolling kw1 back to ${runner}`);
 
   // The site equals the running state again, so there are no changes.
   await site.reset();
@@ -50,7 +44,7 @@ async function expectPutBack(change: Record<string, unknown>, cause: RegExp): Pr
 }
 
 test("its unit fails", async () => {
-  await expectPutBack(
+  await expectRolledBack(
     {
       "vms.kw1.shares": { lost: { source: "/srv/not-there", mountPoint: "/srv/lost" } },
       "vms.kw1.startTimeout": "40s",
@@ -61,14 +55,18 @@ test("its unit fails", async () => {
 
 test("its guest does not answer in time", async () => {
   await on("hv1", "mkdir -p /srv/empty");
-  await expectPutBack(
+  await expectRolledBack(
     {
       // An empty directory hides the guest's sshd: the unit is active, but SSH does not answer.
       "vms.kw1.shares": { empty: { source: "/srv/empty", mountPoint: "/usr/sbin" } },
       "vms.kw1.startTimeout": "60s",
     },
     // The last part is the end of the unit's journal.
-    /kw1 did not come up with .*put back on .*and answers again.*did not answer in \d+ s: [^\n]*\n.*Failed to start ssh\.service/s,
+    new RegExp(
+      "kw1 did not come up with .*rolled back to .*and answers again" +
+        ".*did not answer in \\d+ s: [^\\n]*\\n.*Failed to start ssh\\.service",
+      "s",
+    ),
   );
 }, 400_000);
 

@@ -1,0 +1,56 @@
+/** The result of a preview on a terminal. */
+import type { Machine, PreviewModel } from "../preview/model";
+import type { Terminal } from "../terminal";
+import { oneLine } from "./escape";
+import { headline, machinesWith } from "./glance";
+
+export function textSummary(model: PreviewModel, terminal: Terminal): string {
+  const paint: Paint = (style, text) => terminal.paint(style, text);
+  const { create, update, delete: removed, same } = model.counts;
+  const isClear = model.isWhole && model.deletions.length === 0;
+  const lines = [
+    paint(
+      model.isWhole ? (isClear ? "green" : "yellow") : "red",
+      `${model.stack}: ${headline(model)}`,
+    ),
+    `${create} to create, ${update} to update, ${removed} to delete, ${same} unchanged`,
+    ...model.problems.map(
+      ({ resource, text, remedy }) =>
+        `${paint("red", "blocked")} ${resource}${resource === "" ? "" : ": "}${text.trim()}` +
+        (remedy === "" ? "" : `\n  ${remedy}`),
+    ),
+    ...model.unread.map(
+      ({ host, resources }) =>
+        `${paint("yellow", "not read")} ${host}: unknown: ${oneLine(resources.join(", "))}`,
+    ),
+    ...model.deletions.map(
+      ({ resource, fate, losesData }) =>
+        `${paint(losesData ? "red" : "yellow", "delete")} ${resource}${fate === "" ? "" : `: ${fate}`}`,
+    ),
+    ...machinesWith(model, ...SHOWN).map((machine) => machineLine(machine, paint)),
+    ...model.drift.map(
+      ({ resource, path, recorded, observed }) =>
+        `${paint("yellow", "drift")} ${resource} ${path}: ${oneLine(recorded)} -> ${oneLine(observed)}`,
+    ),
+  ];
+  return lines.join("\n");
+}
+
+type Paint = Terminal["paint"];
+
+const SHOWN = [
+  "create",
+  "import",
+  "start",
+  "live",
+  "nextStart",
+  "stop",
+  "restart",
+  "reboot",
+] as const;
+
+function machineLine({ name, effect, reason }: Machine, paint: Paint): string {
+  const isDown = ["stop", "restart", "reboot"].includes(effect);
+  const word = isDown ? paint("yellow", effect) : effect;
+  return `${word} ${name}${reason === "" ? "" : `: ${oneLine(reason)}`}`;
+}

@@ -1,0 +1,30 @@
+/** The site file of a stack, and the flake of it. */
+import { join, relative, resolve } from "node:path";
+import { loadSite } from "../../site/load";
+import { SiteError } from "../../site/issues";
+import type { SiteModel } from "../../site/model";
+import { CliError, EXIT } from "../errors";
+import { selectedStack, stackOption, tryPulumi } from "./pulumi";
+
+/** As the program finds it: the stack's configuration `site`, else `stacks/STACK.yaml`. */
+export async function siteFile(
+  directory: string,
+  stack: string | undefined,
+  given: string | undefined,
+): Promise<string> {
+  if (given !== undefined) return resolve(given);
+  const name = await selectedStack(directory, stack);
+  const configured = await tryPulumi(directory, ["config", "get", "site", ...stackOption(stack)]);
+  return resolve(directory, configured ?? join("stacks", `${name}.yaml`));
+}
+
+/** Throws all its faults as one error. */
+export function readSite(file: string): SiteModel {
+  try {
+    const inside = relative(process.cwd(), file);
+    return loadSite(inside.startsWith("..") ? file : inside);
+  } catch (error) {
+    if (error instanceof SiteError) throw new CliError(error.message, EXIT.findings);
+    throw error;
+  }
+}

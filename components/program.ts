@@ -1,0 +1,43 @@
+/**
+ * The whole program: reads the stack's site file, has its flake evaluated, and builds the site.
+ *
+ * Configuration of the stack:
+ * - `site`: the site file, relative to the project. Default: `stacks/<stack>.yaml`.
+ * - `sshPrivateKey` (secret): a private key for the hosts. Agent and key files are used too.
+ */
+import { join } from "node:path";
+import * as pulumi from "./pulumi";
+import { evaluateSite } from "./evaluation/evaluate";
+import { treesBehindLinks } from "./links";
+import { loadSite, projectDirectory } from "./project";
+import { sendNoDebugMessages } from "./sdkDiagnostics";
+import { Site } from "./site";
+import type { SiteArgs } from "./site";
+
+/**
+ * The arguments of the stack's Site. Everything is read and evaluated before any resource is
+ * registered, so that a fault of the site or its flake is one error.
+ */
+export async function siteArgs(): Promise<SiteArgs> {
+  const project = projectDirectory();
+  warnOfLinks(project);
+  const model = loadSite();
+  const built = await evaluateSite(model, join(project, ".site", pulumi.getStack()));
+  return { model, built, privateKey: new pulumi.Config().getSecret("sshPrivateKey") };
+}
+
+/** A program by itself. The stack's outputs are `hypervisors` and `vms`, by name. */
+export async function run(): Promise<Pick<Site, "hypervisors" | "vms">> {
+  if (process.env["PULUMI_MICROVM_DEBUG"] !== "true") sendNoDebugMessages();
+  const { hypervisors, vms } = new Site(pulumi.getStack(), await siteArgs());
+  return { hypervisors, vms };
+}
+
+function warnOfLinks(project: string): void {
+  for (const { link, target } of treesBehindLinks(project)) {
+    void pulumi.log.warn(
+      `${link} links to ${target}: Pulumi reads that whole tree in each preview, which takes ` +
+        `seconds. Remove the link with \`rm ${link}\`. \`nix build --no-link\` makes none`,
+    );
+  }
+}

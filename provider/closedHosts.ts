@@ -1,0 +1,70 @@
+/**
+ * Hosts that the site closes to the provider: in maintenance, or forgotten. What the state has of
+ * them stays as it is recorded. Only a forgotten host's resources can be deleted: from the state.
+ */
+import { ProviderError } from "./errors";
+import type { Cause } from "./errors";
+import type { Context } from "./resource";
+import type { ValueMap } from "./wire";
+
+export function hostOf(inputs: ValueMap): string | undefined {
+  const { host } = inputs;
+  return typeof host === "string" ? host : undefined;
+}
+
+export function isForgotten({ pool }: Context, inputs: ValueMap): boolean {
+  const host = hostOf(inputs);
+  return host !== undefined && pool.isForgotten(host);
+}
+
+/** The host is not contacted. */
+export function isClosed(context: Context, inputs: ValueMap): boolean {
+  const host = hostOf(inputs);
+  if (host === undefined) return false;
+  return context.pool.isForgotten(host) || context.pool.inMaintenance(host);
+}
+
+export function refuseIfClosed(context: Context, inputs: ValueMap, verb: string): void {
+  const host = hostOf(inputs);
+  if (host === undefined || !isClosed(context, inputs)) return;
+  if (context.pool.isForgotten(host)) {
+    throw new ProviderError(
+      "maintenance",
+      `${host} is forgotten: nothing is ${verb} there`,
+      "To use the host again, remove forget: true from the hypervisor.",
+    );
+  }
+  const gone = verb === "removed" ? ` ${forgetRemedy(host)}` : "";
+  throw new ProviderError(
+    "maintenance",
+    `${host} is in maintenance: nothing is ${verb} there`,
+    `Take maintenance: true from the hypervisor first.${gone}`,
+  );
+}
+
+/** `hv2: MicroVm kw2 left the state; the host was not contacted (forget: true)`. */
+export function leftBehind(type: string, inputs: ValueMap, urn: string): string {
+  const host = hostOf(inputs) ?? "";
+  const name = urn.split("::").pop() ?? urn;
+  return `${host}: ${type} ${name} left the state; the host was not contacted (forget: true)`;
+}
+
+/** The remedy for a machine that will never respond again. */
+const LOST: readonly Cause[] = ["unreachable", "host-key", "authentication"];
+
+const forgetRemedy = (host: string): string =>
+  `If ${host} is gone for good, set forget: true for it in the site, and run up.`;
+
+/** Runs a removal. Its error says how to continue without the machine. */
+export async function namingForget(inputs: ValueMap, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const host = hostOf(inputs);
+    const isLost = error instanceof ProviderError && LOST.includes(error.reason);
+    if (!isLost || host === undefined) throw error;
+    const { reason, what, remedy } = error;
+    const remedies = [...(remedy === undefined ? [] : [remedy]), forgetRemedy(host)];
+    throw new ProviderError(reason, what, remedies.join("\n  "));
+  }
+}

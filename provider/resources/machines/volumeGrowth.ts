@@ -1,0 +1,22 @@
+/** How a volume grows: on the host, or while its VM runs. Pure. */
+import { effectOn, kindOf, remedyOf } from "../../../contract/promises";
+import type { Effect } from "../../../contract/promises";
+import { ProviderError } from "../../errors";
+import type { HostFacts } from "../../hosts/facts/hostFacts";
+
+export function growthOf({ vms }: HostFacts, vm: string): Effect {
+  const { active = "inactive", vmm } = vms.get(vm) ?? {};
+  const isStopped = ["inactive", "failed"].includes(active);
+  const effect = effectOn("volumeSize", isStopped ? "stopped" : "running");
+  return effect === "live" && vmm !== "qemu" ? (kindOf("volumeSize").otherwise ?? effect) : effect;
+}
+
+/** The script on the host refuses this too. Here it shows in a preview. `what`: the volume. */
+export function refuseGrowth(facts: HostFacts, vm: string, what: string): void {
+  if (growthOf(facts, vm) !== "refused") return;
+  throw new ProviderError(
+    "operation",
+    `${what} can't grow while its VM runs: this takes QEMU and microvm.socket`,
+    remedyOf("volumeSize"),
+  );
+}

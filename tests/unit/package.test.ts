@@ -1,0 +1,43 @@
+/** The package, the flake's tag and the template are released together, with one version. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+
+const checkout = join(__dirname, "..", "..");
+const read = (...path: string[]): string => readFileSync(join(checkout, ...path), "utf8");
+const versions = z.record(z.string(), z.string()).default({});
+const manifest = z.object({
+  version: z.string().optional(),
+  engines: z.object({ node: z.string() }),
+  dependencies: versions,
+  peerDependencies: versions,
+});
+const ours = manifest.parse(JSON.parse(read("package.json")));
+const template = manifest.parse(JSON.parse(read("templates", "site", "package.json")));
+
+test("the changelog starts with the version of the package", () => {
+  expect(/^## (\S+)/m.exec(read("CHANGELOG.md"))?.[1]).toBe(ours.version);
+});
+
+test("the template uses this version, as a package and as a flake", () => {
+  expect(template.dependencies["pulumi-microvm"]).toBe(`^${ours.version}`);
+  expect(read("templates", "site", "flake.nix")).toContain(`?ref=refs/tags/v${ours.version}"`);
+});
+
+test("the template has the SDK that the package asks for, and the same Node", () => {
+  expect(ours.peerDependencies["@pulumi/pulumi"]).toBeDefined();
+  expect(template.dependencies["@pulumi/pulumi"]).toBe(ours.peerDependencies["@pulumi/pulumi"]);
+  expect(template.engines).toEqual(ours.engines);
+});
+
+test("the SDK is the user's, so that a program has one copy", () => {
+  expect(Object.keys(ours.dependencies)).not.toContain("@pulumi/pulumi");
+});
+
+test("both projects require the same version of Pulumi, and no version of the provider", () => {
+  const required = /^requiredPulumiVersion: (.*)$/m;
+  const project = read("templates", "site", "Pulumi.yaml");
+  expect(required.exec(project)?.[1]).toBe('">=3.256.0"');
+  expect(required.exec(read("Pulumi.yaml"))?.[1]).toBe('">=3.256.0"');
+  expect(project).not.toMatch(/^\s+version:/m);
+});
