@@ -1,6 +1,6 @@
 /**
- * Keeps what a run of a contract suite has made on this machine. Each thing is recorded before it is
- * made, so the next run can remove what a killed run has left.
+ * Keeps what a run of a contract suite has made on this machine. Each thing is recorded before it
+ * is made, so the next run can remove what a killed run has left.
  */
 import {
   existsSync,

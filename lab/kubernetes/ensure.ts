@@ -3,13 +3,14 @@
  * PATH if it has the right version there; else from its official release, with the published
  * checksum; else from its Go module.
  */
-import { copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { delimiter, join } from "node:path";
-import { attempt, handOver } from "../command";
+import { existsSync, linkSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { handOver } from "../command";
 import { cacheDirectory, checkout, hashOf, hashOfFiles, labSource, madeOnce } from "../paths";
 import { say, step } from "../progress";
 import { buildSource, goBuild, requireGo } from "./build";
 import { UnavailableError, download } from "./download";
+import { copiedFromPath } from "./onPath";
 import { SOURCES, moduleDirectory, type Source } from "./programs";
 
 const directory = join(cacheDirectory, "kubernetes");
@@ -81,25 +82,6 @@ async function addSource(source: Source, target: string): Promise<void> {
     },
   );
   for (const program of source.programs) linkSync(join(made, program), join(target, program));
-}
-
-/** Copies, since the directory is also mounted where PATH is another. The copies must run. */
-async function copiedFromPath(source: Source, target: string): Promise<boolean> {
-  for (const program of source.programs) {
-    const path = (process.env["PATH"] ?? "")
-      .split(delimiter)
-      .map((place) => join(place, program))
-      .find((candidate) => existsSync(candidate));
-    if (path === undefined) return false;
-    const copy = join(target, program);
-    copyFileSync(path, copy);
-    const answer = await attempt(source.versionOf(copy), { timeoutSeconds: 30 });
-    if (answer.code !== 0 || !source.accepted.test(answer.stdout)) {
-      for (const made of source.programs) rmSync(join(target, made), { force: true });
-      return false;
-    }
-  }
-  return true;
 }
 
 async function downloaded(source: Source, target: string): Promise<boolean> {
