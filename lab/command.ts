@@ -11,6 +11,8 @@ export interface CommandOptions {
   input?: string;
   /** The command is killed after this time. Default: 600. */
   timeoutSeconds?: number;
+  /** Called with each piece of standard error, which is also in the result. */
+  onStderr?: (text: string) => void;
 }
 
 export interface CommandResult {
@@ -48,7 +50,10 @@ export function attempt(
       });
     };
     child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr.push(chunk);
+      options.onStderr?.(chunk.toString());
+    });
     child.on("error", (error) => finish(127, error.message));
     child.on("close", (code, signal) =>
       finish(exitCode(code, signal), late ? `\nkilled after ${timeoutSeconds} s` : ""),

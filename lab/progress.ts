@@ -7,16 +7,21 @@ export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** Runs a step, with its elapsed time on standard error. */
-export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
+/** Runs a step, with its elapsed time and `detail` on standard error. */
+export async function step<T>(
+  title: string,
+  action: () => Promise<T>,
+  detail: () => string = () => "",
+): Promise<T> {
   const start = Date.now();
   const seconds = (): number => Math.round((Date.now() - start) / 1000);
   const live = process.stderr.isTTY;
   if (!live) say(`  ${title} ...`);
   const timer = setInterval(
     () => {
-      if (live) process.stderr.write(`\r  ${title} ... ${seconds()} s`);
-      else say(`  ${title} ... ${seconds()} s`);
+      const text = `  ${title} ... ${seconds()} s${detail()}`;
+      if (live) process.stderr.write(`\r${text}`);
+      else say(text);
     },
     live ? 1000 : STILL_SECONDS * 1000,
   );

@@ -9,7 +9,7 @@ import { stateDirectory } from "./paths";
 import { waitFor } from "./progress";
 
 /** A process. Its number can be reused; its number and start time together cannot. */
-const processId = z.object({ pid: z.number(), startTime: z.string() });
+export const processId = z.object({ pid: z.number(), startTime: z.string() });
 export type ProcessId = z.infer<typeof processId>;
 
 const stateSchema = z.object({
@@ -74,12 +74,12 @@ export async function stopProcess(name: string, politeSeconds: number): Promise<
   await waitFor(`${name} to be gone`, 20, gone);
 }
 
-function isRunning({ pid, startTime }: ProcessId): boolean {
+export function isRunning({ pid, startTime }: ProcessId): boolean {
   return startTimeOf(pid) === startTime;
 }
 
 /** Field 22 of /proc/PID/stat. Undefined for a process that has ended, also if it is a zombie. */
-function startTimeOf(pid: number): string | undefined {
+export function startTimeOf(pid: number): string | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, "utf8");

@@ -27,6 +27,9 @@ const report = z.object({
   numRuntimeErrorTestSuites: z.number(),
 });
 
+/** What `lab/run contract --json` writes. */
+const contractReport = z.object({ passed: z.number(), failed: z.number() });
+
 /** The parts that require neither the lab nor Nix. */
 const QUICK = ["unit", "scripts", "grpc"];
 const ALL = [...QUICK, "nix", "lab"];
@@ -54,7 +57,7 @@ export async function testSoak(): Promise<number> {
 async function everything(selection: Selection): Promise<number> {
   await requireMachine();
   await ensureSystemPackages();
-  return summed(selection, [verified, () => inLabs(selection)]);
+  return summed(selection, [verified, contracts, () => inLabs(selection)]);
 }
 
 const randomSeed = (): string => String(Math.floor(Math.random() * 1_000_000));
@@ -88,6 +91,27 @@ export function summary(results: readonly Result[]): { good: boolean; line: stri
 async function verified(): Promise<Result> {
   const code = await verify();
   return { passed: 0, failed: code, code };
+}
+
+/** The lab's stand-ins against their contracts. */
+async function contracts(): Promise<Result> {
+  const scratch = mkdtempSync(join(tmpdir(), "pulumi-microvm-contract-"));
+  const output = join(scratch, "report.json");
+  try {
+    const code = await handOver(["lab/run", "contract", "k0s", "--json", output], {
+      cwd: checkout,
+    });
+    const { passed, failed } = contractCounts(output);
+    return { passed, failed: Math.max(failed, code === 0 ? 0 : 1), code };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** A suite that was killed writes no report. */
+export function contractCounts(output: string): Pick<Result, "passed" | "failed"> {
+  const text = existsSync(output) ? readFileSync(output, "utf8") : "";
+  return text === "" ? { passed: 0, failed: 1 } : contractReport.parse(JSON.parse(text));
 }
 
 /**

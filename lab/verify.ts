@@ -8,11 +8,15 @@ import { say } from "./progress";
 
 const SKIPPED = new Set(["node_modules", "bin", ".git", ".site", "coverage"]);
 
+/** Programs that need not be installed, and the files that they check. */
+const OPTIONAL: Readonly<Record<string, string>> = { "nix-instantiate": "*.nix", gofmt: "*.go" };
+
 /** Runs all checks of the tree at `root`, also after one failed. Returns an exit code. */
 export async function verify(root = checkout): Promise<number> {
   const files = filesBelow(root, "");
   const shell = files.filter((file) => isShellScript(join(root, file)));
   const nix = files.filter((file) => file.endsWith(".nix"));
+  const go = files.filter((file) => file.endsWith(".go"));
   const checks: [string, ...string[]][] = [
     ["tsc", "--noEmit"],
     ["eslint", "."],
@@ -20,11 +24,14 @@ export async function verify(root = checkout): Promise<number> {
     ["shellcheck", ...shell],
     ["nix-instantiate", "--parse", ...nix],
   ];
+  // Without files gofmt reads its standard input.
+  if (go.length > 0) checks.push(["gofmt", "-l", ...go]);
   const failed: string[] = [];
   for (const check of checks) {
     const [program] = check;
-    if (program === "nix-instantiate" && !isOnPath(program)) {
-      say("verify: nix is not installed: skipping *.nix files");
+    const optional = OPTIONAL[program];
+    if (optional !== undefined && !isOnPath(program)) {
+      say(`verify: ${program} is not installed: skipping ${optional} files`);
     } else if (!isOnPath(program)) {
       say(`verify: ${program} is not installed: apt-get install ${program}`);
       failed.push(program);
@@ -32,7 +39,7 @@ export async function verify(root = checkout): Promise<number> {
       failed.push(program);
     }
   }
-  const long = [...shell, ...nix].flatMap((file) =>
+  const long = [...shell, ...nix, ...go].flatMap((file) =>
     longLines(file, readFileSync(join(root, file), "utf8")),
   );
   if (long.length > 0) {
@@ -43,12 +50,16 @@ export async function verify(root = checkout): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
-/** nix-instantiate prints the parsed files. Only its errors are useful. */
 async function passes(check: [string, ...string[]], root: string): Promise<boolean> {
-  if (check[0] !== "nix-instantiate") return (await handOver(check, { cwd: root })) === 0;
+  const [program] = check;
+  if (OPTIONAL[program] === undefined) return (await handOver(check, { cwd: root })) === 0;
   const result = await attempt(check, { cwd: root });
-  if (result.code !== 0) say(result.stderr);
-  return result.code === 0;
+  // nix-instantiate prints the parsed files. gofmt prints the names of unformatted files, and
+  // succeeds.
+  const unformatted = program === "gofmt" ? result.stdout : "";
+  const passed = result.code === 0 && unformatted === "";
+  if (!passed) say(`${result.stderr}${unformatted}`);
+  return passed;
 }
 
 /** Recognises a shell script by its extension or its first line. */

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { counts, summary } from "../../../lab/suite";
+import { contractCounts, counts, summary } from "../../../lab/suite";
 import type { Result } from "../../../lab/suite";
 
 const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-suite-"));
@@ -37,4 +37,10 @@ test("a test file that does not load counts as a failure", () => {
 
 test("jest without a report counts as a failure", () => {
   expect(counts(join(directory, "none.json"))).toEqual({ passed: 0, failed: 1 });
+});
+
+test("a contract suite counts as its checks; without a report it has failed", () => {
+  writeFileSync(report, JSON.stringify({ passed: 57, failed: 1 }));
+  expect(contractCounts(report)).toEqual({ passed: 57, failed: 1 });
+  expect(contractCounts(join(directory, "none.json"))).toEqual({ passed: 0, failed: 1 });
 });

@@ -1,0 +1,88 @@
+/** The programs of a cluster in the lab: which ones, in which version, and where from. */
+import { join } from "node:path";
+import { labSource } from "../paths";
+
+/** Programs that come together, from one release or one Go module. */
+export interface Source {
+  name: "etcd" | "kubernetes" | "kwok";
+  version: string;
+  programs: readonly string[];
+  /** Prints the version of a program on PATH, and what that must look like. */
+  versionOf: (program: string) => readonly string[];
+  accepted: RegExp;
+  /** Go packages, in the order of `programs`, and the variables that hold the version. */
+  packages: readonly string[];
+  linked: Readonly<Record<string, string>>;
+  /** Of processor time. */
+  minutes: number;
+  release?: Release;
+}
+
+/** An official release with published checksums. */
+export type Release =
+  | { kind: "files"; url: (program: string) => string; sumUrl: (program: string) => string }
+  | { kind: "archive"; url: string; sumsUrl: string };
+
+const KUBERNETES = "1.36.3";
+const ETCD = "3.6.14";
+const KWOK = "0.8.0";
+
+const kubernetesUrl = (program: string): string =>
+  `https://dl.k8s.io/v${KUBERNETES}/bin/linux/amd64/${program}`;
+const etcdRelease = `https://github.com/etcd-io/etcd/releases/download/v${ETCD}`;
+const kubernetesVersion = "k8s.io/component-base/version";
+
+export const SOURCES: readonly Source[] = [
+  {
+    name: "etcd",
+    version: ETCD,
+    programs: ["etcd"],
+    versionOf: (program) => [program, "--version"],
+    accepted: /^etcd Version: 3\.6\./,
+    packages: ["go.etcd.io/etcd/server/v3"],
+    linked: {},
+    minutes: 3,
+    release: {
+      kind: "archive",
+      url: `${etcdRelease}/etcd-v${ETCD}-linux-amd64.tar.gz`,
+      sumsUrl: `${etcdRelease}/SHA256SUMS`,
+    },
+  },
+  {
+    name: "kubernetes",
+    version: KUBERNETES,
+    programs: ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"],
+    versionOf: (program) =>
+      program === "kubectl" ? [program, "version", "--client"] : [program, "--version"],
+    accepted: /^(Kubernetes|Client Version:) v1\.36\.\d+$/m,
+    packages: ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"].map(
+      (program) => `k8s.io/kubernetes/cmd/${program}`,
+    ),
+    // Clients cannot parse the version that is in the module.
+    linked: {
+      [`${kubernetesVersion}.gitVersion`]: `v${KUBERNETES}`,
+      [`${kubernetesVersion}.gitMajor`]: "1",
+      [`${kubernetesVersion}.gitMinor`]: "36",
+    },
+    minutes: 17,
+    release: {
+      kind: "files",
+      url: kubernetesUrl,
+      sumUrl: (program) => `${kubernetesUrl(program)}.sha256`,
+    },
+  },
+  {
+    name: "kwok",
+    version: KWOK,
+    programs: ["kwok"],
+    versionOf: (program) => [program, "--version"],
+    accepted: /^kwok version v0\.8\./,
+    packages: ["sigs.k8s.io/kwok/cmd/kwok"],
+    linked: {},
+    // Its releases have no checksums. Go checks the module.
+    minutes: 3,
+  },
+];
+
+export const moduleDirectory = (source: Source): string =>
+  join(labSource, "kubernetes", source.name);
