@@ -36,7 +36,10 @@ export default tseslint.config(
     },
   },
   boundary(["index.ts"], "^[.]"),
-  boundary(["library.ts"], `${up("provider", "cli", "lab", "bench", "tests", "index")}|${WHOLE_SDK}`),
+  boundary(
+    ["library.ts"],
+    `${up("provider", "cli", "lab", "bench", "tests", "index")}|${WHOLE_SDK}`,
+  ),
   boundary(
     ["components/**/*.ts"],
     `${up("provider", "cli", "lab", "bench", "tests", "index", "library")}|${WHOLE_SDK}`,
@@ -49,25 +52,6 @@ export default tseslint.config(
     "site/load.ts",
     "site/writeSchema.ts",
   ]),
-  // Files with longer lines. Shorten the lines and remove the file here; add none.
-  {
-    files: [
-      "cli/report/comment.ts",
-      "cli/report/text.ts",
-      "tests/grpc/forget.test.ts",
-      "tests/grpc/hostClaims.test.ts",
-      "tests/grpc/import.test.ts",
-      "tests/grpc/nixClosure.test.ts",
-      "tests/grpc/shares.test.ts",
-      "tests/lab/19-gone-and-moved.test.ts",
-      "tests/lab/21-report.test.ts",
-      "tests/nix/modules.test.ts",
-      "tests/unit/components/site.test.ts",
-      "tests/unit/provider/cluster/plan.test.ts",
-      "tests/unit/site/cluster.test.ts",
-    ],
-    rules: { "max-len": "off" },
-  },
   { files: ["**/wire.ts"], rules: { "@typescript-eslint/consistent-type-assertions": "off" } },
   // This rule does not terminate on recursive union types (a bug of typescript-eslint 8.73).
   {

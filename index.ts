@@ -1,4 +1,4 @@
-/** The program of this checkout. It is the same as in a user's repository: templates/site/index.js. */
+/** The program of this checkout: the same as in a user's repository (templates/site/index.js). */
 import { run } from "pulumi-microvm";
 
 export = run;

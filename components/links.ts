@@ -52,7 +52,10 @@ function linksIn(root: string): LinkedTree[] {
   return found;
 }
 
-/** The number of entries below a directory, through links as the host counts; at most `limit` + 1. */
+/**
+ * The number of entries below a directory, at most `limit` + 1. Links are followed, as the language
+ * host does.
+ */
 function entriesIn(directory: string, limit: number): number {
   const seen = new Set<string>();
   const open = [directory];

@@ -70,7 +70,8 @@ function title(model: PreviewModel, run: RunInfo): string {
 function again({ command, ignoresSecrets, hash }: RunInfo): string {
   const secrets =
     hash !== "" && ignoresSecrets
-      ? "\n\nThe plan hash does not cover the values of secrets: `PULUMI_MICROVM_PLAN_KEY` is not set."
+      ? "\n\nThe plan hash does not cover the values of secrets: " +
+        "`PULUMI_MICROVM_PLAN_KEY` is not set."
       : "";
   return `\nRun it again: ${code(command)}. A push to this branch renews this comment.${secrets}\n`;
 }

@@ -25,12 +25,14 @@ export function textSummary(model: PreviewModel, terminal: Terminal): string {
     ),
     ...model.deletions.map(
       ({ resource, fate, losesData }) =>
-        `${paint(losesData ? "red" : "yellow", "delete")} ${resource}${fate === "" ? "" : `: ${fate}`}`,
+        `${paint(losesData ? "red" : "yellow", "delete")} ${resource}` +
+        (fate === "" ? "" : `: ${fate}`),
     ),
     ...machinesWith(model, ...SHOWN).map((machine) => machineLine(machine, paint)),
     ...model.drift.map(
       ({ resource, path, recorded, observed }) =>
-        `${paint("yellow", "drift")} ${resource} ${path}: ${oneLine(recorded)} -> ${oneLine(observed)}`,
+        `${paint("yellow", "drift")} ${resource} ${path}: ` +
+        `${oneLine(recorded)} -> ${oneLine(observed)}`,
     ),
   ];
   return lines.join("\n");

@@ -99,7 +99,8 @@ test.each([false, true])(
     const renamed = await inputsOf(fresh, { host: "hv2", shared });
     const { message } = await failure(fresh.create("Hypervisor", renamed, true));
     expect(message).toContain(
-      "This stack knows the host as hv1. If hv2 is the new name of hv1, state it: renamedFrom: hv1.",
+      "This stack knows the host as hv1. If hv2 is the new name of hv1, state it: " +
+        "renamedFrom: hv1.",
     );
     expect(message).not.toContain("one of the two sites");
   },

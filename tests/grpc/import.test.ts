@@ -104,7 +104,7 @@ describe("a VM that does not run what it was started with", () => {
   const said = (system: string): string => `guest-system\tkc1\t2\t${storePath(system)}`;
   const hardware = (of: string, hash: string): string => `hardware\tkc1\t${storePath(of)}\t${hash}`;
 
-  test("but was switched to what is installed, is imported; a program with it changes nothing", async () => {
+  test("but was switched live to the installed system, is imported without a change", async () => {
     host.facts = lines(said("system-new"), hardware("old", "h1"), hardware("new", "h1"));
     const { properties, inputs } = await provider.read("MicroVm", "hv1/kc1", {}, {});
     expect(properties).toMatchObject({ running: true, stale: false, hardware: "h1" });

@@ -36,7 +36,7 @@ const has = (...lines: string[]): void => {
   host.facts = [...healthyFacts().slice(0, -1), ...lines, "probed"];
 };
 
-test("a host that does not say which paths are valid is an error, and the closure stays recorded", async () => {
+test("if the host does not say which paths are valid, the closure stays recorded", async () => {
   has(RECORD, ...ROOTS, "silent\tclosures");
   const { message, initFailed } = await failure(provider.read("NixClosure", ID, wanted, state));
   expect(message).toContain("the host did not answer: nix-store --check-validity");

@@ -87,7 +87,8 @@ describe("under a new name of its hypervisor", () => {
     provider = await ProviderProcess.start();
     const hv1 = configOf(host, operator);
     const { hosts } = hv1;
-    const renamed = String(hosts).replace('"hv1":{', '"hv9":{"renamedFrom":"hv1",');
+    const text = typeof hosts === "string" ? hosts : "";
+    const renamed = text.replace('"hv1":{', '"hv9":{"renamedFrom":"hv1",');
     await provider.configure({ ...hv1, hosts: renamed });
     provider.urn = named("hv9");
   });

@@ -47,7 +47,7 @@ test.each([true, false])("a new VM is not made (preview: %s)", async (preview) =
   expect(box.journal()).toEqual([""]);
 });
 
-test("a VM that runs is not stopped for it, and starts again when the directory is there", async () => {
+test("a running VM is not stopped, and it restarts when the directory exists", async () => {
   const inputs = await checked({});
   const { properties } = await provider.create("MicroVm", inputs);
   const before = box.journal();

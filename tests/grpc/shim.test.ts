@@ -1,4 +1,4 @@
-/** The script of the template that finds the provider, in each way in which packages are installed. */
+/** The template's script that finds the provider, with packages installed in different ways. */
 import { spawn } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { symlinkSync } from "node:fs";

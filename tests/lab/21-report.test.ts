@@ -122,7 +122,7 @@ describe("the program", () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test("a secret is in no report, its change is another plan, and that is not applied", async () => {
+  test("no report contains a secret; a changed secret is another plan: not applied", async () => {
     const canary = await useKey("first");
     const out = join(directory, "out");
     const seen = await program("preview", "--json", "--out", out);

@@ -71,7 +71,7 @@ describe("forget: true", () => {
   }, 400_000);
 });
 
-test("an address that a running VM has is refused; a VM moves by the way that is told", async () => {
+test("the address of a running VM is refused; a VM moves as the error describes", async () => {
   const kw2 = fields.parse(site.get("vms.kw2"));
   const before = await bootId("kw2");
   const end = await journalEnd("hv2");

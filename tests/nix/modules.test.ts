@@ -535,7 +535,8 @@ describe("k0s-node", () => {
 
   /** The fields of spec.api for these options. */
   const api = (more: string) =>
-    evaluate(`let a = (t.k0sNode ${node("controller", `{ k0s-node = { ${more} }; }`)}).services.k0s.spec.api;
+    evaluate(`let a = (t.k0sNode ${node("controller", `{ k0s-node = { ${more} }; }`)})
+      .services.k0s.spec.api;
       in { inherit (a) externalAddress sans; }`);
 
   test("the endpoint is a SAN, and k0s's load balancer only without the one on each node", () => {
@@ -623,8 +624,13 @@ describe("k0s-node", () => {
     ["controller+worker", [2380, 4240, 6443, 8132, 9443, 10250], [8472]],
   ])("the firewall of a %s, where it is enabled, lets the cluster in", (role, tcp, udp) => {
     const found =
-      evaluate(`let f = (t.k0sNode ${node(role, "{ networking.firewall.enable = true; }")}).networking.firewall;
-      in { tcp = builtins.sort (a: b: a < b) f.allowedTCPPorts; udp = f.allowedUDPPorts; inherit (f) enable; }`);
+      evaluate(`let f = (t.k0sNode ${node(role, "{ networking.firewall.enable = true; }")})
+        .networking.firewall;
+      in {
+        tcp = builtins.sort (a: b: a < b) f.allowedTCPPorts;
+        udp = f.allowedUDPPorts;
+        inherit (f) enable;
+      }`);
     expect(found).toEqual({ enable: true, tcp, udp });
   });
 

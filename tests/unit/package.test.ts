@@ -8,6 +8,8 @@ const read = (...path: string[]): string => readFileSync(join(checkout, ...path)
 const versions = z.record(z.string(), z.string()).default({});
 const manifest = z.object({
   version: z.string().optional(),
+  main: z.string(),
+  exports: z.object({ ".": z.object({ node: z.string(), default: z.string() }) }).optional(),
   engines: z.object({ node: z.string() }),
   dependencies: versions,
   peerDependencies: versions,
@@ -40,6 +42,13 @@ test("both projects require the same version of Pulumi, and no version of the pr
   expect(required.exec(project)?.[1]).toBe('">=3.256.0"');
   expect(required.exec(read("Pulumi.yaml"))?.[1]).toBe('">=3.256.0"');
   expect(project).not.toMatch(/^\s+version:/m);
+});
+
+test("Pulumi runs the program of this checkout, and importers get the library", () => {
+  // cmd/run of Pulumi's SDK takes `default` of the exports, and not `main`, where there are any.
+  expect(ours.exports?.["."]).toEqual({ node: "./bin/library.js", default: "./bin/index.js" });
+  expect(ours.main).toBe("bin/index.js");
+  expect(template.exports).toBeUndefined();
 });
 
 // A language host without `main` takes what package.json exports. A program that registers nothing

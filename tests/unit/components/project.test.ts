@@ -76,7 +76,8 @@ describe("the site file", () => {
     write("stacks/prod.yaml", SITE);
     write("stacks/README.md");
     expect(() => loadSite()).toThrow(
-      "stack dev has no site file: stacks/dev.yaml does not exist. stacks has prod.yaml. Create it,",
+      "stack dev has no site file: stacks/dev.yaml does not exist. stacks has prod.yaml. " +
+        "Create it,",
     );
   });
 

@@ -69,7 +69,7 @@ test("a VM depends only on its host, its own volumes and its own closure", async
   }
 });
 
-test("of a forgotten hypervisor nothing is registered; the provider knows, and a line tells", async () => {
+test("a forgotten hypervisor is not registered, and a warning says what is left", async () => {
   const forgotten = model.hypervisors.map((one) =>
     one.name === "hv2" ? { ...one, forget: true } : one,
   );

@@ -10,6 +10,13 @@ const host = (name: string, ip: string): string =>
 const vm = (name: string, hypervisor: string, last: number, role: string): string =>
   `  ${name}:\n    hypervisor: ${hypervisor}\n    role: ${role}\n    vcpu: 1\n    memory: 1GiB\n` +
   `    ip: 192.0.2.${last}\n    mac: "02:00:00:00:00:${last}"\n`;
+const VMS: readonly [name: string, hypervisor: string, last: number, role: string][] = [
+  ["kc1", "hv1", 21, "controller"],
+  ["kc2", "hv2", 22, "controller"],
+  ["kc3", "hv3", 23, "controller"],
+  ["kw1", "hv1", 31, "worker"],
+  ["kw2", "hv2", 32, "worker"],
+];
 const SITE = `flake: ../lab/flake
 cluster:
   name: production
@@ -18,7 +25,7 @@ cluster:
     endpoint: 192.0.2.20
 hypervisors:
 ${host("hv1", "192.0.2.11")}${host("hv2", "192.0.2.12")}${host("hv3", "192.0.2.13")}vms:
-${vm("kc1", "hv1", 21, "controller")}${vm("kc2", "hv2", 22, "controller")}${vm("kc3", "hv3", 23, "controller")}${vm("kw1", "hv1", 31, "worker")}${vm("kw2", "hv2", 32, "worker")}`;
+${VMS.map((of) => vm(...of)).join("")}`;
 
 function faultsOf(text: string): string[] {
   try {
@@ -52,12 +59,14 @@ const FAULTS: Case[] = [
   [
     "roles without a cluster",
     (s) => s.replace(/cluster:\n(?: {2}.*\n)+/, ""),
-    "x.yaml:1:1 cluster: is missing, but VMs have a role: kc1, kc2, kc3, kw1, kw2; state cluster, with name and k0sVersion; to remove a cluster, remove the roles too",
+    "x.yaml:1:1 cluster: is missing, but VMs have a role: kc1, kc2, kc3, kw1, kw2; state " +
+      "cluster, with name and k0sVersion; to remove a cluster, remove the roles too",
   ],
   [
     "a cluster without roles",
     (s) => s.replaceAll(/ {4}role: .*\n/g, ""),
-    "x.yaml:3:3 cluster: no VM has the role controller; state role: controller for one or three VMs; to remove a cluster, remove cluster and all roles",
+    "x.yaml:3:3 cluster: no VM has the role controller; state role: controller for one or " +
+      "three VMs; to remove a cluster, remove cluster and all roles",
   ],
   [
     "a cluster of workers",
@@ -78,7 +87,8 @@ const FAULTS: Case[] = [
   [
     "a patch version",
     (s) => s.replace('"1.36"', '"1.36.3"'),
-    'x.yaml:4:15 cluster.k0sVersion: is not a minor version of k0s; write the minor version in quotes: "1.36"',
+    "x.yaml:4:15 cluster.k0sVersion: is not a minor version of k0s; write the minor " +
+      'version in quotes: "1.36"',
   ],
   [
     "a version below the floor",
@@ -93,17 +103,21 @@ const FAULTS: Case[] = [
   [
     "several controllers without an endpoint",
     noEndpoint,
-    "cluster.api.endpoint: is missing, but the cluster has 3 controllers; state a virtual IP, a load balancer, or the address of one controller: 192.0.2.21 (kc1), 192.0.2.22 (kc2), 192.0.2.23 (kc3)",
+    "cluster.api.endpoint: is missing, but the cluster has 3 controllers; state a virtual " +
+      "IP, a load balancer, or the address of one controller: 192.0.2.21 (kc1), 192.0.2.22 " +
+      "(kc2), 192.0.2.23 (kc3)",
   ],
   [
     "a worker as endpoint",
     endpoint("192.0.2.31"),
-    "x.yaml:6:15 cluster.api.endpoint: 192.0.2.31 is the address of kw1, a worker, which has no API; state a virtual IP",
+    "x.yaml:6:15 cluster.api.endpoint: 192.0.2.31 is the address of kw1, a worker, which " +
+      "has no API; state a virtual IP",
   ],
   [
     "an endpoint with a port",
     endpoint("192.0.2.20:6443"),
-    "x.yaml:6:15 cluster.api.endpoint: is neither an IPv4 address nor a DNS name; write it without port",
+    "x.yaml:6:15 cluster.api.endpoint: is neither an IPv4 address nor a DNS name; write it " +
+      "without port",
   ],
   [
     "an endpoint of digits that is no address",
@@ -118,12 +132,15 @@ const FAULTS: Case[] = [
   [
     "one controller for all nodes",
     (s) => inCluster("  nodeLocalLoadBalancing: false")(endpoint("192.0.2.22")(s)),
-    "cluster.api.endpoint: without nodeLocalLoadBalancing, all nodes would depend on kc2 (192.0.2.22); state a virtual IP or a load balancer, or remove nodeLocalLoadBalancing: false",
+    "cluster.api.endpoint: without nodeLocalLoadBalancing, all nodes would depend on kc2 " +
+      "(192.0.2.22); state a virtual IP or a load balancer, or remove " +
+      "nodeLocalLoadBalancing: false",
   ],
   [
     "pods among the VMs",
     (s) => network("pods", "192.0.0.0/16")(endpoint("k8s.example.org")(s)),
-    "x.yaml:5:20 cluster.network.pods: 192.0.0.0/16 overlaps the network of hv1 192.0.2.11/24; use a network that nothing else has",
+    "x.yaml:5:20 cluster.network.pods: 192.0.0.0/16 overlaps the network of hv1 " +
+      "192.0.2.11/24; use a network that nothing else has",
   ],
   [
     "services among the VMs of another network",
@@ -144,7 +161,8 @@ const FAULTS: Case[] = [
   [
     "an endpoint among the pods",
     endpoint("10.244.3.7"),
-    "x.yaml:6:15 cluster.api.endpoint: the endpoint 10.244.3.7 is in the network of the pods 10.244.0.0/16, which exists only inside the cluster; use an address outside it",
+    "x.yaml:6:15 cluster.api.endpoint: the endpoint 10.244.3.7 is in the network of the " +
+      "pods 10.244.0.0/16, which exists only inside the cluster; use an address outside it",
   ],
   [
     "a name server among the services",
@@ -154,12 +172,14 @@ const FAULTS: Case[] = [
   [
     "a network that does not start at its first address",
     network("pods", "10.244.1.0/16"),
-    "cluster.network.pods: 10.244.1.0/16 is not the first address of its network; write 10.244.0.0/16",
+    "cluster.network.pods: 10.244.1.0/16 is not the first address of its network; write " +
+      "10.244.0.0/16",
   ],
   [
     "too few addresses for the pods",
     network("pods", "10.244.0.0/24"),
-    "cluster.network.pods: 10.244.0.0/24 has room for 1 nodes, but the site has 2; use a shorter prefix; each node takes a /24",
+    "cluster.network.pods: 10.244.0.0/24 has room for 1 nodes, but the site has 2; use a " +
+      "shorter prefix; each node takes a /24",
   ],
   [
     "no network for one node",
@@ -169,7 +189,8 @@ const FAULTS: Case[] = [
   [
     "more services than Kubernetes takes",
     network("services", "172.0.0.0/8"),
-    "cluster.network.services: Kubernetes accepts no network of services with a prefix of 8; use /12 to /28",
+    "cluster.network.services: Kubernetes accepts no network of services with a prefix of " +
+      "8; use /12 to /28",
   ],
   [
     "too few services",
@@ -199,7 +220,8 @@ const FAULTS: Case[] = [
   [
     "labels of a pure controller",
     inVm("kc1", "labels: { a: b }"),
-    "vms.kc1.labels: a pure controller has no Kubernetes node, so it cannot have labels; remove labels, or state role: controller+worker",
+    "vms.kc1.labels: a pure controller has no Kubernetes node, so it cannot have labels; " +
+      "remove labels, or state role: controller+worker",
   ],
   [
     "taints of a pure controller",
@@ -214,7 +236,8 @@ const FAULTS: Case[] = [
   [
     "a label that the kubelet sets",
     inVm("kw1", "labels: { kubernetes.io/hostname: other }"),
-    'vms.kw1.labels."kubernetes.io/hostname": the kubelet and k0s set this label themselves; use another key',
+    'vms.kw1.labels."kubernetes.io/hostname": the kubelet and k0s set this label ' +
+      "themselves; use another key",
   ],
   ...["-a", "a/b/c", "/a", "a/", "Example.org/a", "a".repeat(64), "a b"].map((key): Case => [
     `the label key ${key}`,
@@ -235,7 +258,8 @@ const FAULTS: Case[] = [
     (taint): Case => [
       `the taint ${taint}`,
       inVm("kw1", `taints: ["${taint}"]`),
-      "vms.kw1.taints[0]: is not a taint; write KEY=VALUE:EFFECT with NoSchedule, PreferNoSchedule, NoExecute: dedicated=gpu:NoSchedule",
+      "vms.kw1.taints[0]: is not a taint; write KEY=VALUE:EFFECT with NoSchedule, " +
+        "PreferNoSchedule, NoExecute: dedicated=gpu:NoSchedule",
     ],
   ),
   [
@@ -251,7 +275,8 @@ const FAULTS: Case[] = [
   [
     "a rename that would make another member",
     inVm("kw1", "renamedFrom: kw0"),
-    "vms.kw1.renamedFrom: the node would become kw1, which is another member of the cluster; state the host name that the VM has: hostName: kw0",
+    "vms.kw1.renamedFrom: the node would become kw1, which is another member of the " +
+      "cluster; state the host name that the VM has: hostName: kw0",
   ],
 ];
 
@@ -322,29 +347,36 @@ describe("warnings", () => {
       "two controllers",
       (s) => without("kc3", s),
       [
-        "x.yaml:3:3 cluster: 2 controllers survive the loss of none, as 1 would; use 1 or 3 controllers",
+        "x.yaml:3:3 cluster: 2 controllers survive the loss of none, as 1 would; use 1 or " +
+          "3 controllers",
       ],
     ],
     [
       "four controllers",
       (s) => s.replace("role: worker", "role: controller+worker"),
       [
-        "x.yaml:3:3 cluster: 4 controllers survive the loss of 1, as 3 would; use 3 or 5 controllers",
-        "x.yaml:3:3 cluster: without hv1, the cluster has no quorum: 2 of its 4 controllers are there (kc1, kw1); spread the controllers over at least three hypervisors",
+        "x.yaml:3:3 cluster: 4 controllers survive the loss of 1, as 3 would; use 3 or 5 " +
+          "controllers",
+        "x.yaml:3:3 cluster: without hv1, the cluster has no quorum: 2 of its 4 " +
+          "controllers are there (kc1, kw1); spread the controllers over at least three " +
+          "hypervisors",
       ],
     ],
     [
       "a hypervisor with two of three",
       moved("kc3", "hv2"),
       [
-        "x.yaml:3:3 cluster: without hv2, the cluster has no quorum: 2 of its 3 controllers are there (kc2, kc3); spread the controllers over at least three hypervisors",
+        "x.yaml:3:3 cluster: without hv2, the cluster has no quorum: 2 of its 3 " +
+          "controllers are there (kc2, kc3); spread the controllers over at least three " +
+          "hypervisors",
       ],
     ],
     [
       "an endpoint that is one of three",
       endpoint("192.0.2.22"),
       [
-        "x.yaml:6:15 cluster.api.endpoint: while kc2 is down, kubeconfigs of this cluster reach no API; use a virtual IP or a load balancer",
+        "x.yaml:6:15 cluster.api.endpoint: while kc2 is down, kubeconfigs of this cluster " +
+          "reach no API; use a virtual IP or a load balancer",
       ],
     ],
   ])("%s", (_, edit, expected) => {

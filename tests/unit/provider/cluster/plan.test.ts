@@ -63,7 +63,8 @@ describe("founding", () => {
 
   test("is refused if that controller left the site, also as a worker", () => {
     expect(lines(wish("kc1 kw9", OLD, { founder: "kc9" }))).toEqual([
-      "refused: kc9 was chosen to found the cluster, and is no controller of the site; add kc9 as a controller again until the cluster exists",
+      "refused: kc9 was chosen to found the cluster, and is no controller of the site; add " +
+        "kc9 as a controller again until the cluster exists",
     ]);
     expect(planOf(wish("kc1 kw9", OLD, { founder: "kw9" }), undefined).refusals).toHaveLength(1);
   });
@@ -71,7 +72,8 @@ describe("founding", () => {
   test("does not happen where a cluster has no voter left", () => {
     expect(lines(wish("kc1 kw1"), observed("kw1"))).toEqual([
       "1. blocked: kc1 joins: healthy controllers 0 -> 1 of 1, quorum 0 -> 1",
-      "   etcd has no quorum: 0 of 0 controllers healthy, 1 needed; start the controllers that are down, or restore a backup",
+      "   etcd has no quorum: 0 of 0 controllers healthy, 1 needed; start the controllers " +
+        "that are down, or restore a backup",
     ]);
     expect(moves(wish("kc1"), [])).toEqual([]);
   });
@@ -115,7 +117,8 @@ describe("members that go", () => {
 
   test("two of three controllers in one change are refused, with the quorum", () => {
     const refused =
-      "refused: kc2 and kc3 would leave in one change: 2 of 3 controllers, whose quorum is 2; remove at most 1 in one change, and run up before the next";
+      "refused: kc2 and kc3 would leave in one change: 2 of 3 controllers, whose quorum is " +
+      "2; remove at most 1 in one change, and run up before the next";
     expect(lines(wish("kc1"), observed("kc1 kc2 kc3"))).toEqual([refused]);
     expect(lines(wish("kc1"), observed("kc1 kc2 kc3-"))).toEqual([refused]);
     expect(lines(wish("kc1 kw9"), observed("kc1 kc2 kc3"))).toEqual([refused]);
@@ -141,7 +144,8 @@ describe("members that go", () => {
 
   test("the last controller does not leave", () => {
     expect(lines(wish("kw1"), observed("kc1 kw1"))).toEqual([
-      "refused: no controller would remain; keep one controller in the site; to end the cluster, remove `cluster` and all roles",
+      "refused: no controller would remain; keep one controller in the site; to end the " +
+        "cluster, remove `cluster` and all roles",
     ]);
   });
 
@@ -162,7 +166,8 @@ describe("members that go", () => {
 
   test("none is removed without quorum", () => {
     expect(lines(wish("kc1 kc2"), observed("kc1 kc2- kc3-")).slice(1)).toEqual([
-      "   etcd has no quorum: 1 of 3 controllers healthy, 2 needed (down: kc2 and kc3); start the controllers that are down, or restore a backup",
+      "   etcd has no quorum: 1 of 3 controllers healthy, 2 needed (down: kc2 and kc3); " +
+        "start the controllers that are down, or restore a backup",
     ]);
   });
 });
@@ -181,7 +186,8 @@ describe("members that change", () => {
 
   test("one or two controllers interrupt the API, and the plan says so", () => {
     expect(lines(wish("kc1", NEW), observed("kc1"))).toEqual([
-      "1. kc1 changes: healthy controllers 1 -> 1 of 1, quorum 1 -> 1; the API is unavailable meanwhile: 1 of 1 controllers healthy, and 1 needed",
+      "1. kc1 changes: healthy controllers 1 -> 1 of 1, quorum 1 -> 1; the API is " +
+        "unavailable meanwhile: 1 of 1 controllers healthy, and 1 needed",
     ]);
     const two = planOf(wish("kc1 kc2", NEW), observed("kc1 kc2"));
     expect(two.steps.map(({ interruptsApi }) => interruptsApi)).toEqual([true, true]);
@@ -282,10 +288,12 @@ describe("versions", () => {
 
   test("a minor version is not skipped, and none is left again", () => {
     expect(lines(wish("kc1", at("1.38.0")), observed("kc1"))).toEqual([
-      "refused: kc1 would skip a minor version, from k0s 1.36.2+k0s.0 to 1.38.0; raise cluster.k0sVersion by one minor version, and run up before the next",
+      "refused: kc1 would skip a minor version, from k0s 1.36.2+k0s.0 to 1.38.0; raise " +
+        "cluster.k0sVersion by one minor version, and run up before the next",
     ]);
     expect(lines(wish("kc1", at("1.36.0")), observed("kc1", at("1.37.0")))).toEqual([
-      "refused: kc1 would go back from k0s 1.37.0 to 1.36.0; state a version that is not older; k0s cannot be downgraded",
+      "refused: kc1 would go back from k0s 1.37.0 to 1.36.0; state a version that is not " +
+        "older; k0s cannot be downgraded",
     ]);
     expect(moves(wish("kc1", at("1.36.0")), observed("kc1"))).toEqual(["change kc1"]);
   });
@@ -293,8 +301,10 @@ describe("versions", () => {
   test("no worker falls more than one minor version behind, also one that leaves", () => {
     const members = [...observed("kc1", at("1.37.1")), ...observed("kw1", at("1.36.3"))];
     expect(lines(wish("kc1", at("1.38.0")), members)).toEqual([
-      "1. blocked: kc1 changes: healthy controllers 1 -> 1 of 1, quorum 1 -> 1; the API is unavailable meanwhile: 1 of 1 controllers healthy, and 1 needed",
-      "   workers would be more than one minor version older than k0s 1.38.0: kw1 (1.36.3); update or remove these workers first",
+      "1. blocked: kc1 changes: healthy controllers 1 -> 1 of 1, quorum 1 -> 1; the API is " +
+        "unavailable meanwhile: 1 of 1 controllers healthy, and 1 needed",
+      "   workers would be more than one minor version older than k0s 1.38.0: kw1 " +
+        "(1.36.3); update or remove these workers first",
     ]);
   });
 });

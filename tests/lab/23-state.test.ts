@@ -47,7 +47,7 @@ const LOCKED = /the stack is currently locked by 1 lock\(s\)[^]*\.pulumi\/locks\
   const pulumi = (...words: string[]) => user.pulumi(words, settings);
   const up = (): Started => user.start(["up", "--yes", "--skip-preview"], settings);
 
-  /** A change that restarts kw1. Its closure takes a minute to build: `up` holds the lock meanwhile. */
+  /** Restarts kw1. Its closure takes a minute to build, during which `up` holds the lock. */
   function slowChange(): void {
     user.edit({ "vms.kw1.memory": "224MiB" });
     const script = "systems/scripts/build-runner.sh";
@@ -84,7 +84,7 @@ const LOCKED = /the stack is currently locked by 1 lock\(s\)[^]*\.pulumi\/locks\
     expect(text).toContain("incorrect passphrase");
   }, 120_000);
 
-  test("while an up holds the lock, a preview runs and a second up is told why it cannot", async () => {
+  test("while an up holds the lock, a preview runs, and a second up is refused", async () => {
     slowChange();
     running = up();
     await running.printed(/NixClosure kw1 updating/);
@@ -96,7 +96,7 @@ const LOCKED = /the stack is currently locked by 1 lock\(s\)[^]*\.pulumi\/locks\
     expect(second.text).toContain("pulumi cancel");
   }, 300_000);
 
-  test("a killed up leaves its lock; after pulumi cancel the next up finishes its work", async () => {
+  test("a killed up leaves its lock; after pulumi cancel the next up goes on", async () => {
     const before = await bootId("kw1");
     if (running === undefined) throw new Error("no up is running");
     const killed = signal(running, "pulumi up", "SIGKILL");
