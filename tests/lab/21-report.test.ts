@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { FlakeCopy, PROJECT, SiteCopy, lab, on, pulumi, up } from "./lab";
+import { FlakeCopy, PROJECT, STACK, SiteCopy, lab, on, pulumi, up } from "./lab";
 import type { Ended } from "./lab";
 import { writeRecording } from "../previewRecordings";
 import { recorded } from "./previewRecording";
@@ -104,7 +104,7 @@ describe("the program", () => {
   const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-report-"));
   const main = join(PROJECT, "bin", "cli", "main.js");
   const program = (...words: string[]): Promise<Ended> =>
-    lab(["exec", process.execPath, main, "--stack", "lab", ...words]);
+    lab(["exec", process.execPath, main, STACK, ...words]);
 
   /** A new private key in the stack's configuration. Returns a line from its middle. */
   async function useKey(name: string): Promise<string> {
@@ -112,13 +112,13 @@ describe("the program", () => {
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", file]);
     const key = readFileSync(file, "utf8");
     rmSync(file);
-    const set = ["config", "set", "--secret", "sshPrivateKey", "--stack=lab"];
+    const set = ["config", "set", "--secret", "sshPrivateKey", STACK];
     await lab(["exec", "pulumi", ...set], key);
     return key.split("\n")[3] ?? "";
   }
 
   afterAll(async () => {
-    await pulumi("config", "rm", "sshPrivateKey", "--stack=lab");
+    await pulumi("config", "rm", "sshPrivateKey", STACK);
     rmSync(directory, { recursive: true, force: true });
   });
 

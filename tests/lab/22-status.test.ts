@@ -12,6 +12,7 @@ import {
   on,
   pulumi,
   up,
+  STACK,
 } from "./lab";
 import type { Ended } from "./lab";
 
@@ -30,7 +31,7 @@ afterAll(async () => {
 });
 
 const program = (...words: string[]): Promise<Ended> =>
-  lab(["exec", process.execPath, MAIN, "--stack", "lab", ...words]);
+  lab(["exec", process.execPath, MAIN, STACK, ...words]);
 
 async function status(): Promise<{ code: number; found: Status }> {
   const { code, stdout } = await program("status", "--json");
@@ -116,9 +117,9 @@ describe("what no state knows", () => {
   test("a running VM is listed, and stopped and removed", async () => {
     await site.reset();
     await up();
-    const { stdout } = await pulumi("stack", "--show-urns", "--stack=lab");
+    const { stdout } = await pulumi("stack", "--show-urns", STACK);
     const urn = /urn:\S+\$microvm:index:MicroVm::kw2/.exec(stdout)?.[0] ?? "";
-    expect((await pulumi("state", "delete", urn, "--yes", "--stack=lab")).code).toBe(0);
+    expect((await pulumi("state", "delete", urn, "--yes", STACK)).code).toBe(0);
     expect((await status()).found.orphans).toMatchObject([
       { host: "hv2", kind: "VM", name: "kw2", text: "a running VM" },
     ]);

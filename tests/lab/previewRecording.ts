@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { NOTICES_FILE } from "../../contract/notices";
 import type { Recording } from "../../cli/preview/build";
-import { PROJECT, lab } from "./lab";
+import { PROJECT, STACK, lab } from "./lab";
 
 /** Runs a preview as `pulumi-microvm preview` does, and returns what it wrote. */
 export async function recorded(...args: string[]): Promise<Recording> {
@@ -18,7 +18,7 @@ export async function recorded(...args: string[]): Promise<Recording> {
     writeFileSync(notices, "");
     const variables = ["PULUMI_DEBUG_COMMANDS=true", `${NOTICES_FILE}=${notices}`];
     const log = [`--event-log=${events}`, "--non-interactive", "--color=never"];
-    const command = ["pulumi", "preview", "--diff", "--stack=lab", ...log, ...args];
+    const command = ["pulumi", "preview", "--diff", STACK, ...log, ...args];
     const { code } = await lab(["exec", "env", ...variables, ...command]);
     return {
       events: scrubbed(readFileSync(events, "utf8")),
