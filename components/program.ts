@@ -9,6 +9,7 @@ import { join } from "node:path";
 import * as pulumi from "./pulumi";
 import { evaluateSite } from "./evaluation/evaluate";
 import { treesBehindLinks } from "./links";
+import { requireNode } from "./nodeVersion";
 import { loadSite, projectDirectory } from "./project";
 import { sendNoDebugMessages } from "./sdkDiagnostics";
 import { Site } from "./site";
@@ -19,6 +20,7 @@ import type { SiteArgs } from "./site";
  * registered, so that a fault of the site or its flake is one error.
  */
 export async function siteArgs(): Promise<SiteArgs> {
+  requireNode();
   const project = projectDirectory();
   warnOfLinks(project);
   const model = loadSite();

@@ -3,10 +3,10 @@ import { execFile } from "node:child_process";
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { OLDEST_NODE } from "../../components/nodeVersion";
 import type { Finding } from "../commands/doctor";
 import { run as runPulumi, stackOption } from "../state/pulumi";
 
-const OLDEST_NODE = [22, 0];
 /** Before it the S3 backend fails with some compatible stores. */
 const OLDEST_PULUMI = [3, 256];
 
@@ -22,7 +22,7 @@ export async function localFindings(
     versionOf("git", "--version"),
   ]);
   return [
-    ...tooOld("Node", process.versions.node, OLDEST_NODE, "https://nodejs.org/en/download"),
+    ...tooOld("Node", process.versions.node, [OLDEST_NODE], "https://nodejs.org/en/download"),
     ...tooOld("Pulumi", pulumi, OLDEST_PULUMI, "https://www.pulumi.com/docs/install/"),
     ...tooOld("Nix", nix, [2, 4], "https://nixos.org/download/"),
     ...(git === undefined

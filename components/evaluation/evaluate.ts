@@ -14,6 +14,7 @@ import { identityOf } from "./identity";
 import type { Identity } from "./identity";
 import { cacheDirectory, readCache, writeCache } from "./cache";
 import { EVAL_JOBS, parseEvalJobs, runEvalJobs, supportsEvalJobs } from "./evalJobs";
+import { missingFlake, withHint } from "./localFlake";
 import { evaluateOutput, findProgram, metadata, nixMessage, runDirectly, runLocally } from "./nix";
 import type { Printed, Program, References, Run } from "./nix";
 import { OUTPUT, parseOutput, withWarnings } from "./output";
@@ -37,6 +38,8 @@ export async function evaluateSite(
   const site = siteJson(model);
   writeSite(directory, site);
   const evaluators = requireEvaluators();
+  const fault = missingFlake(model.flake);
+  if (fault !== undefined) throw new pulumi.RunError(fault);
   const identity = await identify(inspect, model.flake, directory, site, evaluators);
   const output = cached(identity) ?? (await evaluate(run, model, directory, identity));
   requireAll(output, model);
@@ -92,7 +95,8 @@ async function evaluate(
   const { flake } = model;
   const references = identity ?? { flake, site: `path:${directory}` };
   const printed = await evaluatedText(run, references, model).catch((error: unknown) => {
-    throw new pulumi.RunError(`${flake} could not be evaluated:\n${nixMessage(error)}`);
+    const message = withHint(flake, nixMessage(error));
+    throw new pulumi.RunError(`${flake} could not be evaluated:\n${message}`);
   });
   parseEvaluation(printed.stdout, flake);
   const secrets = secretLines(process.env);

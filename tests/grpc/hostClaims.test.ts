@@ -2,6 +2,7 @@
 import { existsSync, rmSync } from "node:fs";
 import type { ValueMap } from "../../provider/wire";
 import type { Sandbox } from "../scripts/sandbox";
+import { documented } from "../troubleshooting";
 import { hypervisor } from "./inputs";
 import { failure } from "./providerProcess";
 import type { ProviderProcess } from "./providerProcess";
@@ -43,6 +44,8 @@ test("the first stack claims the host; preview and up of a second stack name it"
   for (const preview of [true, false]) {
     const { message } = await failure(prod.create("Hypervisor", inputs, preview));
     expect(message).toContain("this host belongs to urn:pulumi:lab::");
+    expect(message).toMatch(documented("two stacks on one host"));
+    expect(message).toMatch(/run up there first\. Or set shared: true for it in both\./);
   }
   await prod.remove("Hypervisor", "hv1", inputs);
   expect(existsSync(box.path("state/hosts/host.json"))).toBe(true);

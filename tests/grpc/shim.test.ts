@@ -4,6 +4,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync } fr
 import { symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { documented } from "../troubleshooting";
 
 const checkout = resolve(__dirname, "..", "..");
 const SCRIPT = "pulumi-resource-microvm";
@@ -108,4 +109,5 @@ test("not installed: it says what to run, and where", async () => {
   expect({ code, line }).toEqual({ code: 1, line: "" });
   expect(stderr).toContain(`pulumi-microvm is not installed in ${join(root, "site")}`);
   expect(stderr).toContain("npm ci");
+  expect(stderr).toMatch(documented("packages not installed", 1));
 });

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { ownership } from "../../provider/ownership";
+import { documented } from "../troubleshooting";
 import { SmallDisk } from "./disk";
 import { closure, host, storePath, system, urn, vm, volume } from "./operations";
 import { Sandbox } from "./sandbox";
@@ -20,7 +21,10 @@ interface Scenario {
 type Contents = Record<string, string>;
 
 /** One clear line: the failure, the cause and the remedy. */
-const SAID = /^n0nce fail operation\t.*(No space left on device|KiB are free).*\tFree some space/m;
+const SAID = new RegExp(
+  `^n0nce fail operation\t.*(${documented("disk full", 1).source}|KiB are free).*\tFree some space`,
+  "m",
+);
 const MIB = 1024 * 1024;
 const bytes = (mebibytes: number): Record<string, string> => ({ bytes: String(mebibytes * MIB) });
 const applyVm: Step = ["microvm-apply", () => vm()];

@@ -144,8 +144,11 @@ export interface Advice {
 const HOST_ADVICE: Advice = {
   pinnedBy: "the site",
   wrongKey:
-    "Find out why. If the host was reinstalled, set hostKey in the site to its new public key.",
-  refused: "Add your key to the SSH agent, or its file to ssh.identityFiles in the site.",
+    "Find out why. If the host was reinstalled, or the pin is wrong, set hostKey in the site to " +
+    "the key on its console: cat /etc/ssh/ssh_host_ed25519_key.pub",
+  refused:
+    "Add your public key to the authorized keys of that user on the host. If it is there, add " +
+    "the private key to the SSH agent, or its file to ssh.identityFiles in the site.",
   unreachable: "Check the address and the network, or set maintenance: true on the hypervisor.",
 };
 

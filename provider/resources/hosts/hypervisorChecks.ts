@@ -17,6 +17,7 @@ export interface Finding {
 }
 
 const MAX_CLOCK_SKEW_SECONDS = 30;
+const LOAD_KVM = "On the host: modprobe kvm_intel, or kvm_amd for a CPU of AMD.";
 
 /** The findings of each check. A check without findings has passed. */
 export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Finding[]> = {
@@ -24,14 +25,11 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
     ...unless(
       facts.kvm.has("flags"),
       "the CPU shows neither vmx nor svm",
-      "Enable virtualization in the firmware.",
+      "Enable virtualization (VT-x, AMD-V) in the host's firmware. If the host is a VM itself, " +
+        "enable nested virtualization where it runs.",
     ),
-    ...unless(
-      facts.kvm.has("module"),
-      "the kvm module is not loaded",
-      "Load kvm_intel or kvm_amd.",
-    ),
-    ...unless(facts.kvm.has("device"), "/dev/kvm is missing", "Load kvm_intel or kvm_amd."),
+    ...unless(facts.kvm.has("module"), "the kvm module is not loaded", LOAD_KVM),
+    ...unless(facts.kvm.has("device"), "/dev/kvm is missing", LOAD_KVM),
   ],
   libvirtd: (facts) => {
     if (facts.libvirtdActive === undefined) return noAnswer("systemctl is-active libvirtd");
@@ -39,14 +37,16 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
       return [
         {
           what: `libvirtd is ${facts.libvirtdActive || "not known to systemd"}`,
-          remedy: "systemctl start libvirtd",
+          remedy:
+            "On the host: systemctl start libvirtd. If it has no such unit, import " +
+            "nixosModules.virtualization.",
         },
       ];
     }
     return unless(
       facts.libvirtdAnswers,
       "libvirtd does not answer virsh within 10 s",
-      "journalctl -u libvirtd",
+      "Look at its log on the host: journalctl -u libvirtd",
     );
   },
   bridge: (facts, wishes) => {
@@ -56,17 +56,23 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
       return [
         {
           what: `there is no bridge ${wishes.bridge}`,
-          remedy: "Enable microvm-bridge in the host's configuration.",
+          remedy:
+            "Enable microvm-bridge in the host's configuration, or correct bridge in the site.",
         },
       ];
     }
     return [
-      ...unless(bridge.up, `${wishes.bridge} is down`, `ip link set ${wishes.bridge} up`),
+      ...unless(
+        bridge.up,
+        `${wishes.bridge} is down`,
+        `On the host: ip link set ${wishes.bridge} up`,
+      ),
       ...unless(
         bridge.ports.includes(wishes.nic),
         `${wishes.nic} is not a port of ${wishes.bridge} ` +
           `(its ports: ${bridge.ports.join(", ") || "none"})`,
-        `ip link set ${wishes.nic} master ${wishes.bridge}, or correct nic in the site`,
+        `Correct nic in the site: \`ip -br link\` on the host lists its cards. If it is right, ` +
+          `connect it: ip link set ${wishes.nic} master ${wishes.bridge}`,
       ),
     ];
   },
@@ -92,11 +98,14 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
     ];
   },
   nix: (facts) => {
-    if (facts.nixVersion === "") return [{ what: "nix can't be run", remedy: "Install Nix." }];
+    if (facts.nixVersion === "") {
+      const remedy = "Install Nix on the host: https://nixos.org/download/";
+      return [{ what: "nix can't be run", remedy }];
+    }
     return unless(
       facts.nixFlakes,
       "flakes are not enabled in Nix",
-      "experimental-features = nix-command flakes",
+      "Add to /etc/nix/nix.conf of the host: experimental-features = nix-command flakes",
     );
   },
   clock: (facts) => {
@@ -110,11 +119,11 @@ export const CHECK: Record<CheckName, (facts: HostFacts, wishes: Wishes) => Find
   memory: (facts, wishes) => {
     const what = memoryShortage(facts, wishes);
     if (what === undefined) return [];
-    return [{ what, remedy: "Move VMs to another hypervisor or give them less." }];
+    return [{ what, remedy: "Move VMs to another hypervisor, or lower their memory in the site." }];
   },
   disk: (facts, wishes) => {
     if (facts.fileSystems.length === 0) return noAnswer("df");
-    const remedy = "Free some space, or remove volumes from this host.";
+    const remedy = "Free some space on the host, or lower the size of new volumes in the site.";
     return diskShortages(facts, wishes).map((what) => ({ what, remedy }));
   },
 };

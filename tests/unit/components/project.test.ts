@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as settings from "@pulumi/pulumi/runtime/settings";
 import { loadSite, projectDirectory } from "../../../components/project";
+import { documented } from "../../troubleshooting";
 
 const SITE = "flake: ..\nhypervisors: {}\nvms: {}\n";
 const directory = process.cwd();
@@ -79,6 +80,7 @@ describe("the site file", () => {
       "stack dev has no site file: stacks/dev.yaml does not exist. stacks has prod.yaml. " +
         "Create it,",
     );
+    expect(() => loadSite()).toThrow(documented("no site file"));
   });
 
   test("is missing, and there is no other: the error does not mention any", () => {
