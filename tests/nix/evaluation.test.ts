@@ -219,6 +219,17 @@ describe("the evaluation of a git repository", () => {
     expect(await processesOf()).toEqual(KEPT);
   });
 
+  test("fails for a file that git does not know, and says what to do", async () => {
+    writeFileSync(join(at.flake, "new.nix"), "{ }");
+    at.write(flakeText("import ./new.nix"));
+    const missing = evaluated().catch((error: unknown) => String(error));
+    expect(await missing).toMatch(
+      /could not be evaluated:\n.*new\.nix.*Nix sees only files .*Run: git -C \S+\/flake add -A$/s,
+    );
+    git("add", "-A");
+    expect(await evaluated().catch((error: unknown) => String(error))).not.toContain("git -C");
+  });
+
   test("is repeated in each pass for uncommitted changes", async () => {
     await evaluated();
     writeFileSync(
@@ -353,6 +364,12 @@ describe("an error", () => {
     expect(await failure()).toMatch(/is not as documented.*\n {2}machines\.kc1\.drvPath: /);
   });
 
+  test("names a directory without a flake, and starts no process", async () => {
+    const flake = join(at.directory, "elsewhere");
+    await expect(evaluated({ ...model, flake })).rejects.toThrow(`${flake} has no flake.nix`);
+    expect(at.nix.processes()).toEqual([]);
+  });
+
   test("reports a missing nix and starts no process", async () => {
     process.env["PATH"] = at.directory;
     expect(await failure()).toMatch(/^nix is not on the PATH of this machine; install Nix/);
@@ -364,6 +381,6 @@ describe("an error", () => {
     await failure();
     expect(existsSync(at.cache)).toBe(false);
     renameSync(join(at.flake, "flake.nix"), join(at.flake, "gone.nix"));
-    expect(await failure()).toMatch(FAILED);
+    expect(await failure()).toContain("has no flake.nix");
   });
 });
