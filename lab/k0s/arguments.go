@@ -86,7 +86,6 @@ func apiServerArgs(vars *k0sVars, config *clusterConfig) []string {
 	if config.Spec.API.OnlyBindToAddress {
 		flags["bind-address"] = config.Spec.API.Address
 	}
-	// With an external address k0s writes the endpoints of the service `kubernetes` itself.
 	return flagList(flags, config.Spec.API.ExtraArgs)
 }
 
