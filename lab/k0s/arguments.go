@@ -9,8 +9,8 @@ import (
 // The arguments with which k0s starts its programs (pkg/component/controller/etcd.go, apiserver.go,
 // controllermanager.go, scheduler.go), without the lists of cipher suites.
 
-// apiGrace is the time in which the API server ends its watches and stops.
-const apiGrace = 20 * time.Second
+// apiStopDefault is the limit that k0s has for any usual configuration.
+const apiStopDefault = 20 * time.Second
 
 func etcdArgs(vars *k0sVars, config *clusterConfig, initialCluster string) []string {
 	certificate := func(name string) string { return filepath.Join(vars.EtcdCertDir, name) }
@@ -43,7 +43,7 @@ func etcdArgs(vars *k0sVars, config *clusterConfig, initialCluster string) []str
 	return flagList(flags, config.Spec.Storage.Etcd.ExtraArgs)
 }
 
-func apiServerArgs(vars *k0sVars, config *clusterConfig) []string {
+func apiServerArgs(vars *k0sVars, config *clusterConfig, grace time.Duration) []string {
 	file := func(name string) string { return filepath.Join(vars.CertRootDir, name) }
 	ca, certificate, key := etcdClientFiles(vars)
 	flags := map[string]string{
@@ -77,7 +77,7 @@ func apiServerArgs(vars *k0sVars, config *clusterConfig) []string {
 		"enable-admission-plugins":                "NodeRestriction",
 		"allow-privileged":                        "true",
 		"anonymous-auth":                          "false",
-		"shutdown-watch-termination-grace-period": (apiGrace - 2*time.Second).String(),
+		"shutdown-watch-termination-grace-period": max(0, grace-2*time.Second).String(),
 		"etcd-servers":                            "https://127.0.0.1:2379",
 		"etcd-cafile":                             ca,
 		"etcd-certfile":                           certificate,
@@ -86,7 +86,6 @@ func apiServerArgs(vars *k0sVars, config *clusterConfig) []string {
 	if config.Spec.API.OnlyBindToAddress {
 		flags["bind-address"] = config.Spec.API.Address
 	}
-	// With an external address k0s writes the endpoints of the service `kubernetes` itself.
 	return flagList(flags, config.Spec.API.ExtraArgs)
 }
 

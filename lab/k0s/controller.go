@@ -16,7 +16,9 @@ type controllerFlags struct {
 	worker       workerFlags
 	enableWorker bool
 	noTaints     bool
-	disabled     listFlag
+	// Time in which the API server ends its watches and stops.
+	apiStopTimeout time.Duration
+	disabled       listFlag
 }
 
 // The components that can be disabled (pkg/config/cli.go).
@@ -35,7 +37,7 @@ func (f *controllerFlags) add(flags *flag.FlagSet) {
 	flags.Var(&f.disabled, "disable-components", "")
 	flags.String("feature-gates", "", "")
 	flags.String("kube-controller-manager-extra-args", "", "")
-	flags.Duration("api-server-stop-timeout", 0, "")
+	flags.DurationVar(&f.apiStopTimeout, "api-server-stop-timeout", apiStopDefault, "")
 	for _, name := range []string{"enable-k0s-cloud-provider", "enable-metrics-scraper"} {
 		flags.Bool(name, false, "")
 	}
@@ -158,7 +160,9 @@ func (c *controller) startControlPlane(ctx context.Context, join *joinClient) er
 	if err := c.startEtcd(ctx, join); err != nil {
 		return err
 	}
-	server, err := supervise(c.vars, "kube-apiserver", apiServerArgs(c.vars, c.config), apiGrace)
+	grace := c.flags.apiStopTimeout
+	args := apiServerArgs(c.vars, c.config, grace)
+	server, err := supervise(c.vars, "kube-apiserver", args, grace)
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,11 @@
 //
 // Left out: containers, CNI, konnectivity, CoreDNS, kube-proxy, metrics-server, Helm, autopilot,
 // the manifest deployer, dynamic configuration, single nodes, kine and external etcd, control plane
-// load balancing, system users (everything runs as root), images in the configuration, backup,
-// restore, reset, install, certificates for serving kubelets. `--disable-components` is parsed and
-// checked, and has no other effect.
+// load balancing, k0s's own endpoints of the service `kubernetes` (with an externalAddress), system
+// users (everything runs as root), images in the configuration, the role label that k0s adds to
+// nodes of controllers after a minute, backup, restore, reset, install, certificates for serving
+// kubelets. `--disable-components` is parsed and checked, and has no other effect. A start waits a
+// second for the lock that a command such as `k0s status` holds for a moment; k0s fails there.
 //
 // Variables that shorten k0s's waits, in seconds. Default: as in k0s.
 //

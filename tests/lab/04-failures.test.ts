@@ -134,7 +134,7 @@ describe("the provider is killed in the middle of a Create", () => {
     then: () => Promise<unknown>,
   ): Promise<void> {
     const running = startUp();
-    await until("the moment to kill", 60, when);
+    await until("the moment to kill", 180, when);
     signal(running, PROVIDER, "SIGKILL");
     expect((await running.ended).code).not.toBe(0);
     await then();
@@ -150,7 +150,7 @@ describe("the provider is killed in the middle of a Create", () => {
     const end = await journalEnd("hv2");
     await on(
       "hv2",
-      "systemd-run --quiet --unit=test-lock flock /run/pulumi-microvm/lock sleep infinity",
+      "systemd-run --quiet --unit=test-lock flock /run/pulumi-microvm/locks/host sleep infinity",
     );
     await site.set(kw5);
     await killedUp(

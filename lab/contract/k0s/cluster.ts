@@ -208,10 +208,12 @@ const DISABLED =
   "konnectivity-server,metrics-server,coredns,kube-proxy,network-provider,helm,autopilot," +
   "update-prober";
 
+/** An API server with a worker's watches takes all of it to stop. k0s's default is 20 s. */
+const API_STOP = "--api-server-stop-timeout=4s";
+
 export function startController(machine: Machine, ...more: string[]): void {
-  machine.start(
-    ...["controller", `--config=${machine.config}`, `--disable-components=${DISABLED}`, ...more],
-  );
+  const config = `--config=${machine.config}`;
+  machine.start("controller", config, `--disable-components=${DISABLED}`, API_STOP, ...more);
 }
 
 /** The controllers of the suite, and what the checks share. */

@@ -1,7 +1,7 @@
 /**
- * Addresses that a VM of this site is to get while another VM of this stack still has them: one
- * that has left the site, or that is to change its own. The engine creates before it deletes, so
- * the new VM would start beside the old one, and the `up` would wait for it for ever.
+ * Addresses of a VM of this site that another running VM of this stack still has: a VM that has
+ * left the site, or whose own address changes. The engine creates before it deletes. So the new VM
+ * would start beside the old one, and the `up` would never see it.
  */
 import { remedyOf } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
