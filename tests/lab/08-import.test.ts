@@ -105,3 +105,29 @@ test("a VM that does not run its installed runner is not imported", async () => 
   expect(await bootId("kw8")).toBe(before);
   await expectNoChanges();
 }, 400_000);
+
+test("an import is undone in the state, as the guide says; the VM goes on running", async () => {
+  const running = "systemctl show --property InvocationID --property ActiveState microvm@kw8";
+  const before = await on("hv2", running);
+  expect(before).toContain("ActiveState=active");
+  const all = await state();
+  for (const name of ["MicroVm kw8", "NixClosure kw8", "Volume kw8-var", "Volume kw8-extra"]) {
+    const { code, text } = await pulumi(
+      "state",
+      "delete",
+      all.get(name)?.urn ?? "",
+      "--yes",
+      STACK,
+    );
+    expect(code === 0 ? "" : text).toBe("");
+  }
+  await site.reset();
+  await up();
+  await expectNoChanges();
+  expect(await on("hv2", running)).toBe(before);
+
+  // The records on the hypervisor are still those of this stack.
+  await site.set({ "vms.kw8": { ...kw8, import: true } });
+  await up();
+  expect(await on("hv2", running)).toBe(before);
+}, 400_000);

@@ -1,4 +1,5 @@
 /** `pulumi-microvm status`, `purge`, `validate` and `doctor` against real hosts. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Status } from "../../cli/report/status";
@@ -132,6 +133,9 @@ describe("what no state knows", () => {
 
 test("validate: the site and the flake; all faults of a site at once", async () => {
   expect((await program("validate")).stdout).toMatch(/no fault\n.*: evaluates, 3 VMs/);
+  // The guides copy it to the user's fallback.
+  const written = readFileSync(join(PROJECT, ".site", ".validate", "site.json"), "utf8");
+  expect(JSON.parse(written)).toHaveProperty("hypervisors.hv1.nic", "eno1");
   await site.set({ "vms.kw1.ip": "192.0.3.31", "vms.kc1.memory": "a lot" });
   const { code, text } = await program("validate");
   expect(code).toBe(5);
