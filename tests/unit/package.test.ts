@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { OLDEST_NODE } from "../../components/nodeVersion";
 
 const checkout = join(__dirname, "..", "..");
 const read = (...path: string[]): string => readFileSync(join(checkout, ...path), "utf8");
@@ -30,6 +31,11 @@ test("the template has the SDK that the package asks for, and the same Node", ()
   expect(ours.peerDependencies["@pulumi/pulumi"]).toBeDefined();
   expect(template.dependencies["@pulumi/pulumi"]).toBe(ours.peerDependencies["@pulumi/pulumi"]);
   expect(template.engines).toEqual(ours.engines);
+});
+
+test("the program requires the Node that the package asks for", () => {
+  expect(ours.engines.node).toBe(`>=${OLDEST_NODE}`);
+  expect(read("lab", "prepare.sh")).toContain(`\nNODE_MAJOR=${OLDEST_NODE}\n`);
 });
 
 test("the SDK is the user's, so that a program has one copy", () => {
