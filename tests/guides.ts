@@ -12,6 +12,15 @@ export const PAGES: readonly string[] = [
   join("templates", "site", "README.md"),
 ];
 
+/** The guides and all other documentation. */
+export const EVERY_PAGE: readonly string[] = [
+  ...readdirSync(join(CHECKOUT, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join("docs", name)),
+  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md"],
+  join("templates", "site", "README.md"),
+];
+
 export const read = (page: string): string => readFileSync(join(CHECKOUT, page), "utf8");
 
 /** The fenced blocks in this language, without their indentation. "" for commands. */
