@@ -4,6 +4,7 @@
  */
 import { ProviderError } from "./errors";
 import type { Cause } from "./errors";
+import { ReportedElsewhere } from "./hosts/failures";
 import type { Context } from "./resource";
 import type { ValueMap } from "./wire";
 
@@ -61,8 +62,8 @@ export async function namingForget(inputs: ValueMap, work: () => Promise<void>):
     await work();
   } catch (error) {
     const host = hostOf(inputs);
-    const isLost = error instanceof ProviderError && LOST.includes(error.reason);
-    if (!isLost || host === undefined) throw error;
+    if (error instanceof ReportedElsewhere || host === undefined) throw error;
+    if (!(error instanceof ProviderError) || !LOST.includes(error.reason)) throw error;
     const { reason, what, remedy } = error;
     const remedies = [...(remedy === undefined ? [] : [remedy]), forgetRemedy(host)];
     throw new ProviderError(reason, what, remedies.join("\n  "));

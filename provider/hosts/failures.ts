@@ -9,6 +9,9 @@ const WORDS: Partial<Record<Cause, string>> = {
   authentication: "refused the login",
 };
 
+/** Refers to the resource that reported the failure, with its remedy. */
+export class ReportedElsewhere extends ProviderError {}
+
 export class HostFailures {
   /** Full text -> the resource that reported it. */
   private readonly reported = new Map<string, string>();
@@ -24,7 +27,8 @@ export class HostFailures {
     const first = this.reported.get(error.message);
     if (first === undefined) this.reported.set(error.message, urn);
     if (first === undefined || first === urn) return error;
-    return new ProviderError(error.reason, `${host} ${words}: see the error of ${nameOf(first)}`);
+    const what = `${host} ${words}: see the error of ${nameOf(first)}`;
+    return new ReportedElsewhere(error.reason, what);
   }
 }
 

@@ -114,7 +114,7 @@ test("a VM that is to move is told that it cannot, and what to do", async () => 
   const { message } = await failure(
     previewed([want("kc1", { ip: IP })], { host: "hv2" }, [want("kc2")]),
   );
-  expect(message).toContain("Take the VM out of the site, run up, and then add it there");
+  expect(message).toContain("Remove the VM from the site, run up, and add it there");
 });
 
 test("a hypervisor that does not answer hides none of the others, and blocks nothing", async () => {

@@ -121,7 +121,7 @@ describe("a VM that does not run what it was started with", () => {
   ])("and has %s, is not", async (_, more) => {
     host.facts = lines(...more);
     const { message } = await failure(provider.read("MicroVm", "hv1/kc1", {}, {}));
-    expect(message).toContain("Restart it first");
+    expect(message).toContain("Restart the VM first");
   });
 });
 

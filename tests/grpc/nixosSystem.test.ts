@@ -124,7 +124,7 @@ describe("under a new name of its hypervisor", () => {
   test("another host is refused, and a name that is not stated is asked for", async () => {
     const before = await wanted();
     const faults = await provider.check("NixosSystem", { ...before, host: "hv9" }, before);
-    expect(faults.failures.join()).toContain("state the old one: renamedFrom");
+    expect(faults.failures.join()).toContain("set renamedFrom to its old name");
     host.facts = hostWith(B, B, recordOf("hv1"));
     const { message } = await failure(
       provider.create("NixosSystem", { ...before, host: "hv9" }, true),

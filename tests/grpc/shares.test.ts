@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 const vm = { ...vmInputs, address: "" };
-const WORDS = /which is no directory there; nothing was changed.*mkdir -p/s;
+const WORDS = /the host has no such directory; nothing was changed.*mkdir -p/s;
 
 async function checked(more: ValueMap): Promise<ValueMap> {
   return (await provider.check("MicroVm", { ...vm, ...more })).inputs;
@@ -43,7 +43,7 @@ test.each([true, false])("a new VM is not made (preview: %s)", async (preview) =
   const inputs = await checked(shareSources("there", "missing", "file"));
   const { message } = await failure(provider.create("MicroVm", inputs, preview));
   expect(message).toMatch(WORDS);
-  expect(message).toContain(`shares of ${box.path("missing")}, ${box.path("file")}`);
+  expect(message).toContain(`shares ${box.path("missing")}, ${box.path("file")}`);
   expect(box.journal()).toEqual([""]);
 });
 

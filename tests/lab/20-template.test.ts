@@ -4,7 +4,7 @@ import { renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { z } from "zod";
-import { PROJECT, bootId, on, releaseHosts, shortName } from "./lab";
+import { PROJECT, bootId, on, releaseHosts, removeVolumes, shortName } from "./lab";
 import { UserRepository, ok } from "./userRepository";
 
 const user = new UserRepository();
@@ -12,10 +12,12 @@ const scratch = mkdtempSync(join(tmpdir(), "pulumi-microvm-template-"));
 
 beforeAll(async () => {
   await releaseHosts();
+  await removeVolumes();
   await user.makeByNix();
 });
 afterAll(async () => {
   await user.remove();
+  await removeVolumes();
   rmSync(scratch, { recursive: true, force: true });
 });
 

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import {
   FlakeCopy,
+  STACK,
   SiteCopy,
   bootId,
   expectNoChanges,
@@ -33,7 +34,7 @@ afterAll(async () => {
 });
 
 async function failingPreview(): Promise<string> {
-  const { code, text } = await pulumi("preview", "--stack=lab");
+  const { code, text } = await pulumi("preview", STACK);
   expect(code).not.toBe(0);
   return text;
 }
@@ -53,7 +54,7 @@ describe("forget: true", () => {
     const others = [await bootId("kc1"), await bootId("kw1")];
     await link("down");
     await site.set({ "hypervisors.hv2.forget": true });
-    const { code, text } = await pulumi("preview", "--stack=lab");
+    const { code, text } = await pulumi("preview", STACK);
     expect(text).toContain("hv2: forget is true: its resources leave the state");
     expect(text).toContain("VMs kw2 (198.18.0.32)");
     expect(code).toBe(0);
@@ -122,7 +123,7 @@ test("a volume gets another name and keeps its data, and gets the old one back",
   const disk = { size: "64MiB", mountPoint: "/var/lib/data", image, label: "kw1-var" };
   await on("kw1", "echo precious >/var/lib/data/renamed; sync");
   await site.set({ "vms.kw1.volumes": { var: null, data: disk } });
-  const { text } = await pulumi("preview", "--stack=lab");
+  const { text } = await pulumi("preview", STACK);
   expect(text).toContain(`kw1.data: takes over the image ${image} of kw1.var with its data`);
   await up();
   await expectNoChanges();
@@ -156,7 +157,7 @@ test("a VM that was switched live is imported as it runs", async () => {
     expect(new Set(links.split("\n")).size).toBe(2);
     for (const [name, { urn }] of [...(await state())].reverse()) {
       if (!/^(MicroVm|Volume|NixClosure) kw8/.test(name)) continue;
-      const removed = await pulumi("state", "delete", urn, "--yes", "--force", "--stack=lab");
+      const removed = await pulumi("state", "delete", urn, "--yes", "--force", STACK);
       expect(removed.code).toBe(0);
     }
     await on("hv2", "cd /var/lib/pulumi-microvm && rm vms/kw8.json volumes/kw8.*.json");

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SOAK } from "../selection";
 import { gone, signal, terminate } from "./kill";
-import { bootId, releaseHosts, start } from "./lab";
+import { bootId, releaseHosts, removeVolumes, start } from "./lab";
 import type { Started } from "./lab";
 import { UserRepository, ok } from "./userRepository";
 
@@ -23,6 +23,7 @@ const LOCKED = /the stack is currently locked by 1 lock\(s\)[^]*\.pulumi\/locks\
 
   beforeAll(async () => {
     await releaseHosts();
+    await removeVolumes();
     await user.makeByNix();
     await user.install();
     user.pointAtLab();

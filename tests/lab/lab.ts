@@ -137,6 +137,13 @@ export async function releaseHosts(): Promise<void> {
   if (code !== 0) throw new Error(text);
 }
 
+/** Removes all volumes of destroyed stacks from the hosts, so that another stack can make its own. */
+export async function removeVolumes(): Promise<void> {
+  for (const host of ["hv1", "hv2"]) {
+    await on(host, "rm -rf /var/lib/microvms/* /var/lib/pulumi-microvm/volumes/*");
+  }
+}
+
 const previewSchema = z.object({
   steps: z
     .array(
@@ -354,8 +361,11 @@ export class SiteCopy {
     await this.release();
   }
 
+  /** The lab's own site again: the default of stack lab, but of no other lab's stack. */
   async release(): Promise<void> {
-    await pulumi("config", "rm", "site", STACK);
+    const isDefault = STACK_NAME === "lab";
+    const own = isDefault ? ["rm", "site"] : ["set", "site", join("stacks", "lab.yaml")];
+    await pulumi("config", ...own, STACK);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

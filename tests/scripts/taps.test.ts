@@ -32,7 +32,7 @@ show() {
   if [ "$2" = up ]; then flags=BROADCAST,MULTICAST,UP,LOWER_UP; else flags=BROADCAST,MULTICAST; fi
   name=$1
   case $1 in veth*) name=$1@if2 ;; esac
-  rest='qdisc noqueue \${3:+master $3 }state UNKNOWN mode DEFAULT group default'
+  rest="qdisc noqueue \${3:+master $3 }state UNKNOWN mode DEFAULT group default"
   echo "7: $name: <$flags> mtu 1500 $rest"
 }
 case $* in
