@@ -127,7 +127,7 @@ describe("is refused, and nothing is changed", () => {
   test("where work on it was interrupted", async () => {
     const text = record("var").replace('"phase":"ready"', '"phase":"growing"');
     fs.writeFileSync(recordPath("var"), text);
-    await expectRefused(program("data"), "whose work was interrupted (growing)");
+    await expectRefused(program("data"), "whose last operation was interrupted (growing)");
   });
 
   test("where the image belongs to a volume of another stack", async () => {
