@@ -137,7 +137,7 @@ export async function releaseHosts(): Promise<void> {
   if (code !== 0) throw new Error(text);
 }
 
-/** Removes all volumes of destroyed stacks from the hosts, so that another stack can make its own. */
+/** Removes all volumes of destroyed stacks from the hosts, so that other stacks can have theirs. */
 export async function removeVolumes(): Promise<void> {
   for (const host of ["hv1", "hv2"]) {
     await on(host, "rm -rf /var/lib/microvms/* /var/lib/pulumi-microvm/volumes/*");
