@@ -82,7 +82,7 @@ test("the address of a running VM is refused; a VM moves as the error describes"
   expect(text).toContain("renamedFrom: kw2");
   await failingUp();
   await site.set({ "vms.kw2": { ...kw2, hypervisor: "hv1" } });
-  expect(await failingPreview()).toContain("Take the VM out of the site, run up, and then add it");
+  expect(await failingPreview()).toContain("Remove the VM from the site, run up, and add it there");
   await failingUp();
   expect(await bootId("kw2")).toBe(before);
   expect(await mutations("hv2", end)).toEqual([]);
@@ -108,7 +108,7 @@ test("a share without its directory is told before the VM stops", async () => {
   const before = await bootId("kw1");
   const share = { source: "/srv/none", mountPoint: "/mnt/none" };
   await site.set({ "vms.kw1.shares": { none: share } });
-  const words = "kw1 has shares of /srv/none, which is no directory there";
+  const words = "VM kw1 shares /srv/none, and the host has no such directory";
   expect(await failingPreview()).toContain(words);
   expect(await failingUp()).toContain(words);
   expect(await bootId("kw1")).toBe(before);
