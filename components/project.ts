@@ -1,8 +1,9 @@
 /** The user's Pulumi project: its directory, and the site file of the stack. */
 import { existsSync, readdirSync } from "node:fs";
-import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { isAbsolute, join, relative, resolve } from "node:path";
 import * as pulumi from "./pulumi";
 import { readSite } from "./readSite";
+import { upward } from "./upward";
 import type { SiteModel } from "../site/model";
 
 const SITES = "stacks";
@@ -18,11 +19,6 @@ export function projectDirectory(): string {
   if (isAbsolute(passed)) return passed;
   const current = process.cwd();
   return upward(current).find(isProject) ?? current;
-}
-
-function upward(directory: string): string[] {
-  const parent = dirname(directory);
-  return parent === directory ? [directory] : [directory, ...upward(parent)];
 }
 
 function isProject(directory: string): boolean {

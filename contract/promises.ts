@@ -183,7 +183,7 @@ export const KINDS = {
     note: "A changed `image` is accepted in a rename, where the directory of the VM moves.",
   },
   onDelete: {
-    what: "what becomes of a removed volume",
+    what: "the fate of a removed volume",
     vms: always("recorded"),
   },
 

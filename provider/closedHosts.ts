@@ -2,45 +2,51 @@
  * Hosts that the site closes to the provider: in maintenance, or forgotten. What the state has of
  * them stays as it is recorded. Only a forgotten host's resources can be deleted: from the state.
  */
+import type { PlanNotice } from "../contract/notices";
 import { ProviderError } from "./errors";
 import type { Cause } from "./errors";
 import { ReportedElsewhere } from "./hosts/failures";
+import type { Closed } from "./hosts/pool";
 import type { Context } from "./resource";
 import type { ValueMap } from "./wire";
 
-export function hostOf(inputs: ValueMap): string | undefined {
+function hostOf(inputs: ValueMap): string | undefined {
   const { host } = inputs;
   return typeof host === "string" ? host : undefined;
 }
 
-export function isForgotten({ pool }: Context, inputs: ValueMap): boolean {
+function closed({ pool }: Context, inputs: ValueMap): Closed | undefined {
   const host = hostOf(inputs);
-  return host !== undefined && pool.isForgotten(host);
+  return host === undefined ? undefined : pool.closed(host);
+}
+
+export function isForgotten(context: Context, inputs: ValueMap): boolean {
+  return closed(context, inputs) === "forgotten";
 }
 
 /** The host is not contacted. */
 export function isClosed(context: Context, inputs: ValueMap): boolean {
-  const host = hostOf(inputs);
-  if (host === undefined) return false;
-  return context.pool.isForgotten(host) || context.pool.inMaintenance(host);
+  return closed(context, inputs) !== undefined;
 }
 
 export function refuseIfClosed(context: Context, inputs: ValueMap, verb: string): void {
-  const host = hostOf(inputs);
-  if (host === undefined || !isClosed(context, inputs)) return;
-  if (context.pool.isForgotten(host)) {
-    throw new ProviderError(
-      "maintenance",
-      `${host} is forgotten: nothing is ${verb} there`,
-      "To use the host again, remove forget: true from the hypervisor.",
-    );
-  }
+  const how = closed(context, inputs);
+  if (how === undefined) return;
+  const host = hostOf(inputs) ?? "";
   const gone = verb === "removed" ? ` ${forgetRemedy(host)}` : "";
   throw new ProviderError(
     "maintenance",
-    `${host} is in maintenance: nothing is ${verb} there`,
-    `Take maintenance: true from the hypervisor first.${gone}`,
+    `${host} is ${how}: nothing is ${verb} there`,
+    how === "forgotten"
+      ? "To use the host again, remove forget: true from the hypervisor."
+      : `Remove maintenance: true from the hypervisor first.${gone}`,
   );
+}
+
+/** Reviewers must see that a change is planned but not made. */
+export function planOfClosed(context: Context, inputs: ValueMap): PlanNotice {
+  const reason = `${hostOf(inputs) ?? ""} is ${closed(context, inputs) ?? "open"}`;
+  return { kind: "plan", urn: context.urn, effect: "nothing", reason, packages: [] };
 }
 
 /** `hv2: MicroVm kw2 left the state; the host was not contacted (forget: true)`. */

@@ -53,3 +53,8 @@ export function isIgnored(path: string, ignored: readonly string[]): boolean {
       one === "*" || path === one || path.startsWith(`${one}.`) || path.startsWith(`${one}[`),
   );
 }
+
+/** Removes the changes that `ignored` covers. */
+export function drop(changes: Changes, ignored: readonly string[]): void {
+  for (const path of [...changes.keys()]) if (isIgnored(path, ignored)) changes.delete(path);
+}

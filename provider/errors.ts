@@ -1,4 +1,5 @@
 /** The provider's errors: a closed set of causes. Each error names the failed step and a remedy. */
+import type { ValueMap } from "./wire";
 
 export type Cause =
   | "unreachable" // no connection; the state of the host is unknown
@@ -78,4 +79,16 @@ export function isLinkLost(error: unknown): error is ProviderError {
     error instanceof ProviderError &&
     ["outcome-unknown", "unreachable", "busy"].includes(error.reason)
   );
+}
+
+/** The object exists but is not as wanted. Becomes ErrorResourceInitFailed. */
+export class InitFailed extends Error {
+  constructor(
+    readonly id: string,
+    readonly properties: ValueMap,
+    readonly inputs: ValueMap,
+    readonly reasons: string[],
+  ) {
+    super(reasons.join("\n"));
+  }
 }

@@ -1,67 +1,22 @@
 /** Drives a resource through Pulumi's verbs. All resources share this one flow. */
-import { z } from "zod";
-import type { PlanNotice } from "../contract/notices";
-import { changesBetween, isIgnored } from "./diff";
+import { changesBetween, drop, isIgnored } from "./diff";
 import type { Changes } from "./diff";
-import { PartialFailure, ProviderError, messageOf } from "./errors";
+import { InitFailed, PartialFailure, ProviderError, messageOf } from "./errors";
 import { urnUnder } from "./ownership";
 import { checkShape, immutableFaults, isMoved } from "./inputChecks";
-import type { Checked } from "./inputChecks";
 import {
-  hostOf,
   isClosed,
   isForgotten,
   leftBehind,
   namingForget,
+  planOfClosed,
   refuseIfClosed,
 } from "./closedHosts";
 import { RecordedInputs } from "./recordedInputs";
 import { reported, reporting } from "./reporting";
-import type { Context, HostBound, Resource } from "./resource";
+import type { BoundResource, Context, Found, HostBound, Resource } from "./resource";
 import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
-
-/** The object exists but is not as wanted. Becomes ErrorResourceInitFailed. */
-export class InitFailed extends Error {
-  constructor(
-    readonly id: string,
-    readonly properties: ValueMap,
-    readonly inputs: ValueMap,
-    readonly reasons: string[],
-  ) {
-    super(reasons.join("\n"));
-  }
-}
-
-export interface Made {
-  id: string;
-  properties: ValueMap;
-}
-export interface Found extends Made {
-  inputs: ValueMap;
-}
-
-/** A resource without its type parameters, for the gRPC server. */
-export interface BoundResource {
-  type: string;
-  description: string;
-  inputs: z.ZodObject;
-  outputs: z.ZodObject;
-  /** Outputs that are always secret. */
-  secretOutputs: readonly string[];
-  timeoutSeconds: number;
-  check(news: ValueMap, olds: ValueMap | undefined): Checked;
-  diff(state: ValueMap, oldInputs: ValueMap, news: ValueMap, ignored: string[]): Changes;
-  create(context: Context, news: ValueMap, preview: boolean): Promise<Made>;
-  read(context: Context, id: string, inputs: ValueMap, state: ValueMap): Promise<Found | undefined>;
-  update(
-    context: Context,
-    before: { state: ValueMap; inputs: ValueMap },
-    news: ValueMap,
-    preview: boolean,
-  ): Promise<ValueMap>;
-  remove(context: Context, inputs: ValueMap, state: ValueMap): Promise<void>;
-}
 
 const LOOK_AGAIN_MS = 20_000;
 
@@ -293,18 +248,6 @@ export function bind<I extends HostBound, S extends object>(
       );
     },
   };
-}
-
-/** Reviewers must see that a change is planned but not made. */
-function planOfClosed(context: Context, inputs: ValueMap): PlanNotice {
-  const host = hostOf(inputs) ?? "its host";
-  const state = isForgotten(context, inputs) ? "forgotten" : "in maintenance";
-  const reason = `${host} is ${state}`;
-  return { kind: "plan", urn: context.urn, effect: "nothing", reason, packages: [] };
-}
-
-function drop(changes: Changes, ignored: readonly string[]): void {
-  for (const path of [...changes.keys()]) if (isIgnored(path, ignored)) changes.delete(path);
 }
 
 function pick(map: ValueMap, keys: readonly string[]): ValueMap {

@@ -4,6 +4,8 @@
  */
 import type { z } from "zod";
 import type { Plan } from "../contract/notices";
+import type { Changes } from "./diff";
+import type { Checked } from "./inputChecks";
 import type { Call } from "./hosts/operations/operation";
 import type { HostPool } from "./hosts/pool";
 import type { Log } from "./log";
@@ -106,4 +108,34 @@ export interface Resource<I extends HostBound, S extends object> {
    * there is none. Changes nothing. Absent for resources that cannot be imported.
    */
   find?(context: Context, id: string): Promise<{ inputs: I; state: S } | undefined>;
+}
+
+export interface Made {
+  id: string;
+  properties: ValueMap;
+}
+export interface Found extends Made {
+  inputs: ValueMap;
+}
+
+/** A resource without its type parameters, for the gRPC server. */
+export interface BoundResource {
+  type: string;
+  description: string;
+  inputs: z.ZodObject;
+  outputs: z.ZodObject;
+  /** Outputs that are always secret. */
+  secretOutputs: readonly string[];
+  timeoutSeconds: number;
+  check(news: ValueMap, olds: ValueMap | undefined): Checked;
+  diff(state: ValueMap, oldInputs: ValueMap, news: ValueMap, ignored: string[]): Changes;
+  create(context: Context, news: ValueMap, preview: boolean): Promise<Made>;
+  read(context: Context, id: string, inputs: ValueMap, state: ValueMap): Promise<Found | undefined>;
+  update(
+    context: Context,
+    before: { state: ValueMap; inputs: ValueMap },
+    news: ValueMap,
+    preview: boolean,
+  ): Promise<ValueMap>;
+  remove(context: Context, inputs: ValueMap, state: ValueMap): Promise<void>;
 }

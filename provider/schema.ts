@@ -1,7 +1,7 @@
 /** The package schema that GetSchema answers, made from the resources' own zod schemas. Pure. */
 import { z } from "zod";
 import { configSchema } from "./hosts/transport/config";
-import type { BoundResource } from "./lifecycle";
+import type { BoundResource } from "./resource";
 import { PACKAGE, RESOURCES } from "./resources";
 
 /** What zod makes of a schema: the part of JSON Schema that Pulumi's schema language can say. */

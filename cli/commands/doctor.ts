@@ -28,7 +28,7 @@ export async function doctor(terminal: Terminal, flags: DoctorFlags): Promise<Ex
   );
   if (flags.hosts) {
     try {
-      const model = readSite(await siteFile(directory, stack, site));
+      const model = readSite(terminal, await siteFile(directory, stack, site));
       findings.push(
         ...(await terminal.during("looking at the hosts", () =>
           hostFindings(directory, stack, model),

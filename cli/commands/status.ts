@@ -49,8 +49,7 @@ async function once(
 async function look(state: StackState, signal: AbortSignal): Promise<ReturnType<typeof statusOf>> {
   const lookout = new Lookout(state, signal);
   try {
-    const looks = await lookout.look();
-    return statusOf(looks, (host) => lookout.pool.inMaintenance(host));
+    return statusOf(await lookout.look());
   } finally {
     lookout.close();
   }

@@ -17,7 +17,7 @@ export interface ValidateFlags {
 export async function validate(terminal: Terminal, flags: ValidateFlags): Promise<ExitCode> {
   const { directory, stack, site, flake } = flags;
   const file = await siteFile(directory, stack, site);
-  const model = readSite(file);
+  const model = readSite(terminal, file);
   const { vms, hypervisors } = model;
   terminal.print(`${file}: ${hypervisors.length} hypervisors, ${vms.length} VMs: no fault`);
   if (!flake) return EXIT.done;

@@ -41,8 +41,8 @@ async function findingsOf(
   hypervisor: HypervisorModel,
   model: SiteModel,
 ): Promise<Finding[]> {
-  const { name, bridge, nic, checks, maintenance } = hypervisor;
-  if (maintenance) return [];
+  const { name, bridge, nic, checks } = hypervisor;
+  if (pool.closed(name) !== undefined) return [];
   try {
     const facts = await pool.get(name).read({
       urn: name,

@@ -1,8 +1,8 @@
 /** What this machine lacks. */
 import { execFile } from "node:child_process";
-import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { treesBehindLinks } from "../../components/links";
 import { OLDEST_NODE } from "../../components/nodeVersion";
 import type { Finding } from "../commands/doctor";
 import { run as runPulumi, stackOption } from "../state/pulumi";
@@ -29,7 +29,7 @@ export async function localFindings(
       ? [here("git is not on PATH", "Install git: Nix reads the flake with it.")]
       : []),
     ...(pulumi === undefined ? [] : await stackFindings(directory, stack)),
-    ...linksToStore(directory),
+    ...bigLinks(directory),
   ];
 }
 
@@ -71,15 +71,12 @@ async function stackFindings(directory: string, stack: string | undefined): Prom
   return [here(`the stack cannot be read: ${stderr.trim()}`, remedy)];
 }
 
-/** Pulumi's language host reads the project with all that links in it lead to, in each run. */
-export function linksToStore(directory: string): Finding[] {
-  const links = readdirSync(directory).filter(
-    (name) => name.startsWith("result") && lstatSync(join(directory, name)).isSymbolicLink(),
-  );
-  return links.map((name) =>
+/** Links that make each run slow. */
+function bigLinks(directory: string): Finding[] {
+  return treesBehindLinks(directory).map(({ link, target }) =>
     here(
-      `${join(directory, name)} is a link to a build: Pulumi reads all of it in each preview`,
-      `Remove it, and build with: nix build --no-link`,
+      `${join(directory, link)} links to ${target}: Pulumi reads that whole tree in each preview`,
+      "Remove the link, and build with: nix build --no-link",
     ),
   );
 }

@@ -51,7 +51,7 @@ export interface UnreadHost {
 
 export interface Deletion {
   resource: string;
-  /** What becomes of it, or of its data. */
+  /** The effect of the deletion on it or on its data. */
   fate: string;
   /** Data is lost. */
   losesData: boolean;

@@ -1,4 +1,5 @@
 /** The planned changes: of resources, of volumes, and what is deleted. Pure. */
+import { joinPath } from "../../provider/diff";
 import type { Step } from "./events";
 import type { Change, ChangedPath, Counts, Deletion, VolumeChange } from "./model";
 import { isComponent, parseUrn, shortName } from "./urn";
@@ -184,7 +185,7 @@ export function differingPaths(
   const [was, is] = [childrenOf(a), childrenOf(b)];
   const keys = [...new Set([...was.keys(), ...is.keys()])];
   return keys.flatMap((key) => {
-    const path = joinPath(prefix, key);
+    const path = typeof key === "number" ? `${prefix}[${key}]` : joinPath(prefix, key);
     const [old, now] = [was.get(key), is.get(key)];
     if (isContainer(old) && isContainer(now)) return differingPaths(old, now, path);
     return canonical(old) === canonical(now) ? [] : [path];
@@ -195,10 +196,4 @@ function childrenOf(value: Value[] | ValueMap): Map<string | number, Value> {
   if (Array.isArray(value)) return new Map(value.entries());
   const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return new Map<string | number, Value>(sorted);
-}
-
-function joinPath(prefix: string, key: string | number): string {
-  if (typeof key === "number") return `${prefix}[${key}]`;
-  if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(key)) return `${prefix}[${JSON.stringify(key)}]`;
-  return prefix === "" ? key : `${prefix}.${key}`;
 }

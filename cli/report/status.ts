@@ -1,5 +1,6 @@
 /** The status of a stack, for people and as JSON. Pure. */
 import { z } from "zod";
+import type { Closed } from "../../provider/hosts/pool";
 import type { Look, Looks } from "../state/look";
 import type { Terminal } from "../terminal";
 import { oneLine } from "./escape";
@@ -17,7 +18,7 @@ export interface Status {
 
 interface HypervisorStatus {
   name: string;
-  state: "ok" | "unreachable" | "maintenance";
+  state: "ok" | "unreachable" | Closed;
   reason: string;
   remedy: string;
   rebootRequired: boolean;
@@ -47,17 +48,13 @@ const verdictsSchema = z.record(z.string(), z.string()).catch({});
 
 const TYPE = "microvm:index:";
 
-export function statusOf(
-  { hosts, resources }: Looks,
-  inMaintenance: (host: string) => boolean,
-): Status {
+export function statusOf({ hosts, resources }: Looks): Status {
   const of = (type: string): Look[] =>
     resources.filter(({ resource }) => resource.type === `${TYPE}${type}`);
   const byHost = (type: string, host: string): Look | undefined =>
     of(type).find(({ resource }) => resource.inputs["host"] === host);
-  const hypervisors = hosts.map(({ host, reason, remedy }): HypervisorStatus => {
-    const isAway = inMaintenance(host);
-    const state = isAway ? "maintenance" : reason === "" ? "ok" : "unreachable";
+  const hypervisors = hosts.map(({ host, closed, reason, remedy }): HypervisorStatus => {
+    const state = closed ?? (reason === "" ? "ok" : "unreachable");
     const verdicts = verdictsSchema.parse(byHost("Hypervisor", host)?.observed?.["verdicts"]);
     const rebootRequired = byHost("NixosSystem", host)?.observed?.["rebootRequired"] === true;
     const failedChecks = Object.entries(verdicts)
@@ -95,8 +92,10 @@ export function statusOf(
   return { version: 1, hypervisors, vms, others, orphans, isFine };
 }
 
-const isCalm = (condition: Look["condition"]): boolean =>
-  condition === "ok" || condition === "maintenance";
+const isClosed = (condition: Look["condition"]): boolean =>
+  condition === "in maintenance" || condition === "forgotten";
+
+const isCalm = (condition: Look["condition"]): boolean => condition === "ok" || isClosed(condition);
 
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 
@@ -121,7 +120,7 @@ export function statusText(status: Status, terminal: Terminal): string {
       ...(stale ? [warn("stale: it runs another system than the installed one")] : []),
       ...(condition === "drifted" ? [warn(`drifted: ${drifted.join(", ")}`)] : []),
       ...(condition === "gone" ? [bad("gone")] : []),
-      ...(condition === "maintenance" ? ["in maintenance"] : []),
+      ...(isClosed(condition) ? [condition] : []),
       ...(condition === "unread" ? [bad(`not read: ${oneLine(reason)}`)] : []),
     ].join("; "),
   ]);

@@ -1,14 +1,15 @@
 /** Looks at the hosts as the provider does in a refresh: one connection and one probe for each. */
 import type { FailureNotice } from "../../contract/notices";
 import { UNREAD_CAUSES } from "../../contract/notices";
-import { ProviderError } from "../../provider/errors";
+import { InitFailed, ProviderError } from "../../provider/errors";
 import type { HostFacts } from "../../provider/hosts/facts/hostFacts";
 import { parseRecord } from "../../provider/hosts/facts/record";
 import { HostPool } from "../../provider/hosts/pool";
-import { InitFailed } from "../../provider/lifecycle";
+import type { Closed } from "../../provider/hosts/pool";
 import { silentLog } from "../../provider/log";
 import type { Context } from "../../provider/resource";
 import { RESOURCES } from "../../provider/resources";
+import { BYTES_PER_MIB } from "../../provider/resources/machines/volumeState";
 import type { ValueMap } from "../../provider/wire";
 import { messageOf } from "../errors";
 import type { StackState, StateResource } from "./state";
@@ -20,7 +21,7 @@ export interface Look {
   resource: StateResource;
   /** Undefined: it could not be read, or it is gone. */
   observed: ValueMap | undefined;
-  condition: "ok" | "drifted" | "gone" | "unread" | "maintenance";
+  condition: "ok" | "drifted" | "gone" | "unread" | Closed;
   /** Drifted paths. */
   paths: string[];
   /** Why it could not be read. */
@@ -40,6 +41,8 @@ export interface Orphan {
 
 export interface HostLook {
   host: string;
+  /** Why it is not contacted. Absent: it is. */
+  closed?: Closed;
   /** Empty if it answers. */
   reason: string;
   remedy: string;
@@ -85,15 +88,10 @@ export class Lookout {
   }
 
   async look(): Promise<Looks> {
-    const names = this.hostNames();
+    const names = this.pool.names().sort();
     const hosts = await Promise.all(names.map((host) => this.lookAtHost(host)));
     const resources = await Promise.all(this.state.resources.map((one) => this.lookAt(one)));
     return { hosts, resources };
-  }
-
-  /** Hosts with something of the stack, or that are configured and not in maintenance. */
-  private hostNames(): string[] {
-    return Object.keys(this.state.config.hosts).sort();
   }
 
   facts(host: string): Promise<HostFacts> {
@@ -101,8 +99,9 @@ export class Lookout {
   }
 
   private async lookAtHost(host: string): Promise<HostLook> {
-    if (this.pool.inMaintenance(host)) {
-      return { host, reason: "in maintenance: it is not contacted", remedy: "", orphans: [] };
+    const closed = this.pool.closed(host);
+    if (closed !== undefined) {
+      return { host, closed, reason: `${closed}: not contacted`, remedy: "", orphans: [] };
     }
     try {
       const facts = await this.facts(host);
@@ -119,9 +118,8 @@ export class Lookout {
     const bound = RESOURCES.get(type);
     const look = { resource, observed: undefined, paths: [], reason: "" };
     const { host } = inputs;
-    if (typeof host === "string" && this.pool.inMaintenance(host)) {
-      return { ...look, observed: outputs, condition: "maintenance" };
-    }
+    const closed = typeof host === "string" ? this.pool.closed(host) : undefined;
+    if (closed !== undefined) return { ...look, observed: outputs, condition: closed };
     if (bound === undefined)
       return { ...look, condition: "unread", reason: `unknown type ${type}` };
     try {
@@ -163,11 +161,10 @@ export function orphansOf(
       if (directory !== "volumes") return [];
       const image = record.image ?? "";
       const bytes = images.get(image)?.sizeBytes;
-      const size = bytes === undefined ? "its image is missing" : `${Math.ceil(bytes / MIB)} MiB`;
+      const size =
+        bytes === undefined ? "its image is missing" : `${Math.ceil(bytes / BYTES_PER_MIB)} MiB`;
       const what = record.phase === "retained" ? "a retained volume" : "a volume";
       return [{ host, kind: "volume", name, urn, text: `${what}, ${size}: ${image}` }];
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
-
-const MIB = 1_048_576;

@@ -1,8 +1,9 @@
 /** The site file of a stack, and the flake of it. */
 import { join, relative, resolve } from "node:path";
-import { loadSite } from "../../site/load";
-import { SiteError } from "../../site/issues";
+import { loadSiteWithWarnings } from "../../site/load";
+import { SiteError, formatIssue } from "../../site/issues";
 import type { SiteModel } from "../../site/model";
+import type { Terminal } from "../terminal";
 import { CliError, EXIT } from "../errors";
 import { selectedStack, stackOption, tryPulumi } from "./pulumi";
 
@@ -18,11 +19,13 @@ export async function siteFile(
   return resolve(directory, configured ?? join("stacks", `${name}.yaml`));
 }
 
-/** Throws all its faults as one error. */
-export function readSite(file: string): SiteModel {
+/** Prints its warnings. Throws all its faults as one error. */
+export function readSite(terminal: Terminal, file: string): SiteModel {
   try {
     const inside = relative(process.cwd(), file);
-    return loadSite(inside.startsWith("..") ? file : inside);
+    const { model, warnings } = loadSiteWithWarnings(inside.startsWith("..") ? file : inside);
+    for (const warning of warnings) terminal.note(`warning: ${formatIssue(warning)}`);
+    return model;
   } catch (error) {
     if (error instanceof SiteError) throw new CliError(error.message, EXIT.findings);
     throw error;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { CliError, EXIT } from "../errors";
 import { parseConfig } from "../../provider/configuration";
 import type { ProviderConfig } from "../../provider/hosts/transport/config";
+import { stackOf } from "../../provider/ownership";
 import { Secret, toMap, toValue } from "../../provider/wire";
 import type { Value, ValueMap } from "../../provider/wire";
 import { SIGNATURE_KEY } from "../preview/values";
@@ -69,7 +70,7 @@ export function parseState(text: string): StackState {
       .map(({ urn, type, id, inputs, outputs }) => {
         return { urn, type, id, inputs: mapOf(inputs), outputs: mapOf(outputs) };
       }),
-    prefix: `${provider.urn.split("::").slice(0, 2).join("::")}::`,
+    prefix: stackOf(provider.urn),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What Nix's messages about a flake on this machine leave out. */
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { upward } from "../upward";
 
 /** Undefined if the flake is elsewhere, or if its flake.nix exists. */
 export function missingFlake(flake: string): string | undefined {
@@ -13,11 +14,6 @@ export function missingFlake(flake: string): string | undefined {
     `${flake} has no flake.nix; correct \`flake\` in the site file: it is the directory of your ` +
     "flake.nix, relative to the site file"
   );
-}
-
-function upward(directory: string): string[] {
-  const parent = dirname(directory);
-  return parent === directory ? [directory] : [directory, ...upward(parent)];
 }
 
 const NO_FILE = /No such file or directory|does not exist|not tracked by Git/;

@@ -36,6 +36,9 @@ interface KnownGuest {
   login: GuestLogin;
 }
 
+/** How the site closes a host: `maintenance: true` or `forget: true`. */
+export type Closed = "in maintenance" | "forgotten";
+
 export class HostPool {
   private readonly hypervisors = new Map<string, Hypervisor>();
   /** Machines by the name of their hypervisor, and guests by `NAME@ADDRESS`. */
@@ -128,17 +131,11 @@ export class HostPool {
     return nameOf(this.config, oldOrNewName);
   }
 
-  /** The provider may contact the host. */
-  isOpen(name: string): boolean {
-    return !this.inMaintenance(name) && !this.isForgotten(name);
-  }
-
-  inMaintenance(name: string): boolean {
-    return this.config.hosts[nameOf(this.config, name)]?.maintenance ?? false;
-  }
-
-  isForgotten(name: string): boolean {
-    return this.config.hosts[nameOf(this.config, name)]?.forget ?? false;
+  /** Why the provider may not contact the host. Undefined: it may. */
+  closed(name: string): Closed | undefined {
+    const host = this.config.hosts[nameOf(this.config, name)];
+    if (host?.forget === true) return "forgotten";
+    return host?.maintenance === true ? "in maintenance" : undefined;
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 /** The resources by token. The provider dispatches all calls by this table. */
 import { bind } from "../lifecycle";
-import type { BoundResource } from "../lifecycle";
+import type { BoundResource } from "../resource";
 import { hypervisor } from "./hosts/hypervisor";
 import { microVm } from "./machines/microVm";
 import { nixClosure } from "./machines/nixClosure";

@@ -3,10 +3,9 @@
  */
 import { HostPool } from "../../provider/hosts/pool";
 import { parseConfig } from "../../provider/configuration";
-import { InitFailed } from "../../provider/lifecycle";
-import type { BoundResource } from "../../provider/lifecycle";
+import { InitFailed } from "../../provider/errors";
 import { silentLog } from "../../provider/log";
-import type { Context } from "../../provider/resource";
+import type { BoundResource, Context } from "../../provider/resource";
 import { RESOURCES } from "../../provider/resources";
 import type { ValueMap } from "../../provider/wire";
 

@@ -97,7 +97,9 @@ function holders(
 async function holdersElsewhere(context: Context, host: string): Promise<Holder[]> {
   const { pool, urn } = context;
   const deadline = Math.min(context.deadline, Date.now() + OTHERS_SECONDS * 1000);
-  const others = pool.names().filter((name) => name !== pool.nameOf(host) && pool.isOpen(name));
+  const others = pool
+    .names()
+    .filter((name) => name !== pool.nameOf(host) && pool.closed(name) === undefined);
   const read = async (name: string): Promise<Holder[]> => {
     const facts = await pool.get(name).read({ ...context, deadline });
     return holders(name, facts, urn, []);

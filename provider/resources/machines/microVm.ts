@@ -150,7 +150,7 @@ export const microVm: Resource<Inputs, State> = {
   immutable: {
     host: remedyOf("move"),
     machineId: "This is another machine.",
-    name: "If the VM has a new name, state the old one: renamedFrom.",
+    name: "If the VM has a new name, set renamedFrom to its old name.",
   },
   mirrored: MIRRORED,
   incidental: [

@@ -1,15 +1,13 @@
 /** What status, purge and doctor conclude, without hosts. */
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { choose } from "../../../cli/commands/purge";
-import { linksToStore, tooOld } from "../../../cli/doctor/local";
+import { tooOld } from "../../../cli/doctor/local";
 import { statusOf, statusText } from "../../../cli/report/status";
 import type { Look } from "../../../cli/state/look";
-import { orphansOf } from "../../../cli/state/look";
+import { Lookout, orphansOf } from "../../../cli/state/look";
 import type { Orphan } from "../../../cli/state/look";
 import { parseState } from "../../../cli/state/state";
 import { processTerminal } from "../../../cli/terminal";
+import { parseConfig } from "../../../provider/configuration";
 import { makeRecord } from "../../../provider/ownership";
 import { plain, urnOf } from "./eventLog";
 
@@ -108,8 +106,8 @@ describe("status", () => {
     ...more,
   });
   const host = { host: "hv1", reason: "", remedy: "", orphans: [] };
-  const of = (resources: Look[], more: object = {}, away = false) =>
-    statusOf({ hosts: [{ ...host, ...more }], resources }, () => away);
+  const of = (resources: Look[], more: object = {}) =>
+    statusOf({ hosts: [{ ...host, ...more }], resources });
 
   test("is fine if all is as recorded", () => {
     expect(of([look("MicroVm", "kw1"), look("Volume", "v")]).isFine).toBe(true);
@@ -153,13 +151,27 @@ describe("status", () => {
     expect(statusText(status, terminal)).toMatch(expected);
   });
 
-  test("maintenance is no fault", () => {
-    const status = of(
-      [look("MicroVm", "kw1", { condition: "maintenance" })],
-      { reason: "x" },
-      true,
-    );
-    expect(status).toMatchObject({ isFine: true, hypervisors: [{ state: "maintenance" }] });
+  test.each(["in maintenance", "forgotten"] as const)("a host that is %s is no fault", (closed) => {
+    const status = of([look("MicroVm", "kw1", { condition: closed })], { closed, reason: "x" });
+    expect(status).toMatchObject({ isFine: true, hypervisors: [{ state: closed }] });
+    expect(statusText(status, terminal)).toContain(closed);
+  });
+
+  test.each([
+    [{ maintenance: true }, "in maintenance"],
+    [{ forget: true }, "forgotten"],
+  ])("a host with %j is not contacted", async (more, closed) => {
+    const hop = { address: "192.0.2.1", user: "root", hostKey: "ssh-ed25519 AAAA", ...more };
+    const config = parseConfig({ hosts: JSON.stringify({ hv1: hop }), agent: "false" });
+    const { resource } = look("MicroVm", "kw1");
+    const state = { config, resources: [resource], prefix: PREFIX };
+    const lookout = new Lookout(state, new AbortController().signal);
+    const get = jest.spyOn(lookout.pool, "get");
+    expect(await lookout.look()).toMatchObject({
+      hosts: [{ host: "hv1", closed }],
+      resources: [{ condition: closed }],
+    });
+    expect(get).not.toHaveBeenCalled();
   });
 });
 
@@ -178,18 +190,5 @@ describe("doctor", () => {
     expect(tooOld("X", undefined, [1], "https://x")).toMatchObject([
       { what: "X is not on PATH", remedy: "Install X 1 or newer: https://x" },
     ]);
-  });
-
-  test("links to builds in the project", () => {
-    const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-doctor-"));
-    try {
-      symlinkSync("/nix/store", join(directory, "result-1"));
-      writeFileSync(join(directory, "results.txt"), "");
-      expect(linksToStore(directory).map(({ what }) => what)).toEqual([
-        expect.stringContaining("result-1 is a link to a build"),
-      ]);
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
   });
 });

@@ -40,7 +40,7 @@ test("a renamed host is one host under both names", () => {
   expect(pool.get("hv1")).toBe(pool.get("hv9"));
   expect(pool.get("hv1").name).toBe("hv9");
   expect(pool.limitsOf("hv1")).toBe(pool.limitsOf("hv9"));
-  expect([pool.inMaintenance("hv1"), pool.inMaintenance("hv2")]).toEqual([true, false]);
+  expect([pool.closed("hv1"), pool.closed("hv2")]).toEqual(["in maintenance", undefined]);
   expect(pool.sameMachine("hv1", "m")).toBeUndefined();
   expect(pool.sameMachine("hv9", "m")).toBeUndefined();
   expect(pool.sameMachine("hv2", "m")).toBe("hv9");

@@ -1,7 +1,7 @@
 /** Outputs that a resource declares secret are secret on every path, and the schema says so. */
 import { z } from "zod";
-import { PartialFailure } from "../../../provider/errors";
-import { InitFailed, bind } from "../../../provider/lifecycle";
+import { InitFailed, PartialFailure } from "../../../provider/errors";
+import { bind } from "../../../provider/lifecycle";
 import { RESOURCES } from "../../../provider/resources";
 import type { Resource } from "../../../provider/resource";
 import { packageSchema, resourceSchema } from "../../../provider/schema";
