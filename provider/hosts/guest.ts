@@ -1,7 +1,8 @@
 /** Checks through the hypervisor whether a guest responds and has the pinned key. */
 import { Client } from "ssh2";
 import { ProviderError, messageOf } from "../errors";
-import { fingerprint, keyBlob, pinned } from "./transport/connection";
+import { pinned } from "./transport/connection";
+import { fingerprint, keyBlob } from "./transport/hostKey";
 import type { Hypervisor } from "./host";
 import type { Call } from "./operations/operation";
 import { printable } from "./transport/printable";

@@ -9,7 +9,7 @@ import type { Host, Hypervisor } from "./host";
 import type { Call } from "./operations/operation";
 import type { ProviderConfig } from "./transport/config";
 import { login } from "./transport/connection";
-import type { Advice } from "./transport/connection";
+import type { Advice } from "./transport/loginErrors";
 import { pause, within } from "./wait/wait";
 import type { Wait } from "./wait/wait";
 

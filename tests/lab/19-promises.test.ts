@@ -236,7 +236,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "vms.*.renamedFrom": "lab/18-rename.test.ts",
   "hypervisors.*": "lab/13-nixos-system.test.ts",
   "hypervisors.*.renamedFrom": "lab/18-rename.test.ts",
-  "hypervisors.*.forget": "lab/22-gone-and-moved.test.ts",
+  "hypervisors.*.forget": "lab/26-gone-and-moved.test.ts",
   "hypervisors.*.address": "grpc/provider.test.ts",
   "hypervisors.*.ssh.hostKey": "lab/11-access.test.ts",
   "hypervisors.*.ssh.jumpHost": "grpc/jumpHost.test.ts",

@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { FlakeCopy, PROJECT, STACK, SiteCopy, lab, on, pulumi, up } from "./lab";
+import { FlakeCopy, PROJECT, STACK, SiteCopy, lab, on, pulumi } from "./lab";
 import type { Ended } from "./lab";
 import { writeRecording } from "../previewRecordings";
 import { recorded } from "./previewRecording";
@@ -18,11 +18,7 @@ const site = new SiteCopy();
 const flake = new FlakeCopy();
 const base = { flake: flake.reference };
 
-beforeAll(async () => {
-  await site.use();
-  await site.set(base);
-  await up();
-});
+beforeAll(() => site.converge(base));
 afterEach(() => site.set(base));
 afterAll(async () => {
   await site.release();

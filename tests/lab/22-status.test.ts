@@ -3,33 +3,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Status } from "../../cli/report/status";
-import {
-  PROJECT,
-  SiteCopy,
-  expectNoChanges,
-  journalEnd,
-  lab,
-  mutations,
-  on,
-  pulumi,
-  up,
-  STACK,
-} from "./lab";
+import { PROJECT, SiteCopy, journalEnd, lab, mutations, on, pulumi, up, STACK } from "./lab";
 import type { Ended } from "./lab";
 
 const site = new SiteCopy();
 const MAIN = join(PROJECT, "bin", "cli", "main.js");
 
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await expectNoChanges();
-  await site.release();
-});
+beforeAll(() => site.converge());
+afterAll(() => site.restore());
 
 const program = (...words: string[]): Promise<Ended> =>
   lab(["exec", process.execPath, MAIN, STACK, ...words]);

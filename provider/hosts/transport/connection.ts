@@ -1,12 +1,13 @@
 /** One verified SSH connection to a host, through its jump hosts. */
-import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { Client } from "ssh2";
 import type { ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
 import { ProviderError } from "../../errors";
 import { authMethods } from "./authentication";
 import type { ProviderConfig, SshHop } from "./config";
-import { printable } from "./printable";
+import { fingerprint, keyBlob } from "./hostKey";
+import { HOST_ADVICE, explain } from "./loginErrors";
+import type { Advice, Progress, Stage } from "./loginErrors";
 import { pause } from "../wait/wait";
 import type { Wait } from "../wait/wait";
 
@@ -19,16 +20,6 @@ const CONNECT_ATTEMPTS = 3;
  */
 const BUSY_ATTEMPTS = 10;
 const LONGEST_PAUSE_MS = 2_000;
-
-/** `SHA256:...` as ssh-keygen -l prints it. */
-export function fingerprint(blob: Buffer): string {
-  return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
-}
-
-/** The key bytes of `ssh-ed25519 AAAA...`. */
-export function keyBlob(publicKey: string): Buffer {
-  return Buffer.from(publicKey.split(" ")[1] ?? "", "base64");
-}
 
 /** Connects to `hop`. Retries transient errors, never a rejected key or a wrong host key. */
 export async function connect(
@@ -113,43 +104,10 @@ export function pinned(
   };
 }
 
-/** How far a connection has come. It determines what an error means. */
-type Stage = "connecting" | "connected" | "authenticating";
-
-interface Progress {
-  stage: Stage;
-  /** The fingerprint of the key that the host presented, if it is not the pinned key. */
-  shown: string | undefined;
-  /** The host has rejected at least one of the operator's keys. */
-  refused: boolean;
-  /** Identity files that cannot be used, each with the reason. */
-  skipped: readonly string[];
-}
-
 const DOING: Record<Stage, string> = {
   connecting: "connecting to",
   connected: "waiting for an SSH server's greeting from",
   authenticating: "logging in to",
-};
-
-/** The remedies of login errors, and the origin of the pinned key. */
-export interface Advice {
-  /** Where the pinned key comes from, for example `the site`. */
-  pinnedBy: string;
-  wrongKey: string;
-  refused: string;
-  unreachable: string;
-}
-
-const HOST_ADVICE: Advice = {
-  pinnedBy: "the site",
-  wrongKey:
-    "Find out why. If the host was reinstalled, or the pin is wrong, set hostKey in the site to " +
-    "the key on its console: cat /etc/ssh/ssh_host_ed25519_key.pub",
-  refused:
-    "Add your public key to the authorized keys of that user on the host. If it is there, add " +
-    "the private key to the SSH agent, or its file to ssh.identityFiles in the site.",
-  unreachable: "Check the address and the network, or set maintenance: true on the hypervisor.",
 };
 
 /** Logs in over an existing stream, for example to a guest through its hypervisor. */
@@ -225,71 +183,6 @@ function handshake(
       }),
     });
   });
-}
-
-function explain(
-  where: string,
-  hop: SshHop,
-  error: Error & { level?: string; code?: unknown },
-  progress: Progress,
-  advice: Advice,
-): ProviderError {
-  if (progress.shown !== undefined) {
-    const expected = fingerprint(keyBlob(hop.hostKey));
-    return new ProviderError(
-      "host-key",
-      `${where}: the host showed the key ${progress.shown}, ` +
-        `but ${advice.pinnedBy} pins ${expected}`,
-      advice.wrongKey,
-    );
-  }
-  if (error.level === "agent") {
-    return new ProviderError(
-      "authentication",
-      `${where}: the SSH agent can't be used: ${printable(error.message)}`,
-      "Start the agent at SSH_AUTH_SOCK, or set ssh.agent: false in the site.",
-    );
-  }
-  if (error.level === "client-authentication" || isRejected(error, progress)) {
-    return new ProviderError(
-      "authentication",
-      [`${where}: the host refused every key for user ${hop.user}`, ...progress.skipped].join("; "),
-      advice.refused,
-    );
-  }
-  if (closedBeforeGreeting(error, progress)) {
-    return new ProviderError(
-      "busy",
-      `${where}: can't be reached: it closed the connection before the SSH greeting`,
-      "Increase MaxStartups of sshd if there are many logins. Otherwise check sshd's log.",
-    );
-  }
-  const text = /no matching.*host key/i.test(error.message)
-    ? `the host has no key of the pinned type (${hop.hostKey.split(" ")[0] ?? ""})`
-    : printable(error.message);
-  return new ProviderError(
-    "unreachable",
-    `${where}: can't be reached: ${text}`,
-    advice.unreachable,
-  );
-}
-
-/**
- * The host has rejected the login if it closed the connection after a rejected key or with a
- * message. Such a login is not retried.
- */
-function isRejected(error: Error & { code?: unknown }, progress: Progress): boolean {
-  return (
-    progress.stage === "authenticating" && (progress.refused || typeof error.code === "number")
-  );
-}
-
-function closedBeforeGreeting(error: Error & { level?: string }, progress: Progress): boolean {
-  return (
-    progress.stage === "connected" &&
-    error.level !== "client-timeout" &&
-    error.level !== "handshake"
-  );
 }
 
 function serverHostKeyAlgorithms(hostKey: string): ServerHostKeyAlgorithm[] {

@@ -22,16 +22,8 @@ import {
 const site = new SiteCopy();
 const fields = z.record(z.string(), z.unknown());
 
-beforeAll(async () => {
-  await site.use();
-  await up();
-});
-afterAll(async () => {
-  await site.reset();
-  await up();
-  await expectNoChanges();
-  await site.release();
-});
+beforeAll(() => site.converge());
+afterAll(() => site.restore());
 
 async function failingPreview(): Promise<string> {
   const { code, text } = await pulumi("preview", STACK);
