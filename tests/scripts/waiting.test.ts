@@ -39,8 +39,10 @@ mkdir -p run/locks run/operations
 exec 5>>run/locks/vm.held
 flock 5
 for waiter in waiter-*; do
-  [ ! -e "$waiter" ] ||
-    /bin/sh "$waiter" <"input-\${waiter#waiter-}" >"output-\${waiter#waiter-}" 2>&1 5>&- &
+  [ -e "$waiter" ] || continue
+  output=output-\${waiter#waiter-}
+  : >"$output"
+  /bin/sh "$waiter" <"input-\${waiter#waiter-}" >"$output" 2>&1 5>&- &
 done
 for waiter in waiter-*; do
   [ -e "$waiter" ] || continue
