@@ -59,7 +59,7 @@ await_k0s() {
     [ "$(date +%s)" -lt "$until_seconds" ] || fail deadline \
       "timed out after $p_seconds s waiting until $awaited: $(k0s_lines)" \
       "Look at journalctl -u k0s in the guest."
-    sleep 1
+    sleep 0.5
   done
 }
 
