@@ -1,12 +1,13 @@
 /** The floor's program: as many resources as the real program has, with the given inputs. */
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 
 const components = Number(process.env["FLOOR_COMPONENTS"] ?? 0);
 /** The inputs of each resource, which bench/floor.ts writes. */
-const inputs = JSON.parse(
-  readFileSync(process.env["FLOOR_INPUTS"] ?? "", "utf8"),
-) as pulumi.Inputs[];
+const inputs = z
+  .array(z.record(z.string(), z.unknown()))
+  .parse(JSON.parse(readFileSync(process.env["FLOOR_INPUTS"] ?? "", "utf8")));
 
 class Provider extends pulumi.ProviderResource {}
 class Group extends pulumi.ComponentResource {}
