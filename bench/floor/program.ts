@@ -4,9 +4,9 @@ import * as pulumi from "@pulumi/pulumi";
 
 const components = Number(process.env["FLOOR_COMPONENTS"] ?? 0);
 /** The inputs of each resource, which bench/floor.ts writes. */
-const inputs = JSON.parse(
-  readFileSync(process.env["FLOOR_INPUTS"] ?? "", "utf8"),
-) as pulumi.Inputs[];
+const inputs: unknown = JSON.parse(readFileSync(process.env["FLOOR_INPUTS"] ?? "", "utf8"));
+const isInputs = (value: unknown): value is pulumi.Inputs[] => Array.isArray(value);
+if (!isInputs(inputs)) throw new Error("FLOOR_INPUTS is not a list");
 
 class Provider extends pulumi.ProviderResource {}
 class Group extends pulumi.ComponentResource {}
