@@ -28,6 +28,7 @@ const node = (more: Partial<KubeNode> = {}): KubeNode => ({
   labels: {},
   annotations: {},
   taints: [],
+  addresses: [],
   resourceVersion: "1",
   version: "v1.36.3+k0s",
   ...more,
@@ -155,7 +156,7 @@ test("an eviction that a budget holds is repeated", async () => {
   expect(cluster.patches).toEqual([CORDON]);
 });
 
-test("at the limit the error names the budget, and the node is schedulable again", async () => {
+test("the error at the limit names the budget; the node is schedulable again", async () => {
   const cluster = new Cluster([pod("a"), pod("b")]);
   cluster.held.set("a", Infinity);
   cluster.budgets = [
