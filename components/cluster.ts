@@ -19,7 +19,7 @@ export interface ClusterArgs {
   machines: ReadonlyMap<string, MicroVm>;
 }
 
-/** The stack's output `cluster`. Only what the site states if the cluster has failed in this run. */
+/** The output `cluster` of the stack. If the cluster has failed in this run: what the site states. */
 export type ClusterOutput = ClusterAddress & { caFingerprint?: string };
 
 interface ClusterAddress {
