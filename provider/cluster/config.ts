@@ -16,7 +16,7 @@ const member = z
 
 const choice = z.enum(["refuse", "delete"]).meta({ id: "DrainChoice" });
 
-export const drainConfig = z
+const drainConfig = z
   .object({
     timeoutSeconds: z.int().min(1).default(600).describe("Limit of one drain. Default: 600."),
     localStorage: choice

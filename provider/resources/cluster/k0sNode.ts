@@ -20,6 +20,7 @@ import { leaveCluster } from "./k0sNodeLeave";
 import { inputs, isReady, listedOf, outputs, stateOf } from "./k0sNodeState";
 import type { Inputs, State } from "./k0sNodeState";
 import { runs } from "./k0sNodeSteps";
+import { isFormerName, isSameMachine } from "../shared/renamed";
 
 const CONFLICTS = 5;
 /** A guest that runs answers in this time. */
@@ -182,7 +183,10 @@ export const k0sNode: Resource<Inputs, State> = {
     address: REJOIN,
     cluster: REJOIN,
   },
-  incidental: ["drain"],
+  incidental: ["renamedFrom"],
+  formerName: ({ renamedFrom }) => renamedFrom,
+  isRenamed: (property, news, olds) =>
+    property === "host" ? isSameMachine(news, olds) : isFormerName(property, news, olds),
   mirrored: ["labels", "taints"],
   id: ({ cluster, name }) => `${cluster}/${name}`,
 

@@ -63,7 +63,7 @@ async function drainNode({ call, cluster, wanted }: Leaving, observed: Observed)
   const { node } = listedOf(wanted, observed);
   if (node === undefined) return;
   call.status(`draining ${wanted.name}`);
-  await drain(call, { api: (own) => cluster.api(own), node, rules: wanted.drain });
+  await drain(call, { api: (own) => cluster.api(own), node, rules: cluster.config.drain });
 }
 
 /** `isAlive`: k0s on the member takes part, and stops its components. */

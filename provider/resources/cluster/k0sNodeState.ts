@@ -6,11 +6,11 @@ import { CORDONED } from "../../cluster/drain/drain";
 import { marksOn } from "../../cluster/nodeMarks";
 import { isHealthy, isListed } from "../../cluster/observed";
 import type { Observed } from "../../cluster/observed";
-import { drainConfig } from "../../cluster/config";
-import { host, machineId, name, storePath } from "../shared/fields";
+import { host, machineId, name, renamedFrom, storePath } from "../shared/fields";
 
 export const inputs = z.object({
   host,
+  renamedFrom,
   machineId,
   name: name.describe("Name of the VM."),
   hostName: z
@@ -28,7 +28,6 @@ export const inputs = z.object({
     .array(z.string().regex(/^[^=:\s]+(=[^:\s]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/))
     .default([])
     .describe("Taints of the node: `key=value:Effect`. Others are left as they are."),
-  drain: drainConfig.prefault({}).describe("How the node is drained before it leaves."),
   closure: storePath.describe("The guest's system."),
   k0sUnit: z.string().describe("Hash of the k0s unit: if it changes, k0s restarts."),
   k0sVersion: z.string().describe("Version of k0s: `1.36.3+k0s.2`."),
