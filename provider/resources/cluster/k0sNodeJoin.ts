@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import { isController, isWorker } from "../../../contract/names";
 import type { ClusterAccess } from "../../cluster/access";
-import type { K0sFacts, K0sGuest } from "../../cluster/k0sGuest";
+import type { K0sFacts, ClusterGuest } from "../../cluster/k0sGuest";
 import type { Observed } from "../../cluster/observed";
 import { awaitCluster } from "../../cluster/waiting";
 import { ProviderError, messageOf } from "../../errors";
@@ -24,7 +24,7 @@ export interface Joining {
     "config" | "identity" | "api" | "observe" | "observeAgain" | "members" | "survivor" | "forget"
   >;
   guest: Pick<
-    K0sGuest,
+    ClusterGuest,
     "name" | "readAgain" | "clockOffset" | "join" | "retireToken" | "setAside" | "stopAndMask"
   >;
   wanted: Inputs;
@@ -148,7 +148,7 @@ async function joinByToken(joining: Joining, seen: Seen): Promise<Observed> {
 /** The token expires soon. A failure must not hide that of the join. */
 async function invalidate(
   call: Call,
-  controller: K0sGuest,
+  controller: ClusterGuest,
   role: "controller" | "worker",
   id: string,
 ): Promise<void> {
@@ -159,8 +159,8 @@ async function invalidate(
   }
 }
 
-async function refuseClockOf({ call, guest }: Joining, controller: K0sGuest): Promise<void> {
-  const of = async (one: Pick<K0sGuest, "name" | "clockOffset">) => ({
+async function refuseClockOf({ call, guest }: Joining, controller: ClusterGuest): Promise<void> {
+  const of = async (one: Pick<ClusterGuest, "name" | "clockOffset">) => ({
     name: one.name,
     clockOffset: await one.clockOffset(call),
   });

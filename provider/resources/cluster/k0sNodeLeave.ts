@@ -1,7 +1,7 @@
 /** Takes a member out of the cluster: one that runs, or one that is dead. */
 import { isController, isWorker } from "../../../contract/names";
 import type { ClusterAccess } from "../../cluster/access";
-import type { K0sGuest } from "../../cluster/k0sGuest";
+import type { ClusterGuest } from "../../cluster/k0sGuest";
 import { drain } from "../../cluster/drain/drain";
 import type { Observed } from "../../cluster/observed";
 import { votersOf } from "../../cluster/members";
@@ -23,7 +23,7 @@ export interface Leaving {
     "config" | "api" | "observe" | "observeAgain" | "members" | "survivor" | "forget"
   >;
   /** Undefined: the guest cannot be reached, or does not run. */
-  guest: Pick<K0sGuest, "stopAndMask"> | undefined;
+  guest: Pick<ClusterGuest, "stopAndMask"> | undefined;
   /** k0s runs there and takes part in the cluster. Otherwise the member is dead. */
   isAlive: boolean;
   wanted: Inputs;
