@@ -1,8 +1,15 @@
 /** Stand-ins for a guest with k0s, and what tests of the cluster's members share. */
+import { clusterSchema } from "../../../../provider/cluster/config";
+import type { ClusterConfig } from "../../../../provider/cluster/config";
 import type { ClusterGuest, K0sFacts } from "../../../../provider/cluster/k0sGuest";
-import type { EtcdMember, KubeNode } from "../../../../provider/cluster/kube/objects";
+import type { KubeApi } from "../../../../provider/cluster/kube/client";
+import type { EtcdMember, KubeNode, Pod } from "../../../../provider/cluster/kube/objects";
+import type { ObservedMember } from "../../../../provider/cluster/members";
 import type { Observed } from "../../../../provider/cluster/observed";
 import { ProviderError } from "../../../../provider/errors";
+import type { NodeCluster } from "../../../../provider/resources/cluster/k0sNodeGate";
+import { inputs } from "../../../../provider/resources/cluster/k0sNodeState";
+import type { Inputs } from "../../../../provider/resources/cluster/k0sNodeState";
 import { identity } from "./kube/apiServer";
 
 export const EMPTY: K0sFacts = {
@@ -110,4 +117,84 @@ export class GuestStandIn implements ClusterGuest {
     this.after(what);
     return this.facts;
   }
+}
+
+/** A cluster that tests change by hand. `done`: the calls that change something. */
+export class ClusterStandIn implements NodeCluster {
+  readonly done: string[] = [];
+  readonly config: ClusterConfig = clusterSchema.parse({
+    name: "production",
+    members: {},
+    drain: {},
+  });
+  pods: Pod[] = [];
+  /** Called after each change. */
+  after: (call: string) => void = () => undefined;
+
+  constructor(
+    public observed: Observed,
+    public healthy: ObservedMember[],
+    readonly controller: GuestStandIn,
+  ) {}
+
+  identity = () => Promise.resolve(identity);
+  observe = () => Promise.resolve(this.observed);
+  observeAgain = () => Promise.resolve(this.observed);
+  members = () => Promise.resolve(this.healthy);
+  survivor = () => Promise.resolve(this.controller);
+  forget = () => undefined;
+  api = () => Promise.resolve(this.kube);
+
+  readonly kube: KubeApi = {
+    listNodes: () => Promise.resolve([...this.observed.nodes.values()]),
+    listEtcdMembers: () => Promise.resolve([...this.observed.etcd.values()]),
+    patchNode: async (name, { unschedulable }) => {
+      await this.call(unschedulable === true ? `cordon ${name}` : `patch ${name}`);
+      return node(name);
+    },
+    deleteNode: (name) => this.call(`delete node ${name}`),
+    setLeave: (name, leave) => this.call(`leave ${name} ${String(leave)}`),
+    deleteEtcdMember: (name) => this.call(`delete etcd member ${name}`),
+    deleteControlNode: (name) => this.call(`delete control node ${name}`),
+    listPods: () => Promise.resolve(this.pods),
+    listBudgets: () => Promise.resolve([]),
+    evict: ({ name }) => {
+      this.pods = this.pods.filter((pod) => pod.name !== name);
+      return this.call(`evict ${name}`);
+    },
+  };
+
+  private async call(what: string): Promise<void> {
+    await Promise.resolve();
+    this.done.push(what);
+    this.after(what);
+  }
+}
+
+/** A member as `ClusterAccess.members` has it. */
+export const member = (name: string, more: Partial<ObservedMember> = {}): ObservedMember => ({
+  name,
+  role: "controller",
+  etcd: "voter",
+  isHealthy: true,
+  hasLostData: false,
+  runs: undefined,
+  ...more,
+});
+
+/** The inputs of a `K0sNode`: a worker, if nothing else is said. */
+export function wantedOf(name: string, more: Partial<Inputs> = {}): Inputs {
+  return inputs.parse({
+    host: "h",
+    machineId: "0123456789abcdef0123456789abcdef",
+    name,
+    hostName: name,
+    address: "198.18.0.31",
+    role: "worker",
+    cluster: "production",
+    closure: `/nix/store/${"0".repeat(32)}-system`,
+    k0sUnit: "u",
+    k0sVersion: "1.36.3+k0s.2",
+    ...more,
+  });
 }
