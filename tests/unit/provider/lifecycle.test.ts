@@ -2,8 +2,10 @@
 import { z } from "zod";
 import { HostPool } from "../../../provider/hosts/pool";
 import { bind } from "../../../provider/lifecycle";
+import { configSchema } from "../../../provider/hosts/transport/config";
 import { silentLog } from "../../../provider/log";
 import type { Context, Resource } from "../../../provider/resource";
+import { contextOf } from "./context";
 
 const inputs = z.object({ host: z.string(), size: z.number(), note: z.string().default("") });
 const outputs = z.object({ live: z.number() });
@@ -101,5 +103,31 @@ describe("explain", () => {
 
   test("is skipped if the recorded inputs cannot be read", async () => {
     expect(await said(true, { size: 2 }, { host: 7 })).toEqual(["urn: undefined (1) -> 2"]);
+  });
+});
+
+describe("the removal of an object on a forgotten host", () => {
+  const h = { address: "192.0.2.1", user: "root", hostKey: "ssh-ed25519 AAAA", forget: true };
+  const pool = new HostPool(configSchema.parse({ hosts: { h }, agent: false }));
+  const refused = (): Promise<never> => Promise.reject(new Error("the host was contacted"));
+
+  test("removes what other machines have of it", async () => {
+    const said: string[] = [];
+    const forgotten: Inputs[] = [];
+    const forget: NonNullable<typeof thing.forget> = (_context, wanted) => {
+      forgotten.push(wanted);
+      return Promise.resolve();
+    };
+    const log = { info: (_urn: string, text: string) => said.push(text) };
+    const context = { ...contextOf("a::b::c::thing", log), pool };
+    await bind({ ...thing, remove: refused, forget }).remove(context, old, state);
+    expect(forgotten).toEqual([old]);
+    expect(said).toEqual([expect.stringContaining("h: Thing thing left the state")]);
+  });
+
+  test("fails if that fails, so that the next run does it", async () => {
+    const forget = (): Promise<void> => Promise.reject(new Error("the cluster does not answer"));
+    const removing = bind({ ...thing, forget }).remove({ ...contextOf("u"), pool }, old, state);
+    await expect(removing).rejects.toThrow("the cluster does not answer");
   });
 });
