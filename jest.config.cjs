@@ -17,6 +17,20 @@ const transform = {
     { jsc: { target: "es2022", parser: { syntax: "typescript" } }, module: { type: "commonjs" } },
   ],
 };
+/** @kubernetes/client-node and what it imports. Jest must compile ES modules. */
+const ES_MODULES = [
+  "@kubernetes/client-node",
+  "agent-base",
+  "jose",
+  "js-yaml",
+  "oauth4webapi",
+  "openid-client",
+  "socks-proxy-agent",
+];
+const modules = {
+  transform: { ...transform, "\\.js$": ["@swc/jest", { module: { type: "commonjs" } }] },
+  transformIgnorePatterns: [`/node_modules/(?!(${ES_MODULES.join("|")})/)`],
+};
 const project = (name, more = {}) => ({
   displayName: name,
   testMatch: [`<rootDir>/tests/${name}/**/*.test.ts`],
@@ -28,7 +42,7 @@ const project = (name, more = {}) => ({
 module.exports = {
   testSequencer: "<rootDir>/tests/sequencer.mjs",
   projects: [
-    project("unit"),
+    project("unit", modules),
     project("scripts"),
     project("grpc", { setupFilesAfterEnv: ["<rootDir>/tests/grpc/setup.ts"] }),
     project("nix", { setupFilesAfterEnv: ["<rootDir>/tests/nix/setup.ts"] }),

@@ -4,6 +4,7 @@
 export interface Rounds {
   ours: number[];
   floor: number[];
+  floorWithInputs: number[];
   oursPreview: number[];
   floorPreview: number[];
   ansible: number[];
@@ -15,6 +16,7 @@ export type Measured = keyof Rounds;
 export const emptyRounds = (): Rounds => ({
   ours: [],
   floor: [],
+  floorWithInputs: [],
   oursPreview: [],
   floorPreview: [],
   ansible: [],
@@ -37,6 +39,8 @@ export interface Figures {
   preview: Record<string, Noop>;
   /** Ansible with as few module calls as possible. */
   ansibleBatchedSeconds: Record<string, number>;
+  /** `up` of a floor whose resources have our inputs. */
+  floorWithInputsSeconds: Record<string, number>;
   /** `nix eval`, which is not part of the other figures. */
   evaluationSeconds: Record<string, number>;
   /** All measured seconds by number of VMs. */
@@ -50,6 +54,7 @@ export function figuresOf(measured: ReadonlyMap<number, Rounds>): Figures {
     noop: each((rounds) => noop(rounds.ours, rounds.floor, rounds.ansible)),
     preview: each((rounds) => noop(rounds.oursPreview, rounds.floorPreview, rounds.ansible)),
     ansibleBatchedSeconds: each((rounds) => rounded(median(rounds.ansibleBatched))),
+    floorWithInputsSeconds: each((rounds) => rounded(median(rounds.floorWithInputs))),
     evaluationSeconds: each((rounds) => rounded(median(rounds.evaluation))),
     rounds: each((rounds) => rounds),
   };

@@ -1,22 +1,32 @@
-/** The floor: a stack with as many resources, whose program and provider do nothing. */
-import { rmSync } from "node:fs";
+/**
+ * The floor: a stack with as many resources, whose program and provider do nothing. Optionally with
+ * the inputs of our resources: what the engine and the SDK cost without our own work.
+ */
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { labEnvironment } from "../lab/environment";
-import { checkout } from "../lab/paths";
+import { checkout, stateDirectory } from "../lab/paths";
 import { Stack, type StateResource } from "./stack";
 
 const directory = join(checkout, "bench", "floor");
 
 export class Floor {
   private readonly env = labEnvironment();
-  readonly stack = new Stack(directory, this.env);
+  readonly stack: Stack;
+
+  constructor(private readonly withInputs = false) {
+    this.stack = new Stack(directory, this.env, withInputs ? "inputs" : "bench");
+  }
 
   /** Has as many components and resources as `model`. A stack and a provider always exist. */
   async converge(model: readonly StateResource[]): Promise<void> {
     const own = model.filter(({ type }) => !type.startsWith("pulumi:"));
-    const resources = own.filter(({ custom }) => custom === true).length;
-    this.env["FLOOR_RESOURCES"] = String(resources);
-    this.env["FLOOR_COMPONENTS"] = String(own.length - resources);
+    const resources = own.filter(({ custom }) => custom === true);
+    const inputs = resources.map((resource) => (this.withInputs ? (resource.inputs ?? {}) : {}));
+    const file = join(stateDirectory, `floor-${this.withInputs ? "inputs" : "bench"}.json`);
+    writeFileSync(file, JSON.stringify(inputs));
+    this.env["FLOOR_INPUTS"] = file;
+    this.env["FLOOR_COMPONENTS"] = String(own.length - resources.length);
     await this.stack.ensure({});
     await this.stack.converge();
   }
@@ -27,6 +37,8 @@ export class Floor {
   }
 
   forgetFiles(): void {
-    rmSync(join(directory, "Pulumi.bench.yaml"), { force: true });
+    for (const stack of ["bench", "inputs"]) {
+      rmSync(join(directory, `Pulumi.${stack}.yaml`), { force: true });
+    }
   }
 }

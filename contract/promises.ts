@@ -206,6 +206,13 @@ export const KINDS = {
       "The system of each controller changes, and k0s restarts there. Workers get the " +
       "configuration from the controllers. Other VMs are not disturbed.",
   },
+  clusterFixed: {
+    what: "what a k0s cluster is",
+    vms: always("refused"),
+    remedy:
+      "k0s cannot change it in a cluster that exists. Found another cluster in another stack, " +
+      "move the workloads, and destroy this one.",
+  },
   node: {
     what: "labels or taints of a Kubernetes node",
     vms: always("nothing"),

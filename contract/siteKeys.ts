@@ -83,13 +83,13 @@ const HYPERVISOR: Rows = {
 };
 
 const CLUSTER: Rows = {
-  name: "system",
+  name: "clusterFixed",
   k0sVersion: "system",
   "api.endpoint": "k0sConfiguration",
   "api.sans": "k0sConfiguration",
-  "network.pods": "k0sConfiguration",
-  "network.services": "k0sConfiguration",
-  nodeLocalLoadBalancing: "k0sConfiguration",
+  "network.pods": "clusterFixed",
+  "network.services": "clusterFixed",
+  nodeLocalLoadBalancing: "clusterFixed",
   caFingerprint: "nextRun",
   maxUnavailable: "nextRun",
   "drain.timeout": "nextRun",

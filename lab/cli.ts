@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { CommandError, attempt, handOver, run } from "./command";
 import { ensureDirectories, labEnvironment } from "./environment";
 import { ensureEngine } from "./engine";
+import { ensureK0s } from "./kubernetes/ensure";
 import { ensureHosts, isUp, rebootHost, stopHosts } from "./hosts";
 import { HOSTS, ensureNetwork, inOperator, removeNetwork, type LabHost } from "./network";
 import { serveObjects } from "./objectStore";
@@ -25,6 +26,7 @@ const USAGE = `usage: npm run lab                     starts it and runs \`pulum
        npm run --silent lab -- exec CMD...       a command in the lab's environment
        npm run --silent lab -- ssh HOST CMD...   a command on a host or guest, or a shell
        npm run lab -- reboot [--hard] HOST       --hard: as in a power failure
+       npm run lab -- k0s              waits until k0s and Kubernetes are built
        npm run lab -- object-store DIRECTORY     an S3-compatible store, until it is interrupted
        npm run lab -- sdk DIRECTORY MODULE       SDKs for Go and Python of the schema on stdin
        npm run lab -- down             removes everything except caches and system packages`;
@@ -142,6 +144,8 @@ async function dispatch([command, ...rest]: string[]): Promise<number> {
       return 0;
     case "reboot":
       return reboot(rest).then(() => 0);
+    case "k0s":
+      return ensureK0s().then(() => 0);
     case "object-store":
       return objectStore(rest);
     case "sdk":

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { script } from "../provider/hosts/transport/script";
 import { failure, run } from "./command";
 import { debianRoot } from "./debian";
+import { ensureGuestPrograms } from "./guestPrograms";
 import { labKey } from "./keys";
+import { kubernetesDirectory } from "./kubernetes/ensure";
 import { forgetMachine, removeGroup } from "./machines";
 import { HOSTS, forgetHostLinks, namespaceOf, type LabHost } from "./network";
 import { hashOf, hashOfFiles, labSource, madeOnce, stateDirectory } from "./paths";
@@ -125,10 +127,12 @@ async function stop(host: LabHost, politeSeconds: number): Promise<void> {
 async function boot(host: LabHost, debian: string): Promise<void> {
   await stop(host, 0);
   const directory = directoryOf(host);
+  ensureGuestPrograms(join(directory, "root"));
+  mkdirSync(kubernetesDirectory, { recursive: true });
   const log = openSync(join(directory, "console.log"), "a", 0o600);
   const machine = spawn(
     join(labSource, "host", "boot.sh"),
-    [host.name, namespaceOf(host), join(directory, "root"), debian],
+    [host.name, namespaceOf(host), join(directory, "root"), debian, kubernetesDirectory],
     { detached: true, stdio: ["ignore", log, log] },
   );
   closeSync(log);

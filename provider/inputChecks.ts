@@ -1,6 +1,6 @@
 /** Checks a resource's inputs: their shape, and changes of immutable ones. Pure. */
 import { z } from "zod";
-import type { HostBound, InputFault, Resource } from "./resource";
+import type { InputFault, Resource } from "./resource";
 import { containsUnknown, equal, markLike, reveal, toValue } from "./wire";
 import type { ValueMap } from "./wire";
 
@@ -41,7 +41,7 @@ export function checkShape(schema: z.ZodObject, news: ValueMap): Checked {
 }
 
 /** Compares parsed inputs: a default counts as equal to the same explicit value. */
-export function immutableFaults<I extends HostBound>(
+export function immutableFaults<I extends object>(
   { immutable, isRenamed }: Pick<Resource<I, object>, "immutable" | "isRenamed">,
   inputs: ValueMap,
   olds: ValueMap | undefined,

@@ -14,15 +14,13 @@ import {
 } from "./closedHosts";
 import { RecordedInputs } from "./recordedInputs";
 import { reported, reporting } from "./reporting";
-import type { BoundResource, Context, Found, HostBound, Resource } from "./resource";
+import type { BoundResource, Context, Found, Resource } from "./resource";
 import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
 
 const LOOK_AGAIN_MS = 20_000;
 
-export function bind<I extends HostBound, S extends object>(
-  resource: Resource<I, S>,
-): BoundResource {
+export function bind<I extends object, S extends object>(resource: Resource<I, S>): BoundResource {
   const parse = (map: ValueMap): I => resource.inputs.parse(reveal(map));
   const recorded = new RecordedInputs(resource.type, resource.inputs);
   const outputNames = Object.keys(resource.outputs.shape);
@@ -228,8 +226,10 @@ export function bind<I extends HostBound, S extends object>(
       }
       const earlier = recorded.parseIfValid(before.inputs);
       return reporting(context, news, () =>
-        apply(context, news, parseState(before.state), preview, earlier, (_, inputs, seen) =>
-          resource.explain?.(inputs, seen, earlier),
+        apply(context, news, parseState(before.state), preview, earlier, (owner, inputs, seen) =>
+          resource.explainUpdate === undefined
+            ? resource.explain?.(inputs, seen, earlier)
+            : resource.explainUpdate(owner, inputs, seen, earlier),
         ),
       );
     },

@@ -60,6 +60,14 @@ export function ownership(text: string | undefined, { urn, formerUrn }: Owner): 
 
 const OTHERS = "owned by ";
 
+/** The same for a record that several resources of one stack write: each of them owns it. */
+export function stackOwnership(text: string | undefined, { urn }: Owner): string {
+  const record = parseRecord(text);
+  if (record === undefined) return "missing";
+  if (record === "altered") return "altered";
+  return stackOf(record.urn) === stackOf(urn) ? "owned" : `${OTHERS}${record.urn}`;
+}
+
 /**
  * The name that the owner in `found`, an ownership, has in this stack; undefined if it is another
  * stack's.

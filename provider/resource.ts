@@ -28,12 +28,12 @@ export interface InputFault {
   reason: string;
 }
 
-/** Every resource belongs to one host of the provider's configuration. */
-export interface HostBound {
-  host: string;
-}
-
-export interface Resource<I extends HostBound, S extends object> {
+/**
+ * A resource on one host has the input `host`, a name in the provider's configuration. What closes
+ * the host closes the resource. A resource that spans hosts has no such input, and looks itself at
+ * which of its hosts it may contact.
+ */
+export interface Resource<I extends object, S extends object> {
   /** The last part of the token: `microvm:index:TYPE`. */
   type: string;
   description: string;
@@ -79,6 +79,13 @@ export interface Resource<I extends HostBound, S extends object> {
   plan?(inputs: I, observed: S | undefined, before: I | undefined): Plan;
   /** The same as `explain` for the preview of a creation. Only reads. */
   explainNew?(context: Context, inputs: I, observed: S | undefined): Promise<string | undefined>;
+  /** Instead of `explain`, for an update that cannot be explained without reading more. */
+  explainUpdate?(
+    context: Context,
+    inputs: I,
+    observed: S | undefined,
+    before: I | undefined,
+  ): Promise<string | undefined>;
   /** The current state; undefined only if the object certainly does not exist. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
   /**

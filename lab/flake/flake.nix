@@ -59,9 +59,12 @@
           shares = map (share: builtins.removeAttrs share [ "source" ]) machine.shares;
         };
 
+      k0sOf =
+        machine: if machine ? cluster then import ./k0s.nix { inherit build machine; } else null;
+
       toplevelOf =
-        machine:
-        build {
+        machine: k0s:
+        build ({
           name = "lab-system-${machine.hostName}";
           args = [ ./scripts/build-toplevel.sh ];
           scripts = ./scripts;
@@ -87,7 +90,17 @@
             builtins.attrValues (builtins.mapAttrs (name: version: "${name} ${version}") packages)
           );
           fault = faults.${machine.name} or "";
-        };
+        }
+        // (
+          if k0s == null then
+            { }
+          else
+            {
+              k0sPackage = k0s.package;
+              k0sUnit = k0s.unit;
+              k0sConfiguration = k0s.configuration;
+            }
+        ));
 
       runnerOf =
         machine: toplevel:
@@ -148,25 +161,11 @@
           builtins.deepSeq value value
         );
 
-      # What mkSite tells of the k0s of a member. The lab has one build of Kubernetes, and reports
-      # the minor version that the site names.
-      k0sOf =
-        machine:
-        if machine ? cluster then
-          {
-            k0s = rec {
-              version = "${machine.cluster.k0sVersion}.3+k0s.2";
-              configuration = builtins.hashString "sha256" (builtins.toJSON machine.cluster);
-              unit = builtins.hashString "sha256" "${version} ${machine.role} ${configuration}";
-            };
-          }
-        else
-          { };
-
       deploymentOf =
         machine:
         let
-          toplevel = toplevelOf machine;
+          k0s = k0sOf machine;
+          toplevel = toplevelOf machine k0s;
         in
         inContextOf machine (
           pathsOf (runnerOf machine toplevel)
@@ -178,7 +177,7 @@
             liveSwitch = !(isQemu machine);
             inherit packages;
           }
-          // k0sOf machine
+          // (if k0s == null then { } else { k0s = k0s.facts; })
         );
     in
     {

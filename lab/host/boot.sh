@@ -3,17 +3,19 @@
 # firmware and systemd-boot: it boots the entry of `bootctl set-oneshot` once, and otherwise the
 # default. If PID 1 fails, as in a kernel panic, the machine restarts, as with the kernel parameter
 # `panic=`. Not covered: kernel and initrd.
-# boot.sh NAME NETWORK_NAMESPACE ROOT GUEST_ROOT
+# boot.sh NAME NETWORK_NAMESPACE ROOT GUEST_ROOT KUBERNETES
 set -eu
 name=$1
 namespace=$2
 root=$3
 guest_root=$4
+kubernetes=$5
 
 set -- systemd-nspawn --quiet --register=no --keep-unit --machine="$namespace" --hostname="$name" \
   --network-namespace-path="/run/netns/$namespace" \
   --capability=all --system-call-filter='@keyring bpf' --kill-signal=SIGRTMIN+3 \
   --bind-ro="$guest_root:/usr/local/lib/pulumi-microvm-lab/guest-root" \
+  --bind-ro="$kubernetes:/usr/local/lib/pulumi-microvm-lab/kubernetes" \
   --directory="$root"
 for device in /dev/kvm /dev/net/tun /dev/loop-control; do
   if [ -e "$device" ]; then

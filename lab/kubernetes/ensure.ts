@@ -13,7 +13,8 @@ import { UnavailableError, download } from "./download";
 import { copiedFromPath } from "./onPath";
 import { SOURCES, moduleDirectory, type Source } from "./programs";
 
-const directory = join(cacheDirectory, "kubernetes");
+/** Guests see it, so what is made later appears in them. */
+export const kubernetesDirectory = join(cacheDirectory, "kubernetes");
 const k0sSource = join(labSource, "k0s");
 
 /** Its name depends on everything that goes into it. */
@@ -28,9 +29,10 @@ const versionOf = (source: Source): string =>
     ),
   );
 
-const programsDirectory = (): string => join(directory, `programs-${versionOfAll()}`);
-const k0sDirectory = (): string =>
-  join(directory, `k0s-${hashOf(versionOfAll(), hashOfFiles(k0sSource))}`);
+const programsDirectory = (): string => join(kubernetesDirectory, `programs-${versionOfAll()}`);
+/** The result of `ensureK0s`, also before it is made. */
+export const k0sDirectory = (): string =>
+  join(kubernetesDirectory, `k0s-${hashOf(versionOfAll(), hashOfFiles(k0sSource))}`);
 
 /** A directory with etcd, the programs of Kubernetes, kubectl and kwok. */
 export async function ensureKubernetes(): Promise<string> {
@@ -46,8 +48,8 @@ export async function ensureK0s(): Promise<string> {
 
 /** In a process that holds a lock: several labs share the cache. */
 async function inTurn(what: "programs" | "k0s"): Promise<void> {
-  mkdirSync(directory, { recursive: true });
-  const lock = join(directory, "lock");
+  mkdirSync(kubernetesDirectory, { recursive: true });
+  const lock = join(kubernetesDirectory, "lock");
   const main = join(checkout, "bin", "lab", "kubernetes", "main.js");
   // `--close`: a compiler that outlives its run must not keep the lock.
   const code = await handOver(["flock", "--close", lock, process.execPath, main, what]);
@@ -76,7 +78,7 @@ export async function make(what: string): Promise<void> {
 async function addSource(source: Source, target: string): Promise<void> {
   if (await copiedFromPath(source, target)) return;
   const made = await madeOnce(
-    join(directory, `${source.name}-${source.version}-${versionOf(source)}`),
+    join(kubernetesDirectory, `${source.name}-${source.version}-${versionOf(source)}`),
     async (partial) => {
       if (!(await downloaded(source, partial))) await buildSource(source, partial);
     },

@@ -45,7 +45,7 @@ function healthOf({ healthy, voters }: Quorum): string {
   return `${healthy} of ${voters} controllers healthy`;
 }
 
-function sentence(reason: Reason): string {
+export function sentence(reason: Reason): string {
   const { what, remedy } = wordsOf(reason);
   return `${what}; ${remedy}`;
 }

@@ -1,4 +1,6 @@
 /** The machines of one provider process. Each has one connection and one probe. */
+import { ClusterAccess } from "../cluster/access";
+import { ProviderError } from "../errors";
 import { Directories } from "./directories";
 import { Trials } from "./operations/trials";
 import { GUEST_PROBE } from "./facts/guestFacts";
@@ -54,7 +56,21 @@ export class HostPool {
   /** Switches and reboots of the hosts' own systems. */
   readonly trials = new Trials();
 
+  private access: ClusterAccess | undefined;
+
   constructor(readonly config: ProviderConfig) {}
+
+  /** The cluster of the configuration. */
+  cluster(): ClusterAccess {
+    if (this.access !== undefined) return this.access;
+    const { cluster } = this.config;
+    if (cluster !== undefined) return (this.access = new ClusterAccess(this, cluster));
+    throw new ProviderError(
+      "input",
+      "the provider's configuration has no cluster",
+      "Keep `cluster` in the site until an `up` has removed all members.",
+    );
+  }
 
   /** A hypervisor of the configuration, by its current or its former name. */
   get(oldOrNewName: string): Hypervisor {
@@ -148,6 +164,7 @@ export class HostPool {
   }
 
   close(): void {
+    this.access?.close();
     for (const guests of this.guests.values()) {
       for (const { host } of guests.values()) host.close();
     }

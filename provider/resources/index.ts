@@ -1,6 +1,7 @@
 /** The resources by token. The provider dispatches all calls by this table. */
 import { bind } from "../lifecycle";
 import type { BoundResource } from "../resource";
+import { k0sCluster } from "./cluster/k0sCluster";
 import { hypervisor } from "./hosts/hypervisor";
 import { microVm } from "./machines/microVm";
 import { nixClosure } from "./machines/nixClosure";
@@ -9,7 +10,14 @@ import { volume } from "./machines/volume";
 
 export const PACKAGE = "microvm";
 
-const ALL = [bind(hypervisor), bind(nixosSystem), bind(volume), bind(nixClosure), bind(microVm)];
+const ALL = [
+  bind(hypervisor),
+  bind(nixosSystem),
+  bind(volume),
+  bind(nixClosure),
+  bind(microVm),
+  bind(k0sCluster),
+];
 
 /** `microvm:index:MicroVm` -> the resource. */
 export const RESOURCES: ReadonlyMap<string, BoundResource> = new Map(

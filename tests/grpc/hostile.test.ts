@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Writable } from "node:stream";
 import { Secret } from "../../provider/wire";
 import type { ValueMap } from "../../provider/wire";
+import { SELECTION, sampled } from "../selection";
 import { configOf, volume } from "./inputs";
 import { ProviderProcess, failure } from "./providerProcess";
 import type { Failure } from "./providerProcess";
@@ -91,7 +92,9 @@ describe.each(["observe", "create", "update", "remove"])("%s, if the host", (cal
     ],
   ];
 
-  test.each(stages)("stalls before it %s", async (_, set, doing) => {
+  const some = (how: string): typeof stages => sampled(`hostile ${call} ${how}`, stages, 2);
+
+  test.each(some("stalls"))(`stalls before it %s (${SELECTION})`, async (_, set, doing) => {
     set("hold");
     const failed = await failsInTime(call);
     expect(failed.message).toContain("timed out while");
@@ -99,7 +102,7 @@ describe.each(["observe", "create", "update", "remove"])("%s, if the host", (cal
     await worksAgain();
   });
 
-  test.each(stages)("drops the link before it %s", async (_, set, doing) => {
+  test.each(some("drops"))(`drops the link before it %s (${SELECTION})`, async (_, set, doing) => {
     set("drop");
     expect((await failsInTime(call)).message).toMatch(doing);
     await worksAgain();

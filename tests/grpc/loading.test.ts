@@ -5,7 +5,8 @@
 import { execFileSync } from "node:child_process";
 import { resolve } from "node:path";
 
-const program = resolve(__dirname, "..", "..", "bin", "index.js");
+const compiled = (...path: string[]): string => resolve(__dirname, "..", "..", "bin", ...path);
+const program = compiled("index.js");
 
 /** The packages whose files Node loads with `main`. */
 function packagesLoadedBy(main: string): string[] {
@@ -32,4 +33,10 @@ test("the index of the SDK loads more packages", () => {
   expect(packagesLoadedBy(index)).toEqual(
     expect.arrayContaining(["typescript", "@npmcli/arborist"]),
   );
+});
+
+test("the provider loads Kubernetes' client only with the first call to a cluster", () => {
+  const loaded = packagesLoadedBy(compiled("provider", "server.js"));
+  expect(loaded).toEqual(expect.arrayContaining(["@grpc/grpc-js", "ssh2"]));
+  expect(loaded).not.toContain("@kubernetes/client-node");
 });

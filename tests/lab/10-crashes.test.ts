@@ -91,7 +91,7 @@ async function cutAtEachStep(table: string, from: object, to: object, cut: Cut):
   await up();
   const last = await gate.passed();
   const steps = Array.from({ length: last }, (_, index) => index + 1);
-  for (const step of sampled(table, steps, 2)) {
+  for (const step of sampled(table, steps, 1)) {
     await reset(from);
     await cutAt(step, to, cut);
   }
@@ -197,7 +197,7 @@ describe(`the provider is killed (${SELECTION})`, () => {
     ["moving a volume to the trash", kept("trash"), {}, "moving volume kw7.var"],
     ["retaining a volume", kept("retain"), {}, "keeping volume kw7.var"],
   ];
-  test.each(sampled("one step", ONE_STEP, 2))(
+  test.each(sampled("one step", ONE_STEP, 1))(
     "at %s",
     async (_, from, to, text) => {
       await site.set({ ...from });

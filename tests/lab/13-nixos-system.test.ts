@@ -119,8 +119,10 @@ describe("a bad system is rolled back", () => {
   });
 
   test("whose operator is killed during the switch", async () => {
-    const bad = `# nobody confirms this system\n${GOOD}sleep 5\n`;
-    await want(bad);
+    const waits = "timeout 60 sh -c 'until [ -e /run/killed ]; do sleep 0.2; done'";
+    const bad = `# nobody confirms this system\n${GOOD}${waits}\n`;
+    await on("hv1", "rm -f /run/killed");
+    await want(bad, { switchTimeout: "60s" });
     const running = startUp();
     await until("the switch", 100, async () =>
       (await on("hv1", "cat /var/lib/pulumi-microvm/systems/trial 2>/dev/null || true")) === ""
@@ -129,6 +131,7 @@ describe("a bad system is rolled back", () => {
     );
     const killed = [...signal(running, PROVIDER, "SIGKILL"), ...signal(running, ENGINE, "SIGKILL")];
     await gone(killed);
+    await on("hv1", "touch /run/killed");
     expect((await running.ended).code).not.toBe(0);
     await until("the rollback of the host", 60, async () =>
       (await on("hv1", "ls /var/lib/pulumi-microvm/systems")).includes("trial") ? undefined : true,

@@ -160,40 +160,38 @@ describe("a failed switch is rolled back", () => {
     expect(await currentOf("kw1")).toBe(runner);
   }
 
-  test("if it exits non-zero", async () => {
-    await expectBack(
-      "echo no room for it; exit 3",
-      "without a restart",
-      /exit code 2: the activation script failed: .*no room for it/s,
-    );
-  }, 400_000);
-
-  test("if it hangs", async () => {
-    await expectBack(
-      "sleep 3600",
-      "without a restart",
-      /the switch to \S+ failed: it did not end within 20 s/,
-    );
-  }, 400_000);
-
   /** The guest cannot be reached. The error says so and contains the journal of its unit. */
   const UNREACHABLE = new RegExp(
     "kw1: [^\\n]*\\n[^]*The switch back in the guest failed: kw1 \\(198\\.18\\.0\\.\\d+\\) runs, " +
       "but its SSH server did not answer in \\d+ s: [^\\n]*\\n[^]*\\n {4,}\\S",
   );
 
-  const SILENT: [string, string][] = [
+  const FAULTS: [string, string, string, RegExp][] = [
+    [
+      "exits non-zero",
+      "echo no room for it; exit 3",
+      "without a restart",
+      /exit code 2: the activation script failed: .*no room for it/s,
+    ],
+    [
+      "hangs",
+      "sleep 3600",
+      "without a restart",
+      /the switch to \S+ failed: it did not end within 20 s/,
+    ],
     // networkd is stopped, because it would enable the link again at the end of the switch.
     [
       "takes the guest's network down",
       "systemctl stop systemd-networkd.service systemd-networkd.socket; ip link set host0 down",
+      "by a restart",
+      UNREACHABLE,
     ],
-    ["stops the guest's sshd", "systemctl stop ssh"],
+    ["stops the guest's sshd", "systemctl stop ssh", "by a restart", UNREACHABLE],
   ];
-  test.each(sampled("silent guests", SILENT, 1))(
+  test.each(sampled("failed switches", FAULTS, 2))(
     `if it %s (${SELECTION})`,
-    async (_, fault) => {
-      await expectBack(fault, "by a restart", UNREACHABLE);
+    async (_, fault, how, cause) => {
+      await expectBack(fault, how, cause);
     },
     400_000,
   );

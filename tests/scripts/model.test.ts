@@ -8,13 +8,13 @@ import * as fc from "fast-check";
 import { storePath } from "./operations";
 import { World, programOf } from "./world";
 import type { Kept, Site } from "./world";
-import { SOAK } from "../selection";
+import { SELECTION, SOAK, sampled } from "../selection";
 
 /**
  * A number, not a time: a time limit of fast-check ends the test during a sequence, while the host
  * and its processes continue, and jest cannot exit.
  */
-const ROWS = SOAK ? 200 : 8;
+const ROWS = SOAK ? 200 : 5;
 const MOST_COMMANDS = SOAK ? 24 : 12;
 jest.setTimeout(SOAK ? 7_200_000 : 600_000);
 
@@ -160,8 +160,8 @@ const commands = [
   ),
 ];
 
-test.each(["without drift", ...Object.keys(DRIFTS)])(
-  "a destroy and another up: %s",
+test.each(sampled("drifts", ["without drift", ...Object.keys(DRIFTS)], 4))(
+  `a destroy and another up: %s (${SELECTION})`,
   async (name) => {
     const world = new World();
     await world.start();
@@ -179,18 +179,21 @@ test.each(["without drift", ...Object.keys(DRIFTS)])(
   },
 );
 
-test.each([0, 1, 2])("operation %i does not run again if its answer is lost", async (pass) => {
-  const world = new World();
-  await world.start();
-  try {
-    world.disturb({ pass, cut: "behind" });
-    await world.up({ ...world.site, running: false, sizes: { retain: 2, trash: 2, delete: 2 } });
-    await world.expectConverged();
-    await world.check();
-  } finally {
-    await world.stop();
-  }
-});
+test.each(sampled("lost answers", [0, 1, 2], 1))(
+  "operation %i does not run again if its answer is lost",
+  async (pass) => {
+    const world = new World();
+    await world.start();
+    try {
+      world.disturb({ pass, cut: "behind" });
+      await world.up({ ...world.site, running: false, sizes: { retain: 2, trash: 2, delete: 2 } });
+      await world.expectConverged();
+      await world.check();
+    } finally {
+      await world.stop();
+    }
+  },
+);
 
 test("any sequence of commands", async () => {
   await fc.assert(

@@ -21,6 +21,7 @@ const PLACES: [string, string][] = [
   ["/nix/var/nix/profiles", "profiles"],
   ["/nix/store", "store"],
   ["/etc/machine-id", "machine-id"],
+  ["/etc/systemd/system", "etc"],
   ["/proc/$vmm_pid", "vmm"],
 ];
 
@@ -49,6 +50,7 @@ export class Sandbox {
       "systems",
       "profiles",
       "store",
+      "etc",
     ]) {
       fs.mkdirSync(this.path(name));
     }

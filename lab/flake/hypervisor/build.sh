@@ -36,6 +36,7 @@ cat >"$out/etc/systemd/system/lab-system.service" <<UNIT
 [Unit]
 Description=Start script of this system
 After=systemd-networkd.service
+Before=ssh.service
 
 [Service]
 Type=oneshot

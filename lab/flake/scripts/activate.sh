@@ -13,7 +13,7 @@ wanted() {
     fi
   done <"$toplevel/volumes"
   while IFS=$tab read -r tag mount_point; do
-    [ -z "$tag" ] || printf '%s\tshare\t%s\n' "/var/lib/lab-shares/$tag" "$mount_point"
+    [ -z "$tag" ] || printf '%s\tshare\t%s\n' "/mnt/lab-shares/$tag" "$mount_point"
   done <"$toplevel/shares"
 }
 
@@ -37,8 +37,19 @@ mount_all() {
   mv "$mounts.new" "$mounts"
 }
 
+# The units that only the previous system has. switch-to-configuration has stopped them.
+before=$(readlink -f /run/current-system || true)
+for unit in "$before"/etc/systemd/system/*.service; do
+  if [ -e "$unit" ] && [ ! -e "$toplevel/etc/systemd/system/${unit##*/}" ]; then
+    rm -f "/etc/systemd/system/${unit##*/}" /etc/systemd/system/*.wants/"${unit##*/}"
+  fi
+done
 mount_all
 cp -dR --no-preserve=mode,ownership "$toplevel/etc/." /etc/
+# Commands in PATH, which NixOS has in /run/current-system/sw/bin.
+for program in "$toplevel"/sw/bin/*; do
+  if [ -e "$program" ]; then ln -sfn "$program" /usr/local/bin/; fi
+done
 install -d -m 0700 /root/.ssh
 install -m 0600 "$toplevel/authorized_keys" /root/.ssh/authorized_keys
 hostname "$(cat "$toplevel/etc/hostname")"

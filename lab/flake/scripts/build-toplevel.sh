@@ -54,3 +54,16 @@ mkdir -p "$out/etc/systemd/system/multi-user.target.wants"
 ln -s ../lab-app.service "$out/etc/systemd/system/multi-user.target.wants/lab-app.service"
 ln -s /lib/systemd/system/systemd-networkd.service \
   "$out/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"
+
+# A member of the cluster: see k0s.nix.
+if [ -n "${k0sPackage:-}" ]; then
+  mkdir -p "$out/sw/bin" "$out/etc/k0s"
+  ln -s "$k0sPackage/bin/k0s" "$out/sw/bin/k0s"
+  if [ -n "$k0sConfiguration" ]; then
+    printf '%s\n' "$k0sConfiguration" >"$out/etc/k0s/k0s.yaml"
+  fi
+  printf '%s\n' "$k0sUnit" >"$out/etc/systemd/system/k0s.service"
+  ln -s ../k0s.service "$out/etc/systemd/system/multi-user.target.wants/k0s.service"
+  # k0s requires the guest's address.
+  rm "$out/etc/systemd/system/systemd-networkd-wait-online.service"
+fi

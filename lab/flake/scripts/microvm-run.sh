@@ -8,7 +8,8 @@ runner=$(dirname "$(dirname "$(readlink -f "$0")")")
 share=$runner/share/microvm
 name=$(cat "$share/name")
 state=/var/lib/microvms/$name
-guest_root=/usr/local/lib/pulumi-microvm-lab/guest-root
+lab=/usr/local/lib/pulumi-microvm-lab
+guest_root=$lab/guest-root
 
 fail() {
   echo "microvm-run: $name: $*" >&2
@@ -24,17 +25,19 @@ arguments=(
   --capability=all --system-call-filter='@keyring bpf'
   --kill-signal=SIGRTMIN+3
   --bind-ro=/nix/store
+  # The programs of Kubernetes, shared by all guests: see lab/guestPrograms.ts.
+  --bind-ro="$lab/programs" --bind-ro="$lab/kubernetes"
 )
 
-# The guest has the /etc of its root. Of the /etc share it gets only the SSH keys and
-# pulumi-microvm, where it records its running system (below).
+# The guest has the /etc of its root. Of the /etc share it gets only the SSH keys and the
+# directories of things that it keeps (below).
 while IFS=$'\t' read -r source tag mode; do
   [ -n "$tag" ] || continue
   [ -d "$source" ] || fail "share $source is missing"
   if [ "$mode" = ro ]; then
-    arguments+=("--bind-ro=$source:/var/lib/lab-shares/$tag")
+    arguments+=("--bind-ro=$source:/mnt/lab-shares/$tag")
   else
-    arguments+=("--bind=$source:/var/lib/lab-shares/$tag")
+    arguments+=("--bind=$source:/mnt/lab-shares/$tag")
   fi
 done <"$share/shares"
 
@@ -44,8 +47,11 @@ for key in "$host_key"*; do
   arguments+=("--bind-ro=$key:/etc/ssh/${key##*/}")
 done
 
-mkdir -p "$state/etc/pulumi-microvm"
-arguments+=("--bind=$state/etc/pulumi-microvm:/etc/pulumi-microvm")
+# Its running system, and the join token of k0s.
+for kept in pulumi-microvm k0s; do
+  mkdir -p "$state/etc/$kept"
+  arguments+=("--bind=$state/etc/$kept:/etc/$kept")
+done
 
 # Checks all images first, so that a missing image leaves no loop device behind.
 mapfile -t images < <(grep . "$share/volumes" || true)

@@ -1,6 +1,8 @@
 /** Parses the probe of a guest, which scripts/guests/guest-probe.sh prints. Pure. */
 import { ProviderError } from "../../errors";
 import type { Probe, Taken } from "./cache";
+import { parseK0sFacts } from "./k0sFacts";
+import type { K0sFacts } from "./k0sFacts";
 
 export interface GuestFacts extends Taken {
   machineId: string;
@@ -10,6 +12,8 @@ export interface GuestFacts extends Taken {
   readAtSeconds: number;
   /** The running system: the target of /run/current-system. Empty without such a link. */
   system: string;
+  /** Undefined if the guest has no unit k0s. */
+  k0s: K0sFacts | undefined;
 }
 
 const FIELDS: Readonly<Record<string, RegExp>> = {
@@ -25,8 +29,10 @@ const FIELDS: Readonly<Record<string, RegExp>> = {
 /** Parses the lines of a guest's probe. An incomplete answer is an error. */
 export function parseGuestFacts(name: string, lines: string[], readAtSeconds: number): GuestFacts {
   const fields = new Map<string, string>();
+  const k0s: string[][] = [];
   for (const line of lines) {
-    const [key = "", value = ""] = line.split("\t");
+    const [key = "", value = "", ...rest] = line.split("\t");
+    if (key === "k0s") k0s.push([value, ...rest]);
     if (FIELDS[key]?.test(value) !== true) continue;
     if (fields.has(key)) throw malformed(name, `has ${key} twice`);
     fields.set(key, value);
@@ -42,6 +48,7 @@ export function parseGuestFacts(name: string, lines: string[], readAtSeconds: nu
     clockSeconds: Number(field("clock")),
     readAtSeconds,
     system: field("system"),
+    k0s: parseK0sFacts(k0s),
   };
 }
 

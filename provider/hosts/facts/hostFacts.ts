@@ -50,7 +50,7 @@ export interface HostFacts extends Taken {
   nixFlakes: boolean;
   vms: ReadonlyMap<string, VmFact>;
   images: ReadonlyMap<string, ImageFact>;
-  /** `hosts/host`, `vms/NAME`, `volumes/KEY`, `closures/NAME` -> the record's text. */
+  /** `KIND/NAME` -> the record's text: hosts, vms, volumes, closures, systems and clusters. */
   records: ReadonlyMap<string, string>;
   /** Keys of volumes whose VM is held back: their images are worked on, or were interrupted. */
   held: ReadonlySet<string>;
@@ -78,7 +78,7 @@ const SHAPES: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ["bridge", [PLAIN, /^(up|down)$/, ANY]],
   ["unit", [PLAIN, ANY]],
   ["nix", [/^(version|flakes)$/, ANY]],
-  ["record", [/^(hosts|vms|volumes|closures|systems)$/, PLAIN, ANY]],
+  ["record", [/^(hosts|vms|volumes|closures|systems|clusters)$/, PLAIN, ANY]],
   ["held", [PLAIN]],
   ["image", [PATH, NUMBER, NUMBER]],
   ["blkid", [/^looked$/]],

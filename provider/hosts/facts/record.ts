@@ -15,6 +15,8 @@ const recordSchema = z.object({
   vsockCid: z.string().optional(),
   /** Of a volume: the path of its image. */
   image: z.string().optional(),
+  /** Of a cluster, on the hypervisor of the controller that founds it. */
+  founder: z.string().optional(),
 });
 export type OwnershipRecord = z.infer<typeof recordSchema>;
 

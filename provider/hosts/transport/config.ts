@@ -1,6 +1,7 @@
 /** The provider's configuration: the hosts, how to reach them, and the operator's credentials. */
 import { homedir } from "node:os";
 import { z } from "zod";
+import { clusterSchema } from "../../cluster/config";
 import { ProviderError } from "../../errors";
 
 const hop = {
@@ -90,6 +91,7 @@ export const configSchema = z.object({
     .string()
     .optional()
     .describe("A private key in OpenSSH format. It is kept encrypted in the state."),
+  cluster: clusterSchema.optional().describe("The k0s cluster of the site. Default: none."),
 });
 export type ProviderConfig = z.infer<typeof configSchema>;
 

@@ -5,7 +5,8 @@
 #   resume  the data of an earlier start: etcd's database, or a worker's kubelet.conf
 #   join    a valid join token in the token file; the dummy that replaces a used token is none
 #   found   a founding mark for this cluster; it is consumed before k0s starts
-# Otherwise it exits with 1. systemd then skips the start: this is no failure, and not retried.
+# Otherwise it exits with 1. systemd then skips the start: this is no failure, and not retried. It
+# also does so while the provider forbids a start: after a member left, its data would start it.
 # $1: data directory  $2: controller|worker  $3: token file  $4: name of the cluster
 set -eu
 umask 077
@@ -69,6 +70,9 @@ has_token() {
   printf '%s\n' "$kubeconfig" | grep -q '^ *server: *https://'
 }
 
+# k0s-operation.sh writes it.
+stopped=$data/pulumi-microvm/stopped
+[ ! -e "$stopped" ] || refuse "it was stopped: $(cat "$stopped")"
 if has_data; then
   start "it has the data of an earlier start" "--token-file=$token_file"
 fi

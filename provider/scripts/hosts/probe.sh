@@ -157,7 +157,7 @@ probe_nix() {
 
 probe_records() {
   for record in "$STATE"/hosts/*.json "$STATE"/vms/*.json "$STATE"/volumes/*.json \
-    "$STATE"/closures/*.json "$STATE"/systems/*.json; do
+    "$STATE"/closures/*.json "$STATE"/systems/*.json "$STATE"/clusters/*.json; do
     first_line "$record" || continue
     kind=${record%/*}
     name=${record##*/}

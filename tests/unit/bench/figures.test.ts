@@ -49,6 +49,7 @@ test("figures are medians, and ratios are of medians", () => {
     ...emptyRounds(),
     ours: [5, 4, 6],
     floor: [4, 4, 9],
+    floorWithInputs: [8, 10, 9],
     oursPreview: [3],
     floorPreview: [4],
     ansible: [100, 90, 110],
@@ -65,6 +66,7 @@ test("figures are medians, and ratios are of medians", () => {
       timesAnsible: 20,
     },
   });
+  expect(figures.floorWithInputsSeconds).toEqual({ "30": 9 });
   expect(figures.preview["30"]).toMatchObject({ ratioToFloor: 0.75, timesAnsible: 33.33 });
   expect(table(figures)).toMatch(/30\s+up\s+5\.00\s+4\.00\s+1\.25\s+100\.00\s+20\.00/);
 });

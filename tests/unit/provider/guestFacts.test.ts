@@ -23,11 +23,12 @@ test("all facts", () => {
     clockSeconds: 1_700_000_000,
     readAtSeconds: 1_700_000_001,
     system: SYSTEM,
+    k0s: undefined,
   });
 });
 
 test("a newer probe's other facts are ignored", () => {
-  expect(parseGuestFacts("kw1", ["k0s\tcontroller", ...LINES], 0).hostname).toBe("kw1");
+  expect(parseGuestFacts("kw1", ["k1s\tcontroller", ...LINES], 0).hostname).toBe("kw1");
 });
 
 test.each(["taken", "boot-id", "machine-id", "hostname", "clock", "system", "probed"])(

@@ -27,7 +27,9 @@ test("closed sets of values are enums", () => {
   expect(Object.fromEntries(values)).toEqual({
     BuildPlace: ["operator", "host"],
     CheckMode: ["require", "warn", "off"],
+    DrainChoice: ["refuse", "delete"],
     FileSystemType: ["ext4", "none"],
+    K0sRole: ["controller", "worker", "controller+worker"],
     OnDelete: ["retain", "trash", "delete"],
     RebootPolicy: ["never", "ifRequired"],
     UpdatePolicy: ["live", "restart", "onNextBoot"],

@@ -1,0 +1,251 @@
+/**
+ * The cluster as the provider sees it: one per provider process. It reads the identity once, goes
+ * through whichever controller answers, and shares what it has observed, like the facts of a host.
+ */
+import { setMaxListeners } from "node:events";
+import { isController } from "../../contract/names";
+import { ProviderError, messageOf } from "../errors";
+import type { Call } from "../hosts/operations/operation";
+import type { HostPool } from "../hosts/pool";
+import { Limiter } from "../hosts/wait/limit";
+import { Shared } from "../hosts/wait/shared";
+import { Wait, within } from "../hosts/wait/wait";
+import type { Limits } from "../hosts/wait/wait";
+import type { ClusterConfig, ClusterMember } from "./config";
+import { K0sGuest, expiresSoon } from "./k0sGuest";
+import type { Identity, K0sFacts } from "./k0sGuest";
+import { ApiConnection } from "./kube/connection";
+import type { Endpoint } from "./kube/connection";
+import { KubeClient } from "./kube/client";
+import type { KubeApi } from "./kube/client";
+import { Controllers } from "./kube/controllers";
+import type { EtcdMember } from "./kube/objects";
+import { isMissing, membersOf } from "./observed";
+import type { Observed } from "./observed";
+import { hasQuorum, quorumOf } from "./members";
+import type { ObservedMember } from "./members";
+
+/** A guest that is down takes a minute to say so. */
+const GUEST_SECONDS = 20;
+const READY_SECONDS = 10;
+const LOOK_MS = 120_000;
+
+type Place = Pick<ClusterMember, "host" | "address">;
+
+interface Opened {
+  identity: Identity;
+  controllers: Controllers;
+  connections: ApiConnection[];
+}
+
+export class ClusterAccess {
+  private readonly opened: Shared<Opened>;
+  private readonly seen: Shared<Observed>;
+  private readonly looked: Shared<ObservedMember[]>;
+  /** One controller at a time joins or leaves. */
+  readonly memberships: Limiter;
+  /** Members that are drained or leave. */
+  readonly disruptions: Limiter;
+
+  constructor(
+    private readonly pool: HostPool,
+    readonly config: ClusterConfig,
+  ) {
+    const { name, maxUnavailable } = config;
+    this.opened = new Shared(name, LOOK_MS, (wait) => this.open(callOf(wait)));
+    this.seen = new Shared(name, LOOK_MS, (wait) => this.look(callOf(wait)));
+    this.looked = new Shared(name, LOOK_MS, (wait) => this.lookAtMembers(callOf(wait)));
+    this.memberships = new Limiter(1, `a change of the controllers of ${name}`);
+    this.disruptions = new Limiter(maxUnavailable, `a drain in ${name}`);
+  }
+
+  /** Ours, from a controller that answers: once per process, in memory only. */
+  async identity(call: Call): Promise<Identity> {
+    return (await this.session(call)).identity;
+  }
+
+  /** A client with the limits of this call. */
+  async api(call: Limits): Promise<KubeApi> {
+    const { controllers } = await this.session(call);
+    return KubeClient.over(controllers, call);
+  }
+
+  /** Nodes and members of etcd, by one list call each for all resources, until `forget`. */
+  observe(call: Limits): Promise<Observed> {
+    return this.seen.join(new Wait(this.config.name, call));
+  }
+
+  /** With a look at the guests of members that are down: what they have lost. */
+  members(call: Limits): Promise<ObservedMember[]> {
+    return this.looked.join(new Wait(this.config.name, call));
+  }
+
+  async hasQuorum(call: Limits): Promise<boolean> {
+    return hasQuorum(quorumOf(await this.members(call)));
+  }
+
+  /** Drops what was observed: something was changed. */
+  forget(): void {
+    this.seen.forget();
+    this.looked.forget();
+  }
+
+  guest(name: string, { host, address }: Place): K0sGuest {
+    return new K0sGuest(this.pool.guest(host, { name, address }));
+  }
+
+  /** A controller with an API that answers, for k0s's own commands. Never the one named. */
+  async survivor(call: Call, except: string): Promise<K0sGuest> {
+    const causes: string[] = [];
+    for (const [name, member] of this.controllers().filter(([one]) => one !== except)) {
+      const guest = this.guest(name, member);
+      try {
+        if ((await guest.read(within(call, GUEST_SECONDS))).isApiReady) return guest;
+        causes.push(`${name}: its API does not answer`);
+      } catch (error) {
+        if (call.signal.aborted) throw error;
+        causes.push(messageOf(error));
+      }
+    }
+    throw this.silent(causes);
+  }
+
+  close(): void {
+    void this.opened.peek()?.then(
+      ({ controllers }) => controllers.close(),
+      () => undefined,
+    );
+  }
+
+  private session(call: Limits): Promise<Opened> {
+    return this.opened.join(new Wait(this.config.name, call));
+  }
+
+  private controllers(): [string, ClusterMember][] {
+    return Object.entries(this.config.members).filter(
+      ([, { role, host }]) => isController(role) && this.pool.closed(host) === undefined,
+    );
+  }
+
+  private async open(call: Call): Promise<Opened> {
+    const identity = await this.readIdentity(call);
+    const connections = this.controllers().map(
+      ([name, member]) => new ApiConnection(this.endpointOf(name, member), identity),
+    );
+    return {
+      identity,
+      connections,
+      controllers: new Controllers(this.config.name, connections),
+    };
+  }
+
+  /** First from a controller that has one, so that a read changes nothing. */
+  private async readIdentity(call: Call): Promise<Identity> {
+    const found: { guest: K0sGuest; facts: K0sFacts }[] = [];
+    const causes: string[] = [];
+    for (const [name, member] of this.controllers()) {
+      const guest = this.guest(name, member);
+      try {
+        const facts = await guest.read(within(call, GUEST_SECONDS));
+        if (!facts.hasData) {
+          causes.push(`${name}: it has no data of a cluster`);
+          continue;
+        }
+        if (facts.identity !== undefined && !expiresSoon(facts.identity)) {
+          return await guest.identity(call);
+        }
+        found.push({ guest, facts });
+      } catch (error) {
+        if (call.signal.aborted) throw error;
+        causes.push(messageOf(error));
+      }
+    }
+    const running = found.find(({ facts }) => facts.version !== undefined);
+    if (running !== undefined) return running.guest.identity(call);
+    causes.push(...found.map(({ guest }) => `${guest.name}: k0s does not run`));
+    throw this.silent(causes);
+  }
+
+  private silent(causes: readonly string[]): ProviderError {
+    const { name } = this.config;
+    return new ProviderError(
+      "unreachable",
+      `${name}: no controller of the cluster answers: ${causes.join("; ")}`,
+      "Look at systemctl status k0s on the controllers.",
+    );
+  }
+
+  private endpointOf(name: string, { host, address }: Place): Endpoint {
+    const open: Endpoint["open"] = (limits, port) =>
+      this.pool.get(host).stream({ urn: "", status: () => undefined, ...limits }, address, port);
+    return { name, address, open };
+  }
+
+  /** Two list calls, and one short question to each controller. */
+  private async look(call: Call): Promise<Observed> {
+    const { identity, controllers, connections } = await this.session(call);
+    const api = await KubeClient.over(controllers, call);
+    const [nodes, etcd, answering] = await Promise.all([
+      api.listNodes(),
+      api.listEtcdMembers(),
+      answeringOf(connections, call),
+    ]);
+    const left = this.leftTheSite(etcd, identity);
+    const others = await answeringOf(left, call);
+    for (const connection of left) connection.close();
+    return {
+      nodes: new Map(nodes.map((node) => [node.name, node])),
+      etcd: new Map(etcd.map((member) => [member.name, member])),
+      answering: new Set([...answering, ...others]),
+    };
+  }
+
+  /** Controllers that the site has no more: reached through the hypervisor of another one. */
+  private leftTheSite(etcd: readonly EtcdMember[], identity: Identity): ApiConnection[] {
+    const host = this.controllers()[0]?.[1].host;
+    const { members } = this.config;
+    if (host === undefined) return [];
+    return etcd
+      .filter(({ name, isJoined }) => isJoined && members[name] === undefined)
+      .map(({ name, peerAddress: address }) => {
+        return new ApiConnection(this.endpointOf(name, { host, address }), identity);
+      });
+  }
+
+  private async lookAtMembers(call: Call): Promise<ObservedMember[]> {
+    const observed = await this.observe(call);
+    const members = membersOf(this.config, observed);
+    return Promise.all(
+      members.map(async (member) => {
+        const configured = this.config.members[member.name];
+        if (member.isHealthy || configured === undefined) return member;
+        const guest = this.guest(member.name, configured);
+        const facts = await guest.read(within(call, GUEST_SECONDS)).catch(() => undefined);
+        return { ...member, hasLostData: facts !== undefined && isMissing(facts) };
+      }),
+    );
+  }
+}
+
+/** The names of the controllers whose API answers. */
+async function answeringOf(connections: readonly ApiConnection[], call: Limits): Promise<string[]> {
+  const names = await Promise.all(connections.map((one) => answers(one, call)));
+  return names.flat();
+}
+
+async function answers(connection: ApiConnection, call: Limits): Promise<string[]> {
+  try {
+    const request = { method: "GET", path: "/readyz", headers: {} };
+    const { status } = await connection.request(within(call, READY_SECONDS), request);
+    return status === 200 ? [connection.endpoint.name] : [];
+  } catch {
+    return [];
+  }
+}
+
+/** A call for all calls that wait for the result. */
+function callOf(wait: Wait): Call {
+  setMaxListeners(0, wait.signal);
+  const deadline = Date.now() + wait.millisecondsLeft();
+  return { urn: "", status: () => undefined, deadline, signal: wait.signal };
+}

@@ -1,0 +1,66 @@
+/** The API through whichever controller answers. */
+import { ProviderError, messageOf } from "../../errors";
+import type { Limits } from "../../hosts/wait/wait";
+import { printable } from "../../hosts/transport/printable";
+import type { ApiAnswer, ApiConnection, ApiRequest } from "./connection";
+import { failureOf } from "./failure";
+
+export class Controllers {
+  /** The controller that answered last comes first. */
+  private order: ApiConnection[];
+
+  constructor(
+    /** The name of the cluster, for messages. */
+    private readonly cluster: string,
+    connections: readonly ApiConnection[],
+  ) {
+    this.order = [...connections];
+  }
+
+  /**
+   * Repeats the request at another controller if one cannot be reached or has no etcd. All requests
+   * of the provider can be repeated: reads, merge patches, deletions, evictions.
+   */
+  async request(limits: Limits, request: ApiRequest): Promise<ApiAnswer> {
+    const causes: string[] = [];
+    for (const connection of [...this.order]) {
+      const answer = await this.attempt(limits, connection, request).catch((error: unknown) => {
+        if (limits.signal.aborted || Date.now() >= limits.deadline) throw error;
+        return new Error(messageOf(error));
+      });
+      if (!(answer instanceof Error)) {
+        this.prefer(connection);
+        return granted(answer);
+      }
+      causes.push(`${connection.endpoint.name}: ${printable(answer.message)}`);
+    }
+    throw new ProviderError(
+      "unreachable",
+      `${this.cluster}: no controller of the cluster answers: ${causes.join("; ")}`,
+      "Look at systemctl status k0s on the controllers.",
+    );
+  }
+
+  close(): void {
+    for (const connection of this.order) connection.close();
+  }
+
+  private async attempt(
+    limits: Limits,
+    connection: ApiConnection,
+    request: ApiRequest,
+  ): Promise<ApiAnswer> {
+    const answer = await connection.request(limits, request);
+    if (answer.status >= 500) throw failureOf(answer.status, answer.body);
+    return answer;
+  }
+
+  private prefer(connection: ApiConnection): void {
+    this.order = [connection, ...this.order.filter((one) => one !== connection)];
+  }
+}
+
+function granted(answer: ApiAnswer): ApiAnswer {
+  if (answer.status >= 200 && answer.status < 300) return answer;
+  throw failureOf(answer.status, answer.body);
+}

@@ -1,0 +1,47 @@
+/** What the API answers instead of an object. */
+import { z } from "zod";
+
+const status = z.object({
+  message: z.string().default(""),
+  reason: z.string().default(""),
+});
+
+/** A request that the API did not grant. */
+export class ApiFailure extends Error {
+  constructor(
+    /** The code of HTTP. */
+    readonly code: number,
+    /** Kubernetes' word for it: `NotFound`, `Conflict`, `TooManyRequests`. */
+    readonly reason: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** `answered`: the body is a Status of Kubernetes, or the text of a proxy. */
+export function failureOf(code: number, answered: string): ApiFailure {
+  const { message, reason } = parsed(answered);
+  return new ApiFailure(code, reason, message === "" ? `HTTP status ${code}` : message);
+}
+
+function parsed(text: string): z.infer<typeof status> {
+  try {
+    const found = status.safeParse(JSON.parse(text));
+    if (found.success) return found.data;
+  } catch {
+    // Not JSON: below.
+  }
+  return { message: text.trim().slice(0, 200), reason: "" };
+}
+
+const hasCode =
+  (code: number) =>
+  (error: unknown): error is ApiFailure =>
+    error instanceof ApiFailure && error.code === code;
+
+export const isNotFound = hasCode(404);
+/** Somebody else changed the object since it was read. */
+export const isConflict = hasCode(409);
+/** Of an eviction: a PodDisruptionBudget does not allow it now. */
+export const isTooManyRequests = hasCode(429);

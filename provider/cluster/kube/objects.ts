@@ -1,0 +1,185 @@
+/** What the provider reads of Kubernetes' objects. Pure. */
+import type {
+  V1Node,
+  V1Pod,
+  V1PodDisruptionBudget,
+  V1Taint,
+  V1LabelSelector,
+} from "@kubernetes/client-node";
+import { z } from "zod";
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface Taint {
+  key: string;
+  value: string;
+  effect: string;
+}
+
+export interface KubeNode {
+  name: string;
+  isReady: boolean;
+  isUnschedulable: boolean;
+  labels: Labels;
+  annotations: Labels;
+  taints: Taint[];
+  /** With it, a patch fails if somebody else has changed the node. */
+  resourceVersion: string;
+  /** `v1.36.3+k0s`. */
+  version: string;
+}
+
+export function nodeOf({ metadata, spec, status }: V1Node): KubeNode {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  return {
+    name: metadata?.name ?? "",
+    isReady: ready?.status === "True",
+    isUnschedulable: spec?.unschedulable === true,
+    labels: metadata?.labels ?? {},
+    annotations: metadata?.annotations ?? {},
+    taints: (spec?.taints ?? []).map(taintOf),
+    resourceVersion: metadata?.resourceVersion ?? "",
+    version: status?.nodeInfo?.kubeletVersion ?? "",
+  };
+}
+
+const taintOf = ({ key, value, effect }: V1Taint): Taint => ({ key, value: value ?? "", effect });
+
+/** `key=value:Effect`, or `key:Effect`. */
+export const taintText = ({ key, value, effect }: Taint): string =>
+  value === "" ? `${key}:${effect}` : `${key}=${value}:${effect}`;
+
+export function parseTaint(text: string): Taint {
+  const [, key = "", value = "", effect = ""] = /^([^=:]+)(?:=([^:]*))?:(\w+)$/.exec(text) ?? [];
+  return { key, value, effect };
+}
+
+/** k0s's record of a controller in etcd. It exists from the first time that the member votes. */
+export interface EtcdMember {
+  name: string;
+  peerAddress: string;
+  /** Hexadecimal. A member that joins again has another one. */
+  memberId: string;
+  isJoined: boolean;
+  /** k0s was asked to remove the member. */
+  isLeaving: boolean;
+  /** k0s's last words about a leave. Words of an earlier membership may be left over. */
+  message: string;
+}
+
+/** k0s pkg/apis/etcd/v1beta1/types.go */
+const etcdMember = z.object({
+  metadata: z.object({ name: z.string() }),
+  spec: z.object({ leave: z.boolean().default(false) }).prefault({}),
+  status: z
+    .object({
+      peerAddress: z.string().default(""),
+      memberID: z.string().default(""),
+      message: z.string().default(""),
+      conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
+    })
+    .prefault({}),
+});
+
+const etcdMembers = z.object({ items: z.array(etcdMember) });
+
+export function etcdMembersOf(list: unknown): EtcdMember[] {
+  return etcdMembers.parse(list).items.map(({ metadata, spec, status }) => ({
+    name: metadata.name,
+    peerAddress: status.peerAddress,
+    memberId: status.memberID,
+    isJoined: status.conditions.some((one) => one.type === "Joined" && one.status === "True"),
+    isLeaving: spec.leave,
+    message: status.message,
+  }));
+}
+
+export interface Pod {
+  namespace: string;
+  name: string;
+  uid: string;
+  labels: Labels;
+  /** Succeeded or Failed. */
+  isFinished: boolean;
+  isTerminating: boolean;
+  /** The API's copy of a static pod, which only the node itself can stop. */
+  isMirror: boolean;
+  /** The kind of the object that creates the pod again. */
+  controller: string | undefined;
+  /** Names of its emptyDir volumes. */
+  emptyDirs: string[];
+}
+
+export function podOf({ metadata, spec, status }: V1Pod): Pod {
+  return {
+    namespace: metadata?.namespace ?? "",
+    name: metadata?.name ?? "",
+    uid: metadata?.uid ?? "",
+    labels: metadata?.labels ?? {},
+    isFinished: ["Succeeded", "Failed"].includes(status?.phase ?? ""),
+    isTerminating: metadata?.deletionTimestamp !== undefined,
+    isMirror: metadata?.annotations?.["kubernetes.io/config.mirror"] !== undefined,
+    controller: metadata?.ownerReferences?.find((owner) => owner.controller === true)?.kind,
+    emptyDirs: (spec?.volumes ?? []).flatMap(({ name, emptyDir }) =>
+      emptyDir === undefined ? [] : [name],
+    ),
+  };
+}
+
+export interface Selector {
+  matchLabels: Labels;
+  matchExpressions: { key: string; operator: string; values: string[] }[];
+}
+
+/** A PodDisruptionBudget. */
+export interface Budget {
+  namespace: string;
+  name: string;
+  /** Undefined: it selects no pod. */
+  selector: Selector | undefined;
+  allowed: number;
+  healthy: number;
+  needed: number;
+}
+
+export function budgetOf({ metadata, spec, status }: V1PodDisruptionBudget): Budget {
+  return {
+    namespace: metadata?.namespace ?? "",
+    name: metadata?.name ?? "",
+    selector: spec?.selector && selectorOf(spec.selector),
+    allowed: status?.disruptionsAllowed ?? 0,
+    healthy: status?.currentHealthy ?? 0,
+    needed: status?.desiredHealthy ?? 0,
+  };
+}
+
+function selectorOf({ matchLabels, matchExpressions }: V1LabelSelector): Selector {
+  return {
+    matchLabels: matchLabels ?? {},
+    matchExpressions: (matchExpressions ?? []).map(({ key, operator, values }) => ({
+      key,
+      operator,
+      values: values ?? [],
+    })),
+  };
+}
+
+/** Kubernetes' rules: all requirements hold. An empty selector selects everything. */
+export function selects({ matchLabels, matchExpressions }: Selector, labels: Labels): boolean {
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every(({ key, operator, values }) => {
+      const value = labels[key];
+      switch (operator) {
+        case "In":
+          return value !== undefined && values.includes(value);
+        case "NotIn":
+          return value === undefined || !values.includes(value);
+        case "Exists":
+          return value !== undefined;
+        default:
+          return value === undefined;
+      }
+    })
+  );
+}

@@ -1,0 +1,79 @@
+/** The steps from the cluster that was observed to that of the site. Pure. */
+import { isController } from "../../../contract/names";
+import type { ObservedMember, WantedMember } from "../../cluster/members";
+import { planOf } from "../../cluster/plan";
+import type { Plan } from "../../cluster/plan";
+import { peersOf, withData } from "./clusterView";
+import type { Seen, View } from "./clusterView";
+import type { Inputs, Member } from "./k0sClusterState";
+
+/** `exists`: the cluster was recorded, or a controller has its data. */
+export function planOfCluster(wanted: Inputs, view: View, before: Inputs | undefined): Plan {
+  const exists = before !== undefined || withData(view).length > 0;
+  const wish = {
+    members: Object.entries(wanted.members).map(wantedMember),
+    maxUnavailable: wanted.maxUnavailable,
+    ...(view.founder !== undefined && { founder: view.founder }),
+  };
+  return planOf(wish, exists ? observedMembers(wanted, view, before) : undefined);
+}
+
+function wantedMember([name, member]: [string, Member]): WantedMember {
+  const { role, host, closure, k0sUnit: k0s, k0sVersion: version } = member;
+  return { name, role, host, runs: { closure, k0s, version } };
+}
+
+/**
+ * The members as the controllers know them. Only the API knows workers: those that were recorded
+ * count as members.
+ */
+export function observedMembers(
+  wanted: Inputs,
+  view: View,
+  before: Inputs | undefined,
+): ObservedMember[] {
+  const recorded = before?.members ?? {};
+  const peers = peersOf(view);
+  const controllers = view.controllers
+    .filter((seen) => isMember(seen, peers, recorded))
+    .map((seen): ObservedMember => {
+      const { name, k0s } = seen;
+      return {
+        name,
+        role: recorded[name]?.role ?? seen.role,
+        etcd: "voter",
+        isHealthy: k0s?.isApiReady === true,
+        hasLostData: k0s !== undefined && !k0s.hasData,
+        runs: runsOf(wanted, seen),
+      };
+    });
+  const workers = Object.entries(recorded)
+    .filter(([, { role }]) => !isController(role))
+    .map(([name, member]): ObservedMember => ({
+      ...wantedMember([name, wanted.members[name] ?? member]),
+      role: member.role,
+      isHealthy: true,
+      hasLostData: false,
+    }));
+  return [...controllers, ...workers];
+}
+
+/** Without a list of etcd, a controller with data is one, and one that was recorded. */
+function isMember(
+  { name, address, k0s }: Seen,
+  peers: readonly string[] | undefined,
+  recorded: Inputs["members"],
+): boolean {
+  if (peers !== undefined) return peers.includes(address);
+  return k0s === undefined ? recorded[name] !== undefined : k0s.hasData;
+}
+
+/**
+ * VMs change their systems by themselves, so only the version of k0s is compared: it can forbid the
+ * change.
+ */
+function runsOf({ members }: Inputs, { name, k0s, ...own }: Seen): ObservedMember["runs"] {
+  const { closure, k0sUnit, k0sVersion } = members[name] ?? own;
+  const version = k0s?.version?.replace(/^v/, "") ?? k0sVersion;
+  return { closure, k0s: k0sUnit, version };
+}

@@ -1,0 +1,112 @@
+/** What the guests of the controllers say about the cluster, read side by side. */
+import { isController } from "../../../contract/names";
+import { K0sGuest } from "../../cluster/k0sGuest";
+import type { K0sFacts } from "../../cluster/k0sGuest";
+import { messageOf } from "../../errors";
+import { parseRecord } from "../../hosts/facts/record";
+import { stackOwnership } from "../../ownership";
+import { within } from "../../hosts/wait/wait";
+import type { Context } from "../../resource";
+import type { Inputs, Member } from "./k0sClusterState";
+
+/** A guest that runs answers in this time. */
+const ANSWER_SECONDS = 60;
+
+export interface Seen extends Member {
+  name: string;
+  /** Undefined if it could not be read. */
+  k0s: K0sFacts | undefined;
+  /** Why it could not be read. */
+  absence: "no VM" | "stopped" | "no k0s" | "not contacted" | "silent" | undefined;
+  /** For `silent`. */
+  error: unknown;
+}
+
+export interface View {
+  controllers: Seen[];
+  /** The controller that is recorded as founder on its hypervisor. */
+  founder: string | undefined;
+}
+
+/** Reads the controllers of the site. `more`: those that leave it. */
+export async function lookAt(
+  context: Context,
+  { name, members }: Inputs,
+  more: Inputs["members"] = {},
+): Promise<View> {
+  const controllers = Object.entries({ ...more, ...members }).filter(([, { role }]) =>
+    isController(role),
+  );
+  const seen = await Promise.all(controllers.map(([vm, member]) => see(context, vm, member)));
+  const hosts = [...new Set(seen.filter(isReadable).map(({ host }) => host))];
+  const founders = await Promise.all(hosts.map((host) => founderOn(context, host, name)));
+  return { controllers: seen, founder: founders.find((one) => one !== undefined) };
+}
+
+/** Its hypervisor has answered. */
+function isReadable({ absence }: Seen): boolean {
+  return absence !== "silent" && absence !== "not contacted";
+}
+
+export function guestOf(context: Context, { name, host, address }: Seen): K0sGuest {
+  return new K0sGuest(context.pool.guest(host, { name, address }));
+}
+
+/** Never fails, except that the run was cancelled. */
+export async function see(context: Context, name: string, member: Member): Promise<Seen> {
+  const base = { ...member, name, k0s: undefined, absence: undefined, error: undefined };
+  if (context.pool.closed(member.host) !== undefined) return { ...base, absence: "not contacted" };
+  try {
+    const facts = await context.pool.get(member.host).read(context);
+    const vm = facts.vms.get(name);
+    if (vm === undefined) return { ...base, absence: "no VM" };
+    if (["inactive", "failed"].includes(vm.active)) return { ...base, absence: "stopped" };
+    const guest = context.pool.guest(member.host, { name, address: member.address });
+    const { k0s } = await guest.read(within(context, ANSWER_SECONDS));
+    return k0s === undefined ? { ...base, absence: "no k0s" } : { ...base, k0s };
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    return { ...base, absence: "silent", error };
+  }
+}
+
+async function founderOn(
+  context: Context,
+  host: string,
+  cluster: string,
+): Promise<string | undefined> {
+  const { records } = await context.pool.get(host).read(context);
+  const text = records.get(`clusters/${cluster}`);
+  const record = parseRecord(text);
+  const isOurs = stackOwnership(text, context) === "owned";
+  return isOurs && typeof record === "object" ? record.founder : undefined;
+}
+
+/** Why a controller has no healthy API, in words. Undefined if it has one. */
+export function unavailability({ name, k0s, absence, error }: Seen): string | undefined {
+  switch (absence) {
+    case "no VM":
+      return "the VM does not exist";
+    case "stopped":
+      return "the VM does not run";
+    case "no k0s":
+      return "its system has no unit k0s";
+    case "not contacted":
+      return "its host is not contacted";
+    case "silent":
+      return messageOf(error).split("\n")[0] ?? "it does not answer";
+    case undefined:
+      if (k0s?.isApiReady === true) return undefined;
+      if (k0s?.stopped !== undefined) return `k0s is stopped: ${k0s.stopped}`;
+      return `k0s is ${k0s?.unit ?? "missing"} on ${name}, and its API does not answer`;
+  }
+}
+
+export const withData = ({ controllers }: View): Seen[] =>
+  controllers.filter(({ k0s }) => k0s?.hasData === true);
+
+/** The addresses of etcd's members, as a controller that answers lists them. */
+export function peersOf({ controllers }: View): string[] | undefined {
+  const listed = controllers.find(({ k0s }) => k0s?.etcdMembers !== undefined)?.k0s?.etcdMembers;
+  return listed && Object.values(listed).map((url) => url.replace(/^https:\/\/(.+):\d+$/, "$1"));
+}
