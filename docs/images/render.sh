@@ -1,6 +1,6 @@
 #!/bin/sh
 # Renders the comments of tests/fixtures/previews as pictures, in a light and a dark theme.
-# Requires Node, npm and Debian's package chromium-headless-shell (or chromium), with fonts-noto-core
+# Requires Node, npm, and Debian's packages chromium-headless-shell (or chromium), fonts-noto-core
 # and fonts-dejavu-core. Installs a Markdown renderer into a temporary directory.
 # docs/images/render.sh [NAME...]
 set -eu
