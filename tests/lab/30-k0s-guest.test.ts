@@ -15,13 +15,15 @@ import {
   programsOfGuests,
   wipeData,
 } from "./cluster";
-import { SiteCopy, on, up } from "./lab";
+import { SiteCopy, on, releaseHosts, up } from "./lab";
 
 const site = new SiteCopy();
 const ACTIVE = "systemctl is-active k0s || true";
 
 beforeAll(async () => {
   await awaitK0s();
+  // Without a cluster that the lab may have.
+  await releaseHosts();
   await site.use();
   await site.set(clusterSite({ controllers: 1, workers: 1 }));
   // The VMs without their cluster.
