@@ -19,7 +19,7 @@ export interface ClusterArgs {
   machines: ReadonlyMap<string, MicroVm>;
 }
 
-/** The output `cluster` of the stack. If the cluster has failed in this run: what the site states. */
+/** The stack's output `cluster`. If the cluster has failed in this run: what the site states. */
 export type ClusterOutput = ClusterAddress & { caFingerprint?: string };
 
 interface ClusterAddress {

@@ -95,12 +95,8 @@ function view(given: Given[], more: Partial<View> = {}): View {
 }
 
 const owner = { urn: URN };
-const refuse = (
-  inputs: Inputs,
-  seen: View,
-  recorded: State | undefined = undefined,
-  before: Inputs | undefined = undefined,
-) => refuseCluster(owner, inputs, seen, recorded, before);
+const refuse = (inputs: Inputs, seen: View, recorded?: State, before?: Inputs) =>
+  refuseCluster(owner, inputs, seen, recorded, before);
 
 function recorded(inputs: Inputs): State {
   const identity = { ca: CA, cert: CA, key: "KEY", expires: new Date("2126-01-01") };
