@@ -125,7 +125,7 @@ test("a cluster that another stack founded is refused, until its CA is stated", 
   // The cluster is given up, and somebody else founds one on the same machine.
   const { code, text } = await pulumi("state", "delete", "--yes", await clusterUrn(), STACK);
   expect({ code, text }).toMatchObject({ code: 0 });
-  await on("hv1", "rm /var/lib/pulumi-microvm/clusters/lab.json");
+  await on("hv1", "rm -f /var/lib/pulumi-microvm/clusters/lab.json");
   await on("c1", "mkdir -p /run/pulumi-microvm; echo lab >/run/pulumi-microvm/k0s-found");
   await on("c1", "systemctl start k0s");
   await awaitK0sStatus("c1");

@@ -78,16 +78,17 @@ async function withKubeconfig(
   state: State,
 ): Promise<State> {
   if (statusOf(wanted, state) === "valid") return state;
-  const ready = view.controllers.find(({ k0s }) => k0s?.isApiReady === true);
-  if (ready === undefined) {
+  // Any controller of the cluster can sign an identity, without its API.
+  const signer = view.controllers.find(({ k0s }) => k0s?.isApiReady === true) ?? withData(view)[0];
+  if (signer === undefined) {
     const all = Object.entries(state.unavailable).map(([name, why]) => `${name}: ${why}`);
     throw new ProviderError(
       "guest",
-      `${wanted.name}: no controller answers: ${all.join("; ")}`,
-      "Start the controllers, or look at journalctl -u k0s there.",
+      `${wanted.name}: no controller can make a kubeconfig: ${all.join("; ")}`,
+      "Start the VMs of the controllers.",
     );
   }
-  const identity = await guestOf(context, ready).identity(context);
+  const identity = await guestOf(context, signer).identity(context);
   const kubeconfig = makeKubeconfig(wanted.name, serverOf(wanted.endpoint), identity);
   const renewed = { ...state, kubeconfig };
   return { ...renewed, kubeconfigStatus: statusOf(wanted, renewed) };
