@@ -1,12 +1,11 @@
 /** The user's Pulumi project: its directory, and the site file of the stack. */
-import { existsSync, readdirSync } from "node:fs";
-import { isAbsolute, join, relative, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { isAbsolute, join, resolve } from "node:path";
 import * as pulumi from "./pulumi";
 import { readSite } from "./readSite";
+import { NoSiteFile, shownPath, siteFileOf } from "./siteFile";
 import { upward } from "./upward";
 import type { SiteModel } from "../site/model";
-
-const SITES = "stacks";
 
 /**
  * The directory of Pulumi.yaml. Paths in the stack's configuration are relative to it, wherever
@@ -31,29 +30,15 @@ function isProject(directory: string): boolean {
  */
 export function loadSite(file?: string): SiteModel {
   const project = projectDirectory();
-  const path = resolve(project, file ?? fileOfStack(project));
-  const inside = relative(process.cwd(), path);
-  return readSite(inside.startsWith("..") ? path : inside);
+  const path = file === undefined ? fileOfStack(project) : resolve(project, file);
+  return readSite(shownPath(path));
 }
 
 function fileOfStack(project: string): string {
-  const configured = new pulumi.Config().get("site");
-  if (configured !== undefined) return configured;
-  const stack = pulumi.getStack();
-  const file = join(SITES, `${stack}.yaml`);
-  if (existsSync(join(project, file))) return file;
-  const others = siteFiles(join(project, SITES));
-  throw new pulumi.RunError(
-    `stack ${stack} has no site file: ${file} does not exist. ` +
-      (others.length === 0 ? "" : `${SITES} has ${others.join(", ")}. `) +
-      "Create it, select the stack of an existing file with `pulumi stack select`, or set " +
-      "another file with `pulumi config set site FILE`",
-  );
-}
-
-function siteFiles(directory: string): string[] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory)
-    .filter((name) => name.endsWith(".yaml"))
-    .sort();
+  try {
+    return siteFileOf(project, pulumi.getStack(), new pulumi.Config().get("site"));
+  } catch (error) {
+    if (error instanceof NoSiteFile) throw new pulumi.RunError(error.message);
+    throw error;
+  }
 }

@@ -5,8 +5,9 @@ import { join, resolve } from "node:path";
 import { CommandError, attempt, handOver, run } from "./command";
 import { ensureDirectories, labEnvironment } from "./environment";
 import { ensureEngine } from "./engine";
-import { ensureK0s } from "./kubernetes/ensure";
 import { ensureHosts, isUp, rebootHost, stopHosts } from "./hosts";
+import { linkKubectl, writeKubeconfig } from "./kubeconfig";
+import { awaitK0s, beginK0s, isK0sMade, stopMakingK0s } from "./kubernetes/background";
 import { HOSTS, ensureNetwork, inOperator, removeNetwork, type LabHost } from "./network";
 import { serveObjects } from "./objectStore";
 import { cacheDirectory, checkout, labStack, stateDirectory } from "./paths";
@@ -35,15 +36,32 @@ async function up(): Promise<number> {
   await hostsUp();
   say(`Bringing up stack ${labStack}`);
   const select = await pulumi("stack", "select", "--create", labStack);
-  const code = select === 0 ? await pulumi("up", "--yes", "--stack", labStack) : select;
+  if (select !== 0) return select;
+  if (!isK0sMade()) {
+    const code = await pulumiUp(...WITHOUT_CLUSTER);
+    if (code !== 0) return code;
+    process.stdout.write(`\n${await statusText()}\n`);
+    say("The VMs are up. Their cluster needs k0s and Kubernetes, which are still being made.");
+    await awaitK0s();
+  }
+  const code = await pulumiUp();
   if (code !== 0) return code;
-  process.stdout.write(`\n${await statusText()}\n${NEXT}\n`);
+  process.stdout.write(`\n${await statusText()}\n`);
+  if (await writeKubeconfig()) await execute(["kubectl", "get", "nodes"]);
+  process.stdout.write(`${NEXT}\n`);
   return 0;
 }
+
+/** A newcomer sees the VMs first. */
+const WITHOUT_CLUSTER = ["--exclude", "**microvm:index:K0s*::*", "--exclude-dependents"];
+
+const pulumiUp = (...more: string[]): Promise<number> =>
+  pulumi("up", "--yes", "--stack", labStack, ...more);
 
 const NEXT = `
 What to try next:
   npm run --silent lab -- exec pulumi preview          nothing to do
+  npm run --silent lab -- exec kubectl get nodes
   npm run --silent lab -- ssh hv1 systemctl list-units 'microvm@*'
   edit stacks/lab.yaml, then: npm run --silent lab -- exec pulumi up
   npm run lab -- reboot hv1                            its VMs come back
@@ -54,6 +72,8 @@ async function hostsUp(): Promise<void> {
   await requireMachine();
   await ensureSystemPackages();
   ensureDirectories();
+  linkKubectl();
+  beginK0s();
   await ensureEngine();
   await ensurePlugins();
   await ensureNetwork();
@@ -65,6 +85,7 @@ async function hostsUp(): Promise<void> {
 
 async function down(): Promise<void> {
   await step("stopping the lab", async () => {
+    await stopMakingK0s();
     await stopHosts();
     await stopProcess("ssh-agent", 5);
     await removeNetwork();
@@ -89,9 +110,17 @@ function pulumi(...words: string[]): Promise<number> {
 }
 
 function execute(command: string[]): Promise<number> {
-  requireUp();
   if (command.length === 0) throw new Error(USAGE);
   return handOver(inOperator(command), { cwd: checkout, env: labEnvironment() });
+}
+
+/** kubectl gets the kubeconfig of the stack as it is now. */
+async function executeGiven(command: string[]): Promise<number> {
+  requireUp();
+  if (command[0] === "kubectl" && !(await writeKubeconfig())) {
+    say(`lab: stack ${labStack} has no cluster: it has no output kubeconfig`);
+  }
+  return execute(command);
 }
 
 async function ssh([name, ...command]: string[]): Promise<number> {
@@ -136,7 +165,7 @@ async function dispatch([command, ...rest]: string[]): Promise<number> {
     case "hosts-up":
       return hostsUp().then(() => 0);
     case "exec":
-      return execute(rest);
+      return executeGiven(rest);
     case "ssh":
       return ssh(rest);
     case "status":
@@ -145,7 +174,7 @@ async function dispatch([command, ...rest]: string[]): Promise<number> {
     case "reboot":
       return reboot(rest).then(() => 0);
     case "k0s":
-      return ensureK0s().then(() => 0);
+      return awaitK0s().then(() => 0);
     case "object-store":
       return objectStore(rest);
     case "sdk":

@@ -1,6 +1,6 @@
 /** The environment of the lab's commands: its own Pulumi home, backend, SSH agent and Nix. */
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { compileCacheDirectory } from "../compileCache";
 import { pathWithEngine } from "./engine";
 import { labSource, stateDirectory } from "./paths";
@@ -8,10 +8,14 @@ import { agentSocket } from "./ssh";
 
 export const pulumiHome = join(stateDirectory, "pulumi");
 const backend = join(stateDirectory, "backend");
+/** Programs of the lab that its commands find. */
+export const programDirectory = join(stateDirectory, "bin");
+export const kubeconfigFile = join(stateDirectory, "kubeconfig");
 
 export function ensureDirectories(): void {
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
-  for (const directory of [pulumiHome, backend]) mkdirSync(directory, { recursive: true });
+  for (const directory of [pulumiHome, backend, programDirectory])
+    mkdirSync(directory, { recursive: true });
 }
 
 export function labEnvironment(): NodeJS.ProcessEnv {
@@ -19,7 +23,8 @@ export function labEnvironment(): NodeJS.ProcessEnv {
     // Pulumi's language host starts Node by itself, before any of our code.
     NODE_COMPILE_CACHE: compileCacheDirectory(),
     ...process.env,
-    PATH: pathWithEngine(),
+    PATH: [programDirectory, pathWithEngine()].join(delimiter),
+    KUBECONFIG: kubeconfigFile,
     PULUMI_HOME: pulumiHome,
     PULUMI_BACKEND_URL: `file://${backend}`,
     // The lab's stacks have no real secrets.

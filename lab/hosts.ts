@@ -35,7 +35,10 @@ const processOf = (host: LabHost): string => `host ${host.name}`;
 export async function ensureHosts(): Promise<void> {
   allowWatches();
   const debian = await debianRoot();
-  for (const host of HOSTS) await ensureRoot(host, debian);
+  for (const host of HOSTS) {
+    await ensureRoot(host, debian);
+    ensureGuestPrograms(join(directoryOf(host), "root"));
+  }
   await Promise.all(
     HOSTS.map(async (host) => {
       if (isUp(host)) await awaitReady(host);
@@ -88,7 +91,9 @@ async function ensureRoot(host: LabHost, debian: string): Promise<void> {
 }
 
 async function makeRoot(host: LabHost, debian: string, root: string): Promise<void> {
-  await run(["cp", "-a", "--reflink=auto", debian, root]);
+  // Also where the cached root is a link: a copy of the link would let the host write into it.
+  mkdirSync(root);
+  await run(["cp", "-a", "--reflink=auto", `${debian}/.`, root]);
   const own = "--no-preserve=ownership";
   await run(["cp", "-a", own, join(labSource, "flake", "etc"), root]);
   await run(["cp", "-a", own, `${join(labSource, "host", "files")}/.`, root]);
@@ -127,7 +132,6 @@ async function stop(host: LabHost, politeSeconds: number): Promise<void> {
 async function boot(host: LabHost, debian: string): Promise<void> {
   await stop(host, 0);
   const directory = directoryOf(host);
-  ensureGuestPrograms(join(directory, "root"));
   mkdirSync(kubernetesDirectory, { recursive: true });
   const log = openSync(join(directory, "console.log"), "a", 0o600);
   const machine = spawn(

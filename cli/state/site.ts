@@ -1,5 +1,6 @@
 /** The site file of a stack, and the flake of it. */
-import { join, relative, resolve } from "node:path";
+import { resolve } from "node:path";
+import { NoSiteFile, shownPath, siteFileOf } from "../../components/siteFile";
 import { loadSiteWithWarnings } from "../../site/load";
 import { SiteError, formatIssue } from "../../site/issues";
 import type { SiteModel } from "../../site/model";
@@ -16,14 +17,18 @@ export async function siteFile(
   if (given !== undefined) return resolve(given);
   const name = await selectedStack(directory, stack);
   const configured = await tryPulumi(directory, ["config", "get", "site", ...stackOption(stack)]);
-  return resolve(directory, configured ?? join("stacks", `${name}.yaml`));
+  try {
+    return siteFileOf(directory, name, configured);
+  } catch (error) {
+    if (error instanceof NoSiteFile) throw new CliError(error.message, EXIT.findings);
+    throw error;
+  }
 }
 
 /** Prints its warnings. Throws all its faults as one error. */
 export function readSite(terminal: Terminal, file: string): SiteModel {
   try {
-    const inside = relative(process.cwd(), file);
-    const { model, warnings } = loadSiteWithWarnings(inside.startsWith("..") ? file : inside);
+    const { model, warnings } = loadSiteWithWarnings(shownPath(file));
     for (const warning of warnings) terminal.note(`warning: ${formatIssue(warning)}`);
     return model;
   } catch (error) {

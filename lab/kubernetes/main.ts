@@ -1,8 +1,15 @@
-/** The process that makes the programs of Kubernetes: see `inTurn` in ensure.ts. */
+/** The processes that make the programs of Kubernetes: see background.ts, and ensure.ts. */
 import { say } from "../progress";
-import { make } from "./ensure";
+import { ensureK0s, make } from "./ensure";
 
-make(process.argv[2] ?? "programs").catch((error: unknown) => {
+/** Leads its process group: the compilers in it end with it. */
+async function inBackground(): Promise<void> {
+  process.once("SIGTERM", () => process.kill(-process.pid, "SIGKILL"));
+  await ensureK0s();
+}
+
+const what = process.argv[2] ?? "programs";
+(what === "background" ? inBackground() : make(what)).catch((error: unknown) => {
   say(`lab: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 });

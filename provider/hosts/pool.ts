@@ -1,6 +1,7 @@
 /** The machines of one provider process. Each has one connection and one probe. */
 import { ClusterAccess } from "../cluster/access";
 import { ProviderError } from "../errors";
+import { Directories } from "./directories";
 import { Trials } from "./operations/trials";
 import { GUEST_PROBE } from "./facts/guestFacts";
 import type { GuestFacts } from "./facts/guestFacts";
@@ -46,6 +47,7 @@ export class HostPool {
   /** Machines by the name of their hypervisor, and guests by `NAME@ADDRESS`. */
   private readonly guests = new Map<string, Map<string, KnownGuest>>();
   private readonly limits = new Map<string, HostLimits>();
+  private readonly directoriesOf = new Map<string, Directories>();
   /** Machine-id -> the name under which it was found first. */
   private readonly machines = new Map<string, string>();
   /** Builds on the operator's machine. */
@@ -114,6 +116,13 @@ export class HostPool {
     for (const { host, login } of this.guests.get(hypervisor)?.values() ?? []) {
       if (login.isStale(facts)) host.renew();
     }
+  }
+
+  directories(oldOrNewName: string): Directories {
+    const host = this.get(oldOrNewName);
+    const known = this.directoriesOf.get(host.name) ?? new Directories(host);
+    this.directoriesOf.set(host.name, known);
+    return known;
   }
 
   limitsOf(oldOrNewName: string): HostLimits {

@@ -20,18 +20,6 @@ export async function journalTail(host: Hypervisor, call: Call, vm: string): Pro
   return lines.map(printable);
 }
 
-/** Those of the paths that are no directories. */
-export async function missingDirectories(
-  host: Hypervisor,
-  call: Call,
-  paths: readonly string[],
-): Promise<string[]> {
-  if (paths.length === 0) return [];
-  const lines = await host.ask(call, "directories", { paths: paths.join(" ") });
-  const missing = new Set(lines);
-  return paths.filter((path) => missing.has(path));
-}
-
 /** What an image holds; undefined where there is none. */
 export async function image(
   host: Hypervisor,

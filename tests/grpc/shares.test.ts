@@ -81,3 +81,24 @@ test("what starts no VM asks for no directory", async () => {
     running: false,
   });
 });
+
+test("the VMs of a host ask for their directories with one run", async () => {
+  const runs: string[] = [];
+  const { onExec } = host.ssh;
+  host.ssh.onExec = (exec) => {
+    const paths = /^paths=(.*)$/m.exec(exec.stdin)?.[1];
+    if (paths !== undefined) runs.push(paths);
+    onExec(exec);
+  };
+  const names = Array.from({ length: 12 }, (_, index) => `kc${index + 1}`);
+  const inputs = await Promise.all(
+    names.map((name) => checked({ name, ...shareSources(`of-${name}`) })),
+  );
+  const answers = await Promise.all(
+    inputs.map((each) => failure(provider.create("MicroVm", each, true))),
+  );
+  answers.forEach(({ message }, index) => {
+    expect(message).toContain(`shares ${box.path(`of-${names[index] ?? ""}`)}, and`);
+  });
+  expect(runs).toHaveLength(1);
+});

@@ -26,7 +26,8 @@ import {
   STACK,
 } from "./lab";
 
-const site = new SiteCopy();
+// With the keys of a cluster.
+const site = new SiteCopy(true);
 const flake = new FlakeCopy();
 const HOST = "hv1";
 const WRITTEN = "/var/lib/data/promised";

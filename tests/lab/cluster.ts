@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { lab, on, until } from "./lab";
 
+export const CLUSTER = "lab";
+
 export interface Shape {
   controllers: number;
   workers: number;
@@ -25,9 +27,13 @@ export function clusterSite({ controllers, workers }: Shape): Record<string, unk
     ...numbered(workers, (number) => member("w", number, WORKER_ADDRESS(number))),
   ];
   return {
+    cluster: {
+      name: CLUSTER,
+      k0sVersion: "1.36",
+      // Required with more than one controller.
+      ...(controllers > 1 && { api: { endpoint: CONTROLLER_ADDRESS(1) } }),
+    },
     vms: Object.fromEntries(members),
-    // Required with more than one controller.
-    ...(controllers > 1 && { "cluster.api.endpoint": CONTROLLER_ADDRESS(1) }),
   };
 }
 

@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parse, parseDocument } from "yaml";
+import { isMap, parseDocument, type Document } from "yaml";
 import { z } from "zod";
 
 export const PROJECT = resolve(__dirname, "..", "..");
@@ -303,11 +303,33 @@ export class FlakeCopy {
   }
 }
 
-/** A copy of the lab's site. `set` replaces the values at paths. */
+/**
+ * The lab's site, with a small volume for data. Without `withCluster` its VMs are no members of a
+ * cluster: founding one takes its time, and the restarts of a member have rules of their own.
+ */
+export function labSite(withCluster = false): Document {
+  const document = parseDocument(readFileSync(join(PROJECT, "stacks", "lab.yaml"), "utf8"));
+  for (const name of keysIn(document, "profiles")) {
+    const volume = document.createNode({ size: "64MiB", mountPoint: "/var/lib/data" });
+    document.setIn(["profiles", name, "volumes", "var"], volume);
+  }
+  if (withCluster) return document;
+  document.delete("cluster");
+  for (const name of keysIn(document, "vms")) document.deleteIn(["vms", name, "role"]);
+  return document;
+}
+
+function keysIn(document: Document, key: string): string[] {
+  const map = document.get(key);
+  return isMap(map) ? map.items.map((item) => String(item.key)) : [];
+}
+
+/** A copy of the lab's site: see `labSite`. `set` replaces the values at paths. */
 export class SiteCopy {
   private readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-test-"));
   readonly file = join(this.directory, "lab.yaml");
-  private readonly source = join(PROJECT, "stacks", "lab.yaml");
+
+  constructor(private readonly withCluster = false) {}
 
   /** Points the stack at the copy, without changes. */
   async use(): Promise<void> {
@@ -334,7 +356,7 @@ export class SiteCopy {
    * Writes the lab's own site with these changes: `{"vms.kw1.running": false}`; undefined removes.
    */
   set(changes: Record<string, unknown>): Promise<void> {
-    const document = parseDocument(readFileSync(this.source, "utf8"));
+    const document = labSite(this.withCluster);
     document.set("flake", `path:${join(PROJECT, "lab", "flake")}`);
     for (const [path, value] of Object.entries(changes)) {
       if (value === undefined) document.deleteIn(path.split("."));
@@ -346,7 +368,7 @@ export class SiteCopy {
 
   /** A value of the lab's own site. */
   get(path: string): unknown {
-    let value: unknown = parse(readFileSync(this.source, "utf8"));
+    let value: unknown = labSite(this.withCluster).toJS();
     for (const key of path.split(".")) {
       value = z.record(z.string(), z.unknown()).parse(value)[key];
     }

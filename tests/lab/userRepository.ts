@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parseDocument } from "yaml";
-import { PROJECT, lab, start } from "./lab";
+import { PROJECT, lab, labSite, start } from "./lab";
 import type { Ended, Started } from "./lab";
 
 const STACK = "prod";
@@ -57,7 +57,7 @@ export class UserRepository {
   /** The lab's hosts and VMs, and the lab's flake: NixOS itself takes a network. */
   pointAtLab(): void {
     cpSync(join(PROJECT, "lab", "flake"), join(this.directory, "systems"), { recursive: true });
-    cpSync(join(PROJECT, "stacks", "lab.yaml"), this.siteFile);
+    writeFileSync(this.siteFile, labSite().toString());
     this.edit({ flake: "../systems" });
   }
 

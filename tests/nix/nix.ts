@@ -1,9 +1,9 @@
 /** Evaluates Nix expressions without a store. It builds nothing. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { loadSite } from "../../site/load";
+import { loadSite, parseSite } from "../../site/load";
 import { siteJson } from "../../site/siteJson";
 
 export const repository = resolve(__dirname, "../..");
@@ -72,4 +72,13 @@ function attempt(expression: string, site: string): Result {
 /** site.json of one of our stacks, written by the code of the program. */
 export function stackJson(name: string): string {
   return siteJson(loadSite(join(repository, "stacks", `${name}.yaml`)));
+}
+
+/** site.json of a stack after an edit of its YAML. */
+export function edited(stack: string, edit: (text: string) => string): string {
+  const file = join(repository, "stacks", `${stack}.yaml`);
+  const text = readFileSync(file, "utf8");
+  const changed = edit(text);
+  expect(changed).not.toBe(text);
+  return siteJson(parseSite(changed, file));
 }

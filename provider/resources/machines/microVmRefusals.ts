@@ -2,7 +2,6 @@
 import type { Effect } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
 import type { VmFact } from "../../hosts/facts/hostFacts";
-import { missingDirectories } from "../../hosts/reads";
 import { refuseOthers } from "../../ownership";
 import type { Context } from "../../resource";
 import { refuseTarget } from "./memory";
@@ -51,13 +50,12 @@ async function refuseWithoutShares(
   observed: State | undefined,
 ): Promise<void> {
   if (!STARTS.includes(decide(wanted, observed).effect)) return;
-  const host = context.pool.get(wanted.host);
-  const missing = await missingDirectories(host, context, wanted.shareSources);
+  const directories = context.pool.directories(wanted.host);
+  const missing = await directories.missing(context, wanted.shareSources);
   if (missing.length === 0) return;
-  const directories = missing.join(", ");
   throw new ProviderError(
     "operation",
-    `${wanted.host}: VM ${wanted.name} shares ${directories}, ` +
+    `${wanted.host}: VM ${wanted.name} shares ${missing.join(", ")}, ` +
       "and the host has no such directory; nothing was changed",
     `Create it on ${wanted.host}: mkdir -p ${missing.join(" ")}. Or correct the share's source ` +
       "in the site.",

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CommanderError } from "commander";
 import { planKey } from "../../../cli/preview/planKey";
+import { documented } from "../../troubleshooting";
 import { END, refresh, said, step, urnOf } from "./eventLog";
 import { KEY, calls, forge, place, pulumiPreviews, run, useStandIns, vm } from "./standIns";
 
@@ -98,6 +99,14 @@ describe("drift", () => {
     expect(code).toBe(5);
     expect(out).toContain("drift MicroVm kw1 running: true -> false");
     expect(forge().requests).toEqual([]);
+  });
+});
+
+describe("validate", () => {
+  test("a stack without a site file: the message of the program", async () => {
+    const { failure } = await run("-s", "prod", "validate", "--no-flake");
+    expect(failure).toMatchObject({ exitCode: 5 });
+    expect(String(failure)).toMatch(documented("no site file"));
   });
 });
 

@@ -11,7 +11,10 @@ const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-cli-"));
 export const place = (name: string): string => join(directory, name);
 const before = { ...process.env };
 
-/** It "previews" what is in `events`, and keeps the arguments of each call in `calls`. */
+/**
+ * It "previews" what is in `events`, and keeps the arguments of each call in `calls`. The stack has
+ * no configuration.
+ */
 const PULUMI = `#!/bin/sh
 printf '%s\\n' "$*" >>'${place("calls")}'
 case $1 in
@@ -24,6 +27,7 @@ case $1 in
     cat '${place("stderr")}' >&2
     exit "$(cat '${place("exit-code")}')" ;;
   stack) cat '${place("outputs")}' ;;
+  config) exit 1 ;;
 esac
 `;
 

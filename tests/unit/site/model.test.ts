@@ -119,7 +119,7 @@ describe("the normalised site", () => {
     const text = LAB.replace(
       "    role: controller",
       "    role: controller\n    protect: true",
-    ).replace("var: { size: 64MiB,", "var: { protect: true, size: 64MiB,");
+    ).replace("var: { size: 512MiB,", "var: { protect: true, size: 512MiB,");
     const [kc1, kw1] = parseSite(text, "x").vms;
     expect(kc1).toMatchObject({ protect: true, volumes: [{ protect: true }] });
     expect(kw1).toMatchObject({ protect: false, volumes: [{ protect: false }] });
@@ -144,7 +144,7 @@ describe("the normalised site", () => {
       "    profile: worker\n    volumes: { var: { size: 1GiB }, scratch: { size: 16MiB } }\n",
     );
     const [own, scratch] = [...(parseSite(edited, "x").vms[1]?.volumes ?? [])].reverse();
-    expect(own).toMatchObject({ sizeMiB: 1024, mountPoint: "/var/lib/data" });
+    expect(own).toMatchObject({ sizeMiB: 1024, mountPoint: "/var" });
     expect(scratch).toMatchObject({ name: "scratch", sizeMiB: 16 });
     const removed = LAB.replace(
       "    profile: worker\n",

@@ -10,6 +10,9 @@ import type { Limits } from "../../../../../provider/hosts/wait/wait";
 import { identity, startApiServer } from "./apiServer";
 import type { ApiServer } from "./apiServer";
 
+// The client library takes seconds to load on a busy machine.
+jest.setTimeout(60_000);
+
 const servers: ApiServer[] = [];
 const opened: Controllers[] = [];
 afterEach(async () => {

@@ -1,0 +1,29 @@
+/** kubectl for the lab's cluster, in the lab's environment. */
+import { existsSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { attempt } from "./command";
+import { kubeconfigFile, labEnvironment, programDirectory } from "./environment";
+import { k0sDirectory } from "./kubernetes/ensure";
+import { inOperator } from "./network";
+import { checkout, labStack } from "./paths";
+
+/** Also before kubectl is made: the link then points nowhere, and PATH goes on. */
+export function linkKubectl(): void {
+  const link = join(programDirectory, "kubectl");
+  rmSync(link, { force: true });
+  symlinkSync(join(k0sDirectory(), "kubectl"), link);
+}
+
+/** Writes the kubeconfig of the stack. Returns false if the stack has no cluster. */
+export async function writeKubeconfig(): Promise<boolean> {
+  const command = ["pulumi", "stack", "output", "kubeconfig", "--show-secrets"];
+  const answer = await attempt(inOperator([...command, "--stack", labStack]), {
+    cwd: checkout,
+    env: labEnvironment(),
+  });
+  // Its mode counts only for a new file.
+  rmSync(kubeconfigFile, { force: true });
+  if (answer.code !== 0) return false;
+  writeFileSync(kubeconfigFile, answer.stdout, { mode: 0o600 });
+  return existsSync(kubeconfigFile);
+}
