@@ -2,12 +2,13 @@
 import { isController } from "../contract/names";
 import * as pulumi from "./pulumi";
 import type { ClusterModel, SiteModel, VmModel } from "../site/model";
-import { requireEntry } from "./evaluation/evaluate";
 import type { FlakeOutput } from "./evaluation/evaluate";
+import { memberOf } from "./clusterMember";
+import { registerNodes } from "./clusterNodes";
+import type { HypervisorHost } from "./hypervisorHost";
 import type { MicroVm } from "./microVm";
 import { ifRegistered } from "./registration";
 import { K0sCluster } from "./resources";
-import type { K0sMember } from "./resources";
 import { unlocated } from "./sdkDiagnostics";
 
 export interface ClusterArgs {
@@ -17,6 +18,7 @@ export interface ClusterArgs {
   built: FlakeOutput;
   /** The VMs of the site, after they were registered. */
   machines: ReadonlyMap<string, MicroVm>;
+  hosts: ReadonlyMap<string, HypervisorHost>;
 }
 
 /** The stack's output `cluster`. If the cluster has failed in this run: what the site states. */
@@ -40,6 +42,7 @@ export class Cluster extends pulumi.ComponentResource {
     super("pulumi-microvm:components:Cluster", CLUSTER, unlocated({}), opts);
     const { name, endpoint } = args.cluster;
     const cluster = this.cluster(args);
+    registerNodes({ ...args, parent: this, resource: cluster });
     this.output = ifRegistered(cluster.caFingerprint).apply((caFingerprint): ClusterOutput => {
       return { name, endpoint, ...(caFingerprint !== undefined && { caFingerprint }) };
     });
@@ -84,17 +87,6 @@ function controllersOf(
   return Promise.all(controllers.flatMap(({ name }) => machines.get(name)?.started ?? []));
 }
 
-/** The evaluation requires `k0s` of each machine with a role. */
-function memberOf(
-  { name, role, hypervisor: host, ip: address }: VmModel,
-  { machines }: FlakeOutput,
-): K0sMember | undefined {
-  const { toplevel, k0s } = requireEntry(machines, name);
-  if (role === undefined || k0s === undefined) return undefined;
-  const runs = { closure: toplevel.outPath, k0sUnit: k0s.unit, k0sVersion: k0s.version };
-  return { host, address, role, ...runs };
-}
-
 /** As programs print it: `AB:CD:...`. */
 function withColons(hex: string): string {
   return (hex.toUpperCase().match(/../g) ?? []).join(":");
@@ -104,8 +96,8 @@ function withColons(hex: string): string {
 export function clusterJson({ cluster, vms }: SiteModel): string | undefined {
   if (cluster === undefined) return undefined;
   const { name, maxUnavailable, drain } = cluster;
-  const members = vms.flatMap(({ name: vm, role, hypervisor: host, ip: address }) =>
-    role === undefined ? [] : [[vm, { host, address, role }] as const],
+  const members = vms.flatMap(({ name: vm, role, hypervisor: host, ip: address, hostName }) =>
+    role === undefined ? [] : [[vm, { host, address, role, hostName }] as const],
   );
   const config = { name, members: Object.fromEntries(members), maxUnavailable, drain };
   return JSON.stringify(config);

@@ -267,3 +267,34 @@ export class K0sCluster extends Managed {
     );
   }
 }
+
+export interface K0sNodeArgs {
+  host: pulumi.Input<string>;
+  /** The name that its VM had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
+  machineId: pulumi.Input<string>;
+  /** Name of the VM. */
+  name: pulumi.Input<string>;
+  /** Its name in Kubernetes and etcd. */
+  hostName: pulumi.Input<string>;
+  /** The guest's IPv4 address. */
+  address: pulumi.Input<string>;
+  role: pulumi.Input<K0sRole>;
+  /** Name of the cluster. */
+  cluster: pulumi.Input<string>;
+  labels: pulumi.Input<Record<string, string>>;
+  /** `key=value:Effect` or `key:Effect`. */
+  taints: pulumi.Input<string[]>;
+  /** Store path of the guest's system. */
+  closure: pulumi.Input<string>;
+  /** Hash of the k0s unit. */
+  k0sUnit: pulumi.Input<string>;
+  k0sVersion: pulumi.Input<string>;
+}
+
+/** A member of a k0s cluster: joins it, and leaves it in order. */
+export class K0sNode extends Managed {
+  constructor(name: string, args: K0sNodeArgs, opts?: pulumi.CustomResourceOptions) {
+    super("microvm:index:K0sNode", name, { ...args }, opts);
+  }
+}

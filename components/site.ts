@@ -66,7 +66,10 @@ export class Site extends pulumi.ComponentResource {
     this.vms = pulumi.output(vms);
     const members = model.vms.filter(({ name, role }) => role !== undefined && machines.has(name));
     if (model.cluster !== undefined) {
-      const cluster = new Cluster({ cluster: model.cluster, members, built, machines }, options);
+      const cluster = new Cluster(
+        { cluster: model.cluster, members, built, machines, hosts },
+        options,
+      );
       this.cluster = cluster.output;
       this.kubeconfig = cluster.kubeconfig;
     }

@@ -72,6 +72,28 @@ test("the cluster waits for the VMs of its controllers, and for no other VM", as
   });
 });
 
+test("controllers join one after another, then workers side by side", async () => {
+  const roles = { kc2: "controller", kw1: "worker", kw2: "worker", kc1: "controller" };
+  const { requests } = await registerSite(site(roles));
+  const nodes = () => requests.filter((one) => one.getType() === "microvm:index:K0sNode");
+  await until(() => nodes().length === 4);
+  const after = nodes().map((one) => {
+    const names = one.getDependenciesList().map((urn) => urn.split("::").slice(-2).join(" "));
+    const short = names.map((name) => name.replace(/.*microvm:index:/, ""));
+    return [one.getName(), [...new Set(short)].sort()] as const;
+  });
+  const cluster = ["Hypervisor hv1", "K0sCluster cluster"];
+  expect(Object.fromEntries(after)).toEqual({
+    kc1: [...cluster, "MicroVm kc1"],
+    kc2: [...cluster, "K0sNode kc1", "MicroVm kc2"],
+    kw1: [...cluster, "K0sNode kc1", "K0sNode kc2", "MicroVm kw1"],
+    kw2: [...cluster, "K0sNode kc1", "K0sNode kc2", "MicroVm kw2"],
+  });
+  for (const node of nodes()) {
+    expect(node.getDeletedwith()).toMatch(/K0sCluster::cluster$/);
+  }
+});
+
 test("the kubeconfig is a secret output of the stack", async () => {
   const { site: made } = await registerSite(site(THREE));
   const { kubeconfig, cluster } = outputsOf(made);
@@ -104,6 +126,7 @@ test("the provider's configuration has the members", () => {
     host: "hv1",
     address: "192.0.2.32",
     role: "controller+worker",
+    hostName: "kc2",
   });
   expect(Object.keys(config.members)).toEqual(["kc1", "kc2", "kw1"]);
 });

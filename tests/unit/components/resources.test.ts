@@ -182,6 +182,24 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
     };
     return new resources.K0sCluster("x", args);
   },
+  "microvm:index:K0sNode": () => {
+    const args: Required<resources.K0sNodeArgs> = {
+      host: text,
+      renamedFrom: text,
+      machineId: text,
+      name: text,
+      hostName: text,
+      address: text,
+      role: "worker",
+      cluster: text,
+      labels: {},
+      taints: [],
+      closure: text,
+      k0sUnit: text,
+      k0sVersion: text,
+    };
+    return new resources.K0sNode("x", args);
+  },
 };
 
 test.each(TOKENS)(
