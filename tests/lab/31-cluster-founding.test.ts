@@ -9,6 +9,7 @@ import {
   lab,
   on,
   pulumi,
+  releaseHosts,
   state,
   until,
   up,
@@ -19,6 +20,7 @@ const ONE = clusterSite({ controllers: 1, workers: 0 });
 
 beforeAll(async () => {
   await awaitK0s();
+  await releaseHosts();
   await site.use();
   await site.set(ONE);
 }, 900_000);
