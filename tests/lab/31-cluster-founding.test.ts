@@ -125,8 +125,10 @@ test("a wiped disk founds nothing, neither by its unit nor by an up", async () =
 
 test("a cluster that another stack founded is refused, until its CA is stated", async () => {
   // The cluster is given up, and somebody else founds one on the same machine.
-  const { code, text } = await pulumi("state", "delete", "--yes", await clusterUrn(), STACK);
+  const all = ["state", "delete", "--yes", "--target-dependents"];
+  const { code, text } = await pulumi(...all, await clusterUrn(), STACK);
   expect({ code, text }).toMatchObject({ code: 0 });
+  await wipeData("c1");
   await on("hv1", "rm -f /var/lib/pulumi-microvm/clusters/lab.json");
   await on("c1", "mkdir -p /run/pulumi-microvm; echo lab >/run/pulumi-microvm/k0s-found");
   await on("c1", "systemctl start k0s");
