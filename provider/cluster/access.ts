@@ -29,6 +29,8 @@ import type { ObservedMember } from "./members";
 const GUEST_SECONDS = 20;
 const READY_SECONDS = 10;
 const LOOK_MS = 120_000;
+/** How old a look may be for those that wait for a change. */
+const FRESH_MS = 1_000;
 
 type Place = Pick<ClusterMember, "host" | "address">;
 
@@ -42,6 +44,8 @@ export class ClusterAccess {
   private readonly opened: Shared<Opened>;
   private readonly seen: Shared<Observed>;
   private readonly looked: Shared<ObservedMember[]>;
+  /** When the last look began. */
+  private lookedAt = 0;
   /** One controller at a time joins or leaves. */
   readonly memberships: Limiter;
   /** Members that are drained or leave. */
@@ -73,6 +77,12 @@ export class ClusterAccess {
   /** Nodes and members of etcd, by one list call each for all resources, until `forget`. */
   observe(call: Limits): Promise<Observed> {
     return this.seen.join(new Wait(this.config.name, call));
+  }
+
+  /** By a look that has just begun. Many that wait share it. */
+  observeAgain(call: Limits): Promise<Observed> {
+    if (Date.now() - this.lookedAt > FRESH_MS) this.forget();
+    return this.observe(call);
   }
 
   /** With a look at the guests of members that are down: what they have lost. */
@@ -183,6 +193,7 @@ export class ClusterAccess {
 
   /** Two list calls, and one short question to each controller. */
   private async look(call: Call): Promise<Observed> {
+    this.lookedAt = Date.now();
     const { identity, controllers, connections } = await this.session(call);
     const api = await KubeClient.over(controllers, call);
     const [nodes, etcd, answering] = await Promise.all([
@@ -193,9 +204,11 @@ export class ClusterAccess {
     const left = this.leftTheSite(etcd, identity);
     const others = await answeringOf(left, call);
     for (const connection of left) connection.close();
+    const vms = vmsByHostName(this.config);
+    const vmOf = ({ name }: { name: string }): string => vms.get(name) ?? name;
     return {
-      nodes: new Map(nodes.map((node) => [node.name, node])),
-      etcd: new Map(etcd.map((member) => [member.name, member])),
+      nodes: new Map(nodes.map((node) => [vmOf(node), node])),
+      etcd: new Map(etcd.map((member) => [vmOf(member), member])),
       answering: new Set([...answering, ...others]),
     };
   }
@@ -203,10 +216,10 @@ export class ClusterAccess {
   /** Controllers that the site has no more: reached through the hypervisor of another one. */
   private leftTheSite(etcd: readonly EtcdMember[], identity: Identity): ApiConnection[] {
     const host = this.controllers()[0]?.[1].host;
-    const { members } = this.config;
+    const known = new Set(vmsByHostName(this.config).keys());
     if (host === undefined) return [];
     return etcd
-      .filter(({ name, isJoined }) => isJoined && members[name] === undefined)
+      .filter(({ name, isJoined }) => isJoined && !known.has(name))
       .map(({ name, peerAddress: address }) => {
         return new ApiConnection(this.endpointOf(name, { host, address }), identity);
       });
@@ -225,6 +238,11 @@ export class ClusterAccess {
       }),
     );
   }
+}
+
+/** The names in Kubernetes and etcd -> the names of the VMs. */
+function vmsByHostName({ members }: ClusterConfig): Map<string, string> {
+  return new Map(Object.entries(members).map(([vm, { hostName }]) => [hostName ?? vm, vm]));
 }
 
 /** The names of the controllers whose API answers. */

@@ -41,6 +41,17 @@ export class K0sGuest {
     return this.k0sOf(await this.host.read(call));
   }
 
+  /** The facts by a new probe: k0s itself changes them. */
+  async readAgain(call: Call): Promise<K0sFacts> {
+    return this.k0sOf(await this.host.readAgain(call));
+  }
+
+  /** Seconds by which the guest's clock is ahead of this machine's. */
+  async clockOffset(call: Call): Promise<number> {
+    const { clockSeconds, readAtSeconds } = await this.host.read(call);
+    return clockSeconds - readAtSeconds;
+  }
+
   /** Founds the cluster here, or resumes it. Waits until the API answers. Makes our identity. */
   found(call: Call, { cluster }: { cluster: string }): Promise<K0sFacts> {
     const record = makeRecord(call.urn, { cluster });
