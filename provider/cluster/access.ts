@@ -3,17 +3,17 @@
  * through whichever controller answers, and shares what it has observed, like the facts of a host.
  */
 import { setMaxListeners } from "node:events";
+import type { Duplex } from "node:stream";
 import { isController } from "../../contract/names";
 import { ProviderError, messageOf } from "../errors";
 import type { Call } from "../hosts/operations/operation";
-import type { HostPool } from "../hosts/pool";
 import { Limiter } from "../hosts/wait/limit";
 import { Shared } from "../hosts/wait/shared";
 import { Wait, within } from "../hosts/wait/wait";
 import type { Limits } from "../hosts/wait/wait";
 import type { ClusterConfig, ClusterMember } from "./config";
-import { K0sGuest, expiresSoon } from "./k0sGuest";
-import type { Identity, K0sFacts } from "./k0sGuest";
+import { expiresSoon } from "./k0sGuest";
+import type { ClusterGuest, Identity, K0sFacts } from "./k0sGuest";
 import { ApiConnection } from "./kube/connection";
 import type { Endpoint } from "./kube/connection";
 import { KubeClient } from "./kube/client";
@@ -32,7 +32,16 @@ const LOOK_MS = 120_000;
 /** How old a look may be for those that wait for a change. */
 const FRESH_MS = 1_000;
 
-type Place = Pick<ClusterMember, "host" | "address">;
+export type Place = Pick<ClusterMember, "host" | "address">;
+
+/** How the members are reached: the pool of hosts. */
+export interface MemberHosts {
+  guest(name: string, place: Place): ClusterGuest;
+  /** A stream that the hypervisor of the place opens to its address. */
+  stream(limits: Limits, place: Place, port: number): Promise<Duplex>;
+  /** The site does not let the provider contact the host. */
+  isClosed(host: string): boolean;
+}
 
 interface Opened {
   identity: Identity;
@@ -52,7 +61,7 @@ export class ClusterAccess {
   readonly disruptions: Limiter;
 
   constructor(
-    private readonly pool: HostPool,
+    private readonly hosts: MemberHosts,
     readonly config: ClusterConfig,
   ) {
     const { name, maxUnavailable } = config;
@@ -100,12 +109,12 @@ export class ClusterAccess {
     this.looked.forget();
   }
 
-  guest(name: string, { host, address }: Place): K0sGuest {
-    return new K0sGuest(this.pool.guest(host, { name, address }));
+  guest(name: string, place: Place): ClusterGuest {
+    return this.hosts.guest(name, place);
   }
 
   /** A controller with an API that answers, for k0s's own commands. Never the one named. */
-  async survivor(call: Call, except: string): Promise<K0sGuest> {
+  async survivor(call: Call, except: string): Promise<ClusterGuest> {
     const causes: string[] = [];
     for (const [name, member] of this.controllers().filter(([one]) => one !== except)) {
       const guest = this.guest(name, member);
@@ -133,7 +142,7 @@ export class ClusterAccess {
 
   private controllers(): [string, ClusterMember][] {
     return Object.entries(this.config.members).filter(
-      ([, { role, host }]) => isController(role) && this.pool.closed(host) === undefined,
+      ([, { role, host }]) => isController(role) && !this.hosts.isClosed(host),
     );
   }
 
@@ -151,7 +160,7 @@ export class ClusterAccess {
 
   /** First from a controller that has one, so that a read changes nothing. */
   private async readIdentity(call: Call): Promise<Identity> {
-    const found: { guest: K0sGuest; facts: K0sFacts }[] = [];
+    const found: { guest: ClusterGuest; facts: K0sFacts }[] = [];
     const causes: string[] = [];
     for (const [name, member] of this.controllers()) {
       const guest = this.guest(name, member);
@@ -185,10 +194,9 @@ export class ClusterAccess {
     );
   }
 
-  private endpointOf(name: string, { host, address }: Place): Endpoint {
-    const open: Endpoint["open"] = (limits, port) =>
-      this.pool.get(host).stream({ urn: "", status: () => undefined, ...limits }, address, port);
-    return { name, address, open };
+  private endpointOf(name: string, place: Place): Endpoint {
+    const open: Endpoint["open"] = (limits, port) => this.hosts.stream(limits, place, port);
+    return { name, address: place.address, open };
   }
 
   /** Two list calls, and one short question to each controller. */

@@ -29,6 +29,9 @@ const COMMAND_SECONDS = 180;
 /** A token is used at once, and is invalidated then. */
 const TOKEN_EXPIRY = "15m";
 
+/** What a `K0sGuest` can do. Tests have stand-ins. */
+export type ClusterGuest = Pick<K0sGuest, keyof K0sGuest>;
+
 export class K0sGuest {
   constructor(private readonly host: Host<GuestFacts>) {}
 

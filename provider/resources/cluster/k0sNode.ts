@@ -6,7 +6,7 @@ import { isController } from "../../../contract/names";
 import { remedyOf } from "../../../contract/promises";
 import type { ClusterAccess } from "../../cluster/access";
 import { CORDONED, uncordon } from "../../cluster/drain/drain";
-import type { K0sGuest } from "../../cluster/k0sGuest";
+import type { ClusterGuest } from "../../cluster/k0sGuest";
 import type { KubeNode } from "../../cluster/kube/objects";
 import { ApiFailure, isConflict } from "../../cluster/kube/failure";
 import { marksPatch } from "../../cluster/nodeMarks";
@@ -26,7 +26,7 @@ const CONFLICTS = 5;
 /** A guest that runs answers in this time. */
 const ANSWER_SECONDS = 60;
 
-function guestOf({ pool }: Context, { host, name, address }: Inputs): K0sGuest {
+function guestOf({ pool }: Context, { host, name, address }: Inputs): ClusterGuest {
   return pool.cluster().guest(name, { host, address });
 }
 
@@ -120,7 +120,7 @@ async function converge(
 }
 
 /** The guest, if it can still stop k0s itself. */
-async function reachable(context: Context, wanted: Inputs): Promise<K0sGuest | undefined> {
+async function reachable(context: Context, wanted: Inputs): Promise<ClusterGuest | undefined> {
   if (context.pool.closed(wanted.host) !== undefined) return undefined;
   const facts = await context.pool.get(wanted.host).read(context);
   const vm = facts.vms.get(wanted.name);
@@ -146,7 +146,7 @@ async function remove(context: Context, wanted: Inputs): Promise<void> {
   );
 }
 
-async function takesPart(context: Context, wanted: Inputs, guest: K0sGuest): Promise<boolean> {
+async function takesPart(context: Context, wanted: Inputs, guest: ClusterGuest): Promise<boolean> {
   const k0s = await guest.read(context);
   const { node } = listedOf(wanted, await context.pool.cluster().observeAgain(context));
   const works = node === undefined || node.isReady;

@@ -12,9 +12,15 @@ import { pause } from "../../hosts/wait/wait";
 const ATTEMPTS = 10;
 const POLL_MS = 3_000;
 
+/** What the steps of a member use of the cluster. Tests have stand-ins. */
+export type NodeCluster = Pick<
+  ClusterAccess,
+  "config" | "identity" | "api" | "observe" | "observeAgain" | "members" | "survivor" | "forget"
+>;
+
 export interface Gated {
   call: Call;
-  cluster: Pick<ClusterAccess, "config" | "members" | "forget">;
+  cluster: Pick<NodeCluster, "config" | "members" | "forget">;
   wanted: { name: string; hostName: string };
   pollMs?: number;
 }

@@ -1,13 +1,13 @@
 /** Brings a member into the cluster, from whatever state its guest is in. */
 import { X509Certificate } from "node:crypto";
 import { isController, isWorker } from "../../../contract/names";
-import type { ClusterAccess } from "../../cluster/access";
-import type { K0sFacts, K0sGuest } from "../../cluster/k0sGuest";
+import type { K0sFacts, ClusterGuest } from "../../cluster/k0sGuest";
 import type { Observed } from "../../cluster/observed";
 import { awaitCluster } from "../../cluster/waiting";
 import { ProviderError, messageOf } from "../../errors";
 import type { Call } from "../../hosts/operations/operation";
 import { gate } from "./k0sNodeGate";
+import type { NodeCluster } from "./k0sNodeGate";
 import { isReady, listedOf } from "./k0sNodeState";
 import type { Inputs } from "./k0sNodeState";
 import { nextStep, refuseClocks, refuseForeignData, runs } from "./k0sNodeSteps";
@@ -15,16 +15,15 @@ import type { Found, Step } from "./k0sNodeSteps";
 
 /** Each state needs a few steps at most. More of them would go round in circles. */
 const MOST_STEPS = 6;
+/** Clocks are compared before anything changes. */
+const LEADS_TO_A_TOKEN: readonly Step[] = ["set-aside", "remove", "join"];
 
 /** What a join uses. Tests have stand-ins. */
 export interface Joining {
   call: Call & { workSeconds: number };
-  cluster: Pick<
-    ClusterAccess,
-    "config" | "identity" | "api" | "observe" | "observeAgain" | "members" | "survivor" | "forget"
-  >;
+  cluster: NodeCluster;
   guest: Pick<
-    K0sGuest,
+    ClusterGuest,
     "name" | "readAgain" | "clockOffset" | "join" | "retireToken" | "setAside" | "stopAndMask"
   >;
   wanted: Inputs;
@@ -39,6 +38,7 @@ export async function joinCluster(joining: Joining): Promise<Observed> {
     refuseForeignData(wanted.name, wanted.cluster, found);
     const step = nextStep(found);
     if (step === "wait") return finish(joining, found);
+    if (LEADS_TO_A_TOKEN.includes(step)) await refuseClockOf(joining);
     const joined = await ACTS[step](joining, found);
     if (joined !== undefined) return joined;
   }
@@ -131,7 +131,6 @@ async function joinByToken(joining: Joining, seen: Seen): Promise<Observed> {
   const { call, cluster, guest, wanted } = joining;
   await gate(joining, "join");
   const controller = await cluster.survivor(call, wanted.name);
-  await refuseClockOf(joining, controller);
   // With an old token, a unit that runs would not read the new one.
   if (runs(seen.k0s)) await guest.stopAndMask(call, "it joins by another token");
   const role = isController(wanted.role) ? "controller" : "worker";
@@ -148,7 +147,7 @@ async function joinByToken(joining: Joining, seen: Seen): Promise<Observed> {
 /** The token expires soon. A failure must not hide that of the join. */
 async function invalidate(
   call: Call,
-  controller: K0sGuest,
+  controller: ClusterGuest,
   role: "controller" | "worker",
   id: string,
 ): Promise<void> {
@@ -159,8 +158,9 @@ async function invalidate(
   }
 }
 
-async function refuseClockOf({ call, guest }: Joining, controller: K0sGuest): Promise<void> {
-  const of = async (one: Pick<K0sGuest, "name" | "clockOffset">) => ({
+async function refuseClockOf({ call, cluster, guest, wanted }: Joining): Promise<void> {
+  const controller = await cluster.survivor(call, wanted.name);
+  const of = async (one: Pick<ClusterGuest, "name" | "clockOffset">) => ({
     name: one.name,
     clockOffset: await one.clockOffset(call),
   });

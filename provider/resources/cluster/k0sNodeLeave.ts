@@ -1,7 +1,6 @@
 /** Takes a member out of the cluster: one that runs, or one that is dead. */
 import { isController, isWorker } from "../../../contract/names";
-import type { ClusterAccess } from "../../cluster/access";
-import type { K0sGuest } from "../../cluster/k0sGuest";
+import type { ClusterGuest } from "../../cluster/k0sGuest";
 import { drain } from "../../cluster/drain/drain";
 import type { Observed } from "../../cluster/observed";
 import { votersOf } from "../../cluster/members";
@@ -9,6 +8,7 @@ import { awaitCluster } from "../../cluster/waiting";
 import { ProviderError } from "../../errors";
 import type { Call } from "../../hosts/operations/operation";
 import { gate } from "./k0sNodeGate";
+import type { NodeCluster } from "./k0sNodeGate";
 import { keyOf, listedOf } from "./k0sNodeState";
 import type { Inputs } from "./k0sNodeState";
 
@@ -18,12 +18,9 @@ const LEFT = "it left the cluster";
 
 export interface Leaving {
   call: Call & { workSeconds: number };
-  cluster: Pick<
-    ClusterAccess,
-    "config" | "api" | "observe" | "observeAgain" | "members" | "survivor" | "forget"
-  >;
+  cluster: NodeCluster;
   /** Undefined: the guest cannot be reached, or does not run. */
-  guest: Pick<K0sGuest, "stopAndMask"> | undefined;
+  guest: Pick<ClusterGuest, "stopAndMask"> | undefined;
   /** k0s runs there and takes part in the cluster. Otherwise the member is dead. */
   isAlive: boolean;
   wanted: Inputs;
