@@ -235,4 +235,7 @@ export const k0sNode: Resource<Inputs, State> = {
     translated(wanted, () => converge(context, wanted, recorded)),
 
   remove: (context, wanted) => translated(wanted, () => remove(context, wanted)),
+
+  /** As a dead member: its vote would stay in etcd. */
+  forget: (context, wanted) => translated(wanted, () => remove(context, wanted)),
 };
