@@ -45,6 +45,7 @@ type VolumeDependencies = Promise<pulumi.Resource[]>;
 export class MicroVm extends pulumi.ComponentResource {
   readonly closure: NixClosure;
   private volumes: Volume[] | undefined;
+  private resource: MicroVmResource | undefined;
 
   constructor(
     name: string,
@@ -57,6 +58,13 @@ export class MicroVm extends pulumi.ComponentResource {
     this.closure = this.makeClosure(args);
     if (args.vm.renamedFrom === undefined)
       this.volumes = this.makeVolumes(args.host.ready.then((host) => [host]));
+  }
+
+  /** The VM, for `dependsOn`. Only after `register`. Rejects if the VM has failed. */
+  get started(): Promise<MicroVmResource> {
+    const { name } = this.args.vm;
+    if (this.resource === undefined) throw new Error(`${name} is not registered yet`);
+    return required(this.resource, `The VM ${name}`);
   }
 
   /** Registers the VM itself after `ready` has resolved: when VMs may be changed. */
@@ -73,6 +81,7 @@ export class MicroVm extends pulumi.ComponentResource {
       this.args,
       ready.then(() => Promise.all<pulumi.Resource>(parts)),
     );
+    this.resource = vm;
     const values = pulumi
       .all([vm.running, vm.runner, vm.stale, vm.guestHostKey])
       .apply(([running, runner, stale, guestHostKey]): VmValues => {

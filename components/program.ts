@@ -12,8 +12,8 @@ import { treesBehindLinks } from "./links";
 import { requireNode } from "./nodeVersion";
 import { loadSite, projectDirectory } from "./project";
 import { sendNoDebugMessages } from "./sdkDiagnostics";
-import { Site } from "./site";
-import type { SiteArgs } from "./site";
+import { Site, outputsOf } from "./site";
+import type { SiteArgs, SiteOutputs } from "./site";
 
 /**
  * The arguments of the stack's Site. Everything is read and evaluated before any resource is
@@ -28,11 +28,13 @@ export async function siteArgs(): Promise<SiteArgs> {
   return { model, built, privateKey: new pulumi.Config().getSecret("sshPrivateKey") };
 }
 
-/** A program by itself. The stack's outputs are `hypervisors` and `vms`, by name. */
-export async function run(): Promise<Pick<Site, "hypervisors" | "vms">> {
+/**
+ * A program by itself. The stack's outputs are `hypervisors` and `vms`, by name. A site with a
+ * cluster has `cluster` and the secret `kubeconfig` too.
+ */
+export async function run(): Promise<SiteOutputs> {
   if (process.env["PULUMI_MICROVM_DEBUG"] !== "true") sendNoDebugMessages();
-  const { hypervisors, vms } = new Site(pulumi.getStack(), await siteArgs());
-  return { hypervisors, vms };
+  return outputsOf(new Site(pulumi.getStack(), await siteArgs()));
 }
 
 function warnOfLinks(project: string): void {

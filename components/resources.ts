@@ -6,7 +6,7 @@
  * A class declares only the outputs that the program reads, since each one costs time in each pass.
  */
 import * as pulumi from "./pulumi";
-import type { CheckMode } from "../contract/names";
+import type { CheckMode, K0sRole } from "../contract/names";
 import { unlocated } from "./sdkDiagnostics";
 
 export interface ProviderArgs {
@@ -16,6 +16,8 @@ export interface ProviderArgs {
   identityFiles: pulumi.Input<string[]>;
   /** A private key in OpenSSH format. Kept encrypted in the state of the provider. */
   privateKey?: pulumi.Input<string> | undefined;
+  /** The k0s cluster, as JSON text. Absent without one. */
+  cluster?: pulumi.Input<string> | undefined;
 }
 
 export class Provider extends pulumi.ProviderResource {
@@ -28,6 +30,7 @@ export class Provider extends pulumi.ProviderResource {
         agent: pulumi.jsonStringify(args.agent),
         identityFiles: pulumi.jsonStringify(args.identityFiles),
         privateKey: args.privateKey === undefined ? undefined : pulumi.secret(args.privateKey),
+        cluster: args.cluster,
       },
       opts,
     );
@@ -217,5 +220,81 @@ export class MicroVmResource extends Managed {
   constructor(name: string, args: MicroVmResourceArgs, opts?: pulumi.CustomResourceOptions) {
     const outputs = { stale: undefined, guestHostKey: undefined };
     super("microvm:index:MicroVm", name, { ...args, ...outputs }, opts);
+  }
+}
+
+/** A member of the cluster, with what it runs. */
+export interface K0sMember {
+  host: string;
+  /** The guest's IPv4 address. */
+  address: string;
+  role: K0sRole;
+  /** Store path of the guest's system. */
+  closure: string;
+  /** Hash of the k0s unit. */
+  k0sUnit: string;
+  k0sVersion: string;
+}
+
+export interface K0sClusterArgs {
+  name: pulumi.Input<string>;
+  /** Where clients reach the API: address or DNS name. */
+  endpoint: pulumi.Input<string>;
+  sans: pulumi.Input<string[]>;
+  podNetwork: pulumi.Input<string>;
+  serviceNetwork: pulumi.Input<string>;
+  nodeLocalLoadBalancing: pulumi.Input<boolean>;
+  /** Takes over the cluster with this CA. Absent: the cluster is founded. */
+  caFingerprint?: pulumi.Input<string> | undefined;
+  maxUnavailable: pulumi.Input<number>;
+  /** VM -> what it runs as a member. */
+  members: pulumi.Input<Record<string, pulumi.Input<K0sMember>>>;
+}
+
+/** A k0s cluster as a whole: founded once, or taken over. */
+export class K0sCluster extends Managed {
+  declare readonly caFingerprint: pulumi.Output<string>;
+  declare readonly kubeconfig: pulumi.Output<string>;
+
+  constructor(name: string, args: K0sClusterArgs, opts?: pulumi.CustomResourceOptions) {
+    const outputs = { caFingerprint: undefined, kubeconfig: undefined };
+    const secret = { additionalSecretOutputs: ["kubeconfig"] };
+    super(
+      "microvm:index:K0sCluster",
+      name,
+      { ...outputs, ...args },
+      pulumi.mergeOptions(opts, secret),
+    );
+  }
+}
+
+export interface K0sNodeArgs {
+  host: pulumi.Input<string>;
+  /** The name that its VM had before, while the site states it. */
+  renamedFrom?: pulumi.Input<string> | undefined;
+  machineId: pulumi.Input<string>;
+  /** Name of the VM. */
+  name: pulumi.Input<string>;
+  /** Its name in Kubernetes and etcd. */
+  hostName: pulumi.Input<string>;
+  /** The guest's IPv4 address. */
+  address: pulumi.Input<string>;
+  role: pulumi.Input<K0sRole>;
+  /** Name of the cluster. */
+  cluster: pulumi.Input<string>;
+  labels: pulumi.Input<Record<string, string>>;
+  /** `key=value:Effect` or `key:Effect`. */
+  taints: pulumi.Input<string[]>;
+  /** Store path of the guest's system. */
+  closure: pulumi.Input<string>;
+  /** Hash of the k0s unit. */
+  k0sUnit: pulumi.Input<string>;
+  k0sVersion: pulumi.Input<string>;
+}
+
+/** A member of a k0s cluster: joins it, and leaves it in order. */
+export class K0sNode extends Managed {
+  constructor(name: string, args: K0sNodeArgs, opts?: pulumi.CustomResourceOptions) {
+    super("microvm:index:K0sNode", name, { ...args }, opts);
   }
 }

@@ -3,6 +3,8 @@ import * as pulumi from "./pulumi";
 import type { HypervisorModel, SiteModel, VmModel } from "../site/model";
 import { requireEntry } from "./evaluation/evaluate";
 import type { FlakeOutput } from "./evaluation/evaluate";
+import { Cluster, clusterJson } from "./cluster";
+import type { ClusterOutput } from "./cluster";
 import { HypervisorHost } from "./hypervisorHost";
 import type { HypervisorOutput } from "./hypervisorHost";
 import { MicroVm } from "./microVm";
@@ -24,6 +26,10 @@ export class Site extends pulumi.ComponentResource {
   /** Name -> stack output. */
   readonly hypervisors: pulumi.Output<Record<string, HypervisorOutput>>;
   readonly vms: pulumi.Output<Record<string, VmOutput>>;
+  /** Absent for a site without a cluster. */
+  readonly cluster?: pulumi.Output<ClusterOutput>;
+  /** Secret. Absent for a site without a cluster. */
+  readonly kubeconfig?: pulumi.Output<string | undefined>;
 
   constructor(name: string, args: SiteArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pulumi-microvm:components:Site", name, unlocated({}), opts);
@@ -58,8 +64,24 @@ export class Site extends pulumi.ComponentResource {
       Object.fromEntries([...hosts].map(([host, { output }]) => [host, output] as const)),
     );
     this.vms = pulumi.output(vms);
-    this.registerOutputs({ hypervisors: this.hypervisors, vms: this.vms });
+    const members = model.vms.filter(({ name, role }) => role !== undefined && machines.has(name));
+    if (model.cluster !== undefined) {
+      const cluster = new Cluster(
+        { cluster: model.cluster, members, built, machines, hosts },
+        options,
+      );
+      this.cluster = cluster.output;
+      this.kubeconfig = cluster.kubeconfig;
+    }
+    this.registerOutputs(outputsOf(this));
   }
+}
+
+/** The stack's outputs. Those of the cluster only where there is one. */
+export type SiteOutputs = Pick<Site, "hypervisors" | "vms" | "cluster" | "kubeconfig">;
+
+export function outputsOf({ hypervisors, vms, cluster, kubeconfig }: SiteOutputs): SiteOutputs {
+  return { hypervisors, vms, ...(cluster && { cluster }), ...(kubeconfig && { kubeconfig }) };
 }
 
 /** For a provider that a program makes itself, beside its own Site or single components. */
@@ -68,7 +90,8 @@ export function providerArgs({
   privateKey,
 }: Pick<SiteArgs, "model" | "privateKey">): ProviderArgs {
   const { agent, identityFiles } = model.credentials;
-  return { hosts: hostsJson(model.hypervisors), agent, identityFiles, privateKey };
+  const hosts = hostsJson(model.hypervisors);
+  return { hosts, agent, identityFiles, privateKey, cluster: clusterJson(model) };
 }
 
 /**

@@ -236,6 +236,11 @@ export function bind<I extends object, S extends object>(resource: Resource<I, S
 
     async remove(context, inputs, state) {
       if (isForgotten(context, inputs)) {
+        await reporting(context, inputs, async () => {
+          if (resource.forget === undefined) return;
+          const wanted = recorded.parse(context.urn, inputs);
+          await resource.forget(asOwner(context, wanted), wanted);
+        });
         context.log.info(context.urn, leftBehind(resource.type, inputs, context.urn));
         return;
       }

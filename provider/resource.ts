@@ -111,6 +111,11 @@ export interface Resource<I extends object, S extends object> {
   owned?(state: S): boolean;
   remove(context: Context, inputs: I, state: S | undefined): Promise<void>;
   /**
+   * Removes what other machines have of an object whose host the site forgets. Does not contact
+   * that host. Absent: there is nothing.
+   */
+  forget?(context: Context, inputs: I): Promise<void>;
+  /**
    * For import: finds an existing object by its id, with the inputs that describe it; undefined if
    * there is none. Changes nothing. Absent for resources that cannot be imported.
    */

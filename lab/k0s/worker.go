@@ -82,6 +82,16 @@ type worker struct {
 	direct string
 }
 
+// keepCA writes the CA of a token, but never replaces one that is there
+// (pkg/component/worker/utils.go).
+func keepCA(vars *k0sVars, token *kubeconfig) error {
+	path := filepath.Join(vars.CertRootDir, "ca.crt")
+	if exists(path) || len(token.Clusters) == 0 {
+		return nil
+	}
+	return writeFile(path, token.Clusters[0].Cluster.CertificateAuthorityData, 0o644)
+}
+
 const directKubeletConfig = "kubelet-direct.conf"
 
 func runWorker(ctx context.Context, args []string) error {
@@ -107,6 +117,7 @@ func runWorker(ctx context.Context, args []string) error {
 	}
 	if err := makeDirectories(map[string]os.FileMode{
 		vars.DataDir: 0o755, vars.RunDir: 0o755, vars.BinDir: 0o755, vars.KubeletRootDir: 0o700,
+		vars.CertRootDir: 0o751,
 	}); err != nil {
 		return err
 	}
@@ -129,6 +140,9 @@ func runWorker(ctx context.Context, args []string) error {
 			file, err := unpackToken(text, roleWorker)
 			if err != nil {
 				return nil, fmt.Errorf("failed to get bootstrap kubeconfig: %w", err)
+			}
+			if err := keepCA(vars, file); err != nil {
+				return nil, fmt.Errorf("failed to write ca client cert: %w", err)
 			}
 			return file, nil
 		},

@@ -3,17 +3,17 @@
  * through whichever controller answers, and shares what it has observed, like the facts of a host.
  */
 import { setMaxListeners } from "node:events";
+import type { Duplex } from "node:stream";
 import { isController } from "../../contract/names";
 import { ProviderError, messageOf } from "../errors";
 import type { Call } from "../hosts/operations/operation";
-import type { HostPool } from "../hosts/pool";
 import { Limiter } from "../hosts/wait/limit";
 import { Shared } from "../hosts/wait/shared";
 import { Wait, within } from "../hosts/wait/wait";
 import type { Limits } from "../hosts/wait/wait";
 import type { ClusterConfig, ClusterMember } from "./config";
-import { K0sGuest, expiresSoon } from "./k0sGuest";
-import type { Identity, K0sFacts } from "./k0sGuest";
+import { expiresSoon } from "./k0sGuest";
+import type { ClusterGuest, Identity, K0sFacts } from "./k0sGuest";
 import { ApiConnection } from "./kube/connection";
 import type { Endpoint } from "./kube/connection";
 import { KubeClient } from "./kube/client";
@@ -29,8 +29,19 @@ import type { ObservedMember } from "./members";
 const GUEST_SECONDS = 20;
 const READY_SECONDS = 10;
 const LOOK_MS = 120_000;
+/** How old a look may be for those that wait for a change. */
+const FRESH_MS = 1_000;
 
-type Place = Pick<ClusterMember, "host" | "address">;
+export type Place = Pick<ClusterMember, "host" | "address">;
+
+/** How the members are reached: the pool of hosts. */
+export interface MemberHosts {
+  guest(name: string, place: Place): ClusterGuest;
+  /** A stream that the hypervisor of the place opens to its address. */
+  stream(limits: Limits, place: Place, port: number): Promise<Duplex>;
+  /** The site does not let the provider contact the host. */
+  isClosed(host: string): boolean;
+}
 
 interface Opened {
   identity: Identity;
@@ -42,13 +53,15 @@ export class ClusterAccess {
   private readonly opened: Shared<Opened>;
   private readonly seen: Shared<Observed>;
   private readonly looked: Shared<ObservedMember[]>;
+  /** When the last look began. */
+  private lookedAt = 0;
   /** One controller at a time joins or leaves. */
   readonly memberships: Limiter;
   /** Members that are drained or leave. */
   readonly disruptions: Limiter;
 
   constructor(
-    private readonly pool: HostPool,
+    private readonly hosts: MemberHosts,
     readonly config: ClusterConfig,
   ) {
     const { name, maxUnavailable } = config;
@@ -75,6 +88,12 @@ export class ClusterAccess {
     return this.seen.join(new Wait(this.config.name, call));
   }
 
+  /** By a look that has just begun. Many that wait share it. */
+  observeAgain(call: Limits): Promise<Observed> {
+    if (Date.now() - this.lookedAt > FRESH_MS) this.forget();
+    return this.observe(call);
+  }
+
   /** With a look at the guests of members that are down: what they have lost. */
   members(call: Limits): Promise<ObservedMember[]> {
     return this.looked.join(new Wait(this.config.name, call));
@@ -90,12 +109,12 @@ export class ClusterAccess {
     this.looked.forget();
   }
 
-  guest(name: string, { host, address }: Place): K0sGuest {
-    return new K0sGuest(this.pool.guest(host, { name, address }));
+  guest(name: string, place: Place): ClusterGuest {
+    return this.hosts.guest(name, place);
   }
 
   /** A controller with an API that answers, for k0s's own commands. Never the one named. */
-  async survivor(call: Call, except: string): Promise<K0sGuest> {
+  async survivor(call: Call, except: string): Promise<ClusterGuest> {
     const causes: string[] = [];
     for (const [name, member] of this.controllers().filter(([one]) => one !== except)) {
       const guest = this.guest(name, member);
@@ -123,7 +142,7 @@ export class ClusterAccess {
 
   private controllers(): [string, ClusterMember][] {
     return Object.entries(this.config.members).filter(
-      ([, { role, host }]) => isController(role) && this.pool.closed(host) === undefined,
+      ([, { role, host }]) => isController(role) && !this.hosts.isClosed(host),
     );
   }
 
@@ -141,7 +160,7 @@ export class ClusterAccess {
 
   /** First from a controller that has one, so that a read changes nothing. */
   private async readIdentity(call: Call): Promise<Identity> {
-    const found: { guest: K0sGuest; facts: K0sFacts }[] = [];
+    const found: { guest: ClusterGuest; facts: K0sFacts }[] = [];
     const causes: string[] = [];
     for (const [name, member] of this.controllers()) {
       const guest = this.guest(name, member);
@@ -175,14 +194,14 @@ export class ClusterAccess {
     );
   }
 
-  private endpointOf(name: string, { host, address }: Place): Endpoint {
-    const open: Endpoint["open"] = (limits, port) =>
-      this.pool.get(host).stream({ urn: "", status: () => undefined, ...limits }, address, port);
-    return { name, address, open };
+  private endpointOf(name: string, place: Place): Endpoint {
+    const open: Endpoint["open"] = (limits, port) => this.hosts.stream(limits, place, port);
+    return { name, address: place.address, open };
   }
 
   /** Two list calls, and one short question to each controller. */
   private async look(call: Call): Promise<Observed> {
+    this.lookedAt = Date.now();
     const { identity, controllers, connections } = await this.session(call);
     const api = await KubeClient.over(controllers, call);
     const [nodes, etcd, answering] = await Promise.all([
@@ -193,9 +212,11 @@ export class ClusterAccess {
     const left = this.leftTheSite(etcd, identity);
     const others = await answeringOf(left, call);
     for (const connection of left) connection.close();
+    const vms = vmsByHostName(this.config);
+    const vmOf = ({ name }: { name: string }): string => vms.get(name) ?? name;
     return {
-      nodes: new Map(nodes.map((node) => [node.name, node])),
-      etcd: new Map(etcd.map((member) => [member.name, member])),
+      nodes: new Map(nodes.map((node) => [vmOf(node), node])),
+      etcd: new Map(etcd.map((member) => [vmOf(member), member])),
       answering: new Set([...answering, ...others]),
     };
   }
@@ -203,10 +224,10 @@ export class ClusterAccess {
   /** Controllers that the site has no more: reached through the hypervisor of another one. */
   private leftTheSite(etcd: readonly EtcdMember[], identity: Identity): ApiConnection[] {
     const host = this.controllers()[0]?.[1].host;
-    const { members } = this.config;
+    const known = new Set(vmsByHostName(this.config).keys());
     if (host === undefined) return [];
     return etcd
-      .filter(({ name, isJoined }) => isJoined && members[name] === undefined)
+      .filter(({ name, isJoined }) => isJoined && !known.has(name))
       .map(({ name, peerAddress: address }) => {
         return new ApiConnection(this.endpointOf(name, { host, address }), identity);
       });
@@ -225,6 +246,11 @@ export class ClusterAccess {
       }),
     );
   }
+}
+
+/** The names in Kubernetes and etcd -> the names of the VMs. */
+function vmsByHostName({ members }: ClusterConfig): Map<string, string> {
+  return new Map(Object.entries(members).map(([vm, { hostName }]) => [hostName ?? vm, vm]));
 }
 
 /** The names of the controllers whose API answers. */

@@ -7,12 +7,16 @@ const member = z
     host: z.string().describe("Name of its hypervisor in `hosts`."),
     address: z.ipv4().describe("The guest's IPv4 address."),
     role: z.enum(K0S_ROLES).meta({ id: "K0sRole" }).describe("What the member does."),
+    hostName: z
+      .string()
+      .optional()
+      .describe("The guest's host name: its name in Kubernetes and etcd. Default: the VM's name."),
   })
   .meta({ id: "ClusterMember" });
 
 const choice = z.enum(["refuse", "delete"]).meta({ id: "DrainChoice" });
 
-const drain = z
+const drainConfig = z
   .object({
     timeoutSeconds: z.int().min(1).default(600).describe("Limit of one drain. Default: 600."),
     localStorage: choice
@@ -33,9 +37,9 @@ export const clusterSchema = z
       .min(1)
       .default(1)
       .describe("How many members may be down at the same time. Default: 1."),
-    drain,
+    drain: drainConfig,
   })
   .meta({ id: "Cluster" });
 export type ClusterConfig = z.infer<typeof clusterSchema>;
 export type ClusterMember = z.infer<typeof member>;
-export type DrainConfig = z.infer<typeof drain>;
+export type DrainConfig = z.infer<typeof drainConfig>;

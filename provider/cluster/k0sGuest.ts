@@ -29,6 +29,9 @@ const COMMAND_SECONDS = 180;
 /** A token is used at once, and is invalidated then. */
 const TOKEN_EXPIRY = "15m";
 
+/** What a `K0sGuest` can do. Tests have stand-ins. */
+export type ClusterGuest = Pick<K0sGuest, keyof K0sGuest>;
+
 export class K0sGuest {
   constructor(private readonly host: Host<GuestFacts>) {}
 
@@ -39,6 +42,17 @@ export class K0sGuest {
   /** The facts. An error if the guest has no unit k0s. */
   async read(call: Call): Promise<K0sFacts> {
     return this.k0sOf(await this.host.read(call));
+  }
+
+  /** The facts by a new probe: k0s itself changes them. */
+  async readAgain(call: Call): Promise<K0sFacts> {
+    return this.k0sOf(await this.host.readAgain(call));
+  }
+
+  /** Seconds by which the guest's clock is ahead of this machine's. */
+  async clockOffset(call: Call): Promise<number> {
+    const { clockSeconds, readAtSeconds } = await this.host.read(call);
+    return clockSeconds - readAtSeconds;
   }
 
   /** Founds the cluster here, or resumes it. Waits until the API answers. Makes our identity. */

@@ -6,6 +6,7 @@ import type { K0sFacts } from "./k0sGuest";
 import type { EtcdMember, KubeNode } from "./kube/objects";
 import type { ObservedMember } from "./members";
 
+/** By the names of VMs. What is no VM of the site has its own name. */
 export interface Observed {
   nodes: ReadonlyMap<string, KubeNode>;
   etcd: ReadonlyMap<string, EtcdMember>;
@@ -24,8 +25,8 @@ export function membersOf(
   { members: configured }: Pick<ClusterConfig, "members">,
   observed: Observed,
 ): ObservedMember[] {
-  const joined = [...observed.etcd.values()].filter(({ isJoined }) => isJoined);
-  const names = new Set([...joined.map(({ name }) => name), ...observed.nodes.keys()]);
+  const joined = [...observed.etcd].filter(([, { isJoined }]) => isJoined);
+  const names = new Set([...joined.map(([name]) => name), ...observed.nodes.keys()]);
   return [...names].map((name): ObservedMember => {
     const role = configured[name]?.role ?? roleOf(name, observed);
     const isVoter = observed.etcd.get(name)?.isJoined === true;

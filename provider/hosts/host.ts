@@ -47,6 +47,12 @@ export class Host<F extends Taken> {
     return this.facts.read(new Wait(this.name, looking(call)));
   }
 
+  /** The facts by a new probe: something outside of the provider changes them. */
+  readAgain(call: Call): Promise<F> {
+    this.facts.forget();
+    return this.read(call);
+  }
+
   /** Runs an operation once, also if the connection is lost, and returns the facts after it. */
   async operate(call: Call, operation: Operation): Promise<F> {
     const { probe, waitSeconds } = this.options;

@@ -1,5 +1,7 @@
 /** The machines of one provider process. Each has one connection and one probe. */
 import { ClusterAccess } from "../cluster/access";
+import type { MemberHosts } from "../cluster/access";
+import { K0sGuest } from "../cluster/k0sGuest";
 import { ProviderError } from "../errors";
 import { Directories } from "./directories";
 import { Trials } from "./operations/trials";
@@ -64,12 +66,21 @@ export class HostPool {
   cluster(): ClusterAccess {
     if (this.access !== undefined) return this.access;
     const { cluster } = this.config;
-    if (cluster !== undefined) return (this.access = new ClusterAccess(this, cluster));
+    if (cluster !== undefined) return (this.access = new ClusterAccess(this.members(), cluster));
     throw new ProviderError(
       "input",
       "the provider's configuration has no cluster",
       "Keep `cluster` in the site until an `up` has removed all members.",
     );
+  }
+
+  private members(): MemberHosts {
+    return {
+      guest: (name, { host, address }) => new K0sGuest(this.guest(host, { name, address })),
+      stream: (limits, { host, address }, port) =>
+        this.get(host).stream({ urn: "", status: () => undefined, ...limits }, address, port),
+      isClosed: (host) => this.closed(host) !== undefined,
+    };
   }
 
   /** A hypervisor of the configuration, by its current or its former name. */

@@ -2,6 +2,7 @@
 import { bind } from "../lifecycle";
 import type { BoundResource } from "../resource";
 import { k0sCluster } from "./cluster/k0sCluster";
+import { k0sNode } from "./cluster/k0sNode";
 import { hypervisor } from "./hosts/hypervisor";
 import { microVm } from "./machines/microVm";
 import { nixClosure } from "./machines/nixClosure";
@@ -17,6 +18,7 @@ const ALL = [
   bind(nixClosure),
   bind(microVm),
   bind(k0sCluster),
+  bind(k0sNode),
 ];
 
 /** `microvm:index:MicroVm` -> the resource. */

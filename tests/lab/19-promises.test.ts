@@ -387,7 +387,9 @@ async function change(to: Changes, expected: Effect): Promise<void> {
   if (promised === "refused") {
     const end = await journalEnd(HOST);
     await failingUp();
-    expect(await mutations(HOST, end)).toEqual([]);
+    // Without a preview before it, the closure may be installed before another resource refuses.
+    const done = (await mutations(HOST, end)).filter((line) => !line.startsWith("adding GC root"));
+    expect(done).toEqual([]);
   } else {
     await up();
   }

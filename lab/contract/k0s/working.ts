@@ -6,6 +6,7 @@ import { z } from "zod";
 import { waitFor } from "../../progress";
 import { holds, matches, same, type Report } from "../report";
 import {
+  caOf,
   json,
   kubectl,
   output,
@@ -61,6 +62,10 @@ export async function working(report: Report, cluster: Cluster, w1: Machine): Pr
     holds(object.spec.taints?.some(({ key }) => key === "x") === true, "the taint x");
     const address = object.status.addresses.find(({ type }) => type === "InternalIP");
     same(address?.address, w1.address);
+  });
+  await report.check("it keeps the CA of its token", () => {
+    same(caOf(w1), caOf(k1));
+    return Promise.resolve();
   });
   await report.check("status of a worker", async () => {
     const text = output(await w1.k0s("status", "-o", "json"));

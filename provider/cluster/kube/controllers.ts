@@ -51,13 +51,18 @@ export class Controllers {
     request: ApiRequest,
   ): Promise<ApiAnswer> {
     const answer = await connection.request(limits, request);
-    if (answer.status >= 500) throw failureOf(answer.status, answer.body);
+    if (isUnavailable(answer, request)) throw failureOf(answer.status, answer.body);
     return answer;
   }
 
   private prefer(connection: ApiConnection): void {
     this.order = [connection, ...this.order.filter((one) => one !== connection)];
   }
+}
+
+/** Kubernetes answers 500 to a read without etcd, but also to an eviction that it cannot decide. */
+function isUnavailable({ status }: ApiAnswer, { method }: ApiRequest): boolean {
+  return status > 500 || (status === 500 && method === "GET");
 }
 
 function granted(answer: ApiAnswer): ApiAnswer {

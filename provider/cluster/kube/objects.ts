@@ -14,6 +14,8 @@ export interface Taint {
   key: string;
   value: string;
   effect: string;
+  /** Of taints that Kubernetes sets. A patch must keep it. */
+  timeAdded?: string;
 }
 
 export interface KubeNode {
@@ -23,6 +25,8 @@ export interface KubeNode {
   labels: Labels;
   annotations: Labels;
   taints: Taint[];
+  /** IP addresses and the host name. */
+  addresses: string[];
   /** With it, a patch fails if somebody else has changed the node. */
   resourceVersion: string;
   /** `v1.36.3+k0s`. */
@@ -38,12 +42,18 @@ export function nodeOf({ metadata, spec, status }: V1Node): KubeNode {
     labels: metadata?.labels ?? {},
     annotations: metadata?.annotations ?? {},
     taints: (spec?.taints ?? []).map(taintOf),
+    addresses: (status?.addresses ?? []).map(({ address }) => address),
     resourceVersion: metadata?.resourceVersion ?? "",
     version: status?.nodeInfo?.kubeletVersion ?? "",
   };
 }
 
-const taintOf = ({ key, value, effect }: V1Taint): Taint => ({ key, value: value ?? "", effect });
+const taintOf = ({ key, value, effect, timeAdded }: V1Taint): Taint => ({
+  key,
+  value: value ?? "",
+  effect,
+  ...(timeAdded !== undefined && { timeAdded: timeAdded.toISOString() }),
+});
 
 /** `key=value:Effect`, or `key:Effect`. */
 export const taintText = ({ key, value, effect }: Taint): string =>

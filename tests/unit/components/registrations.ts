@@ -21,6 +21,7 @@ const machine = {
   liveSwitch: false,
   packages: {},
   warnings: [],
+  k0s: { version: "1.36.3+k0s.2", unit: "u", configuration: "c" },
 };
 const system = { toplevel: derivation, packages: {}, bootHash: "b", warnings: [] };
 
@@ -29,6 +30,7 @@ const OUTPUTS: Readonly<Record<string, object>> = {
   "microvm:index:Hypervisor": { machineId: "m", verdicts: { kvm: "ok" } },
   "microvm:index:NixosSystem": { rebootRequired: true },
   "microvm:index:MicroVm": { stale: false, guestHostKey: "ssh-ed25519 k" },
+  "microvm:index:K0sCluster": { caFingerprint: "AB:CD", kubeconfig: "hunter2" },
 };
 
 /** The SDK passes inputs as `any`. */

@@ -18,9 +18,15 @@ hypervisors:
     hostIp: 192.0.2.11/24
     system: {}
     renamedFrom: hv0
+cluster:
+  name: production
+  k0sVersion: "1.36"
+  caFingerprint: ${Array.from({ length: 32 }, () => "AB").join(":")}
 vms:
   kw1:
     hypervisor: hv1
+    role: controller
+    hostName: kw0
     vcpu: 1
     memory: 1GiB
     memoryTarget: 512MiB
@@ -161,6 +167,38 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       switchTimeoutSeconds: 1,
     };
     return new resources.MicroVmResource("x", args);
+  },
+  "microvm:index:K0sCluster": () => {
+    const args: Required<resources.K0sClusterArgs> = {
+      name: text,
+      endpoint: text,
+      sans: [],
+      podNetwork: text,
+      serviceNetwork: text,
+      nodeLocalLoadBalancing: true,
+      caFingerprint: text,
+      maxUnavailable: 1,
+      members: {},
+    };
+    return new resources.K0sCluster("x", args);
+  },
+  "microvm:index:K0sNode": () => {
+    const args: Required<resources.K0sNodeArgs> = {
+      host: text,
+      renamedFrom: text,
+      machineId: text,
+      name: text,
+      hostName: text,
+      address: text,
+      role: "worker",
+      cluster: text,
+      labels: {},
+      taints: [],
+      closure: text,
+      k0sUnit: text,
+      k0sVersion: text,
+    };
+    return new resources.K0sNode("x", args);
   },
 };
 

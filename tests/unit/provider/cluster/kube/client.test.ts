@@ -44,6 +44,10 @@ const node = (name: string, more: object = {}): object => ({
   status: {
     conditions: [{ type: "Ready", status: "True" }],
     nodeInfo: { kubeletVersion: "v1.36.3+k0s" },
+    addresses: [
+      { type: "InternalIP", address: "198.18.0.31" },
+      { type: "Hostname", address: "kw1" },
+    ],
   },
   ...more,
 });
@@ -69,6 +73,7 @@ test("reads nodes in pages, with our certificate, over one connection", async ()
       labels: { a: "b" },
       annotations: {},
       taints: [{ key: "dedicated", value: "gpu", effect: "NoSchedule" }],
+      addresses: ["198.18.0.31", "kw1"],
       resourceVersion: "7",
       version: "v1.36.3+k0s",
     },

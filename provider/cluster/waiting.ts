@@ -1,0 +1,55 @@
+/** Waits until the cluster shows something. */
+import { ProviderError, isLinkLost } from "../errors";
+import type { Call } from "../hosts/operations/operation";
+import { pause } from "../hosts/wait/wait";
+import type { ClusterAccess } from "./access";
+import type { Observed } from "./observed";
+
+const POLL_MS = 2_000;
+
+export interface Awaited {
+  /** For the error: `kc2: waiting until ...`. */
+  name: string;
+  what: string;
+  seconds: number;
+  is: (observed: Observed) => boolean;
+  /** What to do about it, each time that it is not so yet. */
+  act?: (observed: Observed) => Promise<void>;
+  /** What holds it, for the status line and the error. */
+  why?: (observed: Observed) => string;
+  remedy?: string;
+  pollMs?: number;
+}
+
+/** An API that does not answer for a while is not an error: controllers come and go here. */
+export async function awaitCluster(
+  call: Call,
+  cluster: Pick<ClusterAccess, "observeAgain">,
+  { name, what, seconds, is, act, why, remedy, pollMs = POLL_MS }: Awaited,
+): Promise<Observed> {
+  const started = Date.now();
+  const deadline = Math.min(call.deadline, started + seconds * 1000);
+  let last = "";
+  for (;;) {
+    try {
+      const observed = await cluster.observeAgain({ ...call, deadline });
+      if (is(observed)) return observed;
+      last = why?.(observed) ?? "";
+      await act?.(observed);
+    } catch (error) {
+      if (call.signal.aborted) throw error;
+      const isOver = error instanceof ProviderError && error.reason === "deadline";
+      if (!isOver && !isLinkLost(error)) throw error;
+      if (isLinkLost(error)) last = error.what;
+    }
+    const suffix = last === "" ? "" : `: ${last}`;
+    if (call.signal.aborted) throw new ProviderError("cancelled", `${name}: cancelled`);
+    if (Date.now() + pollMs >= deadline) {
+      const took = Math.round((Date.now() - started) / 1000);
+      const text = `${name}: timed out after ${took} s waiting until ${what}${suffix}`;
+      throw new ProviderError("deadline", text, remedy);
+    }
+    call.status(`waiting until ${what}, ${Math.round((Date.now() - started) / 1000)} s${suffix}`);
+    await pause(pollMs, call.signal);
+  }
+}

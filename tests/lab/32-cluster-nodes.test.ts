@@ -1,0 +1,209 @@
+/**
+ * Members of a cluster as resources: they join, get their labels and taints, leave, and come back
+ * under their old addresses. The cluster stays the same one all the time.
+ */
+import {
+  awaitK0s,
+  caFingerprint,
+  clusterSite,
+  etcdMemberObjects,
+  etcdMembers,
+  kubectl,
+  loseDisk,
+  nodes,
+} from "./cluster";
+import { STACK, SiteCopy, expectNoChanges, failingUp, on, preview, pulumi, up } from "./lab";
+
+const site = new SiteCopy();
+const SHAPE = { controllers: 3, workers: 2 };
+
+let fingerprint: string;
+
+/** The site without some of the VMs, and with changes. */
+async function siteOf(without: string[] = [], changes: Record<string, unknown> = {}) {
+  const { vms, ...rest } = clusterSite(SHAPE);
+  const left = Object.entries(Object(vms)).filter(([name]) => !without.includes(name));
+  await site.set({ ...rest, vms: Object.fromEntries(left), ...changes });
+}
+
+/** The members of etcd and the nodes, as a controller has them, and that the CA is the same. */
+async function expectMembers(by: string, controllers: string[], workers: string[]): Promise<void> {
+  expect(Object.keys(await etcdMembers(by)).sort()).toEqual(controllers);
+  const objects = Object.entries(await etcdMemberObjects(by));
+  expect(objects.map(([name, { joined }]) => [name, joined]).sort()).toEqual(
+    controllers.map((name) => [name, "True"]),
+  );
+  expect(await nodes(by)).toEqual(Object.fromEntries(workers.map((name) => [name, "True"])));
+  expect(await caFingerprint(by)).toBe(fingerprint);
+}
+
+const CONTROLLERS = ["c1", "c2", "c3"];
+const WORKERS = ["w1", "w2"];
+
+beforeAll(async () => {
+  await awaitK0s();
+  await site.use();
+});
+afterAll(() => site.restore());
+
+test("three controllers and two workers from nothing by one up; a second up is empty", async () => {
+  await siteOf();
+  const text = await up();
+  fingerprint = await caFingerprint("c1");
+  await expectMembers("c1", CONTROLLERS, WORKERS);
+  // The joins of workers overlap.
+  const events = [...text.matchAll(/microvm:index:K0sNode (w\d) (creating|created)/g)];
+  expect(events.map(([, , event]) => event).slice(0, 2)).toEqual(["creating", "creating"]);
+  // No token of a join is left: not in the cluster, and only dummies in the guests.
+  for (const role of ["worker", "controller"]) {
+    const tokens = await on("c1", `k0s token list --role ${role}`);
+    expect(tokens).toBe("No k0s join tokens found");
+  }
+  for (const member of ["c2", "w1"]) {
+    expect(await on(member, "base64 -d /etc/k0s/k0stoken | gzip -dc")).toContain("000000.0000");
+  }
+  await expectNoChanges();
+});
+
+test("labels and taints come and go by the site; those of people stay", async () => {
+  await kubectl("c1", "label node w1 people=theirs");
+  await kubectl("c1", "taint node w1 people=theirs:PreferNoSchedule");
+  const labels = { "example.org/disk": "nvme", zone: "a" };
+  await siteOf([], { "vms.w1.labels": labels, "vms.w1.taints": ["dedicated=gpu:NoSchedule"] });
+  expect(await preview()).toEqual({
+    "K0sNode w1": { op: "update", diff: ["labels.zone", 'labels["example.org/disk"]', "taints"] },
+  });
+  await up();
+  const shown = () =>
+    kubectl(
+      "c1",
+      "get node w1 -o jsonpath='{.metadata.labels.zone} {.metadata.labels.people} " +
+        "{.spec.taints[*].key}'",
+    );
+  expect((await shown()).split(" ").sort()).toEqual(["a", "dedicated", "people", "theirs"]);
+  await kubectl("c1", "label node w1 zone=b --overwrite");
+  expect(await preview()).toEqual({ "K0sNode w1": { op: "update", diff: ["labels.zone"] } });
+  await up();
+  expect(await shown()).toContain("a ");
+  await siteOf();
+  await up();
+  expect((await shown()).trim().split(" ").sort()).toEqual(["people", "theirs"]);
+  await expectNoChanges();
+});
+
+const DEPLOYMENT = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      nodeSelector: { kubernetes.io/hostname: w2 }
+      containers: [{ name: web, image: web }]
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: { name: web }
+spec: { minAvailable: 1, selector: { matchLabels: { app: web } } }
+`;
+
+test("a budget blocks a drain: it is named, and the node is as before", async () => {
+  await on("c1", `k0s kubectl apply -f - <<'END'\n${DEPLOYMENT}\nEND`);
+  await kubectl("c1", "wait --for=condition=Available deployment/web --timeout=60s");
+  await siteOf(["w2"], { "cluster.drain": { timeout: "5s" } });
+  const text = await failingUp();
+  expect(text).toMatch(
+    /w2: the drain did not end in 5 s: default\/web-\S+: PodDisruptionBudget default\/web needs 1/,
+  );
+  await expectMembers("c1", CONTROLLERS, WORKERS);
+  expect(await kubectl("c1", "get node w2 -o jsonpath='{.spec.unschedulable}'")).toBe("");
+  await kubectl("c1", "delete pdb/web deployment/web");
+});
+
+test("a worker leaves, and joins again under its old address", async () => {
+  await siteOf(["w2"]);
+  await up();
+  await expectMembers("c1", CONTROLLERS, ["w1"]);
+  await expectNoChanges();
+  await siteOf();
+  await up();
+  await expectMembers("c1", CONTROLLERS, WORKERS);
+});
+
+test.each([
+  ["a controller", "c2", "c1"],
+  ["the founder", "c1", "c3"],
+])("%s leaves, and joins again under its old address", async (_, name, by) => {
+  const before = await etcdMemberObjects(by);
+  await siteOf([name]);
+  await up();
+  const others = CONTROLLERS.filter((one) => one !== name);
+  await expectMembers(by, others, WORKERS);
+  await siteOf();
+  await up();
+  await expectMembers(by, CONTROLLERS, WORKERS);
+  const after = await etcdMemberObjects(by);
+  expect(after[name]?.id).not.toBe(before[name]?.id);
+  for (const other of others) expect(after[other]).toEqual(before[other]);
+  await expectNoChanges();
+});
+
+test("a controller whose disk is lost is replaced by one up of the same site", async () => {
+  await loseDisk("hv1", "c3");
+  await up();
+  await expectMembers("c1", CONTROLLERS, WORKERS);
+  await expectNoChanges();
+});
+
+test("a dead controller and a dead worker are removed when they leave the site", async () => {
+  await on("hv2", "systemctl stop microvm@c2 microvm@w2");
+  await siteOf(["c2", "w2"]);
+  await up();
+  await expectMembers("c1", ["c1", "c3"], ["w1"]);
+  await siteOf();
+  await up();
+  await expectMembers("c1", CONTROLLERS, WORKERS);
+});
+
+test("a node that somebody has deleted is registered again", async () => {
+  await kubectl("c1", "delete node w1");
+  expect(await preview()).toEqual({ "K0sNode w1": { op: "create", diff: [] } });
+  await up();
+  await expectMembers("c1", CONTROLLERS, WORKERS);
+});
+
+test("two of three controllers cannot leave in one change", async () => {
+  await siteOf(["c2", "c3"]);
+  const { code, text } = await pulumi("preview", STACK);
+  expect(code).not.toBe(0);
+  expect(text).toMatch(
+    /c2 and c3 would leave in one change: 2 of 3 controllers, whose quorum is 2/,
+  );
+  await siteOf();
+});
+
+test("a destroy makes no call to the cluster, which comes back from kept disks", async () => {
+  const kept = [...CONTROLLERS, ...WORKERS].map((name) => [
+    `vms.${name}.volumes.var.onDelete`,
+    "retain",
+  ]);
+  await siteOf([], Object.fromEntries(kept));
+  await up();
+  const objects = () =>
+    kubectl("c1", "get nodes,etcdmembers -o jsonpath='{.items[*].metadata.uid}'");
+  const before = [await objects(), await etcdMemberObjects("c1")];
+  const { code, text } = await pulumi("destroy", "--yes", "--skip-preview", STACK);
+  if (code !== 0) throw new Error(text);
+  await up();
+  await expectMembers("c1", CONTROLLERS, WORKERS);
+  // A member that had left would have another id, and a node that was deleted another UID.
+  expect([await objects(), await etcdMemberObjects("c1")]).toEqual(before);
+  const unschedulable = "get nodes -o jsonpath='{.items[*].spec.unschedulable}'";
+  expect(await kubectl("c1", unschedulable)).toBe("");
+  await expectNoChanges();
+  await siteOf();
+  await up();
+});
