@@ -17,8 +17,12 @@ export type { HypervisorHostArgs, HypervisorOutput } from "./components/hypervis
 export { MicroVm } from "./components/microVm";
 export type { MicroVmArgs, VmOutput } from "./components/microVm";
 
+export type { ClusterOutput } from "./components/cluster";
+
 export {
   Hypervisor,
+  K0sCluster,
+  K0sNode,
   MicroVmResource,
   NixClosure,
   NixosSystem,
@@ -27,6 +31,9 @@ export {
 } from "./components/resources";
 export type {
   HypervisorArgs,
+  K0sClusterArgs,
+  K0sMember,
+  K0sNodeArgs,
   MicroVmResourceArgs,
   NixClosureArgs,
   NixosSystemArgs,

@@ -6,6 +6,7 @@ import type { ApplyFlags } from "./commands/apply";
 import { doctor } from "./commands/doctor";
 import { drift } from "./commands/drift";
 import type { DriftFlags } from "./commands/drift";
+import { kubeconfig } from "./commands/kubeconfig";
 import { preview } from "./commands/preview";
 import type { PreviewFlags } from "./commands/preview";
 import { purge } from "./commands/purge";
@@ -95,6 +96,14 @@ export function makeProgram(
     .option("--confirm <name>", "the name once more, instead of the question")
     .action(async (name: string, flags: Omit<PurgeFlags, "directory" | "stack">) => {
       end(await purge(terminal, name, { ...flags, ...shared() }));
+    });
+
+  program
+    .command("kubeconfig")
+    .description("write the kubeconfig of the stack's cluster to a file with mode 0600")
+    .argument("[file]", "where to write it", "kubeconfig")
+    .action(async (file: string) => {
+      end(await kubeconfig(terminal, file, shared()));
     });
 
   program

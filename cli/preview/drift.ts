@@ -13,16 +13,26 @@ export function driftOf({ steps, refreshes }: EventLog, isWhole: boolean): Drift
     return ofRefresh(refresh, isWhole && step !== undefined && isChange(step));
   });
   const seen = new Set(read.map(keyOf));
-  const recorded = steps.flatMap((step) => ofStep(step, isWhole));
-  return [...read, ...recorded.filter((drift) => !seen.has(keyOf(drift)))].sort((a, b) =>
-    keyOf(a) < keyOf(b) ? -1 : 1,
-  );
+  const named = steps.flatMap((step) => ofStep(step, isWhole));
+  return [...read, ...named.filter((drift) => !seen.has(keyOf(drift)))]
+    .map((drift) => ({ ...drift, isConsequence: isConsequence(drift, named) }))
+    .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
-const keyOf = ({ resource, path }: Drift): string => JSON.stringify([resource, path]);
+type Found = Omit<Drift, "isConsequence">;
+
+/** `named`: what the provider itself calls drift. A path there may be a list or a map. */
+function isConsequence({ resource, path }: Found, named: readonly Found[]): boolean {
+  const ofResource = named.filter((drift) => drift.resource === resource);
+  const isNamed = (drift: Found): boolean =>
+    path === drift.path || ["[", "."].some((mark) => path.startsWith(drift.path + mark));
+  return ofResource.length > 0 && !ofResource.some(isNamed);
+}
+
+const keyOf = ({ resource, path }: Found): string => JSON.stringify([resource, path]);
 
 /** What the refresh read, and the state did not have. A component has no id, and is not read. */
-function ofRefresh({ urn, before, after }: Step, isRepaired: boolean): Drift[] {
+function ofRefresh({ urn, before, after }: Step, isRepaired: boolean): Found[] {
   if (before === undefined || before.id === "") return [];
   const resource = shortName(urn);
   if (after === undefined || after.id === "") {
@@ -34,8 +44,8 @@ function ofRefresh({ urn, before, after }: Step, isRepaired: boolean): Drift[] {
   });
 }
 
-/** An earlier refresh has recorded it. */
-function ofStep(step: Step, isRepaired: boolean): Drift[] {
+/** What the plan changes back. An earlier refresh may have recorded it. */
+function ofStep(step: Step, isRepaired: boolean): Found[] {
   return valueChanges(step)
     .filter(({ isIntended }) => !isIntended)
     .map(({ path, before, after }) => {

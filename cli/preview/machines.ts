@@ -5,6 +5,7 @@ import type { Machine, MachineEffect } from "./model";
 import type { Notices } from "./notices";
 import { MICRO_VM, VOLUME, isCreation, isDeletion, isImport, textOf, volumeChanges } from "./plan";
 import { isUnread } from "./problems";
+import { summaryOf } from "./summary";
 import { parseUrn } from "./urn";
 
 const CLOSURE = "microvm:index:NixClosure";
@@ -40,9 +41,8 @@ export function machinesOf(log: EventLog, notices: Notices, isWhole: boolean): M
     .map((parts) => {
       const { name, kind, host } = parts;
       const { effect, reason } = verdictOf(parts, log, notices, isWhole);
-      // An error has several lines. The first says what failed.
-      const [why = ""] = reason.split("\n", 1);
-      return { name, kind, host, effect, reason: why, packages: packagesOf(parts, notices) };
+      const packages = packagesOf(parts, notices);
+      return { name, kind, host, effect, reason: summaryOf(reason), packages };
     })
     .sort((a, b) => RANK[a.effect] - RANK[b.effect] || (keyOf(a) < keyOf(b) ? -1 : 1));
 }
@@ -108,12 +108,12 @@ function verdictOf(parts: Parts, log: EventLog, notices: Notices, isWhole: boole
 }
 
 const NOTHING: Verdict = { effect: "nothing", reason: "" };
-const ENDED: Verdict = { effect: "unknown", reason: "the preview ended before it came to this" };
+const ENDED: Verdict = { effect: "unknown", reason: "the preview ended before this machine" };
 
 function planned(step: Step, notices: Notices): Verdict {
   const plan = notices.plans.get(step.urn);
   const isVm = parseUrn(step.urn).type === MICRO_VM;
-  if (isDeletion(step)) return { effect: "remove", reason: "it is not in the site any more" };
+  if (isDeletion(step)) return { effect: "remove", reason: "it is no longer in the site" };
   if (isImport(step)) return { effect: "import", reason: "it is taken over as it runs" };
   if (isCreation(step)) {
     if (isVm) return { effect: "create", reason: "it is new in the site" };

@@ -87,6 +87,8 @@ export interface Drift {
   observed: string;
   /** The update puts it back. */
   isRepaired: boolean;
+  /** The provider names other drift of the resource, and this changed with it. */
+  isConsequence: boolean;
 }
 
 export interface Change {

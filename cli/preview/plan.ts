@@ -20,9 +20,10 @@ export const isDeletion = ({ op }: Step): boolean => DELETING.includes(op);
 export const isCreation = ({ op }: Step): boolean => CREATING.includes(op);
 export const isImport = ({ op }: Step): boolean => IMPORTING.includes(op);
 
+/** Components are not counted: nothing happens to them. */
 export function countsOf(steps: readonly Step[]): Counts {
   const counts: Counts = { create: 0, update: 0, delete: 0, same: 0, other: 0 };
-  for (const step of steps) {
+  for (const step of steps.filter(({ urn }) => !isComponent(urn))) {
     if (step.op === "update") counts.update += 1;
     else if (step.op === "same") counts.same += 1;
     else if (isCreation(step)) counts.create += 1;

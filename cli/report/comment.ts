@@ -5,7 +5,7 @@ import type { PreviewModel } from "../preview/model";
 import { LONGEST_COMMENT, fit } from "./cut";
 import type { Block } from "./cut";
 import { code, link } from "./escape";
-import { details, driftTable, machineTable, problemItems } from "./sections";
+import { details, driftTable, machineTable, problemItems, warningItems } from "./sections";
 import { glance, headline } from "./glance";
 
 /** What the comment says about its run. Empty where it is not known. */
@@ -50,7 +50,7 @@ function blocks(model: PreviewModel, run: RunInfo): Block[] {
     section("Blocked", problemItems(problems), "problems", 9),
     section("Machines", machineTable(model.machines), "machines", 8),
     section("Drift", driftTable(model.drift), "differences", 5),
-    section("Warnings", problemItems(warnings), "warnings", 6),
+    section("Warnings", warningItems(warnings), "warnings", 6),
     details(model.changes),
     fixed(again(run)),
   ];

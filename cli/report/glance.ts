@@ -3,6 +3,7 @@
  * that deletions, restarts and blockers are always among the first lines. Pure.
  */
 import type { Machine, MachineEffect, PreviewModel, Problem } from "../preview/model";
+import { summaryOf } from "../preview/summary";
 import { code } from "./escape";
 
 /** Names in one line. The sections below have all. */
@@ -40,9 +41,9 @@ export function machinesWith({ machines }: PreviewModel, ...effects: MachineEffe
 
 /** Counts, then a list in the order of importance. */
 export function glance(model: PreviewModel): string {
-  const lines = [
-    line("Blocked", model.problems.map(problemLine)),
-    line(
+  const found = [
+    lines("Blocked", model.problems.map(problemLine)),
+    lines(
       "Deleted",
       model.deletions.map(({ resource, fate }) =>
         fate === "" ? resource : `${resource}: ${fate}`,
@@ -52,7 +53,7 @@ export function glance(model: PreviewModel): string {
       "Data lost",
       model.volumes.filter(({ losesData }) => losesData).map(({ volume }) => volume),
     ),
-    line(
+    lines(
       "Volumes",
       volumesThatStay(model).map(({ volume, text }) => `${volume}: ${text}`),
     ),
@@ -62,13 +63,13 @@ export function glance(model: PreviewModel): string {
     ...unread(model),
     line("Drift", driftedResources(model)),
   ].filter((text) => text !== "");
-  const list = lines.length === 0 ? "" : `${lines.join("\n")}\n`;
-  return `${counts(model)}\n\n${list}`;
+  const list = found.length === 0 ? "" : `\n${found.join("\n")}\n`;
+  return `${countsText(model)}\n${list}`;
 }
 
 /** The section below has all of it. */
 function problemLine({ resource, text }: Problem): string {
-  const [what = ""] = text.split("\n", 1);
+  const what = summaryOf(text);
   return resource === "" ? what : `${resource}: ${what}`;
 }
 
@@ -79,33 +80,42 @@ function volumesThatStay({ volumes }: PreviewModel): PreviewModel["volumes"] {
 
 const names = (machines: readonly Machine[]): string[] => machines.map(({ name }) => name);
 
-function counts({
+/** `6 to update, 14 unchanged`. */
+export function countsText({
   counts: { create, update, delete: removed, same, other },
 }: PreviewModel): string {
-  const parts = [
-    `**${create}** to create`,
-    `**${update}** to update`,
-    `**${removed}** to delete`,
-    ...(other > 0 ? [`**${other}** to import or replace`] : []),
-    `${same} unchanged`,
+  const all: [number, string][] = [
+    [create, "to create"],
+    [update, "to update"],
+    [removed, "to delete"],
+    [other, "to import or replace"],
+    [same, "unchanged"],
   ];
-  return parts.join(", ");
+  const parts = all.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return `Resources: ${parts.join(", ") || "none"}`;
 }
 
 function line(what: string, items: readonly string[]): string {
   if (items.length === 0) return "";
-  const shown = items.slice(0, MOST_NAMES).map((item) => code(item, 120));
+  return `- **${what} (${items.length})**: ${shortened(items).join(", ")}`;
+}
+
+/** Sentences: each on a line of its own. */
+function lines(what: string, items: readonly string[]): string {
+  if (items.length < 2) return line(what, items);
+  return [`- **${what} (${items.length})**:`, ...shortened(items)].join("\n  - ");
+}
+
+function shortened(items: readonly string[]): string[] {
+  const shown = items.slice(0, MOST_NAMES).map((item) => code(item, 160));
   const rest = items.length - shown.length;
-  const more = rest > 0 ? [`and ${rest} more`] : [];
-  return `- **${what} (${items.length})**: ${[...shown, ...more].join(", ")}`;
+  return [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])];
 }
 
 function unread({ unread: hosts }: PreviewModel): string[] {
   return hosts.map(({ host, resources }) => {
-    const shown = resources.slice(0, MOST_NAMES).map((name) => code(name, 60));
-    const rest = resources.length - shown.length;
-    const list = [...shown, ...(rest > 0 ? [`${rest} more`] : [])].join(", ");
-    return `- **Not read: ${code(host) || "a host"}**: the real state is unknown of ${list}`;
+    const list = shortened(resources).join(", ");
+    return `- **Not read: ${code(host) || "a host"}**, so the real state is unknown: ${list}`;
   });
 }
 

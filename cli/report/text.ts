@@ -2,18 +2,17 @@
 import type { Machine, PreviewModel } from "../preview/model";
 import type { Terminal } from "../terminal";
 import { oneLine } from "./escape";
-import { headline, machinesWith } from "./glance";
+import { countsText, headline, machinesWith } from "./glance";
 
 export function textSummary(model: PreviewModel, terminal: Terminal): string {
   const paint: Paint = (style, text) => terminal.paint(style, text);
-  const { create, update, delete: removed, same } = model.counts;
   const isClear = model.isWhole && model.deletions.length === 0;
   const lines = [
     paint(
       model.isWhole ? (isClear ? "green" : "yellow") : "red",
       `${model.stack}: ${headline(model)}`,
     ),
-    `${create} to create, ${update} to update, ${removed} to delete, ${same} unchanged`,
+    countsText(model),
     ...model.problems.map(
       ({ resource, text, remedy }) =>
         `${paint("red", "blocked")} ${resource}${resource === "" ? "" : ": "}${text.trim()}` +
@@ -29,11 +28,13 @@ export function textSummary(model: PreviewModel, terminal: Terminal): string {
         (fate === "" ? "" : `: ${fate}`),
     ),
     ...machinesWith(model, ...SHOWN).map((machine) => machineLine(machine, paint)),
-    ...model.drift.map(
-      ({ resource, path, recorded, observed }) =>
-        `${paint("yellow", "drift")} ${resource} ${path}: ` +
-        `${oneLine(recorded)} -> ${oneLine(observed)}`,
-    ),
+    ...model.drift
+      .filter(({ isConsequence }) => !isConsequence)
+      .map(
+        ({ resource, path, recorded, observed }) =>
+          `${paint("yellow", "drift")} ${resource} ${path}: ` +
+          `${oneLine(recorded)} -> ${oneLine(observed)}`,
+      ),
   ];
   return lines.join("\n");
 }

@@ -100,8 +100,9 @@ let
     [
       "[Unit]"
       "Description=k0s - Zero Friction Kubernetes"
-      "Wants=network-online.target"
-      "After=network-online.target"
+      # The second one is part of the first on NixOS. k0s requires the guest's address.
+      "Wants=network-online.target systemd-networkd-wait-online.service"
+      "After=network-online.target systemd-networkd-wait-online.service"
       "RequiresMountsFor=${data}"
       # The lab may still build it. A start in the meantime must not use up a founding mark.
       "ConditionPathExists=${programs}/k0s/k0s"

@@ -38,6 +38,11 @@ export function makeKubeconfig(cluster: string, server: string, identity: Identi
   ].join("\n");
 }
 
+/** The same identity for another endpoint of the cluster. */
+export function withServer(kubeconfig: string, server: string): string {
+  return kubeconfig.replace(/^( *server: ).*$/m, `$1${server}`);
+}
+
 export type KubeconfigStatus = "valid" | "expires soon" | "outdated";
 
 /** `outdated`: it is for another CA or another server, or no kubeconfig of ours. */

@@ -148,7 +148,6 @@ const ROWS: readonly Row[] = [
   { key: "network.cidr", change: { "network.cidr": "198.18.0.0/16" } },
   { key: "hypervisors.*.hostIp", change: { "hypervisors.hv1.hostIp": "198.18.0.11/16" } },
   { key: "flake", change: { flake: flake.reference }, expected: "live" },
-  { key: "cluster.name", change: { "cluster.name": "other" } },
   { key: "cluster.k0sVersion", change: { "cluster.k0sVersion": "1.37" } },
   {
     key: "cluster",
@@ -165,12 +164,15 @@ const ROWS: readonly Row[] = [
     ...settings(["k0sConfiguration"], {
       "cluster.api.endpoint": "k8s.example.org",
       "cluster.api.sans": ["more.example.org"],
-      "cluster.network.pods": "10.32.0.0/16",
-      "cluster.network.services": "10.64.0.0/16",
-      "cluster.nodeLocalLoadBalancing": false,
     }),
     expected: "nothing",
   },
+  settings(["clusterFixed"], {
+    "cluster.name": "other",
+    "cluster.network.pods": "10.32.0.0/16",
+    "cluster.network.services": "10.64.0.0/16",
+    "cluster.nodeLocalLoadBalancing": false,
+  }),
   settings(["nextRun"], {
     "cluster.caFingerprint": "ab".repeat(32),
     "cluster.maxUnavailable": 2,
@@ -385,7 +387,9 @@ async function change(to: Changes, expected: Effect): Promise<void> {
   if (promised === "refused") {
     const end = await journalEnd(HOST);
     await failingUp();
-    expect(await mutations(HOST, end)).toEqual([]);
+    // Without a preview before it, the closure may be installed before another resource refuses.
+    const done = (await mutations(HOST, end)).filter((line) => !line.startsWith("adding GC root"));
+    expect(done).toEqual([]);
   } else {
     await up();
   }

@@ -10,25 +10,20 @@ import {
   clusterSite,
   etcdMemberObjects,
   etcdMembers,
+  foundByHand,
+  joinByHand,
   programsOfGuests,
   wipeData,
 } from "./cluster";
-import { SiteCopy, lab, on, up, until } from "./lab";
+import { SiteCopy, on, releaseHosts, up } from "./lab";
 
 const site = new SiteCopy();
-const MARK = "mkdir -p /run/pulumi-microvm; echo lab >/run/pulumi-microvm/k0s-found";
 const ACTIVE = "systemctl is-active k0s || true";
-
-/** A token as the provider brings it: by stdin, in a file that only root reads. */
-async function join(machine: string): Promise<void> {
-  const token = await on("c1", "k0s token create --role worker --expiry 10m");
-  const { code, text } = await lab(["ssh", machine, "umask 077; cat >/etc/k0s/k0stoken"], token);
-  if (code !== 0) throw new Error(text);
-  await on(machine, "systemctl start k0s");
-}
 
 beforeAll(async () => {
   await awaitK0s();
+  // Without a cluster that the lab may have.
+  await releaseHosts();
   await site.use();
   await site.set(clusterSite({ controllers: 1, workers: 1 }));
   // The VMs without their cluster.
@@ -48,11 +43,10 @@ test("a guest with a role has the unit, which starts nothing by itself", async (
 });
 
 test("a founding mark founds, and a worker joins with a token", async () => {
-  await on("c1", `${MARK}; systemctl start k0s`);
-  await awaitK0sStatus("c1");
+  await foundByHand("c1");
   expect(await on("c1", "ls /run/pulumi-microvm/k0s-found 2>&1 || true")).toMatch(/No such file/);
   expect(await etcdMembers("c1")).toEqual({ c1: "https://198.18.0.51:2380" });
-  await join("w1");
+  await joinByHand("w1", "c1", "worker");
   await awaitNodes("c1", ["w1"]);
   // From where the hypervisor connects.
   await on("hv2", "bash -c ': </dev/tcp/198.18.0.51/6443'");
@@ -64,7 +58,7 @@ test("a restart of the VM ends all processes, and k0s resumes by itself", async 
   await on("hv1", "systemctl stop microvm@c1 microvm@w1");
   expect(await programsOfGuests("hv1")).toEqual([]);
   await on("hv1", "systemctl start microvm@c1 microvm@w1");
-  await until("c1 to answer", 90, () => on("c1", "timeout -s KILL 5 k0s status"));
+  await awaitK0sStatus("c1");
   await awaitNodes("c1", ["w1"]);
   expect(await caFingerprint("c1")).toBe(before);
   expect((await etcdMemberObjects("c1"))["c1"]).toEqual(member);

@@ -1,5 +1,6 @@
 /** A k0s cluster in the lab's guests: its site, and what a scenario reads and breaks of it. */
 import { z } from "zod";
+import { dummyToken, type TokenRole } from "../../provider/cluster/joinToken";
 import { lab, on, until } from "./lab";
 
 export const CLUSTER = "lab";
@@ -61,6 +62,41 @@ function member(prefix: "c" | "w", number: number, ip: string): [string, object]
 export async function awaitK0s(): Promise<void> {
   const { code, text } = await lab(["k0s"]);
   if (code !== 0) throw new Error(text);
+}
+
+/** Founds the cluster without the provider: the mark that its steps write. */
+export async function foundByHand(controller: string): Promise<void> {
+  const mark = `mkdir -p /run/pulumi-microvm; echo ${CLUSTER} >/run/pulumi-microvm/k0s-found`;
+  await on(controller, `${mark}; systemctl start k0s`);
+  await awaitK0sStatus(controller);
+}
+
+/** Joins without the provider, and replaces the token by the dummy. */
+export async function joinByHand(
+  machine: string,
+  controller: string,
+  role: TokenRole,
+): Promise<void> {
+  const token = await on(controller, `k0s token create --role ${role} --expiry 10m`);
+  await putToken(machine, token);
+  // It may run with the token of an earlier cluster: the /etc share outlives a VM.
+  await on(machine, "systemctl restart k0s");
+  await awaitK0sStatus(machine);
+  await putToken(machine, dummyToken(role));
+}
+
+/** By stdin, into a file that only root reads. */
+async function putToken(machine: string, token: string): Promise<void> {
+  const { code, text } = await lab(["ssh", machine, "umask 077; cat >/etc/k0s/k0stoken"], token);
+  if (code !== 0) throw new Error(text);
+}
+
+/** Asks the leader to remove a controller from etcd. It waits for the lease of a dead one. */
+export async function leaveEtcd(controller: string, name: string, seconds = 60): Promise<void> {
+  await kubectl(controller, `patch etcdmember ${name} --type=merge -p '{"spec":{"leave":true}}'`);
+  await until(`${name} to leave etcd`, seconds, async () =>
+    (await etcdMemberObjects(controller))[name]?.joined === "False" ? true : undefined,
+  );
 }
 
 /** kubectl as administrator, on a controller. */
@@ -157,7 +193,7 @@ export async function wipeData(machine: string): Promise<void> {
   await on(machine, "systemctl stop k0s; find /var/lib/k0s -mindepth 1 -delete");
 }
 
-/** The loss of a disk: the image has a new file system, as one restored from nothing. */
+/** The loss of a disk, while its VM is off: the image has a new, empty file system. */
 export async function loseDisk(host: string, vm: string): Promise<void> {
   const image = `/var/lib/microvms/${vm}/var.img`;
   await on(
@@ -168,7 +204,7 @@ export async function loseDisk(host: string, vm: string): Promise<void> {
   );
 }
 
-/** PIDs on a host of what runs in its guest, by the program's name. */
+/** Names of the programs of k0s that run in guests of a host. */
 export async function programsOfGuests(host: string): Promise<string[]> {
   const text = await on(host, "ps -eo comm=");
   const names = /^(k0s|etcd|kube-|kwok)/;

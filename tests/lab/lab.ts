@@ -304,14 +304,14 @@ export class FlakeCopy {
 }
 
 /**
- * The lab's site, with a small volume for data. Without `withCluster` its VMs are no members of a
- * cluster: founding one takes its time, and the restarts of a member have rules of their own.
+ * The lab's site, with a volume for data, not for all of /var. Without `withCluster` its VMs are no
+ * members of a cluster: founding one takes its time, and the restarts of a member have rules of
+ * their own.
  */
 export function labSite(withCluster = false): Document {
   const document = parseDocument(readFileSync(join(PROJECT, "stacks", "lab.yaml"), "utf8"));
   for (const name of keysIn(document, "profiles")) {
-    const volume = document.createNode({ size: "64MiB", mountPoint: "/var/lib/data" });
-    document.setIn(["profiles", name, "volumes", "var"], volume);
+    document.setIn(["profiles", name, "volumes", "var", "mountPoint"], "/var/lib/data");
   }
   if (withCluster) return document;
   document.delete("cluster");

@@ -21,7 +21,7 @@ const PLACES: [string, string][] = [
   ["/nix/var/nix/profiles", "profiles"],
   ["/nix/store", "store"],
   ["/etc/machine-id", "machine-id"],
-  ["/etc/systemd/system", "etc"],
+  ["/etc/systemd/system/k0s.service", "etc/k0s.service"],
   ["/proc/$vmm_pid", "vmm"],
 ];
 

@@ -40,8 +40,7 @@ for unit in libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.s
   libvirt-guests.service machines.target systemd-logind.service console-getty.service \
   getty@tty1.service systemd-udevd.service systemd-udev-trigger.service apt-daily.timer \
   apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
-  dpkg-db-backup.timer logrotate.timer systemd-networkd-wait-online.service \
-  systemd-pstore.service remote-fs.target; do
+  dpkg-db-backup.timer logrotate.timer systemd-pstore.service remote-fs.target; do
   ln -s /dev/null "$out/etc/systemd/system/$unit"
 done
 mkdir -p "$out/etc/systemd/system/multi-user.target.wants"
@@ -64,6 +63,4 @@ if [ -n "${k0sPackage:-}" ]; then
   fi
   printf '%s\n' "$k0sUnit" >"$out/etc/systemd/system/k0s.service"
   ln -s ../k0s.service "$out/etc/systemd/system/multi-user.target.wants/k0s.service"
-  # k0s requires the guest's address.
-  rm "$out/etc/systemd/system/systemd-networkd-wait-online.service"
 fi

@@ -1,5 +1,5 @@
 /** The steps from the cluster that was observed to that of the site. Pure. */
-import { isController } from "../../../contract/names";
+import { workersOf } from "../../cluster/members";
 import type { ObservedMember, WantedMember } from "../../cluster/members";
 import { planOf } from "../../cluster/plan";
 import type { Plan } from "../../cluster/plan";
@@ -23,10 +23,7 @@ function wantedMember([name, member]: [string, Member]): WantedMember {
   return { name, role, host, runs: { closure, k0s, version } };
 }
 
-/**
- * The members as the controllers know them. Only the API knows workers: those that were recorded
- * count as members.
- */
+/** The members as the controllers and the API know them. */
 export function observedMembers(
   wanted: Inputs,
   view: View,
@@ -47,15 +44,30 @@ export function observedMembers(
         runs: runsOf(wanted, seen),
       };
     });
-  const workers = Object.entries(recorded)
-    .filter(([, { role }]) => !isController(role))
-    .map(([name, member]): ObservedMember => ({
-      ...wantedMember([name, wanted.members[name] ?? member]),
-      role: member.role,
-      isHealthy: true,
-      hasLostData: false,
-    }));
-  return [...controllers, ...workers];
+  return [...controllers, ...workersOfCluster(wanted, view, recorded)];
+}
+
+/** By the API. While it does not answer, those that were recorded count as healthy members. */
+function workersOfCluster(
+  wanted: Inputs,
+  { workers }: View,
+  recorded: Inputs["members"],
+): ObservedMember[] {
+  const known = workers ?? Object.entries(recorded).map(wantedMember).map(asHealthy);
+  return workersOf(known).map((worker) => {
+    const {
+      closure,
+      k0sUnit: k0s,
+      k0sVersion: version,
+    } = wanted.members[worker.name] ?? recorded[worker.name] ?? NOTHING;
+    return { ...worker, runs: { closure, k0s, version } };
+  });
+}
+
+const NOTHING = { closure: "", k0sUnit: "", k0sVersion: "" };
+
+function asHealthy(member: WantedMember): ObservedMember {
+  return { ...member, isHealthy: true, hasLostData: false };
 }
 
 /** Without a list of etcd, a controller with data is one, and one that was recorded. */

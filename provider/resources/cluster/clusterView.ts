@@ -2,6 +2,8 @@
 import { isController } from "../../../contract/names";
 import { K0sGuest } from "../../cluster/k0sGuest";
 import type { K0sFacts } from "../../cluster/k0sGuest";
+import type { ObservedMember } from "../../cluster/members";
+import { membersOf } from "../../cluster/observed";
 import { messageOf } from "../../errors";
 import { parseRecord } from "../../hosts/facts/record";
 import { stackOwnership } from "../../ownership";
@@ -26,6 +28,8 @@ export interface View {
   controllers: Seen[];
   /** The controller that is recorded as founder on its hypervisor. */
   founder: string | undefined;
+  /** The members by the API. Undefined if it was not asked, or does not answer. */
+  workers?: readonly ObservedMember[] | undefined;
 }
 
 /** Reads the controllers of the site. `more`: those that leave it. */
@@ -41,6 +45,24 @@ export async function lookAt(
   const hosts = [...new Set(seen.filter(isReadable).map(({ host }) => host))];
   const founders = await Promise.all(hosts.map((host) => founderOn(context, host, name)));
   return { controllers: seen, founder: founders.find((one) => one !== undefined) };
+}
+
+/** The same with what only the API knows: for the plan of a cluster that exists. */
+export async function lookAtAll(
+  context: Context,
+  wanted: Inputs,
+  more: Inputs["members"] = {},
+): Promise<View> {
+  const view = await lookAt(context, wanted, more);
+  if (!view.controllers.some(({ k0s }) => k0s?.isApiReady === true)) return view;
+  try {
+    const cluster = context.pool.cluster();
+    const observed = await cluster.observe(within(context, ANSWER_SECONDS));
+    return { ...view, workers: membersOf(cluster.config, observed) };
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    return view;
+  }
 }
 
 /** Its hypervisor has answered. */

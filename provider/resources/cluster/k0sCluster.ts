@@ -5,14 +5,14 @@
  */
 import { isController } from "../../../contract/names";
 import { remedyOf } from "../../../contract/promises";
-import { kubeconfigStatus, makeKubeconfig, serverOf } from "../../cluster/kubeconfig";
+import { kubeconfigStatus, makeKubeconfig, serverOf, withServer } from "../../cluster/kubeconfig";
 import { describePlan } from "../../cluster/planWords";
 import { ProviderError } from "../../errors";
 import { stackOwnership } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
 import { observedMembers, planOfCluster } from "./clusterPlan";
-import { guestOf, lookAt, unavailability, withData } from "./clusterView";
+import { guestOf, lookAt, lookAtAll, unavailability, withData } from "./clusterView";
 import type { View } from "./clusterView";
 import { DESTROYED, foundCluster, resumeCluster } from "./k0sClusterFounding";
 import { refuseCluster, refuseStrangers } from "./k0sClusterRefusals";
@@ -77,17 +77,19 @@ async function withKubeconfig(
   view: View,
   state: State,
 ): Promise<State> {
-  if (statusOf(wanted, state) === "valid") return state;
-  const ready = view.controllers.find(({ k0s }) => k0s?.isApiReady === true);
-  if (ready === undefined) {
+  const moved = { ...state, kubeconfig: withServer(state.kubeconfig, serverOf(wanted.endpoint)) };
+  if (statusOf(wanted, moved) === "valid") return { ...moved, kubeconfigStatus: "valid" };
+  // Any controller of the cluster can sign an identity, without its API.
+  const signer = view.controllers.find(({ k0s }) => k0s?.isApiReady === true) ?? withData(view)[0];
+  if (signer === undefined) {
     const all = Object.entries(state.unavailable).map(([name, why]) => `${name}: ${why}`);
     throw new ProviderError(
       "guest",
-      `${wanted.name}: no controller answers: ${all.join("; ")}`,
-      "Start the controllers, or look at journalctl -u k0s there.",
+      `${wanted.name}: no controller can make a kubeconfig: ${all.join("; ")}`,
+      "Start the VMs of the controllers.",
     );
   }
-  const identity = await guestOf(context, ready).identity(context);
+  const identity = await guestOf(context, signer).identity(context);
   const kubeconfig = makeKubeconfig(wanted.name, serverOf(wanted.endpoint), identity);
   const renewed = { ...state, kubeconfig };
   return { ...renewed, kubeconfigStatus: statusOf(wanted, renewed) };
@@ -114,7 +116,7 @@ async function explain(
   wanted: Inputs,
   before: Inputs | undefined,
 ): Promise<string | undefined> {
-  const view = await lookAt(context, wanted, before?.members);
+  const view = await lookAtAll(context, wanted, before?.members);
   const lines = describePlan(planOfCluster(wanted, view, before));
   return lines.length === 0 ? undefined : [`cluster ${wanted.name}:`, ...lines].join("\n");
 }

@@ -40,7 +40,10 @@ async function recordFounder(context: Context, { name }: Inputs, founder: Seen):
 export async function resumeCluster(context: Context, wanted: Inputs, view: View): Promise<void> {
   const members = withData(view);
   const isOurs = members.some(({ k0s }) => stackOwnership(k0s?.record, context) === "owned");
-  const sleeping = members.filter(({ k0s }) => k0s !== undefined && sleeps(k0s));
+  const answers = members.some(({ k0s }) => k0s?.isApiReady === true);
+  const sleeping = members.filter(
+    ({ k0s }) => k0s !== undefined && (sleeps(k0s) || (!answers && starts(k0s))),
+  );
   // The record is written where the cluster is taken over, beside its data.
   const first = members.find(({ k0s }) => k0s?.isApiReady === true) ?? members[0];
   const woken = isOurs || first === undefined ? sleeping : [...new Set([first, ...sleeping])];
@@ -49,6 +52,11 @@ export async function resumeCluster(context: Context, wanted: Inputs, view: View
   await Promise.all(
     woken.map((seen) => guestOf(context, seen).found(context, { cluster: wanted.name })),
   );
+}
+
+/** A guest that has just booted starts k0s by itself. */
+function starts({ stopped, isApiReady }: K0sFacts): boolean {
+  return stopped === undefined && !isApiReady;
 }
 
 function sleeps({ stopped, unit }: K0sFacts): boolean {

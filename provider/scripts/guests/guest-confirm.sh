@@ -8,5 +8,5 @@ running=$(current_system)
   fail operation "the guest runs $running, not $p_toplevel"
 # A confirmed switch must not be rolled back.
 disarm
-rm -f "$before" "$switched"
+remove_files "$before" "$switched"
 finish

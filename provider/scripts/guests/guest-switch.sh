@@ -38,7 +38,7 @@ await_login() {
 
 # After a failed switch, `before` does not change: it names the system of the last confirmed switch.
 begin_switch() {
-  rm -f "$switched" "$went_back"
+  remove_files "$switched" "$went_back"
   save_rollback operation=guest-rollback doing=guest-rollback toplevel= by=timer
   if [ ! -e "$before" ]; then write_file "$before" 0600 "$(current_system)"; fi
   arm "$ROLLBACK" "$((p_switch_seconds + p_confirm_seconds))"
@@ -93,14 +93,14 @@ go_back() {
   require_right_guest
   status "going back to $p_toplevel"
   journal "going back from $(current_system) to $p_toplevel"
-  rm -f "$switched"
+  remove_files "$switched"
   stop_switches
   set_profile "$p_toplevel" || true
   run_switch "$p_toplevel" switch
   is_back || fail operation \
     "the way back to $p_toplevel failed: $(meaning "$code"): $(switch_lines)"
   write_file "$went_back" 0600 "$p_toplevel"
-  rm -f "$before"
+  remove_files "$before"
   # A timer must not stop its own service.
   [ "$p_by" = timer ] || disarm
 }

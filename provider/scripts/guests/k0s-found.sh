@@ -10,7 +10,7 @@ found() {
   case $unit_state in active | activating | reloading) return 0 ;; esac
   if ! has_k0s_data; then
     journal "founding the cluster $p_cluster"
-    rm -f "$k0s_token"
+    remove_files "$k0s_token"
     write_file "$K0S_MARK" 0600 "$p_cluster"
   fi
   allow_start

@@ -11,7 +11,7 @@ forget_parameters() {
 put_token() {
   if has_k0s_data; then return 0; fi
   journal "joining the cluster $p_cluster"
-  rm -f "$K0S_MARK"
+  remove_files "$K0S_MARK"
   mkdir -p "${k0s_token%/*}"
   write_file "$k0s_token" 0600 "$p_token"
 }

@@ -26,7 +26,7 @@ forbid_start() {
 }
 
 allow_start() {
-  rm -f "$k0s_own/stopped"
+  remove_files "$k0s_own/stopped"
 }
 
 k0s_lines() {

@@ -37,7 +37,7 @@ set_aside() {
 
 lock 4 host
 working
-rm -f "$K0S_MARK"
+remove_files "$K0S_MARK"
 forbid_start "$p_reason"
 stop_k0s
 require_unused

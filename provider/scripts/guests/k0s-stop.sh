@@ -4,7 +4,7 @@
 lock 4 host
 working
 journal "stopping k0s: $p_reason"
-rm -f "$K0S_MARK"
+remove_files "$K0S_MARK"
 forbid_start "$p_reason"
 stop_k0s
 finish

@@ -18,5 +18,5 @@ require_our_claim() {
 remove_claim() {
   [ -e "$STATE/hosts/$1.json" ] || return 0
   journal "releasing this host"
-  rm -f "$STATE/hosts/$1.json"
+  remove_files "$STATE/hosts/$1.json"
 }

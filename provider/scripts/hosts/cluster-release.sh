@@ -6,6 +6,6 @@ working
 require_ours "$STATE/clusters/$p_name.json" "the cluster $p_name"
 if [ -e "$STATE/clusters/$p_name.json" ]; then
   journal "removing the record of the cluster $p_name"
-  rm -f "$STATE/clusters/$p_name.json"
+  remove_files "$STATE/clusters/$p_name.json"
 fi
 finish

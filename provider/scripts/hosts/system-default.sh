@@ -29,8 +29,8 @@ make_default() {
   [ "$code" = 0 ] || fail operation \
     "$p_toplevel runs, but is not the default boot entry: $(meaning "$code"): $(switch_lines)" \
     "Check the boot loader (is /boot full?), then run up again."
-  rm -f "$rolled_back" "$trial"
-  rm -f "$roots/previous"
+  remove_files "$rolled_back" "$trial"
+  remove_files "$roots/previous"
 }
 
 lock 5 system

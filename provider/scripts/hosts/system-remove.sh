@@ -12,9 +12,9 @@ forget_system() {
       "Run up first, or wait until the host has rolled back." ;;
   esac
   journal "removing the record of the NixOS system"
-  rm -f "$roots/toplevel" "$roots/previous" "$rolled_back"
+  remove_files "$roots/toplevel" "$roots/previous" "$rolled_back"
   [ ! -d "$roots" ] || rmdir "$roots"
-  rm -f "$record"
+  remove_files "$record"
 }
 
 lock 5 system

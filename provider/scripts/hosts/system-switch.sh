@@ -49,9 +49,9 @@ end_earlier_trial() {
     # The requested boot is no longer wanted. The booted system is still the default.
     booting)
       bootctl set-oneshot "" >/dev/null 2>&1 || true
-      rm -f "$trial"
+      remove_files "$trial"
       ;;
-    confirmed) rm -f "$trial" ;;
+    confirmed) remove_files "$trial" ;;
   esac
 }
 

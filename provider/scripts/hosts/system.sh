@@ -40,7 +40,7 @@ put_trial() {
 # Ends the trial as failed.
 give_up() {
   write_file "$rolled_back" 0644 "$new"
-  rm -f "$trial"
+  remove_files "$trial"
 }
 
 # Stops the rollback timers. Called first, so that no confirmed system is rolled back.

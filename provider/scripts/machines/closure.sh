@@ -11,5 +11,5 @@ drop_closure() {
     find "$GCROOTS/pulumi-microvm/$1" -mindepth 1 -maxdepth 1 -type l -delete
     rmdir "$GCROOTS/pulumi-microvm/$1"
   fi
-  rm -f "$STATE/closures/$1.json"
+  remove_files "$STATE/closures/$1.json"
 }

@@ -35,7 +35,7 @@ await_no_job() {
 }
 
 release_vm() {
-  rm -f "$holds/$p_key"
+  remove_files "$holds/$p_key"
   rmdir "$holds" 2>/dev/null || true
 }
 

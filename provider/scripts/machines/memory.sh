@@ -7,7 +7,7 @@
 # record_memory_target NAME MIB: an empty MIB means no target: the guest gets all of its memory.
 record_memory_target() {
   if [ -z "$2" ]; then
-    rm -f "$STATE/memory/$1"
+    remove_files "$STATE/memory/$1"
     return 0
   fi
   mkdir -p "$STATE/memory"
@@ -16,7 +16,7 @@ record_memory_target() {
 }
 
 forget_memory_target() {
-  rm -f "$STATE/memory/$1" "$RUN/memory/$1"
+  remove_files "$STATE/memory/$1" "$RUN/memory/$1"
 }
 
 # apply_memory_target NAME: sends the target to the VMM once for each start and each change. A newly

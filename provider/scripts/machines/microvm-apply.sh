@@ -138,7 +138,7 @@ set_autostart() {
     write_file "$mark" 0644 ''
   elif [ "$p_running" = no ] && [ -e "$mark" ]; then
     journal "not starting $p_name at boot any more"
-    rm -f "$mark"
+    remove_files "$mark"
   fi
 }
 

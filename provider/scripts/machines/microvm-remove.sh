@@ -5,7 +5,7 @@
 
 remove_links() {
   enter_vm "$p_name"
-  for link in current old booted toplevel; do rm -f "./$link"; done
+  remove_files ./current ./old ./booted ./toplevel
   cd "$MICROVMS"
   rmdir "./$p_name" 2>/dev/null || true
 }
@@ -19,7 +19,7 @@ remove_vm() {
   fi
   require_ours "$record" "VM $p_name"
   journal "removing $p_name"
-  rm -f "$STATE/autostart/$p_name"
+  remove_files "$STATE/autostart/$p_name"
   ask_state "$unit"
   case $unit_state in
     inactive | failed) ;;
@@ -30,10 +30,11 @@ remove_vm() {
   esac
   stop_for_good
   if [ -d "$directory" ]; then remove_links; fi
-  for root in "$p_name" "booted-$p_name" "old-$p_name"; do rm -f "$GCROOTS/microvm/$root"; done
+  remove_files "$GCROOTS/microvm/$p_name" "$GCROOTS/microvm/booted-$p_name" \
+    "$GCROOTS/microvm/old-$p_name"
   forget_memory_target "$p_name"
-  rm -f "$STATE/hardware/$p_name" "$STATE/guests/$p_name"
-  rm -f "$record"
+  remove_files "$STATE/hardware/$p_name" "$STATE/guests/$p_name"
+  remove_files "$record"
 }
 
 lock 4 host shared

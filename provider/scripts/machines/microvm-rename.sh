@@ -83,7 +83,7 @@ stop_old() {
   if [ -d "$old" ]; then
     cd "$MICROVMS"
     enter "$p_from"
-    rm -f ./current
+    remove_files ./current
     cd "$MICROVMS"
   fi
   [ "$stopped" = yes ] || status "stopping $p_from"
@@ -94,7 +94,7 @@ move_directory() {
   [ -d "$old" ] || return 0
   cd "$MICROVMS"
   enter "$p_from"
-  for link in old booted toplevel; do rm -f "./$link"; done
+  remove_files ./old ./booted ./toplevel
   cd "$MICROVMS"
   mv -nT "./$p_from" "./$p_name"
   [ ! -e "./$p_from" ] || fail foreign "$new was created in the meantime; $old was not moved" \
@@ -110,8 +110,9 @@ move() {
 move_settings() {
   move "$STATE/autostart/$p_from" "$p_name"
   move "$STATE/memory/$p_from" "$p_name"
-  rm -f "$RUN/memory/$p_from" "$STATE/hardware/$p_from" "$STATE/guests/$p_from"
-  for root in "$p_from" "booted-$p_from" "old-$p_from"; do rm -f "$GCROOTS/microvm/$root"; done
+  remove_files "$RUN/memory/$p_from" "$STATE/hardware/$p_from" "$STATE/guests/$p_from"
+  remove_files "$GCROOTS/microvm/$p_from" "$GCROOTS/microvm/booted-$p_from" \
+    "$GCROOTS/microvm/old-$p_from"
 }
 
 # Moves the hold of interrupted work on a volume, which is found under the new key.
@@ -146,7 +147,7 @@ move_volumes() {
       *'"phase":"retained"'*) replace_in_text "::$p_from-$volume\"" "::$p_name-$volume\"" ;;
     esac
     write_file "$STATE/volumes/$p_name.$volume.json" 0644 "$text"
-    rm -f "$found"
+    remove_files "$found"
   done
 }
 

@@ -46,7 +46,7 @@ try_slot() {
 }
 
 release_slot() {
-  rm -f "$SLOTS/$1"
+  remove_files "$SLOTS/$1"
 }
 
 # Releases the slot when the operation ends, unless the provider still waits for the guest.

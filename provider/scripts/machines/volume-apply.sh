@@ -242,7 +242,7 @@ adopt_image() {
   esac
   journal "taking over $image_name, which was volume $p_adopt"
   put_record ready "$(recorded_bytes_in "$former")"
-  rm -f "$former"
+  remove_files "$former"
 }
 
 apply_volume() {

@@ -39,7 +39,7 @@ delete_volume() {
   put_record deleting
   if [ -d "$directory" ]; then delete_image; fi
   release_vm
-  rm -f "$record"
+  remove_files "$record"
 }
 
 delete_image() {
@@ -94,7 +94,7 @@ remove_volume() {
   if is_taken_over; then
     require_ours "$record" "$what"
     release_vm
-    rm -f "$record"
+    remove_files "$record"
     return 0
   fi
   if [ ! -e "$record" ]; then

@@ -77,6 +77,11 @@ write_file() {
   mv -fT "$1.new" "$1"
 }
 
+# remove_files PATH...: removes what write_file or set_link wrote, and what a crash left of it.
+remove_files() {
+  for removed in "$@"; do rm -f "$removed" "$removed.new"; done
+}
+
 # set_link PATH TARGET: replaces the link by rename, so the link always exists. An existing link at
 # PATH is not followed.
 set_link() {

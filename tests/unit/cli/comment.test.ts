@@ -4,7 +4,18 @@ import { buildPreview } from "../../../cli/preview/build";
 import { comment, wholeReport } from "../../../cli/report/comment";
 import type { RunInfo } from "../../../cli/report/comment";
 import { cell, code, codeBlock, html, link, oneLine } from "../../../cli/report/escape";
-import { END, logOf, plain, planOf, refresh, said, secret, step, urnOf } from "./eventLog";
+import {
+  END,
+  componentStep,
+  logOf,
+  plain,
+  planOf,
+  refresh,
+  said,
+  secret,
+  step,
+  urnOf,
+} from "./eventLog";
 
 const RUN: RunInfo = {
   stack: "site/prod",
@@ -81,6 +92,45 @@ test("names and messages of a hostile site stay code", () => {
     .replace(/^ *(`{3,})text\n[^]*?\n *\1$/gm, "")
     .replace(/(`+)[^]*?[^`]\1(?!`)/g, "");
   expect(prose).not.toMatch(/@|<script|## Title/);
+});
+
+describe("what a reviewer reads first", () => {
+  const hosts = ["hv1", "hv2"].map((name) => urnOf("Hypervisor", name));
+
+  test("a problem of several lines says its cause, without the remedy", () => {
+    const [urn = ""] = hosts;
+    const error = "hv1 is not ready:\n  - kvm: no device. Remedy: Enable it.\n  - nix: none";
+    const model = modelOf(step("Hypervisor", "hv1", { op: "same" }), said("error", error, urn));
+    const text = comment(model, RUN);
+    expect(text).toContain(
+      "- **Blocked (1)**: `Hypervisor hv1: hv1 is not ready: kvm: no device; nix: none`\n",
+    );
+    expect(text).toContain("  - kvm: no device. Remedy: Enable it.\n");
+  });
+
+  test("a long line of a problem is folded, so that its end is seen", () => {
+    const error = `broken:\n  - ${"word ".repeat(60)}end`;
+    const text = comment(modelOf(said("error", error, hosts[0])), RUN);
+    const block = /```text\n([^]*?)```/.exec(text)?.[1] ?? "";
+    expect(block.replaceAll(/\s+/g, " ")).toContain("word end");
+    for (const line of block.split("\n")) expect(line.length).toBeLessThanOrEqual(102);
+  });
+
+  test("the same warning of two hosts is one, with both names", () => {
+    const of = (host: string, urn: string): object => said("warning", `${host}: no KVM`, urn);
+    const text = comment(modelOf(of("hv1", hosts[0] ?? ""), of("hv2", hosts[1] ?? ""), END), RUN);
+    expect(text).toContain("- `Hypervisor hv1`, `Hypervisor hv2`: `no KVM`\n");
+  });
+
+  test("each deletion has a line, and components are not counted", () => {
+    const gone = { op: "delete", new: null };
+    const steps = [step("Volume", "a", gone), step("MicroVm", "kw1", gone)];
+    const model = modelOf(...steps, componentStep("kw1", gone), END);
+    expect(model.counts).toMatchObject({ delete: 2 });
+    const text = comment(model, RUN);
+    expect(text).toContain("Resources: 2 to delete\n\n- **Deleted (2)**:\n  - `Volume a: ");
+    expect(text).not.toContain("component");
+  });
 });
 
 describe("length", () => {

@@ -58,6 +58,14 @@ export const step = (type: string, name: string, parts: StepParts): object => ({
   resourcePreEvent: metadata(urnOf(type, name), parts),
 });
 
+/** Of the component that groups the resources of a VM. */
+export const componentStep = (name: string, parts: StepParts): object => ({
+  resourcePreEvent: metadata(
+    `urn:pulumi:prod::site::pulumi-microvm:components:MicroVm::${name}`,
+    parts,
+  ),
+});
+
 export const refresh = (type: string, name: string, parts: StepParts): object => ({
   resOutputsEvent: metadata(urnOf(type, name), { op: "refresh", ...parts }),
 });

@@ -169,18 +169,42 @@ describe("drift", () => {
     newOutputs: { running: false, deep: { a: 1, b: 3 } },
   });
 
+  const isOf = (path: string): object => ({
+    resource: "MicroVm kw1",
+    path,
+    isConsequence: false,
+  });
+
   test("is what the refresh read, leaf by leaf", () => {
     const { drift } = build([read, step("MicroVm", "kw1", { op: "same" }), END]).model;
     expect(drift).toEqual([
-      { resource: "MicroVm kw1", path: "deep.b", recorded: "2", observed: "3", isRepaired: false },
-      {
-        resource: "MicroVm kw1",
-        path: "running",
-        recorded: "true",
-        observed: "false",
-        isRepaired: false,
-      },
+      { ...isOf("deep.b"), recorded: "2", observed: "3", isRepaired: false },
+      { ...isOf("running"), recorded: "true", observed: "false", isRepaired: false },
     ]);
+  });
+
+  test("what changed with a property that the provider names is a consequence", () => {
+    const drifted = refresh("MicroVm", "kw1", {
+      oldOutputs: { running: true, taps: ["br0"], tapsHere: 1 },
+      newOutputs: { running: false, taps: [""], tapsHere: 0 },
+    });
+    const other = refresh("MicroVm", "kw2", {
+      oldOutputs: { running: true },
+      newOutputs: { running: false },
+    });
+    const consequencesOf = (diff: Record<string, "input" | "output">): string[] =>
+      build([drifted, other, step("MicroVm", "kw1", { diff }), END])
+        .model.drift.filter(({ isConsequence }) => isConsequence)
+        .map(({ resource, path }) => `${resource} ${path}`);
+    expect(consequencesOf({ running: "output" })).toEqual([
+      "MicroVm kw1 tapsHere",
+      "MicroVm kw1 taps[0]",
+    ]);
+    expect(consequencesOf({ taps: "output" })).toEqual([
+      "MicroVm kw1 running",
+      "MicroVm kw1 tapsHere",
+    ]);
+    expect(consequencesOf({ memory: "input" })).toEqual([]);
   });
 
   test("an update puts it back, unless the preview failed", () => {
@@ -198,13 +222,7 @@ describe("drift", () => {
       diff: { running: "output" },
     });
     expect(build([update, END]).model.drift).toEqual([
-      {
-        resource: "MicroVm kw1",
-        path: "running",
-        recorded: "true",
-        observed: "false",
-        isRepaired: true,
-      },
+      { ...isOf("running"), recorded: "true", observed: "false", isRepaired: true },
     ]);
   });
 

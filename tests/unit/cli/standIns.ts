@@ -26,6 +26,7 @@ case $1 in
     stat -c %a "$log" "$plan" >'${place("mode")}'
     cat '${place("stderr")}' >&2
     exit "$(cat '${place("exit-code")}')" ;;
+  stack) cat '${place("outputs")}' ;;
   config) exit 1 ;;
 esac
 `;

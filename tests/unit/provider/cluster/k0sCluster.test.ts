@@ -1,5 +1,5 @@
 /** What K0sCluster makes of its controllers: the state, the plan and the refusals. */
-import { makeKubeconfig } from "../../../../provider/cluster/kubeconfig";
+import { makeKubeconfig, withServer } from "../../../../provider/cluster/kubeconfig";
 import type { K0sFacts } from "../../../../provider/hosts/facts/k0sFacts";
 import { makeRecord } from "../../../../provider/ownership";
 import { planOfCluster } from "../../../../provider/resources/cluster/clusterPlan";
@@ -95,12 +95,8 @@ function view(given: Given[], more: Partial<View> = {}): View {
 }
 
 const owner = { urn: URN };
-const refuse = (
-  inputs: Inputs,
-  seen: View,
-  recorded: State | undefined = undefined,
-  before: Inputs | undefined = undefined,
-) => refuseCluster(owner, inputs, seen, recorded, before);
+const refuse = (inputs: Inputs, seen: View, recorded?: State, before?: Inputs) =>
+  refuseCluster(owner, inputs, seen, recorded, before);
 
 function recorded(inputs: Inputs): State {
   const identity = { ca: CA, cert: CA, key: "KEY", expires: new Date("2126-01-01") };
@@ -231,6 +227,19 @@ describe("a cluster that was recorded", () => {
     ]);
   });
 
+  test("the API knows better than the recorded state which workers there are", () => {
+    const site = wanted(1, 2);
+    const node = { role: "worker" as const, hasLostData: false, runs: undefined };
+    const workers = [
+      { ...node, name: "kw1", isHealthy: true },
+      { ...node, name: "kw9", isHealthy: false },
+    ];
+    expect(describePlan(planOfCluster(site, view([RUNNING], { workers }), site))).toEqual([
+      "1. kw9 is dead and is removed: healthy controllers 1 -> 1 of 1, quorum 1 -> 1",
+      "2. kw2 joins: healthy controllers 1 -> 1 of 1, quorum 1 -> 1",
+    ]);
+  });
+
   test("a controller that lost its disk is removed, and joins again", () => {
     const site = wanted(3);
     const seen = view([RUNNING, RUNNING, EMPTY]);
@@ -282,6 +291,14 @@ describe("the kubeconfig", () => {
     const news = { ...site, ...more };
     expect(k0sCluster.drift(before, news)).toEqual(["kubeconfigStatus"]);
     expect(k0sCluster.predict(news, before)).toMatchObject({ kubeconfig: UNKNOWN });
+  });
+
+  test("keeps its identity where only the endpoint changes", () => {
+    const [at, moved] = ["192.0.2.20", "k8s.example.org"].map((endpoint) =>
+      recorded(wanted(1, 0, { endpoint })),
+    );
+    const server = "https://k8s.example.org:6443";
+    expect(withServer(at?.kubeconfig ?? "", server)).toBe(moved?.kubeconfig);
   });
 
   test("is renewed sixty days before it expires", () => {
