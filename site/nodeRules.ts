@@ -16,7 +16,26 @@ const RESERVED_LABELS = [
 const RESERVED_TAINTS = "node.kubernetes.io/";
 
 export function checkNode(vm: VmDraft): Issue[] {
-  return [...checkRole(vm), ...checkLabels(vm), ...checkTaints(vm), ...checkName(vm)];
+  return [
+    ...checkRole(vm),
+    ...checkRunning(vm),
+    ...checkLabels(vm),
+    ...checkTaints(vm),
+    ...checkName(vm),
+  ];
+}
+
+/** A member that is down waits for nothing, and its node would never get ready. */
+function checkRunning({ name, role, running }: VmDraft): Issue[] {
+  if (running || role.value === undefined) return [];
+  return [
+    {
+      path: ["vms", name, "running"],
+      code: "inconsistent",
+      what: "a member of the cluster must run",
+      remedy: "remove running, or remove role: then it leaves the cluster first",
+    },
+  ];
 }
 
 function checkRole({ role, labels, taints }: VmDraft): Issue[] {

@@ -12,7 +12,6 @@ import { Shared } from "../hosts/wait/shared";
 import { Wait, within } from "../hosts/wait/wait";
 import type { Limits } from "../hosts/wait/wait";
 import type { ClusterConfig, ClusterMember } from "./config";
-import { expiresSoon } from "./k0sGuest";
 import type { ClusterGuest, Identity, K0sFacts } from "./k0sGuest";
 import { ApiConnection } from "./kube/connection";
 import type { Endpoint } from "./kube/connection";
@@ -158,7 +157,7 @@ export class ClusterAccess {
     };
   }
 
-  /** First from a controller that has one, so that a read changes nothing. */
+  /** From a controller that has a valid one, so that a read changes nothing. Else it is made. */
   private async readIdentity(call: Call): Promise<Identity> {
     const found: { guest: ClusterGuest; facts: K0sFacts }[] = [];
     const causes: string[] = [];
@@ -170,8 +169,8 @@ export class ClusterAccess {
           causes.push(`${name}: it has no data of a cluster`);
           continue;
         }
-        if (facts.identity !== undefined && !expiresSoon(facts.identity)) {
-          return await guest.identity(call);
+        if (facts.identity !== undefined && isValid(facts.identity)) {
+          return await guest.presentIdentity(call);
         }
         found.push({ guest, facts });
       } catch (error) {
@@ -268,6 +267,9 @@ async function answers(connection: ApiConnection, call: Limits): Promise<string[
     return [];
   }
 }
+
+/** K0sCluster renews it in time. */
+const isValid = ({ expires }: { expires: Date }): boolean => expires.getTime() > Date.now();
 
 /** A call for all calls that wait for the result. */
 function callOf(wait: Wait): Call {

@@ -68,6 +68,11 @@ export class K0sGuest {
     if (identity === undefined || expiresSoon(identity)) {
       await this.operate(call, "k0s-identity", {});
     }
+    return this.presentIdentity(call);
+  }
+
+  /** Our identity as it is, so that a read changes nothing. An error if there is none. */
+  async presentIdentity(call: Call): Promise<Identity> {
     const lines = await this.host.ask(call, "k0s-identity-read", {});
     return parseIdentity(this.name, lines);
   }

@@ -12,7 +12,18 @@ import {
   loseDisk,
   nodes,
 } from "./cluster";
-import { STACK, SiteCopy, expectNoChanges, failingUp, on, preview, pulumi, up } from "./lab";
+import { SELECTION, sampled } from "../selection";
+import {
+  expectNoChanges,
+  failingUp,
+  on,
+  preview,
+  pulumi,
+  releaseHosts,
+  SiteCopy,
+  STACK,
+  up,
+} from "./lab";
 
 const site = new SiteCopy();
 const SHAPE = { controllers: 3, workers: 2 };
@@ -41,9 +52,13 @@ const WORKERS = ["w1", "w2"];
 
 beforeAll(async () => {
   await awaitK0s();
+  await releaseHosts();
   await site.use();
+}, 900_000);
+afterAll(async () => {
+  await pulumi("destroy", "--yes", "--skip-preview", STACK);
+  await site.restore();
 });
-afterAll(() => site.restore());
 
 test("three controllers and two workers from nothing by one up; a second up is empty", async () => {
   await siteOf();
@@ -64,7 +79,13 @@ test("three controllers and two workers from nothing by one up; a second up is e
   await expectNoChanges();
 });
 
-test("labels and taints come and go by the site; those of people stay", async () => {
+/** What a founded cluster goes through. Each begins and ends with the whole site. */
+const scenarios: [string, () => Promise<void>][] = [];
+const scenario = (title: string, run: () => Promise<void>): void => {
+  scenarios.push([title, run]);
+};
+
+scenario("labels and taints come and go by the site; those of people stay", async () => {
   await kubectl("c1", "label node w1 people=theirs");
   await kubectl("c1", "taint node w1 people=theirs:PreferNoSchedule");
   const labels = { "example.org/disk": "nvme", zone: "a" };
@@ -109,7 +130,7 @@ metadata: { name: web }
 spec: { minAvailable: 1, selector: { matchLabels: { app: web } } }
 `;
 
-test("a budget blocks a drain: it is named, and the node is as before", async () => {
+scenario("a budget blocks a drain: it is named, and the node is as before", async () => {
   await on("c1", `k0s kubectl apply -f - <<'END'\n${DEPLOYMENT}\nEND`);
   await kubectl("c1", "wait --for=condition=Available deployment/web --timeout=60s");
   await siteOf(["w2"], { "cluster.drain": { timeout: "5s" } });
@@ -122,7 +143,7 @@ test("a budget blocks a drain: it is named, and the node is as before", async ()
   await kubectl("c1", "delete pdb/web deployment/web");
 });
 
-test("a worker leaves, and joins again under its old address", async () => {
+scenario("a worker leaves, and joins again under its old address", async () => {
   await siteOf(["w2"]);
   await up();
   await expectMembers("c1", CONTROLLERS, ["w1"]);
@@ -132,10 +153,7 @@ test("a worker leaves, and joins again under its old address", async () => {
   await expectMembers("c1", CONTROLLERS, WORKERS);
 });
 
-test.each([
-  ["a controller", "c2", "c1"],
-  ["the founder", "c1", "c3"],
-])("%s leaves, and joins again under its old address", async (_, name, by) => {
+async function leavesAndJoins(name: string, by: string): Promise<void> {
   const before = await etcdMemberObjects(by);
   await siteOf([name]);
   await up();
@@ -148,16 +166,23 @@ test.each([
   expect(after[name]?.id).not.toBe(before[name]?.id);
   for (const other of others) expect(after[other]).toEqual(before[other]);
   await expectNoChanges();
-});
+}
 
-test("a controller whose disk is lost is replaced by one up of the same site", async () => {
+scenario("a controller leaves, and joins again under its old address", () =>
+  leavesAndJoins("c2", "c1"),
+);
+scenario("the founder leaves, and joins again under its old address", () =>
+  leavesAndJoins("c1", "c3"),
+);
+
+scenario("a controller whose disk is lost is replaced by one up of the same site", async () => {
   await loseDisk("hv1", "c3");
   await up();
   await expectMembers("c1", CONTROLLERS, WORKERS);
   await expectNoChanges();
 });
 
-test("a dead controller and a dead worker are removed when they leave the site", async () => {
+scenario("a dead controller and a dead worker are removed when they leave the site", async () => {
   await on("hv2", "systemctl stop microvm@c2 microvm@w2");
   await siteOf(["c2", "w2"]);
   await up();
@@ -167,14 +192,14 @@ test("a dead controller and a dead worker are removed when they leave the site",
   await expectMembers("c1", CONTROLLERS, WORKERS);
 });
 
-test("a node that somebody has deleted is registered again", async () => {
+scenario("a node that somebody has deleted is registered again", async () => {
   await kubectl("c1", "delete node w1");
   expect(await preview()).toEqual({ "K0sNode w1": { op: "create", diff: [] } });
   await up();
   await expectMembers("c1", CONTROLLERS, WORKERS);
 });
 
-test("two of three controllers cannot leave in one change", async () => {
+scenario("two of three controllers cannot leave in one change", async () => {
   await siteOf(["c2", "c3"]);
   const { code, text } = await pulumi("preview", STACK);
   expect(code).not.toBe(0);
@@ -184,7 +209,7 @@ test("two of three controllers cannot leave in one change", async () => {
   await siteOf();
 });
 
-test("a destroy makes no call to the cluster, which comes back from kept disks", async () => {
+scenario("a destroy makes no call to the cluster, which comes back from kept disks", async () => {
   const kept = [...CONTROLLERS, ...WORKERS].map(
     (name) => [`vms.${name}.volumes.var.onDelete`, "retain"] as const,
   );
@@ -204,4 +229,8 @@ test("a destroy makes no call to the cluster, which comes back from kept disks",
   await expectNoChanges();
   await siteOf();
   await up();
+});
+
+test.each(sampled("members", scenarios, 3))(`%s (${SELECTION})`, async (_, run) => {
+  await run();
 });

@@ -176,13 +176,13 @@ test("the identity comes from a controller that has one, before one is made", as
   await access.identity(call());
   expect(
     [...guests.values()].flatMap(({ name, done }) => done.map((one) => `${name} ${one}`)),
-  ).toEqual(["kc2 identity"]);
+  ).toEqual(["kc2 present identity"]);
 });
 
 test("a controller that is silent, empty, or on a closed host is passed over", async () => {
   guest("kc1").isSilent = true;
   await access.identity(call());
-  expect(guests.get("kc2")?.done).toEqual(["identity"]);
+  expect(guests.get("kc2")?.done).toEqual(["present identity"]);
 });
 
 test("a closed host is not contacted", async () => {

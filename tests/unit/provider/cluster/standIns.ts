@@ -97,6 +97,10 @@ export class GuestStandIn implements ClusterGuest {
     await this.step("identity");
     return identity;
   }
+  async presentIdentity() {
+    await this.step("present identity");
+    return identity;
+  }
   async mintToken(_call: object, role: string): Promise<{ id: string; token: string }> {
     await this.step(`mint ${role}`);
     return { id: "abc123", token: "TOKEN" };

@@ -35,6 +35,12 @@ const FAULTS: Case[] = [
     (s) => s.replaceAll("role: controller", "role: worker"),
     "x.yaml:3:3 cluster: no VM has the role controller",
   ],
+  [
+    "a member that does not run",
+    inVm("kw1", "running: false"),
+    "vms.kw1.running: a member of the cluster must run; remove running, or remove role: then it " +
+      "leaves the cluster first",
+  ],
   ["no name", (s) => s.replace("  name: production\n", ""), "cluster.name: is missing; state it"],
   [
     "no version",
