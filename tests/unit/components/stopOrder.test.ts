@@ -7,7 +7,7 @@ test("workers stop before controllers, VMs without a role with the workers", () 
       { name: "kc1", role: "controller" },
       { name: "kcw1", role: "controller+worker" },
       { name: "kw1", role: "worker" },
-      { name: "other", role: undefined },
+      { name: "other" },
     ]),
   ).toEqual(["kw1", "other", "kcw1", "kc1"]);
 });
