@@ -48,10 +48,41 @@ export interface PlanNotice extends Plan {
 }
 
 /** A call of the engine failed. The engine shows the same as text. */
+/** What happens to members of the k0s cluster, in its order. */
+export const CLUSTER_ACTIONS = ["found", "join", "change", "leave", "remove"] as const;
+export type ClusterAction = (typeof CLUSTER_ACTIONS)[number];
+
+export interface ClusterStep {
+  action: ClusterAction;
+  /** Several are done side by side. */
+  names: string[];
+  /** `kc2 joins`, with the quorum before and after. */
+  text: string;
+  /** What blocks the step, with remedies. What follows a blocked step is not planned. */
+  blockers: string[];
+}
+
+/** What a planned update does to the cluster. */
+export interface ClusterPlan {
+  name: string;
+  steps: ClusterStep[];
+  /** Why the API can be unavailable meanwhile. Empty: it stays available. */
+  interruption: string;
+  /** Why the members were not read: the plan assumes the recorded ones. Empty: they were. */
+  unread: string;
+  /** What the plan does not say of its steps. May be empty. */
+  remark: string;
+}
+
+export interface ClusterNotice extends ClusterPlan {
+  kind: "cluster";
+  urn: string;
+}
+
 export interface FailureNotice {
   kind: "failure";
   urn: string;
-  /** The hypervisor of the resource. */
+  /** What failed to answer: the hypervisor of the resource, or `cluster NAME`. */
   host: string;
   /** One of the causes in provider/errors.ts. */
   cause: string;
@@ -59,7 +90,7 @@ export interface FailureNotice {
   remedy?: string;
 }
 
-export type Notice = PlanNotice | FailureNotice;
+export type Notice = PlanNotice | ClusterNotice | FailureNotice;
 
 /** Causes of a failure after which the state of the host is unknown. */
 export const UNREAD_CAUSES: readonly string[] = [

@@ -28,6 +28,8 @@ export class ProviderError extends Error {
     readonly reason: Cause,
     readonly what: string,
     remedy?: string,
+    /** What failed, where it is not the host of the resource: `cluster NAME`. */
+    readonly place?: string,
   ) {
     super(remedy === undefined ? what : `${what}\n  ${remedy}`);
     this.name = "ProviderError";

@@ -19,8 +19,8 @@ export async function reporting<T>(
 /** The error as the engine shows it. The notice has it in full, with its cause. */
 export function reported(context: Context, { host }: ValueMap, error: unknown): unknown {
   if (error instanceof ProviderError) {
-    const { reason: cause, what, remedy } = error;
-    const name = typeof host === "string" ? host : "";
+    const { reason: cause, what, remedy, place } = error;
+    const name = place ?? (typeof host === "string" ? host : "");
     const notice = { kind: "failure", urn: context.urn, host: name, cause, what } as const;
     context.log.notice({ ...notice, ...(remedy !== undefined && { remedy }) });
   }

@@ -50,6 +50,7 @@ export function buildPreview(recording: Recording, key: string | undefined): Pre
     deletions: deletionsOf(log.steps),
     volumes: volumeChanges(log.steps),
     machines: machinesOf(log, notices, isWhole),
+    ...(notices.cluster !== undefined && { cluster: notices.cluster }),
     drift: driftOf(log, isWhole),
     changes: changesOf(log.steps),
     unchanged: log.steps.filter((step) => !isChange(step)).map(({ urn }) => urn),

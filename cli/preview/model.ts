@@ -1,5 +1,5 @@
 /** What a preview found, in the terms of people who review it. Every text is free of secrets. */
-import type { Effect, PackageChange } from "../../contract/notices";
+import type { ClusterPlan, Effect, PackageChange } from "../../contract/notices";
 
 export interface PreviewModel {
   /** `PROJECT/STACK`. Empty if the preview failed before it had a resource. */
@@ -14,6 +14,8 @@ export interface PreviewModel {
   deletions: Deletion[];
   volumes: VolumeChange[];
   machines: Machine[];
+  /** What happens to the k0s cluster. Absent if it does not change, or if there is none. */
+  cluster?: ClusterPlan;
   drift: Drift[];
   changes: Change[];
   /** URNs of the resources that do not change. */

@@ -72,7 +72,8 @@ export function unreadOf(log: EventLog, notices: Notices): UnreadHost[] {
   for (const { urn, after } of log.refreshes.filter(isNotRead)) {
     const failure = notices.failures.find((one) => one.urn === urn);
     const text = failure?.what ?? after?.initErrors[0] ?? "";
-    add(textOf(after?.inputs["host"]), urn, text, failure?.remedy ?? "");
+    const host = failure?.host ?? textOf(after?.inputs["host"]);
+    add(host, urn, text, failure?.remedy ?? "");
   }
   return [...hosts.values()].map((host) => ({ ...host, resources: host.resources.sort() }));
 }

@@ -2,6 +2,7 @@
  * The comment on a pull request, most important first: a reviewer is sure within a minute. Pure.
  */
 import type { PreviewModel } from "../preview/model";
+import { clusterSteps } from "./cluster";
 import { LONGEST_COMMENT, fit } from "./cut";
 import type { Block } from "./cut";
 import { code, link } from "./escape";
@@ -43,11 +44,12 @@ export function wholeReport(model: PreviewModel, run: RunInfo): string {
 }
 
 function blocks(model: PreviewModel, run: RunInfo): Block[] {
-  const { problems, warnings } = model;
+  const { problems, warnings, cluster } = model;
   return [
     fixed(title(model, run)),
     fixed(glance(model)),
     section("Blocked", problemItems(problems), "problems", 9),
+    section(`Cluster ${code(cluster?.name ?? "")}`, clusterSteps(cluster), "steps", 9),
     section("Machines", machineTable(model.machines), "machines", 8),
     section("Drift", driftTable(model.drift), "differences", 5),
     section("Warnings", warningItems(warnings), "warnings", 6),

@@ -4,6 +4,7 @@
  */
 import type { Machine, MachineEffect, PreviewModel, Problem } from "../preview/model";
 import { summaryOf } from "../preview/summary";
+import { clusterGlance, clusterHeadline } from "./cluster";
 import { code } from "./escape";
 
 /** Names in one line. The sections below have all. */
@@ -18,6 +19,7 @@ export function headline(model: PreviewModel): string {
     ...(model.problems.length > 0
       ? [`blocked by ${plural(model.problems.length, "problem")}`]
       : []),
+    ...clusterHeadline(model.cluster),
     ...(model.deletions.length > 0 ? [plural(model.deletions.length, "deletion")] : []),
     ...(reboots.length > 0 ? [plural(reboots.length, "reboot")] : []),
     ...(restarts.length > 0 ? [plural(restarts.length, "restart")] : []),
@@ -41,8 +43,11 @@ export function machinesWith({ machines }: PreviewModel, ...effects: MachineEffe
 
 /** Counts, then a list in the order of importance. */
 export function glance(model: PreviewModel): string {
+  const cluster = clusterGlance(model.cluster);
   const found = [
     lines("Blocked", model.problems.map(problemLine)),
+    ...cluster.facts.map(([what, text]) => fact(what, text)),
+    ...cluster.lists.map(([what, names]) => line(what, names)),
     lines(
       "Deleted",
       model.deletions.map(({ resource, fate }) =>
@@ -98,6 +103,10 @@ export function countsText({
 function line(what: string, items: readonly string[]): string {
   if (items.length === 0) return "";
   return `- **${what} (${items.length})**: ${shortened(items).join(", ")}`;
+}
+
+function fact(what: string, text: string): string {
+  return text === "" ? "" : `- **${what}**: ${code(text)}`;
 }
 
 /** Sentences: each on a line of its own. */

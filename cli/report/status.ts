@@ -4,11 +4,15 @@ import type { Closed } from "../../provider/hosts/pool";
 import type { Look, Looks } from "../state/look";
 import type { Terminal } from "../terminal";
 import { oneLine } from "./escape";
+import { MEMBER_COLUMNS, memberRows, membersOf } from "./members";
+import type { MemberStatus } from "./members";
 
 export interface Status {
   version: 1;
   hypervisors: HypervisorStatus[];
   vms: VmStatus[];
+  /** Of the k0s cluster. */
+  members: MemberStatus[];
   /** Other resources that are not as recorded. */
   others: OtherStatus[];
   orphans: { host: string; kind: string; name: string; text: string }[];
@@ -47,6 +51,7 @@ interface OtherStatus {
 const verdictsSchema = z.record(z.string(), z.string()).catch({});
 
 const TYPE = "microvm:index:";
+const OWN_ROWS: ReadonlySet<string> = new Set([`${TYPE}MicroVm`, `${TYPE}K0sNode`]);
 
 export function statusOf({ hosts, resources }: Looks): Status {
   const of = (type: string): Look[] =>
@@ -75,8 +80,9 @@ export function statusOf({ hosts, resources }: Looks): Status {
     };
   });
   vms.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const members = membersOf(of("K0sNode"), of("K0sCluster"));
   const others = resources
-    .filter(({ resource: { type }, condition }) => type !== `${TYPE}MicroVm` && !isCalm(condition))
+    .filter(({ resource: { type }, condition }) => !OWN_ROWS.has(type) && !isCalm(condition))
     .map(({ resource, condition, paths, reason }) => {
       const name = `${resource.type.slice(TYPE.length)} ${resource.id}`;
       return { resource: name, condition, drifted: paths, reason };
@@ -87,9 +93,10 @@ export function statusOf({ hosts, resources }: Looks): Status {
   const isFine =
     hypervisors.every(({ state, rebootRequired }) => state !== "unreachable" && !rebootRequired) &&
     vms.every(({ condition, stale }) => isCalm(condition) && !stale) &&
+    members.every(({ condition }) => isCalm(condition)) &&
     others.length === 0 &&
     orphans.length === 0;
-  return { version: 1, hypervisors, vms, others, orphans, isFine };
+  return { version: 1, hypervisors, vms, members, others, orphans, isFine };
 }
 
 const isClosed = (condition: Look["condition"]): boolean =>
@@ -100,7 +107,7 @@ const isCalm = (condition: Look["condition"]): boolean => condition === "ok" || 
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 
 export function statusText(status: Status, terminal: Terminal): string {
-  const { hypervisors, vms, others, orphans, isFine } = status;
+  const { hypervisors, vms, members, others, orphans, isFine } = status;
   const warn = (words: string): string => terminal.paint("yellow", words);
   const bad = (words: string): string => terminal.paint("red", words);
   const hostRows = hypervisors.map(({ name, state, reason, rebootRequired, failedChecks }) => [
@@ -127,6 +134,7 @@ export function statusText(status: Status, terminal: Terminal): string {
   const sections = [
     table(["HYPERVISOR", "STATE", ""], hostRows),
     table(["VM", "HYPERVISOR", "STATE", ""], vmRows),
+    table(MEMBER_COLUMNS, memberRows(members)),
     ...others.map(({ resource, condition, drifted, reason }) =>
       warn(`${resource}: ${condition} ${drifted.join(", ")}${oneLine(reason)}`.trimEnd()),
     ),

@@ -1,6 +1,7 @@
 /** The result of a preview on a terminal. */
 import type { Machine, PreviewModel } from "../preview/model";
 import type { Terminal } from "../terminal";
+import { clusterLines } from "./cluster";
 import { oneLine } from "./escape";
 import { countsText, headline, machinesWith } from "./glance";
 
@@ -27,6 +28,7 @@ export function textSummary(model: PreviewModel, terminal: Terminal): string {
         `${paint(losesData ? "red" : "yellow", "delete")} ${resource}` +
         (fate === "" ? "" : `: ${fate}`),
     ),
+    ...clusterLines(model.cluster).map((line) => oneLine(line, LONGEST)),
     ...machinesWith(model, ...SHOWN).map((machine) => machineLine(machine, paint)),
     ...model.drift
       .filter(({ isConsequence }) => !isConsequence)
@@ -38,6 +40,9 @@ export function textSummary(model: PreviewModel, terminal: Terminal): string {
   ];
   return lines.join("\n");
 }
+
+/** A step with its quorum and what blocks it. */
+const LONGEST = 600;
 
 type Paint = Terminal["paint"];
 

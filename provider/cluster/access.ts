@@ -190,6 +190,7 @@ export class ClusterAccess {
       "unreachable",
       `${name}: no controller of the cluster answers: ${causes.join("; ")}`,
       "Look at systemctl status k0s on the controllers.",
+      `cluster ${name}`,
     );
   }
 

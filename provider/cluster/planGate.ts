@@ -1,5 +1,6 @@
 /** Why a plan is refused as a whole, and why one of its steps must not be taken now. Pure. */
 import type { K0sRole } from "../../contract/names";
+import type { ClusterAction } from "../../contract/notices";
 import {
   controllersOf,
   hasQuorum,
@@ -13,7 +14,7 @@ import {
 } from "./members";
 import type { ObservedMember, WantedMember } from "./members";
 
-export type Action = "found" | "join" | "change" | "leave" | "remove";
+export type Action = ClusterAction;
 
 export type Reason =
   | { code: "no-controller" }

@@ -1,28 +1,43 @@
 /** A plan in words, for the preview. Pure. */
+import type { ClusterStep } from "../../contract/notices";
 import { needed } from "./members";
 import type { Quorum } from "./members";
 import type { Plan, Step } from "./plan";
 import type { Action, Reason } from "./planGate";
 
 /** One line for each step, then what blocks or refuses the plan. No lines if nothing is to do. */
-export function describePlan({ steps, blocked, refusals }: Plan): string[] {
+export function describePlan(plan: Plan): string[] {
   return [
-    ...steps.map((step, index) => `${index + 1}. ${describeStep(step)}`),
-    ...(blocked === undefined
-      ? []
-      : [
-          `${steps.length + 1}. blocked: ${describeStep(blocked.step)}`,
-          ...blocked.reasons.map((reason) => `   ${sentence(reason)}`),
-        ]),
-    ...refusals.map((reason) => `refused: ${sentence(reason)}`),
+    ...stepsOf(plan).flatMap(linesOfStep),
+    ...plan.refusals.map((reason) => `refused: ${sentence(reason)}`),
   ];
+}
+
+/** The steps in words. The last one may be blocked. */
+export function stepsOf({ steps, blocked }: Plan): ClusterStep[] {
+  const blockers = blocked?.reasons.map(sentence) ?? [];
+  return [
+    ...steps.map((step) => inWords(step, [])),
+    ...(blocked === undefined ? [] : [inWords(blocked.step, blockers)]),
+  ];
+}
+
+function inWords(step: Step, blockers: string[]): ClusterStep {
+  const { action, names } = step;
+  return { action, names, text: describeStep(step), blockers };
+}
+
+function linesOfStep({ text, blockers }: ClusterStep, index: number): string[] {
+  const blocked = blockers.length === 0 ? "" : "blocked: ";
+  return [`${index + 1}. ${blocked}${text}`, ...blockers.map((blocker) => `   ${blocker}`)];
 }
 
 /** `kc2 joins: controllers 1 -> 2, quorum 1 -> 2` */
 export function describeStep({ action, names, before, after, interruptsApi }: Step): string {
   const verb = names.length === 1 ? VERBS[action].one : VERBS[action].many;
   const interruption = interruptsApi
-    ? `; the API is unavailable meanwhile: ${healthOf(before)}, and ${needed(before.voters)} needed`
+    ? `; the API can be unavailable meanwhile: ${healthOf(before)}, ` +
+      `and ${needed(before.voters)} needed`
     : "";
   return `${names.join(", ")} ${verb}: ${change(before, after)}${interruption}`;
 }
@@ -50,7 +65,11 @@ export function sentence(reason: Reason): string {
   return `${what}; ${remedy}`;
 }
 
-/** `remedy` is an instruction. */
+/** A remedy as errors have it. */
+export const asSentence = (remedy: string): string =>
+  `${remedy.charAt(0).toUpperCase()}${remedy.slice(1)}.`;
+
+/** `remedy` is an instruction, as a part of a sentence. */
 export function wordsOf(reason: Reason): { what: string; remedy: string } {
   switch (reason.code) {
     case "no-controller":

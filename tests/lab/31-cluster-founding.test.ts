@@ -1,6 +1,12 @@
 /** A cluster comes into being once, comes back by itself, and ends: K0sCluster in the lab. */
-import { X509Certificate } from "node:crypto";
-import { awaitK0s, awaitK0sStatus, clusterSite, etcdMembers, wipeData } from "./cluster";
+import {
+  awaitK0s,
+  awaitK0sStatus,
+  caFingerprint,
+  clusterSite,
+  etcdMembers,
+  wipeData,
+} from "./cluster";
 import {
   STACK,
   SiteCopy,
@@ -39,10 +45,6 @@ async function recordedCa(): Promise<unknown> {
   return (await state()).get("K0sCluster cluster")?.outputs?.["caFingerprint"];
 }
 
-async function caOf(machine: string): Promise<string> {
-  return new X509Certificate(await on(machine, "cat /var/lib/k0s/pki/ca.crt")).fingerprint256;
-}
-
 /** How often k0s was started without a token, by the unit's journal. */
 async function foundings(machine: string): Promise<number> {
   const text = await on(machine, "journalctl -q -u k0s -o cat");
@@ -57,7 +59,7 @@ test("a preview of a new cluster states its steps", async () => {
 
 test("founds from nothing, and a second up is empty", async () => {
   await up();
-  expect(await recordedCa()).toBe(await caOf("c1"));
+  expect(await recordedCa()).toBe(await caFingerprint("c1"));
   expect(await etcdMembers("c1")).toEqual({ c1: "https://198.18.0.51:2380" });
   expect(await foundings("c1")).toBe(1);
   expect(await on("hv1", "cat /var/lib/pulumi-microvm/clusters/lab.json")).toContain(
@@ -84,22 +86,22 @@ test("the kubeconfig is a secret that reaches the API", async () => {
 });
 
 test("the founder comes back after a restart, and nothing is to do", async () => {
-  const [before, kubeconfig] = [await caOf("c1"), await output("kubeconfig")];
+  const [before, kubeconfig] = [await caFingerprint("c1"), await output("kubeconfig")];
   await on("hv1", "systemctl restart microvm@c1");
   await awaitK0sStatus("c1");
-  expect(await caOf("c1")).toBe(before);
+  expect(await caFingerprint("c1")).toBe(before);
   await up("--refresh");
   expect(await output("kubeconfig")).toBe(kubeconfig);
 });
 
 test("a destroy stops k0s, and the kept disk brings the cluster back", async () => {
-  const before = await caOf("c1");
+  const before = await caFingerprint("c1");
   await site.set({ ...ONE, "vms.c1.volumes.var.onDelete": "retain" });
   await up();
   const { code, text } = await pulumi("destroy", "--yes", "--skip-preview", STACK);
   expect({ code, text }).toMatchObject({ code: 0 });
   await up();
-  expect(await caOf("c1")).toBe(before);
+  expect(await caFingerprint("c1")).toBe(before);
   expect(await recordedCa()).toBe(before);
   expect(await on("c1", "journalctl -q -b -u k0s -o cat")).toContain(
     "k0s does not start: it was stopped: the cluster was destroyed",
@@ -133,7 +135,7 @@ test("a cluster that another stack founded is refused, until its CA is stated", 
   await on("c1", "mkdir -p /run/pulumi-microvm; echo lab >/run/pulumi-microvm/k0s-found");
   await on("c1", "systemctl start k0s");
   await awaitK0sStatus("c1");
-  const foreign = await until("its CA", 60, () => caOf("c1").catch(() => undefined));
+  const foreign = await until("its CA", 60, () => caFingerprint("c1").catch(() => undefined));
   await site.set(ONE);
   expect(await failingUp()).toContain(`set cluster.caFingerprint: ${foreign}`);
   await site.set({ ...ONE, "cluster.caFingerprint": foreign.replace(/^../, "00") });

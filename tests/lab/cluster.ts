@@ -1,4 +1,5 @@
 /** A k0s cluster in the lab's guests: its site, and what a scenario reads and breaks of it. */
+import { X509Certificate } from "node:crypto";
 import { z } from "zod";
 import { dummyToken, type TokenRole } from "../../provider/cluster/joinToken";
 import { lab, on, until } from "./lab";
@@ -182,10 +183,10 @@ export async function etcdMemberObjects(controller: string): Promise<Record<stri
   );
 }
 
-/** The fingerprint of the cluster's CA, as the site's `caFingerprint` has it: AB:CD:... */
+/** SHA-256 of the CA's certificate, as the site's `caFingerprint` has it: AB:CD:... */
 export async function caFingerprint(controller: string): Promise<string> {
-  const sum = await on(controller, "sha256sum /var/lib/k0s/pki/ca.crt");
-  return (sum.split(" ")[0] ?? "").toUpperCase().replace(/..(?=.)/g, "$&:");
+  const certificate = await on(controller, "cat /var/lib/k0s/pki/ca.crt");
+  return new X509Certificate(certificate).fingerprint256;
 }
 
 /** Like the loss of a member's disk, while its VM runs: k0s stops, and its data is gone. */

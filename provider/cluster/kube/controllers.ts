@@ -38,6 +38,7 @@ export class Controllers {
       "unreachable",
       `${this.cluster}: no controller of the cluster answers: ${causes.join("; ")}`,
       "Look at systemctl status k0s on the controllers.",
+      `cluster ${this.cluster}`,
     );
   }
 

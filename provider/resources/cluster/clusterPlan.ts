@@ -1,6 +1,6 @@
 /** The steps from the cluster that was observed to that of the site. Pure. */
 import { workersOf } from "../../cluster/members";
-import type { ObservedMember, WantedMember } from "../../cluster/members";
+import type { ObservedMember, Runs, WantedMember } from "../../cluster/members";
 import { planOf } from "../../cluster/plan";
 import type { Plan } from "../../cluster/plan";
 import { peersOf, withData } from "./clusterView";
@@ -19,8 +19,8 @@ export function planOfCluster(wanted: Inputs, view: View, before: Inputs | undef
 }
 
 function wantedMember([name, member]: [string, Member]): WantedMember {
-  const { role, host, closure, k0sUnit: k0s, k0sVersion: version } = member;
-  return { name, role, host, runs: { closure, k0s, version } };
+  const { role, host } = member;
+  return { name, role, host, runs: runsAs(member) };
 }
 
 /** The members as the controllers and the API know them. */
@@ -41,7 +41,7 @@ export function observedMembers(
         etcd: "voter",
         isHealthy: k0s?.isApiReady === true,
         hasLostData: k0s !== undefined && !k0s.hasData,
-        runs: runsOf(wanted, seen),
+        runs: runsOf(seen, wanted.members[name], recorded[name]),
       };
     });
   return [...controllers, ...workersOfCluster(wanted, view, recorded)];
@@ -55,16 +55,10 @@ function workersOfCluster(
 ): ObservedMember[] {
   const known = workers ?? Object.entries(recorded).map(wantedMember).map(asHealthy);
   return workersOf(known).map((worker) => {
-    const {
-      closure,
-      k0sUnit: k0s,
-      k0sVersion: version,
-    } = wanted.members[worker.name] ?? recorded[worker.name] ?? NOTHING;
-    return { ...worker, runs: { closure, k0s, version } };
+    const member = recorded[worker.name] ?? wanted.members[worker.name];
+    return { ...worker, runs: member && runsAs(member) };
   });
 }
-
-const NOTHING = { closure: "", k0sUnit: "", k0sVersion: "" };
 
 function asHealthy(member: WantedMember): ObservedMember {
   return { ...member, isHealthy: true, hasLostData: false };
@@ -81,11 +75,19 @@ function isMember(
 }
 
 /**
- * VMs change their systems by themselves, so only the version of k0s is compared: it can forbid the
- * change.
+ * The guest shows its running system, and the version of k0s if k0s answers. The hash of its unit
+ * is only known from the record of the last update.
  */
-function runsOf({ members }: Inputs, { name, k0s, ...own }: Seen): ObservedMember["runs"] {
-  const { closure, k0sUnit, k0sVersion } = members[name] ?? own;
-  const version = k0s?.version?.replace(/^v/, "") ?? k0sVersion;
-  return { closure, k0s: k0sUnit, version };
+function runsOf(
+  { system, k0s, ...own }: Seen,
+  wanted: Member | undefined,
+  recorded: Member | undefined,
+): ObservedMember["runs"] {
+  const hasChanged = wanted !== undefined && system === wanted.closure;
+  const runs = runsAs(hasChanged ? wanted : (recorded ?? wanted ?? own));
+  return { ...runs, version: k0s?.version?.replace(/^v/, "") ?? runs.version };
+}
+
+function runsAs({ closure, k0sUnit, k0sVersion }: Member): Runs {
+  return { closure, k0s: k0sUnit, version: k0sVersion };
 }

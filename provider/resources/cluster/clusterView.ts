@@ -18,6 +18,8 @@ export interface Seen extends Member {
   name: string;
   /** Undefined if it could not be read. */
   k0s: K0sFacts | undefined;
+  /** The guest's running system. Empty or undefined: it does not show it. */
+  system?: string;
   /** Why it could not be read. */
   absence: "no VM" | "stopped" | "no k0s" | "not contacted" | "silent" | undefined;
   /** For `silent`. */
@@ -84,8 +86,8 @@ export async function see(context: Context, name: string, member: Member): Promi
     if (vm === undefined) return { ...base, absence: "no VM" };
     if (["inactive", "failed"].includes(vm.active)) return { ...base, absence: "stopped" };
     const guest = context.pool.guest(member.host, { name, address: member.address });
-    const { k0s } = await guest.read(within(context, ANSWER_SECONDS));
-    return k0s === undefined ? { ...base, absence: "no k0s" } : { ...base, k0s };
+    const { k0s, system } = await guest.read(within(context, ANSWER_SECONDS));
+    return k0s === undefined ? { ...base, absence: "no k0s" } : { ...base, k0s, system };
   } catch (error) {
     if (context.signal.aborted) throw error;
     return { ...base, absence: "silent", error };

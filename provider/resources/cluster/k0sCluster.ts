@@ -6,12 +6,12 @@
 import { isController } from "../../../contract/names";
 import { remedyOf } from "../../../contract/promises";
 import { kubeconfigStatus, makeKubeconfig, serverOf, withServer } from "../../cluster/kubeconfig";
-import { describePlan } from "../../cluster/planWords";
 import { ProviderError } from "../../errors";
 import { stackOwnership } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
-import { observedMembers, planOfCluster } from "./clusterPlan";
+import { observedMembers } from "./clusterPlan";
+import { reportOf } from "./clusterReport";
 import { guestOf, lookAt, lookAtAll, unavailability, withData } from "./clusterView";
 import type { View } from "./clusterView";
 import { DESTROYED, foundCluster, resumeCluster } from "./k0sClusterFounding";
@@ -110,15 +110,17 @@ async function converge(
   throw new ProviderError("operation", `${wanted.name}: the cluster has no CA after its founding`);
 }
 
-/** The steps in their order, for a preview. */
+/** The steps in their order, for a preview: to people, and as a notice to programs. */
 async function explain(
   context: Context,
   wanted: Inputs,
   before: Inputs | undefined,
 ): Promise<string | undefined> {
   const view = await lookAtAll(context, wanted, before?.members);
-  const lines = describePlan(planOfCluster(wanted, view, before));
-  return lines.length === 0 ? undefined : [`cluster ${wanted.name}:`, ...lines].join("\n");
+  const report = reportOf(wanted, view, before);
+  if (report === undefined) return undefined;
+  context.log.notice({ kind: "cluster", urn: context.urn, ...report.plan });
+  return report.text;
 }
 
 const FIXED = remedyOf("clusterFixed");

@@ -1,5 +1,5 @@
 /** What is refused of a cluster before anything changes. */
-import { sentence } from "../../cluster/planWords";
+import { asSentence, wordsOf } from "../../cluster/planWords";
 import { ProviderError, asError } from "../../errors";
 import { refuseOthers, stackOwnership } from "../../ownership";
 import type { Owner } from "../../ownership";
@@ -20,7 +20,9 @@ export function refuseCluster(
   if (recorded === undefined) refuseForeign(owner, wanted, view);
   refuseLost(view, recorded);
   const [first] = planOfCluster(wanted, view, before).refusals;
-  if (first !== undefined) throw new ProviderError("input", `${wanted.name}: ${sentence(first)}`);
+  if (first === undefined) return;
+  const { what, remedy } = wordsOf(first);
+  throw new ProviderError("input", `${wanted.name}: ${what}`, asSentence(remedy));
 }
 
 /** All data is of one cluster: the recorded one, or the one that the site takes over. */

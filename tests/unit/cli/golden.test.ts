@@ -26,7 +26,8 @@ function commentOf(name: string): string {
 }
 
 test("there is a recording of each kind", () => {
-  expect(recordingNames()).toEqual(["blocked", "dead", "drift", "memory", "packages", "removed"]);
+  const kinds = ["blocked", "cluster", "dead", "drift", "memory", "packages", "removed"];
+  expect(recordingNames()).toEqual(kinds);
 });
 
 describe.each(recordingNames())("%s", (name) => {
@@ -45,5 +46,8 @@ describe.each(recordingNames())("%s", (name) => {
     for (const { resource } of model.deletions) expect(head).toContain(resource);
     const restarts = model.machines.filter(({ effect }) => ["restart", "reboot"].includes(effect));
     for (const machine of restarts) expect(head).toContain(`\`${machine.name}\``);
+    const { cluster } = model;
+    expect(head).toContain(cluster?.interruption ?? "");
+    for (const { text } of cluster?.steps ?? []) expect(head).toContain(text);
   });
 });

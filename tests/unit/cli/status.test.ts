@@ -113,6 +113,34 @@ describe("status", () => {
     expect(of([look("MicroVm", "kw1"), look("Volume", "v")]).isFine).toBe(true);
   });
 
+  const member = (name: string, more: Partial<Look>): Look => {
+    const { resource, ...found } = look("K0sNode", name, more);
+    return { ...found, resource: { ...resource, inputs: { name, role: "controller" } } };
+  };
+
+  test("shows the members of the cluster, and why a controller does not answer", () => {
+    const down = { condition: "drifted" as const, paths: ["status"] };
+    const status = of([
+      look("K0sCluster", "cluster", { observed: { unavailable: { kc2: "the VM does not run" } } }),
+      member("kc1", { observed: { status: "ready" } }),
+      member("kc2", { observed: { status: "not ready" }, ...down }),
+    ]);
+    expect(status.isFine).toBe(false);
+    expect(status.others).toEqual([]);
+    const text = statusText(status, terminal);
+    expect(text).toMatch(/^kc1 +controller +ready$/m);
+    expect(text).toMatch(/^kc2 +controller +not ready +the VM does not run$/m);
+  });
+
+  test("says once why members could not be read", () => {
+    const silent = { condition: "unread" as const, observed: undefined, reason: "lab: no answer" };
+    const status = of([member("kc1", silent), member("kc2", silent)]);
+    expect(status.isFine).toBe(false);
+    const text = statusText(status, terminal);
+    expect(text).toMatch(/^kc1 +controller +unknown +unread; lab: no answer$/m);
+    expect(text).toMatch(/^kc2 +controller +unknown +unread$/m);
+  });
+
   const cases: [string, ReturnType<typeof of>, RegExp][] = [
     [
       "stale",

@@ -118,6 +118,11 @@ const LISTS = [
   "/readyz",
 ];
 
+/** Jest compiles the modules of @kubernetes/client-node once, which takes seconds. */
+const COMPILING_MS = 60_000;
+
+beforeAll(() => import("@kubernetes/client-node"), COMPILING_MS);
+
 test("all nodes share two list calls, one question to each controller, and one login", async () => {
   const looks = await Promise.all(Array.from({ length: 100 }, () => access.observe(call())));
   expect(new Set(looks).size).toBe(1);

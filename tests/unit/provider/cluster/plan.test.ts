@@ -186,7 +186,7 @@ describe("members that change", () => {
 
   test("one or two controllers interrupt the API, and the plan says so", () => {
     expect(lines(wish("kc1", NEW), observed("kc1"))).toEqual([
-      "1. kc1 changes: healthy controllers 1 -> 1 of 1, quorum 1 -> 1; the API is " +
+      "1. kc1 changes: healthy controllers 1 -> 1 of 1, quorum 1 -> 1; the API can be " +
         "unavailable meanwhile: 1 of 1 controllers healthy, and 1 needed",
     ]);
     const two = planOf(wish("kc1 kc2", NEW), observed("kc1 kc2"));
@@ -301,7 +301,7 @@ describe("versions", () => {
   test("no worker falls more than one minor version behind, also one that leaves", () => {
     const members = [...observed("kc1", at("1.37.1")), ...observed("kw1", at("1.36.3"))];
     expect(lines(wish("kc1", at("1.38.0")), members)).toEqual([
-      "1. blocked: kc1 changes: healthy controllers 1 -> 1 of 1, quorum 1 -> 1; the API is " +
+      "1. blocked: kc1 changes: healthy controllers 1 -> 1 of 1, quorum 1 -> 1; the API can be " +
         "unavailable meanwhile: 1 of 1 controllers healthy, and 1 needed",
       "   workers would be more than one minor version older than k0s 1.38.0: kw1 " +
         "(1.36.3); update or remove these workers first",
