@@ -138,8 +138,8 @@ function outputOf(
 }
 
 /** Workers stop first and controllers last, since workers need controllers. */
-function stopOrder(vms: VmModel[]): string[] {
-  const rank = ({ role }: VmModel): number =>
+export function stopOrder(vms: readonly Pick<VmModel, "name" | "role">[]): string[] {
+  const rank = ({ role }: Pick<VmModel, "role">): number =>
     role === "controller" ? 2 : role === "controller+worker" ? 1 : 0;
   return [...vms].sort((a, b) => rank(a) - rank(b)).map((vm) => vm.name);
 }
