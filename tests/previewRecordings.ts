@@ -1,5 +1,6 @@
 /**
- * Recordings of real previews in tests/fixtures/previews: tests/lab/21-report.test.ts makes them.
+ * Recordings of real previews in tests/fixtures/previews: tests/lab/21-report.test.ts and
+ * 32-cluster-nodes.test.ts make them.
  */
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

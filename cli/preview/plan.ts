@@ -131,9 +131,9 @@ function fateOf(step: Step): Fate {
     case "microvm:index:NixClosure":
       return { fate: "its store paths may be collected", losesData: false };
     case "microvm:index:K0sNode":
-      return { fate: "the member leaves the cluster; its disks stay", losesData: false };
+      return { fate: "the member leaves the cluster", losesData: false };
     case "microvm:index:K0sCluster":
-      return { fate: "k0s stops on all members; their disks stay", losesData: false };
+      return { fate: "k0s stops on all members", losesData: false };
     default:
       return { fate: "", losesData: false };
   }

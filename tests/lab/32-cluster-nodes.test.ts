@@ -3,6 +3,7 @@
  * under their old addresses. The cluster stays the same one all the time.
  */
 import {
+  CONTROLLER_ADDRESS,
   awaitK0s,
   caFingerprint,
   clusterSite,
@@ -12,6 +13,7 @@ import {
   loseDisk,
   nodes,
 } from "./cluster";
+import { writeRecording } from "../previewRecordings";
 import { SELECTION, sampled } from "../selection";
 import {
   expectNoChanges,
@@ -24,6 +26,7 @@ import {
   STACK,
   up,
 } from "./lab";
+import { recorded } from "./previewRecording";
 
 const site = new SiteCopy();
 const SHAPE = { controllers: 3, workers: 2 };
@@ -77,6 +80,15 @@ test("three controllers and two workers from nothing by one up; a second up is e
     expect(await on(member, "base64 -d /etc/k0s/k0stoken | gzip -dc")).toContain("000000.0000");
   }
   await expectNoChanges();
+});
+
+const recording = process.env["RECORD_PREVIEWS"] === "1" ? test : test.skip;
+
+recording("a preview of members that leave and change, for tests/unit/cli", async () => {
+  const api = { endpoint: CONTROLLER_ADDRESS(1), sans: ["k8s.example.org"] };
+  await siteOf(["c3", "w2"], { "cluster.api": api });
+  writeRecording("cluster", await recorded());
+  await siteOf();
 });
 
 /** What a founded cluster goes through. Each begins and ends with the whole site. */

@@ -83,5 +83,6 @@ function withoutPaths(text: string): string {
   return text
     .replaceAll(PROJECT, "/project")
     .replaceAll(tmpdir(), "/tmp")
+    .replace(/\/pulumi-microvm-test-[A-Za-z0-9]+/g, "/site")
     .replaceAll(homedir(), "/home/me");
 }
