@@ -37,7 +37,7 @@ page() {
   echo '+ Math.ceil(document.querySelector("article").getBoundingClientRect().height)</script>'
 }
 
-[ $# -gt 0 ] || set -- memory packages removed drift dead blocked
+[ $# -gt 0 ] || set -- memory packages removed cluster drift dead blocked
 for name do
   for theme in light dark; do
     page "$theme" "tests/fixtures/previews/$name/comment.md" >"$work/page.html"

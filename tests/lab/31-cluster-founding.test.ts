@@ -1,4 +1,5 @@
 /** A cluster comes into being once, comes back by itself, and ends: K0sCluster in the lab. */
+import { buildPreview } from "../../cli/preview/build";
 import {
   awaitK0s,
   awaitK0sStatus,
@@ -20,6 +21,7 @@ import {
   until,
   up,
 } from "./lab";
+import { recorded } from "./previewRecording";
 
 const site = new SiteCopy();
 const ONE = clusterSite({ controllers: 1, workers: 0 });
@@ -51,10 +53,15 @@ async function foundings(machine: string): Promise<number> {
   return text.split("\n").filter((line) => line.startsWith("k0s starts: it founds")).length;
 }
 
-test("a preview of a new cluster states its steps", async () => {
-  const { code, text } = await pulumi("preview", STACK);
-  expect({ code, text }).toMatchObject({ code: 0 });
-  expect(text).toContain("1. c1 founds the cluster: healthy controllers 0 -> 1 of 1");
+test("a preview of a new cluster states its steps, to people and to programs", async () => {
+  const recording = await recorded();
+  expect(recording).toMatchObject({ exitCode: 0 });
+  const step = "c1 founds the cluster: healthy controllers 0 -> 1 of 1, quorum 0 -> 1";
+  expect(recording.events).toContain(`1. ${step}`);
+  expect(buildPreview(recording, "key").model.cluster).toMatchObject({
+    name: "lab",
+    steps: [{ action: "found", names: ["c1"], text: step }],
+  });
 });
 
 test("founds from nothing, and a second up is empty", async () => {

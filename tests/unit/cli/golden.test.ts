@@ -1,6 +1,7 @@
 /**
- * The comments of real previews. The recordings are those of the lab; UPDATE_COMMENTS=1 writes the
- * comments again, to be looked at before they are committed.
+ * The comments of real previews. The recordings are those of the lab; `cluster` was put together by
+ * hand from two of them. UPDATE_COMMENTS=1 writes the comments again, to be looked at before they
+ * are committed.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,10 @@
 /** What a preview reports of the cluster: to people as text, and to programs as a notice. */
+import type { Notice } from "../../../../contract/notices";
 import { reportOf } from "../../../../provider/resources/cluster/clusterReport";
-import type { View } from "../../../../provider/resources/cluster/clusterView";
+import type { Seen, View } from "../../../../provider/resources/cluster/clusterView";
+import { k0sCluster } from "../../../../provider/resources/cluster/k0sCluster";
 import type { Inputs, Member } from "../../../../provider/resources/cluster/k0sClusterState";
+import { contextOf } from "../context";
 import { EMPTY, RUNNING, view, wanted } from "./clusterViews";
 
 const NEXT = `/nix/store/${"1".repeat(32)}-system`;
@@ -101,3 +104,20 @@ describe("members whose systems change", () => {
     );
   });
 });
+
+test("a preview tells programs and people; hosts in maintenance are not contacted", async () => {
+  const before = changed(wanted(1, 1), ["kc1", "kw1"], { host: "h" });
+  const next = changed(wanted(1, 2), ["kc1", "kw1", "kw2"], { host: "h" });
+  const notices: Notice[] = [];
+  const context = contextOf("urn", { notice: (one) => notices.push(one) }, true);
+  const text = await k0sCluster.explainUpdate?.(context, next, undefined, before);
+  expect(text).toContain("1. blocked: kw2 joins");
+  const report = reportOf(next, { controllers: [awayKc1(next)], founder: undefined }, before);
+  expect(notices).toEqual([{ kind: "cluster", urn: "urn", ...report?.plan }]);
+  expect(report?.text).toBe(text);
+});
+
+function awayKc1({ members: { kc1 } }: Inputs): Seen {
+  if (kc1 === undefined) throw new Error("no kc1");
+  return { ...kc1, name: "kc1", k0s: undefined, absence: "not contacted", error: undefined };
+}

@@ -1,4 +1,6 @@
 /** The steps of a cluster: their order, their quorum, and what blocks them. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { K0sRole } from "../../../../contract/names";
 import type { ObservedMember, Runs, WantedMember } from "../../../../provider/cluster/members";
 import { planOf } from "../../../../provider/cluster/plan";
@@ -336,4 +338,11 @@ describe("roles", () => {
     const refused = plan.refusals.filter(({ code }) => code === "role-changes");
     expect(refused).toEqual(isPossible ? [] : [{ code: "role-changes", name: "kx", from, to }]);
   });
+});
+
+test("the example of docs/cluster.md is such a plan", () => {
+  const page = join(__dirname, "..", "..", "..", "..", "docs", "cluster.md");
+  const plan = lines(wish("kc1 kc2 kc4 kw1 kw2"), observed("kc1 kc2- kc3 kw1"));
+  expect(plan).toHaveLength(4);
+  expect(readFileSync(page, "utf8")).toContain(plan.join("\n"));
 });
