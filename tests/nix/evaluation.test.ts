@@ -42,7 +42,7 @@ function command(program: string, args: string[], directory = at.flake): string 
 
 /** A Nix process of another test may hold the same path for some seconds. */
 async function collected(path: string): Promise<void> {
-  for (const deadline = Date.now() + 60_000; ; ) {
+  for (const deadline = Date.now() + 40_000; ;) {
     try {
       command("nix-store", ["--delete", path]);
       return;
