@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { effectOn, kindOf } from "../../contract/promises";
 import type { Effect, KindName, VmState } from "../../contract/promises";
 import { SITE_KEYS } from "../../contract/siteKeys";
-import { SELECTION, sampled } from "../selection";
+import { SELECTION, SOAK, sampled } from "../selection";
+import { awaitK0s } from "./cluster";
 import {
   FlakeCopy,
   PROJECT,
@@ -20,14 +21,14 @@ import {
   mutations,
   on,
   pulumi,
+  releaseHosts,
   state,
   until,
   up,
   STACK,
 } from "./lab";
 
-// With the keys of a cluster.
-const site = new SiteCopy(true);
+let site = new SiteCopy();
 const flake = new FlakeCopy();
 const HOST = "hv1";
 const WRITTEN = "/var/lib/data/promised";
@@ -252,17 +253,20 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "hypervisors.*.system.bootTimeout": "grpc/nixosSystem.test.ts",
 };
 
-beforeAll(async () => {
+async function begin(): Promise<void> {
+  converged = undefined;
   await site.converge();
   await on(HOST, "mkdir -p /srv/shared/b");
   await on("kw1", `echo precious > ${WRITTEN}; sync`);
   flake.setPackages({ "lab-app": "1.1" });
-});
-afterAll(async () => {
+}
+
+async function end(): Promise<void> {
   await site.restore();
   await on(HOST, "rm -rf /srv/shared");
-  flake.remove();
-});
+}
+
+afterAll(() => flake.remove());
 
 test("each key is changed here or in another scenario; keys of profiles are those of VMs", () => {
   const here = new Set(ROWS.flatMap(({ key, also = [] }) => [key, ...also]));
@@ -403,31 +407,61 @@ async function change(to: Changes, expected: Effect): Promise<void> {
 
 const title = ({ key, vm = "running" }: Row, index: number): string => `${key}, ${vm}, ${index}`;
 
-test.each(
-  sampled(
+const ofCluster = ({ key }: Row): boolean =>
+  /^cluster(\.|$)/.test(key) || ["vms.*.role", "vms.*.labels.*"].includes(key);
+
+function testRows(table: string, rows: Row[]): void {
+  const titled = rows.map((row, index): [string, Row] => [title(row, index), row]);
+  test.each(sampled(table, titled, 4))(
+    `%s (${SELECTION})`,
+    async (_, row) => {
+      await changeAndBack(row);
+    },
+    600_000,
+  );
+}
+
+describe("a site without a cluster", () => {
+  beforeAll(begin);
+  afterAll(end);
+
+  testRows(
     "promises",
-    ROWS.map((row, index): [string, Row] => [title(row, index), row]),
-    4,
-  ),
-)(
-  `%s (${SELECTION})`,
-  async (_, row) => {
-    const { key, vm = "running", given = {}, isFinal } = row;
-    const kind = SITE_KEYS[key];
-    if (kind === undefined) throw new Error(`${key} has no row in the table`);
-    const effect = row.expected ?? effectOn(kind, vm);
-    if (row.expected !== undefined) {
-      expect([kindOf(kind).vms[vm], kindOf(kind).otherwise]).toEqual(
-        expect.arrayContaining([effectOn(kind, vm) === "varies" ? "varies" : row.expected]),
-      );
-    }
-    const base = await enter(vm, given);
-    await change({ ...base, ...row.change }, effect);
-    if (isFinal !== true) {
-      const now = after(vm, effect);
-      const back = effect === "refused" ? "nothing" : effectBack(key, now, effect);
-      await change(base, back);
-    }
-  },
-  600_000,
-);
+    ROWS.filter((row) => !ofCluster(row)),
+  );
+});
+
+// kw1 is a member of a cluster that was founded.
+(SOAK ? describe : describe.skip)("a site with a cluster", () => {
+  beforeAll(async () => {
+    await awaitK0s();
+    await releaseHosts();
+    site = new SiteCopy(true);
+    await begin();
+  }, 900_000);
+  afterAll(async () => {
+    await pulumi("destroy", "--yes", "--skip-preview", STACK);
+    await end();
+  });
+
+  testRows("promises of a cluster", ROWS.filter(ofCluster));
+});
+
+async function changeAndBack(row: Row): Promise<void> {
+  const { key, vm = "running", given = {}, isFinal } = row;
+  const kind = SITE_KEYS[key];
+  if (kind === undefined) throw new Error(`${key} has no row in the table`);
+  const effect = row.expected ?? effectOn(kind, vm);
+  if (row.expected !== undefined) {
+    expect([kindOf(kind).vms[vm], kindOf(kind).otherwise]).toEqual(
+      expect.arrayContaining([effectOn(kind, vm) === "varies" ? "varies" : row.expected]),
+    );
+  }
+  const base = await enter(vm, given);
+  await change({ ...base, ...row.change }, effect);
+  if (isFinal !== true) {
+    const now = after(vm, effect);
+    const back = effect === "refused" ? "nothing" : effectBack(key, now, effect);
+    await change(base, back);
+  }
+}

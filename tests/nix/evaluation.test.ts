@@ -40,6 +40,19 @@ function command(program: string, args: string[], directory = at.flake): string 
   return result.stdout;
 }
 
+/** A Nix process of another test may hold the same path for some seconds. */
+async function collected(path: string): Promise<void> {
+  for (const deadline = Date.now() + 40_000; ;) {
+    try {
+      command("nix-store", ["--delete", path]);
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((wake) => setTimeout(wake, 500));
+    }
+  }
+}
+
 function git(...args: string[]): string {
   const who = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
   return command("git", [...who, ...args]);
@@ -122,7 +135,7 @@ describe("a cached evaluation", () => {
 
   test("is invalid after a derivation was collected; the evaluation creates it again", async () => {
     const drvPath = (await evaluated())["kw1"]?.toplevel.drvPath ?? "";
-    command("nix-store", ["--delete", drvPath]);
+    await collected(drvPath);
     expect(existsSync(drvPath)).toBe(false);
     expect(await processesOf()).toEqual(ANEW);
     expect(existsSync(drvPath)).toBe(true);

@@ -116,10 +116,12 @@ describe("a probe", () => {
       probe();
       return existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").length : 0;
     };
-    const one = counted();
+    // The probe asks again about what has changed in the meantime, so the least number counts.
+    const least = (): number => Math.min(counted(), counted(), counted());
+    const one = least();
     expect(one).toBeGreaterThan(2);
     writeFileSync(join(runner, "share", "microvm", "tap-interfaces"), "vm-kc1 vm-kc2\nvm-kc3\n");
-    expect(counted()).toBe(one);
+    expect(least()).toBe(one);
     expect(taps()).toEqual(["br0", "missing", "missing"]);
   });
 
