@@ -161,8 +161,12 @@ async function translated<T>(wanted: Inputs, work: () => Promise<T>): Promise<T>
     if (!(error instanceof ApiFailure)) throw error;
     const reason = error.reason === "" ? `HTTP status ${error.code}` : error.reason;
     const what = `${wanted.name}: Kubernetes refused a request: ${reason}: ${error.message}`;
-    throw new ProviderError("operation", what);
+    throw new ProviderError("operation", what, undefined, `cluster ${wanted.cluster}`);
   }
+}
+
+function lookAt(context: Context, wanted: Inputs): Promise<Observed> {
+  return translated(wanted, () => context.pool.cluster().observe(context));
 }
 
 const REJOIN = "Remove the role of this VM, run up, then state the new value.";
@@ -216,7 +220,7 @@ export const k0sNode: Resource<Inputs, State> = {
   /** Without a cluster that answers, nothing is known of a member that is to be created. */
   async observe(context, wanted, recorded) {
     try {
-      return stateOf(wanted, await context.pool.cluster().observe(context));
+      return stateOf(wanted, await lookAt(context, wanted));
     } catch (error) {
       if (recorded === undefined && isLinkLost(error)) return undefined;
       throw error;
@@ -225,7 +229,7 @@ export const k0sNode: Resource<Inputs, State> = {
 
   async refuse(context, wanted) {
     try {
-      refuseTakenAddress(wanted, await context.pool.cluster().observe(context));
+      refuseTakenAddress(wanted, await lookAt(context, wanted));
     } catch (error) {
       if (!isLinkLost(error)) throw error;
     }
