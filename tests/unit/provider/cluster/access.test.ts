@@ -3,10 +3,11 @@ import { ClusterAccess } from "../../../../provider/cluster/access";
 import { clusterSchema } from "../../../../provider/cluster/config";
 import type { K0sFacts } from "../../../../provider/cluster/k0sGuest";
 import { quorumOf } from "../../../../provider/cluster/members";
+import { k0sNode } from "../../../../provider/resources/cluster/k0sNode";
 import { contextOf } from "../context";
 import { identity, startApiServer } from "./kube/apiServer";
 import type { Answer, ApiServer, Request } from "./kube/apiServer";
-import { EMPTY, GuestStandIn } from "./standIns";
+import { EMPTY, GuestStandIn, wantedOf } from "./standIns";
 
 const CONTROLLER: K0sFacts = {
   ...EMPTY,
@@ -132,6 +133,24 @@ test("all nodes share two list calls, one question to each controller, and one l
   access.forget();
   await access.observe(call());
   expect(paths()).toEqual([...LISTS, ...LISTS].sort());
+  expect([...guests.values()].map(({ reads }) => reads)).toEqual([1, 0, 0, 0]);
+});
+
+test("a pass over 100 nodes makes two list calls and contacts no guest of a worker", async () => {
+  const names = Array.from({ length: 100 }, (_, index) => `node-${index + 1}`);
+  for (const name of names) nodes.set(name, "True");
+  const states = await Promise.all(
+    names.map(async (name) => {
+      const context = call();
+      jest.spyOn(context.pool, "cluster").mockReturnValue(access);
+      const wanted = wantedOf(name);
+      await k0sNode.refuse?.(context, wanted, undefined, undefined, undefined);
+      return k0sNode.observe(context, wanted, undefined);
+    }),
+  );
+  for (const name of names) nodes.delete(name);
+  expect(new Set(states.map((state) => state?.status))).toEqual(new Set(["ready"]));
+  expect(paths()).toEqual(LISTS);
   expect([...guests.values()].map(({ reads }) => reads)).toEqual([1, 0, 0, 0]);
 });
 
