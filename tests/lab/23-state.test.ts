@@ -40,6 +40,7 @@ const LOCKED = /the stack is currently locked by 1 lock\(s\)[^]*\.pulumi\/locks\
   }, 900_000);
   afterAll(async () => {
     await user.remove(settings);
+    await removeVolumes();
     terminate(store.pid);
     await store.ended;
     rmSync(scratch, { recursive: true, force: true });
