@@ -171,7 +171,7 @@ export const KINDS = {
     vms: { ...always("live"), stopped: "recorded" },
     otherwise: "refused",
     host: "The image grows. If the VM is stopped, the host checks and grows the file system too.",
-    remedy: "Set running: false on the VM, run up, and then change the size.",
+    remedy: "Stop the VM: running: false, or its unit for a member of a cluster. Then run up.",
     note:
       "Only QEMU with a control socket can grow a disk in use. The guest grows the file system, " +
       "so it must respond. A smaller size is always refused.",

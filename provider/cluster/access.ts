@@ -19,9 +19,8 @@ import { KubeClient } from "./kube/client";
 import type { KubeApi } from "./kube/client";
 import { Controllers } from "./kube/controllers";
 import type { EtcdMember } from "./kube/objects";
-import { isMissing, membersOf } from "./observed";
+import { membersOf } from "./observed";
 import type { Observed } from "./observed";
-import { hasQuorum, quorumOf } from "./members";
 import type { ObservedMember } from "./members";
 
 /** A guest that is down takes a minute to say so. */
@@ -96,10 +95,6 @@ export class ClusterAccess {
   /** With a look at the guests of members that are down: what they have lost. */
   members(call: Limits): Promise<ObservedMember[]> {
     return this.looked.join(new Wait(this.config.name, call));
-  }
-
-  async hasQuorum(call: Limits): Promise<boolean> {
-    return hasQuorum(quorumOf(await this.members(call)));
   }
 
   /** Drops what was observed: something was changed. */
@@ -242,7 +237,7 @@ export class ClusterAccess {
         if (member.isHealthy || configured === undefined) return member;
         const guest = this.guest(member.name, configured);
         const facts = await guest.read(within(call, GUEST_SECONDS)).catch(() => undefined);
-        return { ...member, hasLostData: facts !== undefined && isMissing(facts) };
+        return { ...member, hasLostData: facts?.hasData === false };
       }),
     );
   }

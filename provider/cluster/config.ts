@@ -2,6 +2,9 @@
 import { z } from "zod";
 import { K0S_ROLES } from "../../contract/names";
 
+/** Of the API, on each controller and at the endpoint. */
+export const API_PORT = 6443;
+
 const member = z
   .object({
     host: z.string().describe("Name of its hypervisor in `hosts`."),

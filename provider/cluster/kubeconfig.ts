@@ -1,9 +1,8 @@
 /** The kubeconfig that a stack hands out, and what it says about itself. Pure. */
 import { expiryOf, certificateOf } from "../hosts/facts/k0sFacts";
+import { API_PORT } from "./config";
 import { expiresSoon } from "./k0sGuest";
 import type { Identity } from "./k0sGuest";
-
-const API_PORT = 6443;
 
 /** The URL of the API at the endpoint of the site. */
 export function serverOf(endpoint: string): string {

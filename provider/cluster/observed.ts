@@ -2,7 +2,6 @@
 import { isController, isWorker } from "../../contract/names";
 import type { K0sRole } from "../../contract/names";
 import type { ClusterConfig } from "./config";
-import type { K0sFacts } from "./k0sGuest";
 import type { EtcdMember, KubeNode } from "./kube/objects";
 import type { ObservedMember } from "./members";
 
@@ -55,18 +54,8 @@ export function isListed(name: string, role: K0sRole, { nodes, etcd }: Observed)
   return (!isController(role) || controls) && (!isWorker(role) || nodes.has(name));
 }
 
-/** Something of the member is listed, also after an interrupted leave. */
-export function isKnown(name: string, { nodes, etcd }: Observed): boolean {
-  return nodes.has(name) || etcd.has(name);
-}
-
 function roleOf(name: string, { nodes, etcd }: Observed): K0sRole {
   const node = nodes.get(name);
   if (etcd.get(name)?.isJoined === true) return node ? "controller+worker" : "controller";
   return node?.labels[CONTROL_PLANE] === undefined ? "worker" : "controller+worker";
-}
-
-/** The guest has no data of its membership: its disk was lost. */
-export function isMissing({ hasData }: Pick<K0sFacts, "hasData">): boolean {
-  return !hasData;
 }

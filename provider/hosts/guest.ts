@@ -19,6 +19,8 @@ export interface Guest extends GuestAddress {
   hostKey: string;
 }
 
+/** A guest that runs answers in this time. */
+export const ANSWER_SECONDS = 60;
 /** The key exchange can be slow on an emulated or busy processor. */
 const HANDSHAKE_TIMEOUT_MS = 20_000;
 const RETRY_MS = 300;

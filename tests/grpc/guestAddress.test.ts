@@ -70,7 +70,7 @@ describe("a volume in use", () => {
     host.facts = growing(64, "ready");
     const { message } = await failure(grown(preview));
     expect(message).toContain("can't grow while its VM runs: this takes QEMU");
-    expect(message).toContain("Set running: false on the VM, run up");
+    expect(message).toContain("Stop the VM: running: false");
     expect(host.operations).toEqual([]);
   });
 });

@@ -110,7 +110,7 @@ test("the address of a VM of another hypervisor is in use too; its vsock CID is 
   expect(message).not.toMatch(/renamedFrom|vsock/);
 });
 
-test("a VM that is to move is told that it cannot, and what to do", async () => {
+test("the error of a move between hypervisors has the remedy", async () => {
   const { message } = await failure(
     previewed([want("kc1", { ip: IP })], { host: "hv2" }, [want("kc2")]),
   );

@@ -1,6 +1,6 @@
 /**
- * A worker. A real one needs containers and images, so only the stand-in's is checked: whoever uses
- * the lab relies on it.
+ * The stand-in's worker, on which the lab relies. A real worker needs containers and images, so it
+ * is not checked.
  */
 import { z } from "zod";
 import { waitFor } from "../../progress";

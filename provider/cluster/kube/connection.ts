@@ -11,9 +11,9 @@ import type { TLSSocket } from "node:tls";
 import { asError } from "../../errors";
 import { Wait, within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
+import { API_PORT } from "../config";
 import type { Identity } from "../k0sGuest";
 
-export const API_PORT = 6443;
 /** A controller that is down drops packets. */
 const CONNECT_SECONDS = 15;
 /** The API server ends a request itself after a minute. */

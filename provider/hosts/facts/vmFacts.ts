@@ -45,6 +45,11 @@ export interface VmFact {
   memoryPending: boolean;
 }
 
+/** Neither runs, nor starts or stops. A VM that the host does not know does not run. */
+export function isStopped(vm: { active: string } | undefined): boolean {
+  return vm === undefined || ["inactive", "failed"].includes(vm.active);
+}
+
 /** The fields of each line of a kind. */
 export type Rows = (kind: string) => string[][];
 

@@ -5,14 +5,13 @@ import type { K0sFacts } from "../../cluster/k0sGuest";
 import type { ObservedMember } from "../../cluster/members";
 import { membersOf } from "../../cluster/observed";
 import { messageOf } from "../../errors";
+import { ANSWER_SECONDS } from "../../hosts/guest";
 import { parseRecord } from "../../hosts/facts/record";
+import { isStopped } from "../../hosts/facts/vmFacts";
 import { stackOwnership } from "../../ownership";
 import { within } from "../../hosts/wait/wait";
 import type { Context } from "../../resource";
 import type { Inputs, Member } from "./k0sClusterState";
-
-/** A guest that runs answers in this time. */
-const ANSWER_SECONDS = 60;
 
 export interface Seen extends Member {
   name: string;
@@ -84,7 +83,7 @@ export async function see(context: Context, name: string, member: Member): Promi
     const facts = await context.pool.get(member.host).read(context);
     const vm = facts.vms.get(name);
     if (vm === undefined) return { ...base, absence: "no VM" };
-    if (["inactive", "failed"].includes(vm.active)) return { ...base, absence: "stopped" };
+    if (isStopped(vm)) return { ...base, absence: "stopped" };
     const guest = context.pool.guest(member.host, { name, address: member.address });
     const { k0s, system } = await guest.read(within(context, ANSWER_SECONDS));
     return k0s === undefined ? { ...base, absence: "no k0s" } : { ...base, k0s, system };

@@ -32,13 +32,27 @@ function refuseOtherCas(wanted: Inputs, view: View, recorded: State | undefined)
     recorded?.caFingerprint ?? wanted.caFingerprint ?? members[0]?.k0s?.caFingerprint;
   for (const { name, k0s } of members) {
     if (k0s?.caFingerprint === expected) continue;
-    throw new ProviderError(
-      "foreign",
-      `${name} has data of a cluster with the CA ${k0s?.caFingerprint ?? "(unreadable)"}, ` +
-        `not ${expected ?? ""} of ${wanted.name}; nothing was changed`,
-      `Restore the right volume of ${name}, or move /var/lib/k0s there to another place.`,
-    );
+    throw foreignData({ name, found: k0s?.caFingerprint, expected, cluster: wanted.name });
   }
+}
+
+export interface ForeignData {
+  /** The member that has the data. */
+  name: string;
+  /** The fingerprint of its CA. */
+  found: string | undefined;
+  expected: string | undefined;
+  cluster: string;
+}
+
+/** Data of another cluster is never moved or removed. */
+export function foreignData({ name, found, expected, cluster }: ForeignData): ProviderError {
+  return new ProviderError(
+    "foreign",
+    `${name} has data of a cluster with the CA ${found ?? "(unreadable)"}, ` +
+      `not ${expected ?? ""} of ${cluster}; nothing was changed`,
+    `Restore the right volume of ${name}, or move /var/lib/k0s there to another place.`,
+  );
 }
 
 /** A cluster is only taken over if it is ours, or if the site names its CA. */

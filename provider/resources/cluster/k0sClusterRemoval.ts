@@ -1,6 +1,7 @@
 /** The end of a cluster: k0s stops on all members. Disks are not touched, the API is not asked. */
 import { ProviderError } from "../../errors";
 import { parseRecord } from "../../hosts/facts/record";
+import { isStopped } from "../../hosts/facts/vmFacts";
 import type { Context } from "../../resource";
 import { guestOf, see } from "./clusterView";
 import { DESTROYED } from "./k0sClusterFounding";
@@ -53,14 +54,13 @@ async function requireGone(
 ): Promise<void> {
   if (context.signal.aborted) throw error;
   const facts = await context.pool.get(host).read(context);
-  const active = facts.vms.get(name)?.active ?? "inactive";
-  if (["inactive", "failed"].includes(active)) return;
+  if (isStopped(facts.vms.get(name))) return;
   if (!(error instanceof ProviderError)) throw error;
   const { reason, what, remedy } = error;
   throw new ProviderError(
     reason,
     `${name} runs, and k0s could not be stopped there: ${what}`,
-    remedy ?? `Stop the VM (running: false), or repair it, then run again.`,
+    remedy ?? `Repair it, or stop microvm@${name} on ${host}, then run again.`,
   );
 }
 

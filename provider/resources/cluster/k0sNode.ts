@@ -12,6 +12,7 @@ import { ApiFailure, isConflict } from "../../cluster/kube/failure";
 import { marksPatch } from "../../cluster/nodeMarks";
 import type { Observed } from "../../cluster/observed";
 import { ProviderError, isLinkLost } from "../../errors";
+import { ANSWER_SECONDS } from "../../hosts/guest";
 import { Wait, within } from "../../hosts/wait/wait";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
@@ -21,10 +22,9 @@ import { inputs, isReady, listedOf, outputs, stateOf } from "./k0sNodeState";
 import type { Inputs, State } from "./k0sNodeState";
 import { runs } from "./k0sNodeSteps";
 import { isFormerName, isSameMachine } from "../shared/renamed";
+import { isStopped } from "../../hosts/facts/vmFacts";
 
 const CONFLICTS = 5;
-/** A guest that runs answers in this time. */
-const ANSWER_SECONDS = 60;
 
 function guestOf({ pool }: Context, { host, name, address }: Inputs): ClusterGuest {
   return pool.cluster().guest(name, { host, address });
@@ -123,8 +123,7 @@ async function converge(
 async function reachable(context: Context, wanted: Inputs): Promise<ClusterGuest | undefined> {
   if (context.pool.closed(wanted.host) !== undefined) return undefined;
   const facts = await context.pool.get(wanted.host).read(context);
-  const vm = facts.vms.get(wanted.name);
-  if (vm === undefined || ["inactive", "failed"].includes(vm.active)) return undefined;
+  if (isStopped(facts.vms.get(wanted.name))) return undefined;
   const guest = guestOf(context, wanted);
   try {
     await guest.readAgain(within(context, ANSWER_SECONDS));

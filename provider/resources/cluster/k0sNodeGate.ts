@@ -1,6 +1,5 @@
 /** Checks right before a step that the cluster still allows it. */
 import type { ClusterAccess } from "../../cluster/access";
-import type { ObservedMember } from "../../cluster/members";
 import { blockersOf } from "../../cluster/planGate";
 import type { Action } from "../../cluster/planGate";
 import { sentence } from "../../cluster/planWords";
@@ -25,15 +24,15 @@ export interface Gated {
   pollMs?: number;
 }
 
-/** Throws if a blocker does not go away soon. Returns the members. */
-export async function gate(gated: Gated, action: Action): Promise<ObservedMember[]> {
+/** Throws if a blocker does not go away soon. */
+export async function gate(gated: Gated, action: Action): Promise<void> {
   const { call, cluster, wanted, pollMs = POLL_MS } = gated;
   for (let attempt = 1; ; attempt++) {
     cluster.forget();
     const members = await cluster.members(call);
     const wish = { members: [], maxUnavailable: cluster.config.maxUnavailable };
     const [reason] = blockersOf(wish, members, action, [wanted.name, wanted.hostName]);
-    if (reason === undefined) return members;
+    if (reason === undefined) return;
     if (attempt === ATTEMPTS || call.signal.aborted) {
       throw new ProviderError("checks", `${wanted.name}: ${sentence(reason)}`);
     }

@@ -4,6 +4,7 @@ import type { K0sRole } from "../../../contract/names";
 import type { K0sFacts } from "../../cluster/k0sGuest";
 import { ProviderError } from "../../errors";
 import { DESTROYED } from "./k0sClusterFounding";
+import { foreignData } from "./k0sClusterRefusals";
 
 /**
  * `wait`: k0s is on its way. `resume`: it starts with its data. `restart`: it registers its node
@@ -52,19 +53,13 @@ export function runs({ unit, stopped }: Pick<K0sFacts, "unit" | "stopped">): boo
   return stopped === undefined && ["active", "activating", "reloading"].includes(unit);
 }
 
-/** Data of another cluster is never moved or removed. */
 export function refuseForeignData(
   name: string,
   cluster: string,
   { k0s, ca }: Pick<Found, "k0s" | "ca">,
 ): void {
-  if (!k0s.hasData || k0s.caFingerprint === ca) return;
-  throw new ProviderError(
-    "foreign",
-    `${name} has data of a cluster with the CA ${k0s.caFingerprint ?? "(unreadable)"}, ` +
-      `not ${ca} of ${cluster}; nothing was changed`,
-    `Restore the right volume of ${name}, or move /var/lib/k0s there to another place.`,
-  );
+  const found = k0s.caFingerprint;
+  if (k0s.hasData && found !== ca) throw foreignData({ name, found, expected: ca, cluster });
 }
 
 const MAX_CLOCK_DIFFERENCE_SECONDS = 30;

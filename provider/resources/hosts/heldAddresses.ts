@@ -7,6 +7,7 @@ import { remedyOf } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { parseRecord } from "../../hosts/facts/record";
+import { isStopped } from "../../hosts/facts/vmFacts";
 import { stackOf } from "../../ownership";
 import type { Context } from "../../resource";
 import { renameHint } from "../shared/renamed";
@@ -77,8 +78,7 @@ function holders(
     const name = /^vms\/(.+)$/.exec(key)?.[1];
     const record = parseRecord(text);
     if (name === undefined || typeof record !== "object") return [];
-    const isStopped = ["inactive", "failed"].includes(vms.get(name)?.active ?? "inactive");
-    if (isStopped || stackOf(record.urn) !== stackOf(urn)) return [];
+    if (isStopped(vms.get(name)) || stackOf(record.urn) !== stackOf(urn)) return [];
     const { address, mac, vsockCid } = record;
     const old = stated.find((vm) => vm.name === name);
     return [

@@ -2,13 +2,14 @@
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { parseRecord } from "../../hosts/facts/record";
+import { isStopped } from "../../hosts/facts/vmFacts";
 import { describeStack, stackPrefix } from "./hypervisorWants";
 
 /** Running VMs of other stacks by their records: `VM kw1 of stack prod of project site`. */
 export function runningOfOthers(facts: HostFacts, urn: string): string[] {
-  return [...facts.vms].flatMap(([name, { active }]) => {
+  return [...facts.vms].flatMap(([name, vm]) => {
     const record = parseRecord(facts.records.get(`vms/${name}`));
-    if (["inactive", "failed"].includes(active) || typeof record !== "object") return [];
+    if (isStopped(vm) || typeof record !== "object") return [];
     if (stackPrefix(record.urn) === stackPrefix(urn)) return [];
     return [`VM ${name} of ${describeStack(record.urn)}`];
   });

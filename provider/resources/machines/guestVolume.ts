@@ -1,11 +1,10 @@
 /** Grows the mounted file system of a volume in its guest. */
 import { ProviderError, messageOf } from "../../errors";
+import { ANSWER_SECONDS } from "../../hosts/guest";
 import { readGuest } from "../../hosts/guestLogin";
 import type { Context } from "../../resource";
 
 const BYTES_PER_MIB = 1024 * 1024;
-/** The guest is already running, or was started a moment ago. */
-const ANSWER_SECONDS = 60;
 
 export interface GrowingVolume {
   host: string;
@@ -31,8 +30,7 @@ export async function growInGuest(context: Context, volume: GrowingVolume): Prom
       "guest",
       `${host}: volume ${vm}.${volume.name} has its new size, ` +
         `but guest ${vm} could not grow the file system in it: ${cause}`,
-      "The next up tries again. Or stop the VM: with running: false, " +
-        "the next up grows the file system on the host.",
+      "The next up tries again. While the VM is stopped, it grows the file system on the host.",
     );
   }
 }

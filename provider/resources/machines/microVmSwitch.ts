@@ -1,5 +1,6 @@
 /** A live switch: a running guest activates its new system, and is confirmed or rolled back. */
 import { PartialFailure, ProviderError, asError, messageOf } from "../../errors";
+import { ANSWER_SECONDS } from "../../hosts/guest";
 import type { GuestFacts } from "../../hosts/facts/guestFacts";
 import type { GuestAddress } from "../../hosts/guest";
 import { readGuest } from "../../hosts/guestLogin";
@@ -8,8 +9,6 @@ import type { Context } from "../../resource";
 import { settled, wentBack, withJournal } from "./microVmStart";
 import type { Inputs, State } from "./microVmState";
 
-/** The time limit for a login to a running guest. */
-const ANSWER_SECONDS = 60;
 /** Additional time to register the system, and to end a switch that takes too long. */
 const MARGIN_SECONDS = 30;
 /** The longest time that a guest waits for its confirmation before it rolls back by itself. */

@@ -3,12 +3,14 @@ import { effectOn, kindOf, remedyOf } from "../../../contract/promises";
 import type { Effect } from "../../../contract/promises";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
+import { isStopped } from "../../hosts/facts/vmFacts";
 
 export function growthOf({ vms }: HostFacts, vm: string): Effect {
-  const { active = "inactive", vmm } = vms.get(vm) ?? {};
-  const isStopped = ["inactive", "failed"].includes(active);
-  const effect = effectOn("volumeSize", isStopped ? "stopped" : "running");
-  return effect === "live" && vmm !== "qemu" ? (kindOf("volumeSize").otherwise ?? effect) : effect;
+  const found = vms.get(vm);
+  const effect = effectOn("volumeSize", isStopped(found) ? "stopped" : "running");
+  return effect === "live" && found?.vmm !== "qemu"
+    ? (kindOf("volumeSize").otherwise ?? effect)
+    : effect;
 }
 
 /** The script on the host refuses this too. Here it shows in a preview. `what`: the volume. */

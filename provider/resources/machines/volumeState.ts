@@ -4,6 +4,7 @@ import { z } from "zod";
 import { parseRecord } from "../../hosts/facts/record";
 import type { OwnershipRecord } from "../../hosts/facts/record";
 import type { HostFacts, ImageFact } from "../../hosts/facts/hostFacts";
+import { isStopped } from "../../hosts/facts/vmFacts";
 import { printable } from "../../hosts/transport/printable";
 import { RENAMED, ownership, stackOf } from "../../ownership";
 import type { Owner } from "../../ownership";
@@ -135,12 +136,14 @@ export function stateOf(facts: HostFacts, wanted: Inputs, owner: Owner): State |
   const parsed = parseRecord(text);
   const record = typeof parsed === "object" ? parsed : former?.record;
   const phase = record === undefined ? "unrecorded" : (record.phase ?? "ready");
-  const isStopped = ["inactive", "failed"].includes(facts.vms.get(vm)?.active ?? "inactive");
   return {
     sizeMiB: image === undefined ? 0 : image.sizeBytes / BYTES_PER_MIB,
     status: statusOf(phase, image !== undefined, facts.held.has(key)),
     ownership: former === undefined ? ownership(text, owner) : RENAMED,
-    content: image === undefined ? AS_STATED : verdict(image, wanted, record?.bytes, isStopped),
+    content:
+      image === undefined
+        ? AS_STATED
+        : verdict(image, wanted, record?.bytes, isStopped(facts.vms.get(vm))),
   };
 }
 

@@ -171,7 +171,6 @@ test("members have the names of their VMs, and a verdict of their own", async ()
     { ...facts, name: "kw2", role: "worker", isHealthy: true },
   ]);
   expect(quorumOf(members)).toEqual({ voters: 2, healthy: 1 });
-  expect(await access.hasQuorum(call())).toBe(false);
 });
 
 test("only the guests of members that are down are asked what they have lost", async () => {

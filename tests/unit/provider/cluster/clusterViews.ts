@@ -4,6 +4,7 @@ import { makeRecord } from "../../../../provider/ownership";
 import type { Seen, View } from "../../../../provider/resources/cluster/clusterView";
 import type { Inputs } from "../../../../provider/resources/cluster/k0sClusterState";
 import { CA_FINGERPRINT } from "../../../scripts/fakeK0s";
+import { EMPTY as WORKER } from "./standIns";
 
 const NODE = "urn:pulumi:lab::pulumi-microvm::microvm:index:K0sNode::kc1";
 const closure = `/nix/store/${"0".repeat(32)}-system`;
@@ -37,21 +38,7 @@ export function wanted(controllers: number, workers = 0, more: Partial<Inputs> =
   };
 }
 
-export const EMPTY: K0sFacts = {
-  role: "controller",
-  cluster: "production",
-  unit: "inactive",
-  hasData: false,
-  token: "none",
-  mark: undefined,
-  stopped: undefined,
-  record: undefined,
-  caFingerprint: undefined,
-  identity: undefined,
-  version: undefined,
-  isApiReady: false,
-  etcdMembers: undefined,
-};
+export const EMPTY: K0sFacts = { ...WORKER, role: "controller" };
 export const RUNNING: K0sFacts = {
   ...EMPTY,
   unit: "active",

@@ -7,6 +7,7 @@ import type { NodePatch } from "../../../../provider/cluster/kube/client";
 import { ApiFailure } from "../../../../provider/cluster/kube/failure";
 import type { Budget, KubeNode, Pod } from "../../../../provider/cluster/kube/objects";
 import { contextOf } from "../context";
+import { node } from "./standIns";
 
 const pod = (name: string, more: Partial<Pod> = {}): Pod => ({
   namespace: "default",
@@ -18,19 +19,6 @@ const pod = (name: string, more: Partial<Pod> = {}): Pod => ({
   isMirror: false,
   controller: "ReplicaSet",
   emptyDirs: [],
-  ...more,
-});
-
-const node = (more: Partial<KubeNode> = {}): KubeNode => ({
-  name: "kw1",
-  isReady: true,
-  isUnschedulable: false,
-  labels: {},
-  annotations: {},
-  taints: [],
-  addresses: [],
-  resourceVersion: "1",
-  version: "v1.36.3+k0s",
   ...more,
 });
 
@@ -62,7 +50,7 @@ class Cluster {
 
   patchNode = (_name: string, patch: NodePatch): Promise<KubeNode> => {
     this.patches.push(patch);
-    return Promise.resolve(node());
+    return Promise.resolve(node("kw1"));
   };
   listPods = (): Promise<Pod[]> => Promise.resolve(this.pods);
   listBudgets = (): Promise<Budget[]> => Promise.resolve(this.budgets);
@@ -78,7 +66,7 @@ class Cluster {
     this.pods = this.pods.filter((one) => one.name !== name);
   };
 
-  drain(rules: Partial<DrainConfig> = {}, of: KubeNode = node()): Promise<void> {
+  drain(rules: Partial<DrainConfig> = {}, of: KubeNode = node("kw1")): Promise<void> {
     const api = (): Promise<this> => Promise.resolve(this);
     return drain(contextOf("urn"), {
       api,
@@ -195,7 +183,7 @@ test.each<[string, Partial<KubeNode>, object[]]>([
   cluster.onEvict = () => {
     throw new ApiFailure(403, "Forbidden", "no");
   };
-  await expect(cluster.drain({}, node(more))).rejects.toThrow("no");
+  await expect(cluster.drain({}, node("kw1", more))).rejects.toThrow("no");
   expect(cluster.patches).toEqual(patches);
 });
 
@@ -209,7 +197,7 @@ test("a cancelled drain makes the node schedulable again", async () => {
   const call = { ...contextOf("urn"), signal: cancelled.signal };
   const api = (): Promise<Cluster> => Promise.resolve(cluster);
   const rules = { ...strict, timeoutSeconds: 60 };
-  await expect(drain(call, { api, node: node(), rules })).rejects.toMatchObject({
+  await expect(drain(call, { api, node: node("kw1"), rules })).rejects.toMatchObject({
     reason: "cancelled",
   });
   expect(cluster.patches).toEqual([CORDON, UNCORDON]);
