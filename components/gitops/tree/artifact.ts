@@ -3,8 +3,15 @@
  * that fluxcd/pkg sourceignore excludes and without what `.sourceignore` names. What Git ignores is
  * in no commit.
  */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
-import { lstatSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { CommandError } from "./commands";
 import type { Command } from "./commands";
@@ -61,14 +68,13 @@ async function filesOfGit(run: Command, root: string, scratch: string): Promise<
   const ends = IGNORED_ENDS.map((end) => `*${end}`);
   writeFileSync(patterns, [...IGNORED_NAMES, ...directories, ...ends].join("\n"));
   const ignoring = ["--exclude-per-directory", IGNORE_FILE, "--exclude-from", patterns];
-  const [committed, added, ignored, alsoIgnored] = await Promise.all([
+  const [committed, ignored, added] = await Promise.all([
     list("--cached"),
-    list("--others", "--exclude-standard"),
     list("--cached", "--ignored", ...ignoring),
-    list("--others", "--ignored", ...ignoring),
+    list("--others", "--exclude-standard", ...ignoring),
   ]);
-  const left = new Set([...ignored, ...alsoIgnored]);
-  return [...new Set([...committed, ...added])].filter((file) => !left.has(file)).sort();
+  const left = new Set(ignored);
+  return [...committed.filter((file) => !left.has(file)), ...added].sort();
 }
 
 function walk(root: string, below = ""): string[] {

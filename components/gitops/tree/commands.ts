@@ -34,8 +34,10 @@ export const runCommand: Command = (program, args, options = {}) =>
     const err: Buffer[] = [];
     child.stdout.on("data", (part: Buffer) => out.push(part));
     child.stderr.on("data", (part: Buffer) => err.push(part));
-    child.on("error", ({ message }) => {
-      reject(new CommandError(message));
+    child.on("error", (error) => {
+      const isAbsent = "code" in error && error.code === "ENOENT";
+      const remedy = `${program} is not on the PATH of the machine that runs Pulumi; install it`;
+      reject(new CommandError(isAbsent ? remedy : error.message));
     });
     child.on("close", (code, signal) => {
       if (code === 0) {
@@ -51,19 +53,25 @@ export const runCommand: Command = (program, args, options = {}) =>
     child.stdin.end(stdin);
   });
 
+/** What reads a tree. Tests replace them. */
+export interface Programs {
+  command: Command;
+  /** The build of a directory: YAML documents. */
+  kustomize: (directory: string) => Promise<string>;
+}
+
 const INSTALL = "install kubectl, or kustomize 5.7 or newer, on the machine that runs Pulumi";
 
-/**
- * The build of a directory: YAML documents, as kustomize-controller builds them. Its options are
- * those of fluxcd/pkg kustomize_generator.go (Build): files may be outside of the directory.
- */
-export async function kustomizeBuild(run: Command, directory: string): Promise<string> {
+/** As fluxcd/pkg kustomize_generator.go builds (Build): files may be outside of the directory. */
+async function kustomize(directory: string): Promise<string> {
   const restrict = ["--load-restrictor", "LoadRestrictionsNone"];
   if (findProgram("kustomize") !== undefined) {
-    return run("kustomize", ["build", directory, ...restrict]);
+    return runCommand("kustomize", ["build", directory, ...restrict]);
   }
   if (findProgram("kubectl") === undefined) {
     throw new CommandError(`neither kubectl nor kustomize is on the PATH; ${INSTALL}`);
   }
-  return run("kubectl", ["kustomize", directory, ...restrict]);
+  return runCommand("kubectl", ["kustomize", directory, ...restrict]);
 }
+
+export const PROGRAMS: Programs = { command: runCommand, kustomize };

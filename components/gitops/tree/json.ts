@@ -49,3 +49,15 @@ export function textMapAt(value: Json | undefined, ...keys: string[]): Record<st
 export function isTrueAt(value: Json | undefined, ...keys: string[]): boolean {
   return at(value, ...keys) === true;
 }
+
+/** JSON with sorted keys, so that equal values have equal texts. */
+export function sortedJson(value: Json): string {
+  return JSON.stringify(sorted(value));
+}
+
+function sorted(value: Json): Json {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isMap(value)) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+}
