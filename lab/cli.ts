@@ -6,7 +6,8 @@ import { CommandError, attempt, handOver, run } from "./command";
 import { ensureDirectories, labEnvironment } from "./environment";
 import { ensureEngine } from "./engine";
 import { ensureHosts, isUp, rebootHost, stopHosts } from "./hosts";
-import { linkKubectl, writeKubeconfig } from "./kubeconfig";
+import { writeGitOpsTree } from "./gitops";
+import { linkPrograms, writeKubeconfig } from "./kubeconfig";
 import type { GiteaProgram } from "./guestPrograms";
 import { awaitAddOn, awaitK0s, beginK0s, isK0sMade, stopMakingK0s } from "./kubernetes/background";
 import { HOSTS, ensureNetwork, inOperator, removeNetwork, type LabHost } from "./network";
@@ -32,6 +33,7 @@ const USAGE = `usage: npm run lab                     starts it and runs \`pulum
        npm run lab -- k0s              waits until k0s and Kubernetes are built
        npm run lab -- flux             waits until Flux's controllers are built
        npm run lab -- gitea            waits until Gitea is built
+       npm run lab -- gitops DIRECTORY           writes the lab's GitOps tree
        npm run lab -- object-store DIRECTORY     an S3-compatible store, until it is interrupted
        npm run lab -- sdk DIRECTORY MODULE       SDKs for Go and Python of the schema on stdin
        npm run lab -- down             removes everything except caches and system packages`;
@@ -76,7 +78,7 @@ async function hostsUp(gitea: GiteaProgram): Promise<void> {
   await requireMachine();
   await ensureSystemPackages();
   ensureDirectories();
-  linkKubectl();
+  linkPrograms();
   beginK0s(["stand-in", "flux", ...(gitea === "gitea" ? ([gitea] as const) : [])]);
   await ensureEngine();
   await ensurePlugins();
@@ -147,6 +149,11 @@ function objectStore([directory]: string[]): Promise<number> {
   return serveObjects(resolve(directory));
 }
 
+async function gitOps([directory]: string[]): Promise<void> {
+  if (directory === undefined) throw new Error(USAGE);
+  await writeGitOpsTree(resolve(directory));
+}
+
 /** The schema is the standard input. */
 async function sdk([directory, goModule]: string[]): Promise<number> {
   if (directory === undefined || goModule === undefined) throw new Error(USAGE);
@@ -182,6 +189,8 @@ async function dispatch([command, ...rest]: string[]): Promise<number> {
     case "flux":
     case "gitea":
       return awaitAddOn(command).then(() => 0);
+    case "gitops":
+      return gitOps(rest).then(() => 0);
     case "object-store":
       return objectStore(rest);
     case "sdk":

@@ -58,6 +58,7 @@ var commands = []command{
 	{"kubeconfig create", "Create a kubeconfig for a user", runKubeconfigCreate},
 	{"kubectl", "kubectl controls the Kubernetes cluster manager", runKubectl},
 	{"version", "Print the k0s version", runVersion},
+	{provisionerCommand, "Not of k0s: provisions local volumes, in a pod", runProvisioner},
 }
 
 func main() {

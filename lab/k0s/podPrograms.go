@@ -13,19 +13,33 @@ import (
 
 // labProgram is what runs for pods of an image.
 type labProgram struct {
-	// Last part of the image's name, without tag and digest.
+	// The last two parts of an image's name.
 	image string
-	// Directory below podProgramsVariable.
-	directory string
-	prepare   func(r *podRun, path string, values map[string]string) (launch, error)
+	// Below podProgramsVariable. Empty: a command of this program.
+	path    string
+	prepare func(r *podRun, path string, values map[string]string) (launch, error)
 }
 
 // launch is how the program of one pod starts.
 type launch struct {
 	args        []string
 	environment []string
-	// Answers with success when the program is ready.
+	// Answers with success when the program is ready. Empty: it is ready at once.
 	ready string
+}
+
+// prepareCommand is for a command of this program.
+func prepareCommand(
+	command string,
+) func(*podRun, string, map[string]string) (launch, error) {
+	return func(r *podRun, _ string, values map[string]string) (launch, error) {
+		kubeconfig, err := r.writeKubeconfig()
+		if err != nil {
+			return launch{}, err
+		}
+		values["KUBECONFIG"] = kubeconfig
+		return launch{args: []string{command}, environment: r.processEnvironment(values)}, nil
+	}
 }
 
 // podProgramsVariable names the directory with `flux` and `gitea`. They may appear later than this
@@ -33,10 +47,12 @@ type launch struct {
 const podProgramsVariable = "LAB_K0S_POD_PROGRAMS"
 
 var labPrograms = []*labProgram{
-	{image: "source-controller", directory: "flux", prepare: prepareController},
-	{image: "kustomize-controller", directory: "flux", prepare: prepareController},
-	{image: "helm-controller", directory: "flux", prepare: prepareController},
-	{image: "gitea", directory: "gitea", prepare: prepareGitea},
+	{"fluxcd/source-controller", "flux/source-controller", prepareController},
+	{"fluxcd/kustomize-controller", "flux/kustomize-controller", prepareController},
+	{"fluxcd/helm-controller", "flux/helm-controller", prepareController},
+	{"docker.gitea.com/gitea", "gitea/gitea", prepareGitea},
+	{"gitea/gitea", "gitea/gitea", prepareGitea},
+	{"openebs/provisioner-localpv", "", prepareCommand(provisionerCommand)},
 }
 
 // programOf looks at the first container's image. Without the directory of programs, all pods
@@ -53,15 +69,21 @@ func programOf(found *pod) *labProgram {
 	return labPrograms[index]
 }
 
-// imageName is "gitea" for "docker.gitea.com:443/gitea:1.26.1-rootless@sha256:...".
+// imageName is "rook/ceph" for "docker.io/rook/ceph:v1.19.5@sha256:...", as in stages.yaml.
 func imageName(image string) string {
-	name, _, _ := strings.Cut(image[strings.LastIndex(image, "/")+1:], "@")
-	name, _, _ = strings.Cut(name, ":")
-	return name
+	name, _, _ := strings.Cut(image, "@")
+	if tag := strings.LastIndex(name, ":"); tag > strings.LastIndex(name, "/") {
+		name = name[:tag]
+	}
+	parts := strings.Split(name, "/")
+	return strings.Join(parts[max(0, len(parts)-2):], "/")
 }
 
 func (p *labProgram) find() (string, error) {
-	path := filepath.Join(os.Getenv(podProgramsVariable), p.directory, p.image)
+	if p.path == "" {
+		return os.Executable()
+	}
+	path := filepath.Join(os.Getenv(podProgramsVariable), p.path)
 	// Its real path: the link changes when another version is made.
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -73,7 +95,7 @@ func (p *labProgram) find() (string, error) {
 // prepareController starts one of Flux's controllers with the container's own arguments, and
 // replaces addresses: several controllers share the machine's network, where names of Services
 // exist only by the proxy. Without notification-controller there are no events to send.
-func prepareController(r *podRun, _ string, values map[string]string) (launch, error) {
+func prepareController(r *podRun, path string, values map[string]string) (launch, error) {
 	kubeconfig, err := r.writeKubeconfig()
 	if err != nil {
 		return launch{}, err
@@ -89,7 +111,7 @@ func prepareController(r *podRun, _ string, values map[string]string) (launch, e
 	args = append(args, "--health-addr="+health, "--metrics-addr=0", "--events-addr=",
 		"--enable-leader-election=false")
 	ready := "http://" + health + "/readyz"
-	if r.program.image == "source-controller" {
+	if filepath.Base(path) == "source-controller" {
 		storage, err := freeAddress(nodeAddress(r.agent.client.server))
 		if err != nil {
 			return launch{}, err

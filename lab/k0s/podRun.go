@@ -126,6 +126,9 @@ func (r *podRun) watchReadiness() {
 }
 
 func isReady(client *http.Client, url string) bool {
+	if url == "" {
+		return true
+	}
 	answer, err := client.Get(url)
 	if err != nil {
 		return false
