@@ -112,7 +112,8 @@ test("a push changes the cluster", async () => {
 });
 
 test("a controller's program ends with its pod, and the next pod has its own", async () => {
-  const pod = "-n flux-system get pod -l app=kustomize-controller -o jsonpath={.items[*].metadata.name}";
+  const pod =
+    "-n flux-system get pod -l app=kustomize-controller -o jsonpath={.items[*].metadata.name}";
   const before = await kubectl("c1", pod);
   await kubectl("c1", `-n flux-system delete pod ${before}`);
   await kubectl(
@@ -121,8 +122,10 @@ test("a controller's program ends with its pod, and the next pod has its own", a
   );
   const count = async (): Promise<number> => {
     const hosts = await Promise.all(["hv1", "hv2"].map((host) => on(host, "ps -eo args=")));
-    return hosts.join("\n").split("\n").filter((line) => /^\S*\/kustomize-controller /.test(line))
-      .length;
+    return hosts
+      .join("\n")
+      .split("\n")
+      .filter((line) => /^\S*\/kustomize-controller /.test(line)).length;
   };
   await until("one program", 30, async () => ((await count()) === 1 ? true : undefined));
   expect(await kubectl("c1", pod)).not.toBe(before);

@@ -1,4 +1,5 @@
 /** Flux, Gitea and a GitOps tree in a cluster of the lab, without the provider. */
+import { z } from "zod";
 import { lab, on, start, until, type Started } from "./lab";
 import { kubectl } from "./cluster";
 
@@ -61,10 +62,7 @@ export async function installGitea(controller: string): Promise<void> {
     "valkey-cluster.enabled=false,postgresql-ha.enabled=false",
     "gitea.admin.existingSecret=gitea-admin,strategy.type=Recreate",
   ]);
-  await kubectl(
-    controller,
-    "-n gitea wait --for=condition=Available deploy/gitea --timeout=120s",
-  );
+  await kubectl(controller, "-n gitea wait --for=condition=Available deploy/gitea --timeout=120s");
 }
 
 /** Gitea through the API server, until `stop`. */
@@ -118,6 +116,16 @@ export function syncOf(path: string): string {
   return objects.map((object) => JSON.stringify(object)).join("\n---\n");
 }
 
+const fluxObject = z.object({
+  status: z
+    .object({
+      conditions: z
+        .array(z.object({ type: z.string(), status: z.string(), message: z.string() }))
+        .optional(),
+    })
+    .optional(),
+});
+
 /** Waits until an object of Flux is Ready. Names the reason if it does not get so far. */
 export async function awaitFluxReady(
   controller: string,
@@ -126,9 +134,11 @@ export async function awaitFluxReady(
   name: string,
   seconds = 120,
 ): Promise<string> {
-  const path = "{.status.conditions[?(@.type==\"Ready\")]['status','message']}";
   return until(`${kind} ${namespace}/${name} to be Ready`, seconds, async () => {
-    const text = await kubectl(controller, `-n ${namespace} get ${kind} ${name} -o jsonpath='${path}'`);
-    return text.startsWith("True") ? text : Promise.reject(new Error(text));
+    const text = await kubectl(controller, `-n ${namespace} get ${kind} ${name} -o json`);
+    const { status } = fluxObject.parse(JSON.parse(text));
+    const ready = status?.conditions?.find(({ type }) => type === "Ready");
+    if (ready?.status !== "True") throw new Error(ready?.message ?? "no condition Ready yet");
+    return ready.message;
   });
 }
