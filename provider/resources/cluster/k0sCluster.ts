@@ -172,13 +172,7 @@ export const k0sCluster: Resource<Inputs, State> = {
     };
   },
 
-  async explainNew(context, wanted) {
-    return explain(context, wanted, undefined);
-  },
-
-  async explainUpdate(context, wanted, _observed, before) {
-    return explain(context, wanted, before);
-  },
+  explain: ({ inputs, before }, context) => explain(context, inputs, before),
 
   async observe(context, wanted, recorded) {
     return stateOf(context, wanted, await lookAt(context, wanted), recorded);
