@@ -59,7 +59,7 @@ export async function lookAtAll(
   more: Inputs["members"] = {},
 ): Promise<View> {
   const view = await lookAt(context, wanted, more);
-  if (!view.controllers.some(({ k0s }) => k0s?.isApiReady === true)) return view;
+  if (apiReady(view) === undefined) return view;
   try {
     const cluster = context.pool.cluster();
     const observed = await cluster.observe(within(context, ANSWER_SECONDS));
@@ -157,6 +157,10 @@ export function unavailability({ name, k0s, absence, error }: Seen): string | un
 
 export const withData = ({ controllers }: View): Seen[] =>
   controllers.filter(({ k0s }) => k0s?.hasData === true);
+
+/** A controller whose API answers. */
+export const apiReady = ({ controllers }: View): Seen | undefined =>
+  controllers.find(({ k0s }) => k0s?.isApiReady === true);
 
 /** The addresses of etcd's members, as a controller that answers lists them. */
 export function peersOf({ controllers }: View): string[] | undefined {
