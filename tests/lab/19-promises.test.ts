@@ -6,7 +6,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { effectOn, kindOf } from "../../contract/promises";
-import type { Effect, KindName, VmState } from "../../contract/promises";
+import type { Effect, VmState } from "../../contract/effects";
+import type { KindName } from "../../contract/promises";
 import { SITE_KEYS } from "../../contract/siteKeys";
 import { SELECTION, SOAK, sampled } from "../selection";
 import { awaitK0s } from "./cluster";

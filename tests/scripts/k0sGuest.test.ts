@@ -24,8 +24,9 @@ const kubeconfig = [
 ].join("\n");
 const TOKEN = gzipSync(kubeconfig).toString("base64");
 
-const found = (more = {}, killAt = 0): Ran =>
-  box.run("k0s-found", { cluster: "production", record: RECORD, seconds: "5", ...more }, killAt);
+const OWNER = { stack: "prod", project: "microvms" };
+const FOUND = { cluster: "production", record: RECORD, seconds: "5", ...OWNER };
+const found = (more = {}, killAt = 0): Ran => box.run("k0s-found", { ...FOUND, ...more }, killAt);
 const join = (more = {}): Ran =>
   box.run("k0s-join", {
     cluster: "production",
@@ -149,6 +150,33 @@ describe("founding", () => {
     box.write("k0s/slow", "1000");
     const ran = found({ seconds: "1" });
     expect(ran.output).toContain("timed out after 1 s waiting until the API answers");
+  });
+
+  test("records its owner in the API, once the namespace exists", () => {
+    expect(ask(["k0s-owner-read"])).not.toContain("owner");
+    box.write("k0s/no-namespace", "2");
+    expect(found()).toMatchObject({ code: 0 });
+    expect(read("k0s/owner")).toBe("prod\tmicrovms");
+    expect(ask(["k0s-owner-read"])).toContain("owner\tprod\tmicrovms\n");
+  });
+
+  test("a cluster of another stack is refused and named, and gets no record of ours", () => {
+    found();
+    box.write("k0s/owner", "other\tmicrovms");
+    fs.rmSync(box.path("data/pulumi-microvm/cluster.json"));
+    const ran = found();
+    expect(ran.output).toContain(
+      "fail owned\tthe cluster production belongs to the stack other of microvms",
+    );
+    expect(read("data/pulumi-microvm/cluster.json")).toBeUndefined();
+    expect(read("k0s/owner")).toBe("other\tmicrovms");
+  });
+
+  test("a cluster of nobody gets the record when it is taken over", () => {
+    found();
+    fs.rmSync(box.path("k0s/owner"));
+    expect(found()).toMatchObject({ code: 0 });
+    expect(read("k0s/owner")).toBe("prod\tmicrovms");
   });
 
   test("a system for another cluster is refused before anything changes", () => {
