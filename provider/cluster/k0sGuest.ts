@@ -49,6 +49,11 @@ export class K0sGuest {
     return this.k0sOf(await this.host.readAgain(call));
   }
 
+  /** The same. Undefined: the guest has no unit k0s, so k0s does not run there. */
+  async find(call: Call): Promise<K0sFacts | undefined> {
+    return (await this.host.readAgain(call)).k0s;
+  }
+
   /** Seconds by which the guest's clock is ahead of this machine's. */
   async clockOffset(call: Call): Promise<number> {
     const { clockSeconds, readAtSeconds } = await this.host.read(call);

@@ -126,8 +126,9 @@ async function reachable(context: Context, wanted: Inputs): Promise<ClusterGuest
   if (isStopped(facts.vms.get(wanted.name))) return undefined;
   const guest = guestOf(context, wanted);
   try {
-    await guest.readAgain(within(context, ANSWER_SECONDS));
-    return guest;
+    // A VM that restarted without the role has no unit any more. What it was is a dead member.
+    const k0s = await guest.find(within(context, ANSWER_SECONDS));
+    return k0s && guest;
   } catch (error) {
     if (context.signal.aborted || !isLinkLost(error)) throw error;
     context.status(`${wanted.name} does not answer: ${error.what}`);

@@ -85,6 +85,7 @@ export class GuestStandIn implements ClusterGuest {
     throw new ProviderError("unreachable", `${this.name}: no answer`);
   }
   readAgain = (): Promise<K0sFacts> => this.read();
+  find = (): Promise<K0sFacts> => this.read();
   clockOffset = (): Promise<number> => Promise.resolve(this.offset);
   found = (): Promise<K0sFacts> => this.step("found");
   join = (_call: object, { token }: { token: string }): Promise<K0sFacts> =>
