@@ -118,11 +118,12 @@ async function converge(
 /** The guest, if it can still stop k0s itself. */
 async function reachable(context: Context, wanted: Inputs): Promise<ClusterGuest | undefined> {
   const { absence, error } = await contact(context, wanted, true);
-  if (absence === undefined || absence === "no k0s") return guestOf(context, wanted);
+  if (absence === undefined) return guestOf(context, wanted);
   if (absence === "silent") {
     if (!isLinkLost(error)) throw error;
     context.status(`${wanted.name} does not answer: ${error.what}`);
   }
+  // A VM that restarted without the role has no unit any more. What it was is a dead member.
   return undefined;
 }
 
