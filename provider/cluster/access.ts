@@ -14,10 +14,11 @@ import type { Limits } from "../hosts/wait/wait";
 import type { ClusterConfig, ClusterMember } from "./config";
 import type { ClusterGuest, Identity, K0sFacts } from "./k0sGuest";
 import { ApiConnection } from "./kube/connection";
-import type { Endpoint } from "./kube/connection";
+import type { ApiAnswer, ApiRequest, Endpoint } from "./kube/connection";
 import { KubeClient } from "./kube/client";
 import type { KubeApi } from "./kube/client";
 import { Controllers } from "./kube/controllers";
+import type { PodPort } from "./kube/portForward";
 import type { EtcdMember } from "./kube/objects";
 import { membersOf } from "./observed";
 import type { Observed } from "./observed";
@@ -79,6 +80,18 @@ export class ClusterAccess {
   async api(call: Limits): Promise<KubeApi> {
     const { controllers } = await this.session(call);
     return KubeClient.over(controllers, call);
+  }
+
+  /** For objects that KubeApi does not have. Fails as KubeApi does. */
+  async request(call: Limits, request: ApiRequest): Promise<ApiAnswer> {
+    const { controllers } = await this.session(call);
+    return controllers.request(call, request);
+  }
+
+  /** A stream to a port of a pod, through the API. */
+  async forward(call: Limits, target: PodPort): Promise<Duplex> {
+    const { controllers } = await this.session(call);
+    return controllers.forward(call, target);
   }
 
   /** Nodes and members of etcd, by one list call each for all resources, until `forget`. */

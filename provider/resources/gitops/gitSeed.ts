@@ -1,0 +1,207 @@
+/**
+ * `GitSeed`: the user's repository as a branch of the Git server in the cluster. It is pushed as a
+ * fast-forward, never by force. After the hand-over people push to the server themselves, so a
+ * branch that is ahead is no drift.
+ */
+import { ProviderError, isLinkLost } from "../../errors";
+import { Commits } from "../../gitops/git/commits";
+import type { Destination, Relation } from "../../gitops/git/commits";
+import { GitServer, repositoryOf } from "../../gitops/git/gitServer";
+import { ServiceStreams } from "../../gitops/git/streams";
+import { translating } from "../../cluster/kube/failure";
+import { Wait, pause, within } from "../../hosts/wait/wait";
+import type { Context, Resource } from "../../resource";
+import { UNKNOWN } from "../../wire";
+import { inputs, outputs } from "./gitSeedState";
+import type { Inputs, State } from "./gitSeedState";
+
+const LOOK_SECONDS = 60;
+const RETRY_MS = 2_000;
+/** The states in which the branch has what the site pushed last. */
+const SETTLED: readonly string[] = ["seeded", "ahead"];
+
+/** Runs the work with the Git server, and closes its connection. */
+async function withServer<T>(
+  context: Context,
+  wanted: Inputs,
+  seconds: number,
+  work: (to: Destination) => Promise<T>,
+): Promise<T> {
+  const { namespace, service, port, user, password, branch } = wanted;
+  const cluster = context.pool.cluster();
+  const title = `${namespace}/${service}`;
+  const streams = new ServiceStreams(cluster, { namespace, service, port });
+  const account = { user, password };
+  const server = new GitServer(title, streams, account, within(context, seconds));
+  try {
+    return await translating(title, cluster.config.name, () =>
+      work({ server, repository: repositoryOf(wanted.repository), branch }),
+    );
+  } finally {
+    server.close();
+  }
+}
+
+/** One list of heads. Only a head that somebody moved is asked about once more. */
+async function stateOf(
+  { server, repository, branch }: Destination,
+  wanted: Inputs,
+  recorded: State | undefined,
+): Promise<State> {
+  const seeded = recorded?.seeded ?? "";
+  const heads = await server.heads(repository);
+  if (heads === undefined) return { head: "", status: "absent", seeded };
+  const head = heads.get(branch);
+  if (head === undefined) return { head: "", status: "empty", seeded };
+  if (head === wanted.commit) return { head, status: "seeded", seeded: head };
+  if (recorded?.head === head && SETTLED.includes(recorded.status)) return recorded;
+  const isAhead = seeded !== "" && (await server.isAncestor(repository, seeded, head));
+  return { head, status: isAhead ? "ahead" : "differs", seeded };
+}
+
+async function observe(
+  context: Context,
+  wanted: Inputs,
+  recorded: State | undefined,
+): Promise<State | undefined> {
+  try {
+    return await withServer(context, wanted, LOOK_SECONDS, (to) => stateOf(to, wanted, recorded));
+  } catch (error) {
+    // Before its creation the server may not exist either.
+    if (recorded === undefined && isLinkLost(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined: nothing is known of the branch, or it does not exist. */
+async function relationOf(
+  context: Context,
+  wanted: Inputs,
+  observed: State | undefined,
+): Promise<Relation | undefined> {
+  const head = observed?.head ?? "";
+  if (head === "") return undefined;
+  if (head === wanted.commit) return "equal";
+  const { user, password } = wanted;
+  return withServer(context, wanted, LOOK_SECONDS, (to) =>
+    Commits.with(context, wanted, { user, password }, (commits) =>
+      commits.relation(context, to, head),
+    ),
+  );
+}
+
+function refuseDiverged(wanted: Inputs, relation: Relation | undefined, head: string): void {
+  if (relation !== "diverged") return;
+  const { repository, branch, commit } = wanted;
+  throw new ProviderError(
+    "foreign",
+    `${repository}: its branch ${branch} at ${head} and the site's repository at ${commit} have ` +
+      "diverged; nothing was pushed",
+    `Fetch ${branch} from the Git server, merge it, and run up again. Nothing is pushed by force.`,
+  );
+}
+
+async function explain(
+  context: Context,
+  wanted: Inputs,
+  observed: State | undefined,
+): Promise<string> {
+  const { repository, branch } = wanted;
+  const left = await Commits.with(context, wanted, undefined, (commits) =>
+    commits.leftOut(context),
+  );
+  for (const line of left) context.log.warning(context.urn, `${repository}: ${line}`);
+  const short = wanted.commit.slice(0, 12);
+  const relation = await relationOf(context, wanted, observed);
+  switch (relation) {
+    case "equal":
+      return `${repository}: ${branch} is at ${short} already`;
+    case "ahead":
+      return aheadOf(wanted, observed?.head ?? "");
+    default:
+      return `${repository}: ${short} is pushed to ${branch}`;
+  }
+}
+
+function aheadOf({ repository, branch, commit }: Inputs, head: string): string {
+  return (
+    `${repository}: ${branch} at ${head.slice(0, 12)} is ahead of the site's repository at ` +
+    `${commit.slice(0, 12)}: nothing is pushed. Merge ${branch} into the site's repository`
+  );
+}
+
+/** A new cluster has no konnectivity agent and no ready pod for a while. */
+async function whenReachable(context: Context, to: Destination): Promise<void> {
+  const { title } = to.server;
+  const wait = new Wait(title, within(context, context.workSeconds));
+  wait.doing = () => "waiting for the Git server";
+  for (;;) {
+    try {
+      await to.server.heads(to.repository);
+      return;
+    } catch (error) {
+      if (!isLinkLost(error)) throw error;
+      wait.cause = error.what;
+    }
+    context.status(`waiting for the Git server ${title}`);
+    await pause(RETRY_MS, wait.signal);
+    if (wait.signal.aborted) throw wait.over();
+  }
+}
+
+async function converge(context: Context, wanted: Inputs): Promise<State> {
+  const { commit, branch, user, password } = wanted;
+  return withServer(context, wanted, context.workSeconds, async (to) => {
+    const { server, repository } = to;
+    await whenReachable(context, to);
+    await server.ensureRepository(repository, branch);
+    const head = (await server.heads(repository))?.get(branch);
+    if (head === commit) return { head, status: "seeded", seeded: commit };
+    const limits = within(context, context.workSeconds);
+    return Commits.with(limits, wanted, { user, password }, async (commits) => {
+      const relation = head === undefined ? "behind" : await commits.relation(limits, to, head);
+      refuseDiverged(wanted, relation, head ?? "");
+      if (relation === "ahead") {
+        context.log.warning(context.urn, aheadOf(wanted, head ?? ""));
+        return { head: head ?? "", status: "ahead", seeded: commit };
+      }
+      await commits.push(limits, to);
+      return { head: commit, status: "seeded", seeded: commit };
+    });
+  });
+}
+
+export const gitSeed: Resource<Inputs, State> = {
+  type: "GitSeed",
+  description:
+    "The user's repository as a branch of the Git server in the cluster. It is pushed as a " +
+    "fast-forward, never by force. Removing the resource leaves the repository as it is.",
+  inputs,
+  outputs,
+  timeoutSeconds: 900,
+  immutable: {},
+  /** They differ between machines and between commits of equal content. */
+  incidental: ["directory", "commit"],
+  mirrored: [],
+  id: ({ namespace, service, repository }) => `${namespace}/${service}/${repository}`,
+
+  drift: ({ status }) => (SETTLED.includes(status) ? [] : ["status"]),
+
+  predict: ({ commit }, state) =>
+    state?.head === commit
+      ? { head: commit, status: "seeded", seeded: commit }
+      : { head: UNKNOWN, status: UNKNOWN, seeded: UNKNOWN },
+
+  explainNew: explain,
+  explainUpdate: (context, wanted, observed) => explain(context, wanted, observed),
+  observe,
+
+  async refuse(context, wanted, observed) {
+    const relation = await relationOf(context, wanted, observed);
+    refuseDiverged(wanted, relation, observed?.head ?? "");
+  },
+
+  converge: (context, wanted) => converge(context, wanted),
+
+  remove: () => Promise.resolve(),
+};
