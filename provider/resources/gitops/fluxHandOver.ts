@@ -5,8 +5,8 @@
 import { z } from "zod";
 import { translating } from "../../cluster/kube/failure";
 import { ProviderError, isLinkLost } from "../../errors";
-import { commitIn, fluxObject, unready } from "../../gitops/flux";
-import type { FluxObject } from "../../gitops/flux";
+import { commitIn, fluxObject, unready } from "../../gitops/fluxObjects";
+import type { FluxObject } from "../../gitops/fluxObjects";
 import { annotate, readObject } from "../../gitops/kubeObjects";
 import { Wait, pause, within } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
