@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { makeKubeconfig } from "../../../provider/cluster/kubeconfig";
 import { attempt } from "../../command";
 import { checkout } from "../../paths";
@@ -11,6 +11,7 @@ import { waitFor } from "../../progress";
 
 const READY_SECONDS = 90;
 const STOP_SECONDS = 20;
+const LAST_LINES = 5;
 
 export interface Address {
   server: string;
@@ -73,6 +74,11 @@ export class ApiServer {
     this.children.push(spawn(path, args, { stdio: ["ignore", log, log] }));
   }
 
+  private lastLines({ spawnfile }: ChildProcess): string {
+    const log = join(this.directory, `${basename(spawnfile)}.log`);
+    return readFileSync(log, "utf8").trimEnd().split("\n").slice(-LAST_LINES).join("\n");
+  }
+
   private apiArguments(etcdPort: number): string[] {
     const fixtures = join(checkout, "tests", "fixtures", "api");
     return [
@@ -83,7 +89,7 @@ export class ApiServer {
       `--cert-dir=${join(this.directory, "pki")}`,
       `--client-ca-file=${join(fixtures, "ca.crt")}`,
       "--service-account-issuer=https://contract",
-      `--service-account-key-file=${join(fixtures, "server.key")}`,
+      `--service-account-key-file=${join(fixtures, "server.crt")}`,
       `--service-account-signing-key-file=${join(fixtures, "server.key")}`,
       "--service-cluster-ip-range=10.96.0.0/16",
       "--authorization-mode=RBAC",
@@ -93,7 +99,7 @@ export class ApiServer {
 
   private async unready(): Promise<string | undefined> {
     const ended = this.children.find(({ exitCode }) => exitCode !== null);
-    if (ended !== undefined) throw new Error(`a program ended: see the logs in ${this.directory}`);
+    if (ended !== undefined) throw new Error(`it ended: ${this.lastLines(ended)}`);
     const certificate = join(this.directory, "pki", "apiserver.crt");
     if (!existsSync(certificate)) return "it has no certificate";
     this.address.kubeconfig = kubeconfigOf(this.address.server, readFileSync(certificate, "utf8"));

@@ -111,24 +111,28 @@ export class Kube {
     const { server, ca, cert, key } = this.target;
     return new Promise((resolve, reject) => {
       const url = new URL(path, server);
-      const headers = body === undefined ? {} : { "Content-Type": type };
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      const headers: Record<string, string | number> =
+        text === undefined
+          ? {}
+          : { "Content-Type": type, "Content-Length": Buffer.byteLength(text) };
       const timeout = this.timeoutSeconds * 1000;
       const sent = httpsRequest(url, { method, ca, cert, key, headers, timeout }, (response) => {
-        let text = "";
+        let answer = "";
         response.setEncoding("utf8");
-        response.on("data", (chunk: string) => (text += chunk));
+        response.on("data", (chunk: string) => (answer += chunk));
         response.on("error", reject);
         response.on("end", () => {
           const { statusCode: status = 0 } = response;
-          if (status < 200 || status > 299) reject(failureOf(status, text));
-          else if (text.startsWith("{"))
-            resolve(z.record(z.string(), z.json()).parse(JSON.parse(text)));
+          if (status < 200 || status > 299) reject(failureOf(status, answer));
+          else if (answer.startsWith("{"))
+            resolve(z.record(z.string(), z.json()).parse(JSON.parse(answer)));
           else resolve({});
         });
       });
       sent.on("timeout", () => sent.destroy(new Error(`no answer in ${this.timeoutSeconds} s`)));
       sent.on("error", reject);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
+      sent.end(text);
     });
   }
 }

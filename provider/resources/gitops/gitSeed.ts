@@ -17,8 +17,6 @@ import type { Inputs, State } from "./gitSeedState";
 
 const LOOK_SECONDS = 60;
 const RETRY_MS = 2_000;
-/** The states in which the branch has what the site pushed last. */
-const SETTLED: readonly string[] = ["seeded", "ahead"];
 
 /** Runs the work with the Git server, and closes its connection. */
 async function withServer<T>(
@@ -42,7 +40,7 @@ async function withServer<T>(
   }
 }
 
-/** One list of heads. Only a head that somebody moved is asked about once more. */
+/** One list of heads, and a question about a head that somebody moved. */
 async function stateOf(
   { server, repository, branch }: Destination,
   wanted: Inputs,
@@ -50,13 +48,13 @@ async function stateOf(
 ): Promise<State> {
   const seeded = recorded?.seeded ?? "";
   const heads = await server.heads(repository);
-  if (heads === undefined) return { head: "", status: "absent", seeded };
+  if (heads === undefined) return { status: "absent", seeded };
   const head = heads.get(branch);
-  if (head === undefined) return { head: "", status: "empty", seeded };
-  if (head === wanted.commit) return { head, status: "seeded", seeded: head };
-  if (recorded?.head === head && SETTLED.includes(recorded.status)) return recorded;
-  const isAhead = seeded !== "" && (await server.isAncestor(repository, seeded, head));
-  return { head, status: isAhead ? "ahead" : "differs", seeded };
+  if (head === undefined) return { status: "empty", seeded };
+  if (head === wanted.commit) return { status: "seeded", seeded: head };
+  const isContained =
+    head === seeded || (seeded !== "" && (await server.isAncestor(repository, seeded, head)));
+  return { status: isContained ? "seeded" : "differs", seeded };
 }
 
 async function observe(
@@ -73,30 +71,37 @@ async function observe(
   }
 }
 
+interface Compared {
+  head: string;
+  relation: Relation;
+}
+
 /** Undefined: nothing is known of the branch, or it does not exist. */
-async function relationOf(
+async function compared(
   context: Context,
   wanted: Inputs,
   observed: State | undefined,
-): Promise<Relation | undefined> {
-  const head = observed?.head ?? "";
-  if (head === "") return undefined;
-  if (head === wanted.commit) return "equal";
-  const { user, password } = wanted;
-  return withServer(context, wanted, LOOK_SECONDS, (to) =>
-    Commits.with(context, wanted, { user, password }, (commits) =>
-      commits.relation(context, to, head),
-    ),
-  );
+): Promise<Compared | undefined> {
+  if (observed === undefined) return undefined;
+  const { user, password, branch, commit } = wanted;
+  return withServer(context, wanted, LOOK_SECONDS, async (to) => {
+    const head = (await to.server.heads(to.repository))?.get(branch);
+    if (head === undefined) return undefined;
+    if (head === commit) return { head, relation: "equal" };
+    return Commits.with(context, wanted, { user, password }, async (commits) => ({
+      head,
+      relation: await commits.relation(context, to, head),
+    }));
+  });
 }
 
-function refuseDiverged(wanted: Inputs, relation: Relation | undefined, head: string): void {
-  if (relation !== "diverged") return;
+function refuseDiverged(wanted: Inputs, found: Compared | undefined): void {
+  if (found?.relation !== "diverged") return;
   const { repository, branch, commit } = wanted;
   throw new ProviderError(
     "foreign",
-    `${repository}: its branch ${branch} at ${head} and the site's repository at ${commit} have ` +
-      "diverged; nothing was pushed",
+    `${repository}: its branch ${branch} at ${found.head} and the site's repository at ${commit} ` +
+      "have diverged; nothing was pushed",
     `Fetch ${branch} from the Git server, merge it, and run up again. Nothing is pushed by force.`,
   );
 }
@@ -112,12 +117,12 @@ async function explain(
   );
   for (const line of left) context.log.warning(context.urn, `${repository}: ${line}`);
   const short = wanted.commit.slice(0, 12);
-  const relation = await relationOf(context, wanted, observed);
-  switch (relation) {
+  const found = await compared(context, wanted, observed);
+  switch (found?.relation) {
     case "equal":
       return `${repository}: ${branch} is at ${short} already`;
     case "ahead":
-      return aheadOf(wanted, observed?.head ?? "");
+      return aheadOf(wanted, found.head);
     default:
       return `${repository}: ${short} is pushed to ${branch}`;
   }
@@ -156,17 +161,20 @@ async function converge(context: Context, wanted: Inputs): Promise<State> {
     await whenReachable(context, to);
     await server.ensureRepository(repository, branch);
     const head = (await server.heads(repository))?.get(branch);
-    if (head === commit) return { head, status: "seeded", seeded: commit };
+    const seeded: State = { status: "seeded", seeded: commit };
+    if (head === commit) return seeded;
     const limits = within(context, context.workSeconds);
     return Commits.with(limits, wanted, { user, password }, async (commits) => {
-      const relation = head === undefined ? "behind" : await commits.relation(limits, to, head);
-      refuseDiverged(wanted, relation, head ?? "");
-      if (relation === "ahead") {
-        context.log.warning(context.urn, aheadOf(wanted, head ?? ""));
-        return { head: head ?? "", status: "ahead", seeded: commit };
+      if (head !== undefined) {
+        const found = { head, relation: await commits.relation(limits, to, head) };
+        refuseDiverged(wanted, found);
+        if (found.relation === "ahead") {
+          context.log.warning(context.urn, aheadOf(wanted, head));
+          return seeded;
+        }
       }
       await commits.push(limits, to);
-      return { head: commit, status: "seeded", seeded: commit };
+      return seeded;
     });
   });
 }
@@ -185,20 +193,20 @@ export const gitSeed: Resource<Inputs, State> = {
   mirrored: [],
   id: ({ namespace, service, repository }) => `${namespace}/${service}/${repository}`,
 
-  drift: ({ status }) => (SETTLED.includes(status) ? [] : ["status"]),
+  drift: ({ status }) => (status === "seeded" ? [] : ["status"]),
 
-  predict: ({ commit }, state) =>
-    state?.head === commit
-      ? { head: commit, status: "seeded", seeded: commit }
-      : { head: UNKNOWN, status: UNKNOWN, seeded: UNKNOWN },
+  /** The commit may differ between the review of a plan and its run. Its content may not. */
+  predict: ({ commit }, state) => ({
+    status: "seeded",
+    seeded: state?.seeded === commit ? commit : UNKNOWN,
+  }),
 
   explainNew: explain,
   explainUpdate: (context, wanted, observed) => explain(context, wanted, observed),
   observe,
 
   async refuse(context, wanted, observed) {
-    const relation = await relationOf(context, wanted, observed);
-    refuseDiverged(wanted, relation, observed?.head ?? "");
+    refuseDiverged(wanted, await compared(context, wanted, observed));
   },
 
   converge: (context, wanted) => converge(context, wanted),

@@ -36,17 +36,13 @@ export const inputs = z.object({
 });
 export type Inputs = z.infer<typeof inputs>;
 
-/** What the branch is, compared with the site's repository. */
-export const GIT_STATUSES = ["seeded", "ahead", "differs", "empty", "absent"] as const;
-
 export const outputs = z.object({
-  head: z.string().describe("The commit of the branch. Empty: there is none."),
   status: z
     .string()
     .describe(
-      "seeded; ahead: the branch has more commits; differs: it lacks the last seed; empty: the " +
+      "seeded: the branch contains the last seed, and maybe more; differs: it does not; empty: the " +
         "branch does not exist; absent: the repository does not exist.",
     ),
-  seeded: z.string().describe("The last commit of the site that the branch is known to contain."),
+  seeded: z.string().describe("The last commit of the site that the branch contained."),
 });
 export type State = z.infer<typeof outputs>;
