@@ -18,6 +18,8 @@ import type { Endpoint } from "./kube/connection";
 import { KubeClient } from "./kube/client";
 import type { KubeApi } from "./kube/client";
 import { Controllers } from "./kube/controllers";
+import { ObjectClient } from "./kube/objectClient";
+import type { ObjectApi } from "./kube/objectClient";
 import type { EtcdMember } from "./kube/objects";
 import { membersOf } from "./observed";
 import type { Observed } from "./observed";
@@ -79,6 +81,18 @@ export class ClusterAccess {
   async api(call: Limits): Promise<KubeApi> {
     const { controllers } = await this.session(call);
     return KubeClient.over(controllers, call);
+  }
+
+  /** Objects of any kind, with the limits of this call. */
+  async objects(call: Limits): Promise<ObjectApi> {
+    const { controllers } = await this.session(call);
+    return new ObjectClient(controllers, call);
+  }
+
+  /** A TCP stream to the API of a controller that answers. */
+  async stream(call: Limits): Promise<Duplex> {
+    const { controllers } = await this.session(call);
+    return controllers.open(call);
   }
 
   /** Nodes and members of etcd, by one list call each for all resources, until `forget`. */

@@ -3,6 +3,7 @@ import { bind } from "../lifecycle";
 import type { BoundResource } from "../resource";
 import { k0sCluster } from "./cluster/k0sCluster";
 import { k0sNode } from "./cluster/k0sNode";
+import { seed } from "./gitops/seed";
 import { hypervisor } from "./hosts/hypervisor";
 import { microVm } from "./machines/microVm";
 import { nixClosure } from "./machines/nixClosure";
@@ -19,6 +20,7 @@ const ALL = [
   bind(microVm),
   bind(k0sCluster),
   bind(k0sNode),
+  bind(seed),
 ];
 
 /** `microvm:index:MicroVm` -> the resource. */
