@@ -6,6 +6,7 @@
  * A class declares only the outputs that the program reads, since each one costs time in each pass.
  */
 import * as pulumi from "./pulumi";
+import type { SeedAdopter, SeedChart } from "../contract/gitops";
 import type { CheckMode, K0sRole } from "../contract/names";
 import { unlocated } from "./sdkDiagnostics";
 
@@ -18,6 +19,8 @@ export interface ProviderArgs {
   privateKey?: pulumi.Input<string> | undefined;
   /** The k0s cluster, as JSON text. Absent without one. */
   cluster?: pulumi.Input<string> | undefined;
+  /** Path of the program helm. Absent: it is on PATH. */
+  helm?: pulumi.Input<string> | undefined;
 }
 
 export class Provider extends pulumi.ProviderResource {
@@ -31,6 +34,7 @@ export class Provider extends pulumi.ProviderResource {
         identityFiles: pulumi.jsonStringify(args.identityFiles),
         privateKey: args.privateKey === undefined ? undefined : pulumi.secret(args.privateKey),
         cluster: args.cluster,
+        helm: args.helm,
       },
       opts,
     );
@@ -369,5 +373,48 @@ export interface FluxHandOverArgs {
 export class FluxHandOver extends Managed {
   constructor(name: string, args: FluxHandOverArgs, opts?: pulumi.CustomResourceOptions) {
     super("microvm:index:FluxHandOver", name, { ...args }, opts);
+  }
+}
+
+/** What must be so before what depends on a seed. */
+export interface SeedGate {
+  /** Its workloads are ready. Default: true. */
+  workloads?: boolean;
+  /** All nodes are Ready. */
+  nodes?: boolean;
+  /** `PLURAL.GROUP` */
+  crds?: string[];
+  defaultStorageClass?: boolean;
+  cephCluster?: { namespace: string; name: string; osds: number };
+}
+
+export interface SeedArgs {
+  /** Name of the cluster. */
+  cluster: pulumi.Input<string>;
+  releaseName: pulumi.Input<string>;
+  /** Of the release's objects. */
+  namespace: pulumi.Input<string>;
+  /** Of Helm's records. Equals `namespace`. */
+  storageNamespace: pulumi.Input<string>;
+  chart: pulumi.Input<SeedChart>;
+  /** JSON. Secret if a part of it is. */
+  values: pulumi.Input<string>;
+  /** The HelmRelease that takes it over. Absent: none. */
+  adopter?: pulumi.Input<SeedAdopter> | undefined;
+  /** pulumi: it stays with Pulumi. */
+  owner: pulumi.Input<"flux" | "pulumi">;
+  gate?: pulumi.Input<SeedGate> | undefined;
+  timeoutSeconds?: pulumi.Input<number> | undefined;
+}
+
+/** A Helm release that is installed once, and belongs to Flux from when its HelmRelease exists. */
+export class Seed extends Managed {
+  declare readonly owner: pulumi.Output<"flux" | "pulumi">;
+  declare readonly adopted: pulumi.Output<boolean>;
+  declare readonly restarted: pulumi.Output<string[]>;
+
+  constructor(name: string, args: SeedArgs, opts?: pulumi.CustomResourceOptions) {
+    const outputs = { adopted: undefined, restarted: undefined };
+    super("microvm:index:Seed", name, { ...args, ...outputs }, opts);
   }
 }

@@ -25,7 +25,8 @@ export async function download(source: Source, directory: string): Promise<void>
     const archive = join(directory, basename(release.url));
     const sum = parseSum(await text(release.sumsUrl), basename(release.url));
     await fetchFile(release.url, sum, archive);
-    const inside = programs.map((program) => `${basename(release.url, ".tar.gz")}/${program}`);
+    const root = release.root ?? basename(release.url, ".tar.gz");
+    const inside = programs.map((program) => `${root}/${program}`);
     await run(["tar", "-xzf", archive, "-C", directory, "--strip-components=1", ...inside]);
     rmSync(archive);
   }

@@ -34,7 +34,7 @@ const programsDirectory = (): string => join(kubernetesDirectory, `programs-${ve
 export const k0sDirectory = (): string =>
   join(kubernetesDirectory, `k0s-${hashOf(versionOfAll(), hashOfFiles(k0sSource))}`);
 
-/** A directory with etcd, the programs of Kubernetes, kubectl and kwok. */
+/** A directory with etcd, the programs of Kubernetes, kubectl, kwok and helm. */
 export async function ensureKubernetes(): Promise<string> {
   if (!existsSync(programsDirectory())) await inTurn("programs");
   return programsDirectory();

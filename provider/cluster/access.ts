@@ -20,6 +20,8 @@ import type { ApiAnswer, ApiRequest, Endpoint } from "./kube/connection";
 import { KubeClient } from "./kube/client";
 import type { KubeApi } from "./kube/client";
 import { Controllers } from "./kube/controllers";
+import { ObjectClient } from "./kube/objectClient";
+import type { ObjectApi } from "./kube/objectClient";
 import type { PodPort } from "./kube/portForward";
 import type { EtcdMember } from "./kube/objects";
 import { membersOf } from "./observed";
@@ -96,6 +98,18 @@ export class ClusterAccess {
   async forward(call: Limits, target: PodPort): Promise<Duplex> {
     const { controllers } = await this.session(call);
     return controllers.forward(call, target);
+  }
+
+  /** Objects of any kind, with the limits of this call. */
+  async objects(call: Limits): Promise<ObjectApi> {
+    const { controllers } = await this.session(call);
+    return new ObjectClient(controllers, call);
+  }
+
+  /** A TCP stream to the API of a controller that answers. */
+  async stream(call: Limits): Promise<Duplex> {
+    const { controllers } = await this.session(call);
+    return controllers.open(call);
   }
 
   /** Nodes and members of etcd, by one list call each for all resources, until `forget`. */

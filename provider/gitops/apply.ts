@@ -1,10 +1,14 @@
 /** Applies objects to the cluster by server-side apply, at the paths that the API lists. */
 import { z } from "zod";
-import type { ApiRequest } from "../cluster/kube/connection";
+import type { ApiAnswer, ApiRequest } from "../cluster/kube/connection";
+import { isNotFound } from "../cluster/kube/failure";
 import { ProviderError } from "../errors";
 import type { Limits } from "../hosts/wait/wait";
-import { readObject } from "./kubeObjects";
-import type { KubeRequests } from "./kubeObjects";
+
+/** The part of ClusterAccess that this needs. */
+export interface Requests {
+  request(call: Limits, request: ApiRequest): Promise<ApiAnswer>;
+}
 
 export const kubeObject = z.looseObject({
   apiVersion: z.string().min(1),
@@ -28,7 +32,7 @@ export class Applier {
   private readonly known = new Map<string, Kinds>();
 
   constructor(
-    private readonly api: KubeRequests,
+    private readonly api: Requests,
     private readonly call: Limits,
     /** The name of the objects' manager in their managedFields. */
     private readonly manager: string,
@@ -59,9 +63,14 @@ export class Applier {
     return `${group}${where}/${found.name}/${name}`;
   }
 
-  private async kindsOf(group: string): Promise<Kinds> {
-    const listed = await readObject(this.api, this.call, group);
-    return listed === undefined ? [] : resourceList.parse(listed).resources;
+  private async kindsOf(path: string): Promise<Kinds> {
+    try {
+      const { body } = await this.api.request(this.call, { method: "GET", path, headers: {} });
+      return resourceList.parse(JSON.parse(body)).resources;
+    } catch (error) {
+      if (isNotFound(error)) return [];
+      throw error;
+    }
   }
 }
 

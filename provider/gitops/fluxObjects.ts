@@ -39,7 +39,7 @@ export function unready(object: FluxObject, requestedAt: string): string | undef
   return ready?.status === "True" ? undefined : said;
 }
 
-const deployment = z.looseObject({
+export const deployment = z.looseObject({
   metadata: z.looseObject({
     name: z.string(),
     generation: z.number().default(0),
@@ -57,7 +57,6 @@ const deployment = z.looseObject({
     .prefault({}),
 });
 export type Deployment = z.infer<typeof deployment>;
-export const deployments = z.looseObject({ items: z.array(deployment) });
 
 /** Labels of objects that a controller of Flux applies. */
 export const FLUX_LABELS = [

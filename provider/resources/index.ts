@@ -7,6 +7,7 @@ import { clusterApi } from "./gitops/clusterApi";
 import { fluxControllers } from "./gitops/fluxControllers";
 import { fluxHandOver } from "./gitops/fluxHandOver";
 import { gitSeed } from "./gitops/gitSeed";
+import { seed } from "./gitops/seed";
 import { hypervisor } from "./hosts/hypervisor";
 import { microVm } from "./machines/microVm";
 import { nixClosure } from "./machines/nixClosure";
@@ -27,6 +28,7 @@ const ALL = [
   bind(gitSeed),
   bind(fluxControllers),
   bind(fluxHandOver),
+  bind(seed),
 ];
 
 /** `microvm:index:MicroVm` -> the resource. */

@@ -1,11 +1,10 @@
 /** TCP streams to the Git server in the cluster: port-forwards to a pod of its service. */
 import type { Duplex } from "node:stream";
 import { z } from "zod";
+import type { ObjectApi } from "../../cluster/kube/objectClient";
 import type { PodPort } from "../../cluster/kube/portForward";
 import { ProviderError } from "../../errors";
 import type { Limits } from "../../hosts/wait/wait";
-import { readObject } from "../kubeObjects";
-import type { KubeRequests } from "../kubeObjects";
 
 /** Opens TCP streams to the Git server. */
 export interface Streams {
@@ -13,7 +12,8 @@ export interface Streams {
 }
 
 /** The part of ClusterAccess that this needs. */
-export interface ForwardingCluster extends KubeRequests {
+export interface ForwardingCluster {
+  objects(call: Limits): Promise<ObjectApi>;
   forward(call: Limits, target: PodPort): Promise<Duplex>;
 }
 
@@ -50,7 +50,6 @@ const podSchema = z.looseObject({
     })
     .prefault({}),
 });
-const podsSchema = z.looseObject({ items: z.array(podSchema) });
 type Pod = z.infer<typeof podSchema>;
 
 /** A pod that has ended is looked for again with each stream. */
@@ -75,14 +74,14 @@ export class ServiceStreams implements Streams {
   private async find(limits: Limits): Promise<PodPort> {
     const { namespace, service, port } = this.at;
     const path = `/api/v1/namespaces/${namespace}`;
-    const found = await readObject(this.cluster, limits, `${path}/services/${service}`);
+    const objects = await this.cluster.objects(limits);
+    const found = await objects.get(`${path}/services/${service}`);
     if (found === undefined) throw this.absent("the service does not exist");
     const { selector, ports } = serviceSchema.parse(found).spec;
     const labels = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
     if (labels.length === 0) throw this.absent("the service selects no pods");
-    const query = `labelSelector=${encodeURIComponent(labels.join(","))}`;
-    const listed = await readObject(this.cluster, limits, `${path}/pods?${query}`);
-    const ready = podsSchema.parse(listed).items.find(isReady);
+    const pods = await objects.list(`${path}/pods`, { labelSelector: labels.join(",") });
+    const ready = pods.map((pod) => podSchema.parse(pod)).find(isReady);
     if (ready === undefined) throw this.absent("none of its pods is ready");
     const exposed = ports.find((one) => one.port === port)?.targetPort ?? port;
     return { namespace, pod: ready.metadata.name, port: numberOf(exposed, ready, port) };

@@ -95,8 +95,8 @@ export const clusterApi: Resource<Inputs, State> = {
   drift: ({ status }) => (status === "ready" ? [] : ["status"]),
   predict: () => ({ status: "ready" }),
 
-  explain: ({ endpoint }, observed) =>
-    observed?.status === "ready"
+  explain: ({ isNew, inputs: { endpoint }, observed }) =>
+    isNew || observed?.status === "ready"
       ? undefined
       : `the API at ${endpoint}:${API_PORT} does not answer: this preview shows what is recorded ` +
         "of the objects in the cluster, and an up waits for the API before it changes them",

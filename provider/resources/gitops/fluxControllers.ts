@@ -7,13 +7,12 @@ import { readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
-import { translating } from "../../cluster/kube/failure";
+import { translated } from "../../cluster/kube/failure";
 import { ProviderError, isLinkLost, messageOf } from "../../errors";
 import { Applier, inOrder, kubeObject } from "../../gitops/apply";
 import type { Applied } from "../../gitops/apply";
-import { deployments, isAvailable, isOwnedByFlux } from "../../gitops/fluxObjects";
+import { deployment, isAvailable, isOwnedByFlux } from "../../gitops/fluxObjects";
 import type { Deployment } from "../../gitops/fluxObjects";
-import { readObject } from "../../gitops/kubeObjects";
 import { Wait, pause, within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import type { Context, Resource } from "../../resource";
@@ -51,10 +50,10 @@ const outputs = z.object({
 type State = z.infer<typeof outputs>;
 
 async function listed(context: Context, limits: Limits, wanted: Inputs): Promise<Deployment[]> {
-  const selector = encodeURIComponent("app.kubernetes.io/part-of=flux");
-  const path = `/apis/apps/v1/namespaces/${wanted.namespace}/deployments?labelSelector=${selector}`;
-  const found = await readObject(context.pool.cluster(), limits, path);
-  return found === undefined ? [] : deployments.parse(found).items;
+  const path = `/apis/apps/v1/namespaces/${wanted.namespace}/deployments`;
+  const api = await context.pool.cluster().objects(limits);
+  const found = await api.list(path, { labelSelector: "app.kubernetes.io/part-of=flux" });
+  return found.map((one) => deployment.parse(one));
 }
 
 function stateOf(context: Context, all: readonly Deployment[]): State | undefined {
@@ -165,7 +164,7 @@ export const fluxControllers: Resource<Inputs, State> = {
 
   predict: (_wanted, state) => ({ status: "ready", owner: state?.owner ?? "pulumi" }),
 
-  explain: ({ manifests }, observed) =>
+  explain: ({ inputs: { manifests }, observed }) =>
     observed?.owner === "flux"
       ? `${manifests}: Flux applies it when it is pushed; nothing is changed here`
       : undefined,
@@ -173,7 +172,7 @@ export const fluxControllers: Resource<Inputs, State> = {
   async observe(context, wanted, recorded) {
     try {
       const limits = within(context, LOOK_SECONDS);
-      const all = await translated(context, () => listed(context, limits, wanted));
+      const all = await named(context, () => listed(context, limits, wanted));
       return stateOf(context, all);
     } catch (error) {
       // A preview of a cluster that does not exist yet.
@@ -184,11 +183,11 @@ export const fluxControllers: Resource<Inputs, State> = {
 
   refuse: (_context, wanted, observed) => refuseForeign(wanted, observed),
 
-  converge: (context, wanted) => translated(context, () => converge(context, wanted)),
+  converge: (context, wanted) => named(context, () => converge(context, wanted)),
 
   remove: () => Promise.resolve(),
 };
 
-function translated<T>(context: Context, work: () => Promise<T>): Promise<T> {
-  return translating("Flux", context.pool.cluster().config.name, work);
+function named<T>(context: Context, work: () => Promise<T>): Promise<T> {
+  return translated({ name: "Flux", cluster: context.pool.cluster().config.name }, work);
 }

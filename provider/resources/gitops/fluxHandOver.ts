@@ -3,11 +3,11 @@
  * that it requests a reconciliation, as `flux reconcile` does.
  */
 import { z } from "zod";
-import { translating } from "../../cluster/kube/failure";
+import { translated } from "../../cluster/kube/failure";
+import type { ObjectApi } from "../../cluster/kube/objectClient";
 import { ProviderError, isLinkLost } from "../../errors";
 import { commitIn, fluxObject, unready } from "../../gitops/fluxObjects";
 import type { FluxObject } from "../../gitops/fluxObjects";
-import { annotate, readObject } from "../../gitops/kubeObjects";
 import { Wait, pause, within } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
 import type { Context, Resource } from "../../resource";
@@ -52,11 +52,10 @@ function pathsOf({
   };
 }
 
-async function read(context: Context, wanted: Inputs): Promise<Objects> {
-  const cluster = context.pool.cluster();
+async function read(api: ObjectApi, wanted: Inputs): Promise<Objects> {
   const paths = pathsOf(wanted);
   const one = async (path: string): Promise<FluxObject | undefined> => {
-    const found = await readObject(cluster, context, path);
+    const found = await api.get(path);
     return found && fluxObject.parse(found);
   };
   const [gitRepository, kustomization] = await Promise.all([
@@ -99,21 +98,21 @@ function refuseSuspended(wanted: Inputs, objects: Objects): void {
 }
 
 async function handOver(context: Context, wanted: Inputs): Promise<State> {
-  const cluster = context.pool.cluster();
   const limits = within(context, context.workSeconds);
+  const api = await context.pool.cluster().objects(limits);
   const wait = new Wait("Flux", limits);
   wait.doing = () => `waiting until Flux has applied ${wanted.revision.slice(0, 12)}`;
   const requestedAt = new Date().toISOString();
-  refuseSuspended(wanted, await read(limits, wanted));
+  refuseSuspended(wanted, await read(api, wanted));
   const requested = new Set<string>();
   for (;;) {
-    const objects = await read(limits, wanted);
+    const objects = await read(api, wanted);
     for (const [kind, path] of Object.entries(pathsOf(wanted))) {
       const exists = kind === "kustomization" ? objects.kustomization : objects.gitRepository;
       if (exists === undefined || requested.has(path)) continue;
       // The Kustomization must see the new artifact.
       if (kind === "kustomization" && !isFetched(objects, requestedAt)) continue;
-      await annotate(cluster, limits, path, { [REQUESTED_AT]: requestedAt });
+      await api.patch(path, { metadata: { annotations: { [REQUESTED_AT]: requestedAt } } });
       requested.add(path);
     }
     const why = pending(wanted, requestedAt, objects);
@@ -157,31 +156,36 @@ export const fluxHandOver: Resource<Inputs, State> = {
   /** Readiness counts at the hand-over. Later it is Flux's own matter. */
   async observe(context, wanted, recorded) {
     if (recorded === undefined) return undefined;
-    const limits = within(context, LOOK_SECONDS);
-    const objects = await translated(context, () => read(limits, wanted));
+    const objects = await look(context, wanted);
     const exists = objects.gitRepository !== undefined && objects.kustomization !== undefined;
     return { status: exists ? "ready" : "absent", revision: recorded.revision };
   },
 
   async refuse(context, wanted) {
     try {
-      refuseSuspended(wanted, await translated(context, () => read(context, wanted)));
+      refuseSuspended(wanted, await look(context, wanted));
     } catch (error) {
       // A preview of a cluster that does not exist yet.
       if (!isLinkLost(error)) throw error;
     }
   },
 
-  explain: ({ revision }, observed) =>
+  explain: ({ inputs: { revision }, observed }) =>
     observed?.revision === revision
       ? undefined
       : `Flux is asked to apply ${revision.slice(0, 12)}, and waited for`,
 
-  converge: (context, wanted) => translated(context, () => handOver(context, wanted)),
+  converge: (context, wanted) => named(context, () => handOver(context, wanted)),
 
   remove: () => Promise.resolve(),
 };
 
-function translated<T>(context: Context, work: () => Promise<T>): Promise<T> {
-  return translating("Flux", context.pool.cluster().config.name, work);
+function look(context: Context, wanted: Inputs): Promise<Objects> {
+  return named(context, async () =>
+    read(await context.pool.cluster().objects(within(context, LOOK_SECONDS)), wanted),
+  );
+}
+
+function named<T>(context: Context, work: () => Promise<T>): Promise<T> {
+  return translated({ name: "Flux", cluster: context.pool.cluster().config.name }, work);
 }

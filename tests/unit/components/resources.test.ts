@@ -51,7 +51,7 @@ const schema = z
 
 const TOKENS = Object.keys(schema.resources);
 /** Registered for a site with add-ons in the cluster. */
-const ADD_ONS = ["ClusterApi", "GitSeed", "FluxControllers", "FluxHandOver"].map(
+const ADD_ONS = ["ClusterApi", "GitSeed", "FluxControllers", "FluxHandOver", "Seed"].map(
   (type) => `microvm:index:${type}`,
 );
 const OTHERS = TOKENS.filter((token) => !ADD_ONS.includes(token));
@@ -204,6 +204,21 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       k0sVersion: text,
     };
     return new resources.K0sNode("x", args);
+  },
+  "microvm:index:Seed": () => {
+    const args: Required<resources.SeedArgs> = {
+      cluster: text,
+      releaseName: text,
+      namespace: text,
+      storageNamespace: text,
+      chart: { kind: "oci", url: text, version: text },
+      values: "{}",
+      adopter: { namespace: text, name: text, source: text },
+      owner: "flux",
+      gate: {},
+      timeoutSeconds: 1,
+    };
+    return new resources.Seed("x", args);
   },
   "microvm:index:ClusterApi": () => {
     const args: Required<resources.ClusterApiArgs> = {

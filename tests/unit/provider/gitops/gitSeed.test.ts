@@ -27,6 +27,8 @@ const converge = async (wanted: Inputs, recorded?: State): Promise<State> => {
   await gitSeed.refuse?.(context(), wanted, observed, recorded, undefined);
   return gitSeed.converge(context(), wanted, observed, recorded);
 };
+const explained = (inputs: Inputs, observed?: State) =>
+  gitSeed.explain?.({ isNew: true, inputs, observed, before: undefined }, context());
 const headOf = (branch = "main"): string =>
   execFileSync("git", ["-C", bench.gitea.pathOf("platform/cluster"), "rev-parse", branch], {
     encoding: "utf8",
@@ -81,7 +83,7 @@ test("a further commit is a fast-forward", async () => {
   const state = await converge(bench.user.inputs());
   const commit = bench.user.commit("two");
   const wanted = bench.user.inputs();
-  expect(await gitSeed.explainNew?.(context(), wanted, state)).toBe(
+  expect(await explained(wanted, state)).toBe(
     `platform/cluster: ${commit.slice(0, 12)} is pushed to main`,
   );
   expect(await converge(wanted, state)).toMatchObject({ seeded: commit });
@@ -193,7 +195,7 @@ test("says what a push leaves out", async () => {
   const head = bench.user.head();
   bench.user.git("update-index", "--add", "--cacheinfo", `160000,${head},gitops/module`);
   bench.user.git("commit", "--quiet", "--message", "module");
-  await gitSeed.explainNew?.(context(), bench.user.inputs(), undefined);
+  await explained(bench.user.inputs());
   expect(said.filter((line) => line.startsWith("warning"))).toEqual([
     "warning: platform/cluster: the submodule gitops/module: only its commit is pushed",
     "warning: platform/cluster: the files that gitops/.gitattributes keeps in LFS: only their " +

@@ -7,10 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GiteaStandIn } from "../../../../lab/gitea/server";
 import type { ApiAnswer, ApiRequest } from "../../../../provider/cluster/kube/connection";
+import { ObjectClient } from "../../../../provider/cluster/kube/objectClient";
+import type { ObjectApi } from "../../../../provider/cluster/kube/objectClient";
 import type { PodPort } from "../../../../provider/cluster/kube/portForward";
 import { failureOf } from "../../../../provider/cluster/kube/failure";
 import { ProviderError } from "../../../../provider/errors";
 import type { Context } from "../../../../provider/resource";
+import type { Limits } from "../../../../provider/hosts/wait/wait";
 import type { Log } from "../../../../provider/log";
 import { contextOf } from "../context";
 
@@ -87,6 +90,10 @@ export class ClusterStandIn {
   refusals = 0;
 
   constructor(private readonly port: number) {}
+
+  objects(call: Limits): Promise<ObjectApi> {
+    return Promise.resolve(new ObjectClient(this, call));
+  }
 
   async request(_call: object, { method, path }: ApiRequest): Promise<ApiAnswer> {
     await Promise.resolve();
