@@ -28,8 +28,8 @@ const metadata = z.looseObject({
 const kubeObject = z.looseObject({
   kind: z.string().default(""),
   metadata: metadata.prefault({}),
-  spec: z.unknown(),
-  status: z.unknown(),
+  spec: z.unknown().optional(),
+  status: z.unknown().optional(),
 });
 /** An object as the API sends it. Readers of a kind parse its other fields. */
 export type KubeObject = z.infer<typeof kubeObject>;
