@@ -1,6 +1,6 @@
 /** The processes that make the programs of Kubernetes: see background.ts, and ensure.ts. */
 import { say } from "../progress";
-import { ensureK0s, make } from "./ensure";
+import { ensureK0s, ensureKubernetes, make } from "./ensure";
 
 /** Leads its process group: the compilers in it end with it. */
 async function inBackground(): Promise<void> {
@@ -8,8 +8,17 @@ async function inBackground(): Promise<void> {
   await ensureK0s();
 }
 
+/** For tests: the directory with the programs, which are made first. */
+async function sayDirectory(): Promise<void> {
+  process.stdout.write(`${await ensureKubernetes()}\n`);
+}
+
 const what = process.argv[2] ?? "programs";
-(what === "background" ? inBackground() : make(what)).catch((error: unknown) => {
+const jobs: Readonly<Record<string, () => Promise<void>>> = {
+  background: inBackground,
+  directory: sayDirectory,
+};
+(jobs[what]?.() ?? make(what)).catch((error: unknown) => {
   say(`lab: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 });

@@ -14,12 +14,10 @@ import type { Limits } from "../hosts/wait/wait";
 import type { ClusterConfig, ClusterMember } from "./config";
 import type { ClusterGuest, Identity, K0sFacts } from "./k0sGuest";
 import { ApiConnection } from "./kube/connection";
-import type { Endpoint } from "./kube/connection";
+import type { ApiAnswer, ApiRequest, Endpoint } from "./kube/connection";
 import { KubeClient } from "./kube/client";
 import type { KubeApi } from "./kube/client";
 import { Controllers } from "./kube/controllers";
-import { ObjectClient } from "./kube/objectClient";
-import type { ObjectApi } from "./kube/objectClient";
 import type { EtcdMember } from "./kube/objects";
 import { membersOf } from "./observed";
 import type { Observed } from "./observed";
@@ -83,10 +81,10 @@ export class ClusterAccess {
     return KubeClient.over(controllers, call);
   }
 
-  /** Objects of any kind, with the limits of this call. */
-  async objects(call: Limits): Promise<ObjectApi> {
+  /** For objects that KubeApi does not have. Fails as KubeApi does. */
+  async request(call: Limits, request: ApiRequest): Promise<ApiAnswer> {
     const { controllers } = await this.session(call);
-    return new ObjectClient(controllers, call);
+    return controllers.request(call, request);
   }
 
   /** A TCP stream to the API of a controller that answers. */

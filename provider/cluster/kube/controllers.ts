@@ -1,14 +1,11 @@
 /** The API through whichever controller answers. */
 import type { Duplex } from "node:stream";
 import { ProviderError, messageOf } from "../../errors";
-import { within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
 import type { ApiAnswer, ApiConnection, ApiRequest } from "./connection";
 import { API_PORT } from "../config";
 import { failureOf } from "./failure";
-
-const OPEN_SECONDS = 15;
 
 export class Controllers {
   /** The controller that answered last comes first. */
@@ -30,33 +27,26 @@ export class Controllers {
     return granted(await this.first(limits, (one) => this.attempt(limits, one, request)));
   }
 
-  /** A TCP stream to the API. */
+  /** A TCP stream to the API, for a program with an identity of its own. */
   open(limits: Limits): Promise<Duplex> {
-    return this.first(limits, ({ endpoint }) =>
-      endpoint.open(within(limits, OPEN_SECONDS), API_PORT),
-    );
+    return this.first(limits, ({ endpoint }) => endpoint.open(limits, API_PORT));
   }
 
-  close(): void {
-    for (const connection of this.order) connection.close();
-  }
-
-  /** What the first controller gives that can. */
-  private async first<T extends object>(
+  /** By the first controller for which the work succeeds. */
+  private async first<T>(
     limits: Limits,
-    ask: (connection: ApiConnection) => Promise<T>,
+    work: (connection: ApiConnection) => Promise<T>,
   ): Promise<T> {
     const causes: string[] = [];
     for (const connection of [...this.order]) {
-      const given = await ask(connection).catch((error: unknown) => {
-        if (limits.signal.aborted || Date.now() >= limits.deadline) throw error;
-        return new Error(messageOf(error));
-      });
-      if (!(given instanceof Error)) {
+      try {
+        const result = await work(connection);
         this.prefer(connection);
-        return given;
+        return result;
+      } catch (error) {
+        if (limits.signal.aborted || Date.now() >= limits.deadline) throw error;
+        causes.push(`${connection.endpoint.name}: ${printable(messageOf(error))}`);
       }
-      causes.push(`${connection.endpoint.name}: ${printable(given.message)}`);
     }
     throw new ProviderError(
       "unreachable",
@@ -64,6 +54,10 @@ export class Controllers {
       "Look at systemctl status k0s on the controllers.",
       `cluster ${this.cluster}`,
     );
+  }
+
+  close(): void {
+    for (const connection of this.order) connection.close();
   }
 
   private async attempt(
