@@ -20,6 +20,8 @@ export interface SiteArgs {
   built: FlakeOutput;
   /** A private key for the hosts, from the stack's secrets. */
   privateKey?: pulumi.Output<string> | undefined;
+  /** Path of the program `helm`. Default: it is on PATH. */
+  helm?: string | undefined;
 }
 
 export class Site extends pulumi.ComponentResource {
@@ -88,10 +90,11 @@ export function outputsOf({ hypervisors, vms, cluster, kubeconfig }: SiteOutputs
 export function providerArgs({
   model,
   privateKey,
-}: Pick<SiteArgs, "model" | "privateKey">): ProviderArgs {
+  helm,
+}: Pick<SiteArgs, "model" | "privateKey" | "helm">): ProviderArgs {
   const { agent, identityFiles } = model.credentials;
   const hosts = hostsJson(model.hypervisors);
-  return { hosts, agent, identityFiles, privateKey, cluster: clusterJson(model) };
+  return { hosts, agent, identityFiles, privateKey, cluster: clusterJson(model), helm };
 }
 
 /**

@@ -77,7 +77,7 @@ export async function registerSite(
   const privateKey = pulumi.secret("key");
   // Resources in the options are registered with the mocks too.
   const opts = typeof options === "function" ? options() : options;
-  return { requests, site: new Site("lab", { model, built, privateKey }, opts) };
+  return { requests, site: new Site("lab", { model, built, privateKey, helm: "helm" }, opts) };
 }
 
 /** The requests and the outputs after the whole site is registered. */
