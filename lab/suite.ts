@@ -122,6 +122,7 @@ export function contractCounts(output: string): Pick<Result, "passed" | "failed"
  * All tests, each worker with a lab of its own. The labs that were not up before are removed.
  */
 async function inLabs(selection: Selection): Promise<Result> {
+  const isSoak = selection["TEST_SOAK"] === "1";
   const wasUp = HOSTS.every((host) => isUp(host));
   const labs = labDirectories(WORKERS).map((directory, index) => ({
     PULUMI_MICROVM_LAB_DIR: directory,
@@ -129,18 +130,18 @@ async function inLabs(selection: Selection): Promise<Result> {
   }));
   try {
     for (const lab of labs) {
-      const code = await labCommand("hosts-up", lab);
+      const code = await labCommand(["hosts-up", ...(isSoak ? ["--gitea"] : [])], lab);
       if (code !== 0) return { passed: 0, failed: 1, code };
     }
     const directories = labs.map((lab) => lab.PULUMI_MICROVM_LAB_DIR).join(":");
     return await jest(ALL, { ...selection, PULUMI_MICROVM_LAB_DIRS: directories });
   } finally {
-    for (const lab of labs.slice(wasUp ? 1 : 0)) await labCommand("down", lab);
+    for (const lab of labs.slice(wasUp ? 1 : 0)) await labCommand(["down"], lab);
   }
 }
 
-function labCommand(word: string, lab: NodeJS.ProcessEnv): Promise<number> {
-  return handOver(["lab/run", "lab", word], { cwd: checkout, env: { ...process.env, ...lab } });
+function labCommand(words: string[], lab: NodeJS.ProcessEnv): Promise<number> {
+  return handOver(["lab/run", "lab", ...words], { cwd: checkout, env: { ...process.env, ...lab } });
 }
 
 async function jest(projects: readonly string[], env: NodeJS.ProcessEnv): Promise<Result> {
