@@ -1,6 +1,6 @@
 /**
- * Gitea: the Git server that Flux reads from. It stays with Pulumi. Its volume is on one node: after
- * the loss of that volume, `GitSeed` pushes again.
+ * Gitea: the Git server that Flux reads from. It stays with Pulumi. Its volume is on one node:
+ * after the loss of that volume, `GitSeed` pushes again.
  */
 import * as pulumi from "../../pulumi";
 import { unlocated } from "../../sdkDiagnostics";

@@ -87,7 +87,7 @@ const gitOps = (): SiteGitOps => ({
   secrets: {
     ageKey: pulumi.secret(`${CANARY}-age`),
     giteaPassword: pulumi.secret(`${CANARY}-gitea`),
-    clusterSecrets: pulumi.secret({ TOKEN: `${CANARY}-token` }),
+    clusterSecrets: pulumi.secret<Record<string, string>>({ TOKEN: `${CANARY}-token` }),
   },
 });
 
