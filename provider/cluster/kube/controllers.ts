@@ -1,9 +1,16 @@
 /** The API through whichever controller answers. */
+import type { Duplex } from "node:stream";
 import { ProviderError, messageOf } from "../../errors";
+import { within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
 import type { ApiAnswer, ApiConnection, ApiRequest } from "./connection";
+import { API_PORT } from "../config";
 import { failureOf } from "./failure";
+import { forwardedStream } from "./portForward";
+import type { PodPort } from "./portForward";
+
+const OPEN_SECONDS = 15;
 
 export class Controllers {
   /** The controller that answered last comes first. */
@@ -22,17 +29,41 @@ export class Controllers {
    * of the provider can be repeated: reads, merge patches, deletions, evictions.
    */
   async request(limits: Limits, request: ApiRequest): Promise<ApiAnswer> {
+    return granted(await this.first(limits, (one) => this.attempt(limits, one, request)));
+  }
+
+  /** A stream to a port of a pod. */
+  forward(limits: Limits, target: PodPort): Promise<Duplex> {
+    return this.first(limits, (one) => forwardedStream(limits, one, target));
+  }
+
+  /** A TCP stream to the API. */
+  open(limits: Limits): Promise<Duplex> {
+    return this.first(limits, ({ endpoint }) =>
+      endpoint.open(within(limits, OPEN_SECONDS), API_PORT),
+    );
+  }
+
+  close(): void {
+    for (const connection of this.order) connection.close();
+  }
+
+  /** What the first controller gives that can. */
+  private async first<T extends object>(
+    limits: Limits,
+    ask: (connection: ApiConnection) => Promise<T>,
+  ): Promise<T> {
     const causes: string[] = [];
     for (const connection of [...this.order]) {
-      const answer = await this.attempt(limits, connection, request).catch((error: unknown) => {
+      const given = await ask(connection).catch((error: unknown) => {
         if (limits.signal.aborted || Date.now() >= limits.deadline) throw error;
         return new Error(messageOf(error));
       });
-      if (!(answer instanceof Error)) {
+      if (!(given instanceof Error)) {
         this.prefer(connection);
-        return granted(answer);
+        return given;
       }
-      causes.push(`${connection.endpoint.name}: ${printable(answer.message)}`);
+      causes.push(`${connection.endpoint.name}: ${printable(given.message)}`);
     }
     throw new ProviderError(
       "unreachable",
@@ -40,10 +71,6 @@ export class Controllers {
       "Look at systemctl status k0s on the controllers.",
       `cluster ${this.cluster}`,
     );
-  }
-
-  close(): void {
-    for (const connection of this.order) connection.close();
   }
 
   private async attempt(

@@ -1,5 +1,6 @@
 /** What the API answers instead of an object. */
 import { z } from "zod";
+import { ProviderError } from "../../errors";
 
 const status = z.object({
   message: z.string().default(""),
@@ -45,3 +46,18 @@ export const isNotFound = hasCode(404);
 export const isConflict = hasCode(409);
 /** Of an eviction: a PodDisruptionBudget does not allow it now. */
 export const isTooManyRequests = hasCode(429);
+
+/** The work for something with that name. An answer of the API becomes an error of the provider. */
+export async function translated<T>(
+  { name, cluster }: { name: string; cluster: string },
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ApiFailure)) throw error;
+    const reason = error.reason === "" ? `HTTP status ${error.code}` : error.reason;
+    const what = `${name}: Kubernetes refused a request: ${reason}: ${error.message}`;
+    throw new ProviderError("operation", what, undefined, `cluster ${cluster}`);
+  }
+}

@@ -8,7 +8,7 @@ import type { ClusterAccess } from "../../cluster/access";
 import { CORDONED, uncordon } from "../../cluster/drain/drain";
 import type { ClusterGuest } from "../../cluster/k0sGuest";
 import type { KubeNode } from "../../cluster/kube/objects";
-import { ApiFailure, isConflict } from "../../cluster/kube/failure";
+import { isConflict, translated } from "../../cluster/kube/failure";
 import { marksPatch } from "../../cluster/nodeMarks";
 import type { Observed } from "../../cluster/observed";
 import { ProviderError, isLinkLost } from "../../errors";
@@ -142,18 +142,6 @@ async function takesPart(context: Context, wanted: Inputs, guest: ClusterGuest):
   const { node } = listedOf(wanted, await context.pool.cluster().observeAgain(context));
   const works = node === undefined || node.isReady;
   return runs(k0s) && works && (!isController(wanted.role) || k0s.isApiReady);
-}
-
-/** An answer of the API as an error of the provider. */
-async function translated<T>(wanted: Inputs, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ApiFailure)) throw error;
-    const reason = error.reason === "" ? `HTTP status ${error.code}` : error.reason;
-    const what = `${wanted.name}: Kubernetes refused a request: ${reason}: ${error.message}`;
-    throw new ProviderError("operation", what, undefined, `cluster ${wanted.cluster}`);
-  }
 }
 
 function lookAt(context: Context, wanted: Inputs): Promise<Observed> {
