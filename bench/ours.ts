@@ -48,12 +48,12 @@ export class Ours {
     await this.run(benchSite(count, HOSTS.map(siteHost), `path:${join(labSource, "flake")}`));
   }
 
-  /** The seconds of an `up` of this site. */
-  async run(site: string): Promise<number> {
+  /** The seconds of an `up` of this site, with more options. */
+  async run(site: string, ...options: string[]): Promise<number> {
     mkdirSync(directory, { recursive: true });
     writeFileSync(siteFile, site);
     await this.stack.ensure({ "pulumi-microvm:site": siteFile });
-    return this.stack.converge();
+    return this.stack.converge(...options);
   }
 
   /** The seconds of the evaluation alone, with the arguments that the program used. */
