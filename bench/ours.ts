@@ -6,8 +6,8 @@ import { run } from "../lab/command";
 import { labEnvironment } from "../lab/environment";
 import { HOSTS, inOperator, type LabHost } from "../lab/network";
 import { checkout, labSource, stateDirectory } from "../lab/paths";
-import { hostKey } from "../lab/ssh";
-import { benchSite, type SiteHost } from "./site";
+import { hostKey, operatorKey } from "../lab/ssh";
+import { benchSite, type ClusterPlace, type SiteHost } from "./site";
 import { Stack, seconds, type StateResource } from "./stack";
 
 const directory = join(stateDirectory, "bench");
@@ -17,6 +17,13 @@ const evaluation = join(directory, "evaluation");
 const cache = join(directory, "cache");
 
 export const siteHost = (host: LabHost): SiteHost => ({ ...host, hostKey: hostKey(host) });
+
+/** The lab's hosts, for a site whose guests are logged in to. */
+export const clusterPlace = (flake: string): ClusterPlace => ({
+  hosts: HOSTS.map(siteHost),
+  flake: `path:${flake}`,
+  operatorKey: operatorKey.publicKey,
+});
 
 /** The expected facts of one VM on its host. */
 export interface Vm {

@@ -80,11 +80,17 @@ export interface ClusterShape {
 
 const CONTROLLER_DISK_MIB = 512;
 
+/** Where a site with a cluster is, and who may log in to its guests. */
+export interface ClusterPlace {
+  hosts: readonly SiteHost[];
+  flake: string;
+  operatorKey: string;
+}
+
 /** The YAML of a site with a cluster: c1, c2, ... and w001, w002, ..., alternating between hosts. */
 export function clusterSite(
   { controllers, workers }: ClusterShape,
-  hosts: readonly SiteHost[],
-  flake: string,
+  { hosts, flake, operatorKey }: ClusterPlace,
 ): string {
   const network = hosts[0]?.address ?? "";
   const vms = Array.from({ length: controllers + workers }, (_, index): [string, object] => {
@@ -102,6 +108,7 @@ export function clusterSite(
   });
   return stringify({
     flake,
+    ssh: { operatorKeys: [operatorKey] },
     cluster: {
       name: "bench",
       k0sVersion: "1.36",

@@ -9,8 +9,8 @@ if [[ $name == w* ]]; then
   [ "${1:-}" = inside ] || exec unshare --net -- "$0" inside
   # The hypervisor's namespace is that of its PID 1. The port vanishes with this namespace.
   on_host() { nsenter --net=/proc/1/ns/net -- "$@"; }
-  on_host ip link add "vm-$name" type veth peer name host0 netns $$
-  on_host ip link set "vm-$name" master "$(cat "$share/bridge")" up
+  on_host ip link add "vb-$name" type veth peer name host0 netns $$
+  on_host ip link set "vb-$name" master "$(cat "$share/bridge")" up
   read -r address _ <"$share/system/network"
   ip link set host0 address "$(sed -n 's/.*"mac":"\([^"]*\)".*/\1/p' "$share/system/machine.json")"
   ip addr add "$address" dev host0

@@ -7,11 +7,10 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { HOSTS } from "../../lab/network";
 import { checkout, labSource, stateDirectory } from "../../lab/paths";
 import { say, step } from "../../lab/progress";
 import { Floor } from "../floor";
-import { siteHost, type Ours } from "../ours";
+import { clusterPlace, type Ours } from "../ours";
 import { clusterSite } from "../site";
 import type { Stack, StateResource } from "../stack";
 import { inGuest } from "./times";
@@ -53,7 +52,7 @@ export async function measureNodes(nodes: number, rounds: number, ours: Ours): P
 async function prepare(nodes: number, ours: Ours, floors: readonly Floor[]): Promise<void> {
   makeFlake();
   const shape = { controllers: CONTROLLERS, workers: nodes };
-  const site = clusterSite(shape, HOSTS.map(siteHost), `path:${flake}`);
+  const site = clusterSite(shape, clusterPlace(flake));
   await step(`our stack with ${CONTROLLERS} controllers and ${nodes} VMs`, () =>
     ours.run(site, "--exclude", "**microvm:index:K0sNode::w*"),
   );

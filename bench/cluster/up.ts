@@ -3,10 +3,9 @@
  * must wait for on its longest path.
  */
 import { join } from "node:path";
-import { HOSTS } from "../../lab/network";
 import { labSource } from "../../lab/paths";
 import { say, step } from "../../lab/progress";
-import { siteHost, type Ours } from "../ours";
+import { clusterPlace, type Ours } from "../ours";
 import { clusterSite } from "../site";
 import { pathOf, sum } from "./path";
 import type { Path } from "./path";
@@ -37,7 +36,7 @@ export async function measureUps(rounds: number, ours: Ours): Promise<UpRound[]>
 }
 
 async function upFromNothing(ours: Ours): Promise<UpRound> {
-  const site = clusterSite(SHAPE, HOSTS.map(siteHost), `path:${join(labSource, "flake")}`);
+  const site = clusterSite(SHAPE, clusterPlace(join(labSource, "flake")));
   try {
     const began = Date.now() / 1000;
     const seconds = await ours.run(site);

@@ -28,7 +28,7 @@ import type { ObservedMember } from "./members";
 const READY_SECONDS = 10;
 const LOOK_MS = 120_000;
 /** How old a look may be for those that wait for a change. */
-const FRESH_MS = 1_000;
+const FRESH_MS = 500;
 
 export type Place = Pick<ClusterMember, "host" | "address">;
 

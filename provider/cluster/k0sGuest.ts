@@ -107,7 +107,7 @@ export class K0sGuest {
     return this.operate(call, "k0s-join", parameters, START_SECONDS);
   }
 
-  /** Replaces the token by a dummy, since k0s may read the file again. */
+  /** Replaces the token by a dummy, since k0s may read the file again. Makes our identity. */
   async retireToken(call: Call): Promise<void> {
     const { role } = await this.read(call);
     await this.operate(call, "k0s-token-retire", { dummy: dummyToken(role) });
