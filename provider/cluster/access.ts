@@ -20,6 +20,7 @@ import type { Endpoint } from "./kube/connection";
 import { KubeClient } from "./kube/client";
 import type { KubeApi } from "./kube/client";
 import { Controllers } from "./kube/controllers";
+import { listEtcdMembers, listNodes } from "./kube/lists";
 import type { EtcdMember } from "./kube/objects";
 import { membersOf } from "./observed";
 import type { Observed } from "./observed";
@@ -167,10 +168,9 @@ export class ClusterAccess {
   private async look(call: Call): Promise<Observed> {
     this.lookedAt = Date.now();
     const { identity, controllers, connections } = await this.session(call);
-    const api = await KubeClient.over(controllers, call);
     const [nodes, etcd, answering] = await Promise.all([
-      api.listNodes(),
-      api.listEtcdMembers(),
+      listNodes(controllers, call),
+      listEtcdMembers(controllers, call),
       answeringOf(connections, call),
     ]);
     const left = this.leftTheSite(etcd, identity);

@@ -114,10 +114,9 @@ function serveGuest(name: Name): void {
       return;
     }
     const { ca, cert, key } = identity;
-    const lines = Object.entries({ ca, certificate: cert, key }).map(
-      ([field, text]) => `${field}\t${base64(text)}`,
-    );
-    exec.answer([...lines, `${exec.nonce} done`], 0);
+    const shown = hasIdentity ? { ca, certificate: cert, key } : {};
+    const lines = Object.entries(shown).map(([field, text]) => `${field}\t${base64(text)}`);
+    exec.answer(["data\tyes", ...lines, `${exec.nonce} done`], 0);
   };
 }
 
