@@ -57,10 +57,8 @@ test("the password stays secret, and faults do not show it", async () => {
   expect(failures).toEqual([]);
   expect(inputs["password"]).toEqual(new Secret(CANARY));
   const wrong = await provider.check("GitSeed", { ...seed, repository: "cluster", port: 0 });
-  expect(wrong.failures).toEqual([
-    "repository: must be OWNER/NAME",
-    expect.stringMatching(/^port: /),
-  ]);
+  expect(wrong.failures).toContain("repository: must be OWNER/NAME");
+  expect(wrong.failures.map((text) => text.split(":")[0])).toEqual(["repository", "port"]);
   expect(wrong.failures.join()).not.toContain(CANARY);
 });
 
@@ -77,7 +75,7 @@ test("a branch that lacks its seed, and an API without a route, are drift", asyn
   expect(Object.keys(differs.changes)).toEqual(["status"]);
   const away = { ...gate, status: "unreachable" };
   const { changes } = await provider.diff("ClusterApi", away, gate, gate);
-  expect(changes).toEqual({ status: expect.objectContaining({ inputDiff: false }) });
+  expect(Object.keys(changes)).toEqual(["status"]);
 });
 
 test("without a cluster, creations can be previewed", async () => {
@@ -88,7 +86,7 @@ test("without a cluster, creations can be previewed", async () => {
   expect(properties["revision"]).toBe(UNKNOWN);
 });
 
-test("a cluster that is away is an error with the recorded state, and never a deletion", async () => {
+test("a cluster that is away is an error with the recorded state, never a deletion", async () => {
   const { message, initFailed } = await failure(
     provider.read("GitSeed", "gitea/gitea-http/platform/cluster", seed, seedState),
   );

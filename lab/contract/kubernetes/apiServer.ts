@@ -8,10 +8,13 @@ import { makeKubeconfig } from "../../../provider/cluster/kubeconfig";
 import { attempt } from "../../command";
 import { checkout } from "../../paths";
 import { waitFor } from "../../progress";
+import type { Record } from "../record";
 
 const READY_SECONDS = 90;
 const STOP_SECONDS = 20;
 const LAST_LINES = 5;
+
+type ApiServerRecord = Pick<Record, "directory" | "process">;
 
 export interface Address {
   server: string;
@@ -20,23 +23,25 @@ export interface Address {
 
 export class ApiServer {
   private readonly children: ChildProcess[] = [];
+  private readonly directory: string;
   readonly address: Address;
 
   private constructor(
-    private readonly directory: string,
+    private readonly record: ApiServerRecord,
     private readonly programs: string,
     private readonly port: number,
   ) {
+    this.directory = join(record.directory, "api");
     this.address = { server: `https://127.0.0.1:${port}`, kubeconfig: "" };
   }
 
   /** `programs`: a directory with etcd and kube-apiserver. */
-  static async start(directory: string, programs: string): Promise<ApiServer> {
+  static async start(record: ApiServerRecord, programs: string): Promise<ApiServer> {
     const [port = 0, client = 0, peer = 0] = await freePorts(3);
-    const made = new ApiServer(directory, programs, port);
-    mkdirSync(directory, { recursive: true });
+    const made = new ApiServer(record, programs, port);
+    mkdirSync(made.directory);
     try {
-      made.run("etcd", etcdArguments(join(directory, "etcd"), client, peer));
+      made.run("etcd", etcdArguments(join(made.directory, "etcd"), client, peer));
       made.run("kube-apiserver", made.apiArguments(client));
       await waitFor("the API server", READY_SECONDS, () => made.unready());
       return made;
@@ -71,7 +76,10 @@ export class ApiServer {
   private run(program: string, args: readonly string[]): void {
     const log = openSync(join(this.directory, `${program}.log`), "w");
     const path = join(this.programs, program);
-    this.children.push(spawn(path, args, { stdio: ["ignore", log, log] }));
+    const child = spawn(path, args, { stdio: ["ignore", log, log] });
+    // A run that is killed leaves it to the next one.
+    if (child.pid !== undefined) this.record.process(child.pid);
+    this.children.push(child);
   }
 
   private lastLines({ spawnfile }: ChildProcess): string {

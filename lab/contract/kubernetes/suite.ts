@@ -11,6 +11,7 @@ import type { Record as MadeThings } from "../record";
 import { holds, matches, same } from "../report";
 import type { Report } from "../report";
 import { ApiServer } from "./apiServer";
+import { withEngine } from "./engine";
 import { configMap, customResource, definition, namespace, secret } from "./objects";
 import { Plugin } from "./plugin";
 import { unreachable } from "./unreachable";
@@ -43,7 +44,7 @@ export async function kubernetesSuite(
   { plugin: path }: KubernetesOptions,
 ): Promise<void> {
   const command = path === undefined ? [process.execPath, STAND_IN] : [path];
-  const api = await ApiServer.start(join(record.directory, "api"), await ensureKubernetes());
+  const api = await ApiServer.start(record, await ensureKubernetes());
   const started: Plugin[] = [];
   const plugin = async (config: Record<string, string> = {}): Promise<Plugin> => {
     const made = await Plugin.start(command);
@@ -58,6 +59,7 @@ export async function kubernetesSuite(
     await otherWriters(report, subject);
     await customKinds(report, subject);
     await unreachable(report, subject);
+    await withEngine(report, api, record.directory, command);
   } finally {
     for (const one of started) one.stop();
     await api.stop();
@@ -174,7 +176,9 @@ async function objects(report: Report, { api, plugin }: Subject): Promise<void> 
     matches(await failure(strict.create(configMap({ a: "1" }))), /already exists/);
   });
   await report.check("deletes, and what is gone is gone", async () => {
-    const made = await one.create(configMap({ a: "1" }, {}, "short-lived"));
+    // Nothing collects garbage beside the API server.
+    const background = { "pulumi.com/deletionPropagationPolicy": "background" };
+    const made = await one.create(configMap({ a: "1" }, background, "short-lived"));
     await one.remove(made);
     same(await one.read(made), undefined);
     await one.remove(made);

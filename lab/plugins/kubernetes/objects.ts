@@ -3,7 +3,7 @@ import { isConflict, isNotFound, ApiFailure } from "../../../provider/cluster/ku
 import type { PlainMap } from "../../../provider/wire";
 import type { Configuration } from "./config";
 import type { Kube, KindPath } from "./kube";
-import { identityOf, isForced, without } from "./values";
+import { identityOf, isForced, propagationOf, without } from "./values";
 import type { Identity } from "./values";
 
 const RETRIES = 5;
@@ -102,7 +102,7 @@ export class Objects {
     const identity = identityOf(object);
     const kind = await this.kind(identity);
     if (kind === undefined) return;
-    const body = { propagationPolicy: "Foreground" };
+    const body = { propagationPolicy: propagationOf(identity) };
     try {
       await this.kube.request("DELETE", kind.path(identity), body);
     } catch (error) {

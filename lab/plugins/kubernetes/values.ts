@@ -9,6 +9,7 @@ export const INPUTS = "__inputs";
 export const FIELD_MANAGER = "__fieldManager";
 const INITIAL_VERSION = "__initialApiVersion";
 const MANAGER_ANNOTATION = "pulumi.com/patchFieldManager";
+const PROPAGATION_ANNOTATION = "pulumi.com/deletionPropagationPolicy";
 const FORCE_ANNOTATION = "pulumi.com/patchForce";
 
 const metadata = z.looseObject({
@@ -52,6 +53,10 @@ export const idOf = ({ namespace, name }: Identity): string =>
 
 export const isForced = ({ annotations }: Identity): boolean =>
   annotations[FORCE_ANNOTATION] === "true";
+
+/** The garbage collector of the cluster must run for `Foreground`. */
+export const propagationOf = ({ annotations }: Identity): string =>
+  annotations[PROPAGATION_ANNOTATION] === "background" ? "Background" : "Foreground";
 
 /** By annotation, else as recorded, else a new one. */
 export function fieldManagerOf(inputs: PlainMap, state: ValueMap): string {
