@@ -8,6 +8,8 @@ import { fluxHandOver } from "../../../../provider/resources/gitops/fluxHandOver
 import { FakeApi } from "./fakeApi";
 import { URN, contextWith } from "./gitServers";
 
+jest.setTimeout(30_000);
+
 const COMMIT = "a".repeat(40);
 let api: FakeApi;
 let said: string[];
@@ -93,7 +95,8 @@ describe("FluxHandOver", () => {
 
   test("a time-out names the object and Flux's reason", async () => {
     reconciles({ ready: "False", message: "kustomize build failed", status: applied });
-    const late = { ...context(), workSeconds: 5 };
+    // Time for three looks, also on a busy machine.
+    const late = { ...context(), workSeconds: 10 };
     await expect(fluxHandOver.converge(late, wanted, undefined, undefined)).rejects.toThrow(
       "timed out while waiting until Flux has applied aaaaaaaaaaaa; last error: " +
         "Kustomization flux-system/flux-system: Reason: kustomize build failed",
