@@ -32,7 +32,7 @@ const contractReport = z.object({ passed: z.number(), failed: z.number() });
 
 /** The parts that require neither the lab nor Nix. */
 const QUICK = ["unit", "scripts", "grpc"];
-const ALL = [...QUICK, "nix", "lab"];
+const ALL = [...QUICK, "kube", "nix", "lab"];
 
 /** Tests wait more than they compute, so on two cores more than two at once are faster. */
 const WORKERS = 3;

@@ -38,7 +38,7 @@ export interface FluxArgs {
   /** Objects of the plugin `kubernetes` are made with it. */
   kubernetes: pulumi.ProviderResource;
   /** The API, and what Flux's pods need. */
-  after: pulumi.Resource[];
+  after: pulumi.Input<pulumi.Resource>[];
 }
 
 export class Flux extends pulumi.ComponentResource {

@@ -7,8 +7,6 @@ export interface SiteRepository {
   commit: string;
   /** The tree of the commit. Commits of equal content have the same one. */
   content: string;
-  /** The directory's path from the root of the repository: empty, or with a slash at its end. */
-  prefix: string;
   /** Why it can't be pushed as it is, each with its remedy. */
   faults: string[];
 }
@@ -29,10 +27,9 @@ export async function readRepository(directory: string): Promise<SiteRepository>
 
 export async function inspectRepository(directory: string): Promise<SiteRepository> {
   const git = runner(directory);
-  const [commit, content, prefix, shallow, branch, changed, partial] = await Promise.all([
+  const [commit, content, shallow, branch, changed, partial] = await Promise.all([
     git("rev-parse", "--verify", "HEAD^{commit}"),
     git("rev-parse", "--verify", "HEAD^{tree}"),
-    git("rev-parse", "--show-prefix"),
     git("rev-parse", "--is-shallow-repository"),
     git("branch", "--show-current"),
     git("status", "--porcelain", "--untracked-files=normal", "--", "."),
@@ -44,7 +41,6 @@ export async function inspectRepository(directory: string): Promise<SiteReposito
   return {
     commit,
     content,
-    prefix,
     faults: [
       ...(changed === "" ? [] : [`it has uncommitted changes (${first.trim()}): commit them`]),
       ...(branch === "" ? ["its HEAD is detached: check out a branch"] : []),

@@ -20,8 +20,9 @@
 // the manifest deployer, dynamic configuration, single nodes, kine and external etcd, control plane
 // load balancing, k0s's own endpoints of the service `kubernetes` (with an externalAddress), system
 // users (everything runs as root), images in the configuration, the role label that k0s adds to
-// nodes of controllers after a minute, backup, restore, reset, install. `--disable-components` is parsed and checked, and has no other effect. A start waits a
-// second for the lock that a command such as `k0s status` holds for a moment; k0s fails there.
+// nodes of controllers after a minute, backup, restore, reset, install. `--disable-components` is
+// parsed and checked, and has no other effect. A start waits a second for the lock that a command
+// such as `k0s status` holds for a moment; k0s fails there.
 //
 // Variables that shorten k0s's waits, in seconds. Default: as in k0s.
 //
@@ -59,6 +60,7 @@ var commands = []command{
 	{"kubectl", "kubectl controls the Kubernetes cluster manager", runKubectl},
 	{"version", "Print the k0s version", runVersion},
 	{provisionerCommand, "Not of k0s: provisions local volumes, in a pod", runProvisioner},
+	{rookCommand, "Not of k0s: makes the OSDs of a CephCluster, in a pod", runRook},
 }
 
 func main() {

@@ -53,6 +53,7 @@ var labPrograms = []*labProgram{
 	{"docker.gitea.com/gitea", "gitea/gitea", prepareGitea},
 	{"gitea/gitea", "gitea/gitea", prepareGitea},
 	{"openebs/provisioner-localpv", "", prepareCommand(provisionerCommand)},
+	{"rook/ceph", "", prepareCommand(rookCommand)},
 }
 
 // programOf looks at the first container's image. Without the directory of programs, all pods

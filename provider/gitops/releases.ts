@@ -3,12 +3,13 @@
  * share what was observed, by two list calls.
  */
 import type { ClusterAccess } from "../cluster/access";
-import type { KubeObject } from "../cluster/kube/objectClient";
+import { ObjectClient } from "../cluster/kube/objectClient";
+import type { KubeObject, ObjectApi } from "../cluster/kube/objectClient";
 import { Shared } from "../hosts/wait/shared";
 import { Wait } from "../hosts/wait/wait";
 import type { Limits } from "../hosts/wait/wait";
-import { HELM_RELEASES, helmReleaseOf } from "./flux";
-import type { HelmRelease } from "./flux";
+import { HELM_RELEASES, helmReleaseOf } from "./helmReleases";
+import type { HelmRelease } from "./helmReleases";
 import { Helm } from "./helm/helm";
 import { latest, recordPath, releaseOf } from "./helm/release";
 import type { Release } from "./helm/release";
@@ -23,10 +24,7 @@ export interface Releases {
 }
 
 /** The cluster, as far as the add-ons need it. */
-export type AddOnCluster = Pick<
-  ClusterAccess,
-  "config" | "identity" | "objects" | "stream" | "observeAgain"
->;
+export type AddOnCluster = Pick<ClusterAccess, "config" | "identity" | "request" | "stream">;
 
 export class GitOps {
   readonly helm: Helm;
@@ -38,6 +36,11 @@ export class GitOps {
   ) {
     this.helm = new Helm(helm);
     this.seen = new Shared(cluster.config.name, LOOK_MS, (wait) => this.look(limitsOf(wait)));
+  }
+
+  /** With the limits of this call. */
+  objects(call: Limits): ObjectApi {
+    return new ObjectClient(this.cluster, call);
   }
 
   /** Until `forget`. */
@@ -57,7 +60,7 @@ export class GitOps {
 
   /** The latest record of the release, whoever made it. */
   async find(call: Limits, namespace: string, name: string): Promise<Release | undefined> {
-    const objects = await this.cluster.objects(call);
+    const objects = this.objects(call);
     const path = `/api/v1/namespaces/${namespace}/secrets`;
     const listed = await objects.listMetadata(path, { labelSelector: `owner=helm,name=${name}` });
     const revision = latest(listed)?.metadata.labels["version"];
@@ -73,14 +76,13 @@ export class GitOps {
     name: string,
     revision: number,
   ): Promise<Release | undefined> {
-    const objects = await this.cluster.objects(call);
-    const secret = await objects.get(recordPath(namespace, name, revision));
+    const secret = await this.objects(call).get(recordPath(namespace, name, revision));
     return secret && releaseOf(secret);
   }
 
   /** Records of former revisions are large, and nobody needs them here. */
   private async look(call: Limits): Promise<Releases> {
-    const objects = await this.cluster.objects(call);
+    const objects = this.objects(call);
     const [secrets, helmReleases] = await Promise.all([
       objects.list("/api/v1/secrets", {
         labelSelector: `owner=helm,${STACK_LABEL},status!=superseded`,

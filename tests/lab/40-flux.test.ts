@@ -78,7 +78,7 @@ test("the real controllers apply the tree, with a release of each chart", async 
   await apply("c1", readFileSync(gotk, "utf8"));
   await kubectl("c1", "-n flux-system wait --for=condition=Available deploy --all --timeout=120s");
   const settings = "create configmap cluster-settings --from-literal=REGION=lab";
-  await kubectl("c1", `-n flux-system ${settings}`);
+  await kubectl("c1", `-n flux-system ${settings} --from-literal=OSD_NODE=w1`);
   await apply("c1", syncOf("./clusters/lab"));
   await awaitFluxReady("c1", "gitrepository", "flux-system", "flux-system");
   for (const name of ["flux-system", "infrastructure", "apps"]) {
@@ -95,6 +95,10 @@ test("the real controllers apply the tree, with a release of each chart", async 
   expect(await kubectl("c1", "-n hello get configmap hello -o jsonpath={.data.region}")).toBe(
     "lab",
   );
+  expect(
+    await kubectl("c1", "-n rook-ceph get cephcluster -o jsonpath={.items[*].status.phase}"),
+  ).toBe("Ready");
+  await kubectl("c1", "-n rook-ceph wait --for=condition=Available deploy/rook-ceph-osd-0");
   expect(
     await kubectl("c1", "-n kube-system get daemonset cilium -o jsonpath={.status.numberReady}"),
   ).toBe("2");

@@ -1,4 +1,4 @@
-/** etcd and kube-apiserver on this machine, from the lab's programs. Nothing runs in the cluster. */
+/** etcd and kube-apiserver on this machine, from the lab's programs. Nothing else runs there. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";

@@ -193,7 +193,10 @@ function call<R>(start: (done: grpc.requestCallback<R>) => void): Promise<R> {
 
 function firstLine({ stdout }: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
-    if (stdout === null) return reject(new Error("the plugin has no output"));
+    if (stdout === null) {
+      reject(new Error("the plugin has no output"));
+      return;
+    }
     const lines = createInterface(stdout);
     lines.once("line", (line) => resolve(line.trim()));
     lines.once("close", () => reject(new Error("the plugin has ended")));

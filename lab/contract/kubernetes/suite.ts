@@ -112,9 +112,10 @@ async function objects(report: Report, { api, plugin }: Subject): Promise<void> 
   await report.step("creates objects under the annotated manager", async () => {
     same((await one.create(namespace("app"))).id, "app");
     same((await one.create(configMap({ a: "1" }))).id, "app/settings");
+    const fields = ".metadata.managedFields[*]";
     const shown = await api.kubectl([
       ...["get", "configmap", "settings", "--namespace=app", "--show-managed-fields"],
-      "--output=jsonpath={.metadata.managedFields[*].manager}/{.metadata.managedFields[*].operation}",
+      `--output=jsonpath={${fields}.manager}/{${fields}.operation}`,
     ]);
     same(shown, "pulumi-microvm/Apply");
   });

@@ -3,6 +3,7 @@ import * as pb from "@pulumi/pulumi/proto/provider_pb";
 import { containsUnknown, equal, reveal } from "../../../provider/wire";
 import type { ValueMap } from "../../../provider/wire";
 import { targetOf } from "./kube";
+import { textIn } from "./values";
 import type { Target } from "./kube";
 
 export interface Configuration {
@@ -22,7 +23,7 @@ const TIMEOUT_SECONDS = 32;
 
 export function configurationOf(inputs: ValueMap): Configuration {
   const values = reveal(inputs);
-  const isOn = (key: string): boolean => String(values[key]) === "true";
+  const isOn = (key: string): boolean => [true, "true"].some((on) => values[key] === on);
   if (values["enableServerSideApply"] !== undefined && !isOn("enableServerSideApply")) {
     throw new Error("the lab's stand-in has only server-side apply");
   }
@@ -34,7 +35,7 @@ export function configurationOf(inputs: ValueMap): Configuration {
     enablePatchForce: isOn("enablePatchForce"),
     upsertExistingObjects: isOn("upsertExistingObjects"),
     timeoutSeconds: timeoutOf(values["kubeClientSettings"]),
-    target: target(String(values["kubeconfig"] ?? "")),
+    target: target(textIn(values, "kubeconfig")),
   };
 }
 
@@ -84,9 +85,7 @@ function replacesOf(olds: ValueMap, news: ValueMap, diffs: readonly string[]): s
 }
 
 function isSameCluster(olds: ValueMap, news: ValueMap): boolean {
-  const [before, after] = [olds, news].map((map) =>
-    target(String(reveal(map)["kubeconfig"] ?? "")),
-  );
+  const [before, after] = [olds, news].map((map) => target(textIn(reveal(map), "kubeconfig")));
   if (before === undefined || after === undefined) return true;
   if (before instanceof Error || after instanceof Error) return true;
   return before.server === after.server && before.ca === after.ca;

@@ -3,7 +3,7 @@ import { isConflict, isNotFound, ApiFailure } from "../../../provider/cluster/ku
 import type { PlainMap } from "../../../provider/wire";
 import type { Configuration } from "./config";
 import type { Kube, KindPath } from "./kube";
-import { identityOf, isForced } from "./values";
+import { identityOf, isForced, without } from "./values";
 import type { Identity } from "./values";
 
 const RETRIES = 5;
@@ -31,8 +31,7 @@ export class Objects {
     const kind = await this.kind(identityOf(object));
     if (kind === undefined) return undefined;
     try {
-      const { status: _status, ...live } = await this.make(kind, object, manager, true);
-      return live;
+      return without(await this.make(kind, object, manager, true), ["status"]);
     } catch (error) {
       // Its namespace does not exist yet, or the object exists already.
       const isAlreadyThere = isConflict(error) && error.reason === "AlreadyExists";
@@ -143,15 +142,15 @@ function explained(error: unknown, manager: string, object: PlainMap): Error {
   const text = error instanceof Error ? error.message : String(error);
   if (isConflict(error) && error.reason === "Conflict") {
     return new Error(
-      "server-side apply field conflict detected, see the documentation for troubleshooting help\n" +
+      "server-side apply field conflict detected, see the documentation of the plugin\n" +
         `The resource managed by field manager "${manager}" had an apply conflict: ${text}`,
     );
   }
   if (error instanceof NoMatch) {
     return new Error(
       `creation of resource with kind ${kind} failed because the Kubernetes API server reported ` +
-        "that the apiVersion for this resource does not exist. Verify that any required CRDs have " +
-        `been created: ${text}`,
+        "that the apiVersion for this resource does not exist. Verify that any required CRDs " +
+        `have been created: ${text}`,
     );
   }
   return error instanceof ApiFailure

@@ -5,7 +5,7 @@ import { PluginInfo } from "@pulumi/pulumi/proto/plugin_pb";
 import * as pb from "@pulumi/pulumi/proto/provider_pb";
 import type { Log } from "../../../provider/log";
 import * as messages from "../../../provider/messages";
-import { containsUnknown } from "../../../provider/wire";
+import { containsUnknown, toMap } from "../../../provider/wire";
 import type { ValueMap } from "../../../provider/wire";
 import { configurationOf, diffConfig } from "./config";
 import type { Configuration } from "./config";
@@ -17,6 +17,7 @@ import {
   fieldManagerOf,
   idOf,
   identityOf,
+  isPlainMap,
   liveOf,
   plainOf,
   pruned,
@@ -107,7 +108,7 @@ export class KubernetesProvider {
     return { config, objects };
   }
 
-  private async check({ message, properties }: messages.CheckRequest): Promise<Buffer> {
+  private check({ message, properties }: messages.CheckRequest): Buffer {
     const response = new pb.CheckResponse();
     const news = properties("news") ?? {};
     if (this.unreachable !== undefined) {
@@ -188,7 +189,7 @@ export class KubernetesProvider {
     response.setId(message.getId());
     const manager = fieldManagerOf(plainOf(inputs), state);
     const seen = pruned(live, plainOf(inputs));
-    const now = withSecrets(toInputs(seen), inputs);
+    const now = withSecrets(toMap(isPlainMap(seen) ? seen : {}), inputs);
     return messages.readResponse(response, {
       properties: checkpoint(now, live, manager),
       inputs: now,
@@ -218,11 +219,6 @@ export class KubernetesProvider {
     }
     return new Empty();
   }
-}
-
-/** A pruned object is a map. */
-function toInputs(value: ReturnType<typeof pruned>): ValueMap {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
 
 type Handler<Request, Response> = (request: Request) => Response | Promise<Response>;

@@ -33,12 +33,18 @@ export function identityOf(object: PlainMap): Identity {
     annotations = {},
   } = metadata.safeParse(object["metadata"]).data ?? {};
   return {
-    apiVersion: String(object["apiVersion"]),
-    kind: String(object["kind"]),
+    apiVersion: textIn(object, "apiVersion"),
+    kind: textIn(object, "kind"),
     name,
     namespace,
     annotations,
   };
+}
+
+/** Empty, if it is no text. */
+export function textIn(object: PlainMap, key: string): string {
+  const value = object[key];
+  return typeof value === "string" ? value : "";
 }
 
 export const idOf = ({ namespace, name }: Identity): string =>
@@ -88,7 +94,7 @@ export function checkpoint(
   inputs: ValueMap,
   live: PlainMap,
   fieldManager: string,
-  version = String(plainOf(inputs)["apiVersion"]),
+  version = textIn(plainOf(inputs), "apiVersion"),
 ): ValueMap {
   return {
     ...withSecrets(toMap(live), inputs),
@@ -109,13 +115,11 @@ export function withSecrets(object: ValueMap, inputs: ValueMap): ValueMap {
 
 /** The state without what the plugin adds. */
 export function liveOf(state: ValueMap): PlainMap {
-  const {
-    [INPUTS]: _inputs,
-    [FIELD_MANAGER]: _manager,
-    [INITIAL_VERSION]: _version,
-    ...live
-  } = state;
-  return plainOf(live);
+  return without(plainOf(state), [INPUTS, FIELD_MANAGER, INITIAL_VERSION]);
+}
+
+export function without(object: PlainMap, keys: readonly string[]): PlainMap {
+  return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
 }
 
 export function recordedInputs(state: ValueMap): ValueMap {

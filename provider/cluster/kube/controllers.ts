@@ -10,6 +10,7 @@ import { failureOf } from "./failure";
 import { forwardedStream } from "./portForward";
 import type { PodPort } from "./portForward";
 
+/** A controller that is down must not use up the time for the others. */
 const OPEN_SECONDS = 15;
 
 export class Controllers {
@@ -44,26 +45,21 @@ export class Controllers {
     );
   }
 
-  close(): void {
-    for (const connection of this.order) connection.close();
-  }
-
-  /** What the first controller gives that can. */
-  private async first<T extends object>(
+  /** By the first controller for which the work succeeds. */
+  private async first<T>(
     limits: Limits,
-    ask: (connection: ApiConnection) => Promise<T>,
+    work: (connection: ApiConnection) => Promise<T>,
   ): Promise<T> {
     const causes: string[] = [];
     for (const connection of [...this.order]) {
-      const given = await ask(connection).catch((error: unknown) => {
-        if (limits.signal.aborted || Date.now() >= limits.deadline) throw error;
-        return new Error(messageOf(error));
-      });
-      if (!(given instanceof Error)) {
+      try {
+        const result = await work(connection);
         this.prefer(connection);
-        return given;
+        return result;
+      } catch (error) {
+        if (limits.signal.aborted || Date.now() >= limits.deadline) throw error;
+        causes.push(`${connection.endpoint.name}: ${printable(messageOf(error))}`);
       }
-      causes.push(`${connection.endpoint.name}: ${printable(given.message)}`);
     }
     throw new ProviderError(
       "unreachable",
@@ -71,6 +67,10 @@ export class Controllers {
       "Look at systemctl status k0s on the controllers.",
       `cluster ${this.cluster}`,
     );
+  }
+
+  close(): void {
+    for (const connection of this.order) connection.close();
   }
 
   private async attempt(

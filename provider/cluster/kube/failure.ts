@@ -26,6 +26,22 @@ export function failureOf(code: number, answered: string): ApiFailure {
   return new ApiFailure(code, reason, message === "" ? `HTTP status ${code}` : message);
 }
 
+/** An answer of the API as an error of the provider. `what`: the object of the request. */
+export async function translating<T>(
+  what: string,
+  cluster: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ApiFailure)) throw error;
+    const reason = error.reason === "" ? `HTTP status ${error.code}` : error.reason;
+    const said = `${what}: Kubernetes refused a request: ${reason}: ${error.message}`;
+    throw new ProviderError("operation", said, undefined, `cluster ${cluster}`);
+  }
+}
+
 function parsed(text: string): z.infer<typeof status> {
   try {
     const found = status.safeParse(JSON.parse(text));
@@ -46,18 +62,3 @@ export const isNotFound = hasCode(404);
 export const isConflict = hasCode(409);
 /** Of an eviction: a PodDisruptionBudget does not allow it now. */
 export const isTooManyRequests = hasCode(429);
-
-/** The work for something with that name. An answer of the API becomes an error of the provider. */
-export async function translated<T>(
-  { name, cluster }: { name: string; cluster: string },
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ApiFailure)) throw error;
-    const reason = error.reason === "" ? `HTTP status ${error.code}` : error.reason;
-    const what = `${name}: Kubernetes refused a request: ${reason}: ${error.message}`;
-    throw new ProviderError("operation", what, undefined, `cluster ${cluster}`);
-  }
-}

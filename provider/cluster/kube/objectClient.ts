@@ -4,8 +4,7 @@
  */
 import { z } from "zod";
 import type { Limits } from "../../hosts/wait/wait";
-import type { ApiAnswer } from "./connection";
-import type { Controllers } from "./controllers";
+import type { ApiAnswer, ApiRequest } from "./connection";
 import { isNotFound } from "./failure";
 
 /** Objects of a list that the API sends at once. Records of Helm can have a MiB each. */
@@ -35,7 +34,8 @@ const kubeObject = z.looseObject({
 export type KubeObject = z.infer<typeof kubeObject>;
 
 const page = z.object({
-  items: z.array(kubeObject).default([]),
+  /** Null in an empty list of metadata. */
+  items: z.array(kubeObject).nullish(),
   metadata: z.object({ continue: z.string().default("") }).prefault({}),
 });
 
@@ -53,10 +53,15 @@ export interface ObjectApi {
   patch(path: string, body: object): Promise<KubeObject>;
 }
 
+/** The part of ClusterAccess that this needs. */
+export interface KubeRequests {
+  request(call: Limits, request: ApiRequest): Promise<ApiAnswer>;
+}
+
 export class ObjectClient implements ObjectApi {
   /** `limits`: those of the call for which the client is made. */
   constructor(
-    private readonly controllers: Pick<Controllers, "request">,
+    private readonly api: KubeRequests,
     private readonly limits: Limits,
   ) {}
 
@@ -79,7 +84,7 @@ export class ObjectClient implements ObjectApi {
       "content-type": "application/merge-patch+json",
     };
     const request = { method: "PATCH", path, headers, body: JSON.stringify(body) };
-    const answer = await this.controllers.request(this.limits, request);
+    const answer = await this.api.request(this.limits, request);
     return kubeObject.parse(JSON.parse(answer.body));
   }
 
@@ -92,7 +97,7 @@ export class ObjectClient implements ObjectApi {
       const answer = await this.unlessNone(`${path}?${asked}`, accept);
       if (answer === undefined) return all;
       const { items, metadata: next } = page.parse(JSON.parse(answer.body));
-      all.push(...items);
+      all.push(...(items ?? []));
       from = next.continue;
     } while (from !== "");
     return all;
@@ -101,7 +106,7 @@ export class ObjectClient implements ObjectApi {
   private async unlessNone(path: string, accept: string): Promise<ApiAnswer | undefined> {
     try {
       const request = { method: "GET", path, headers: { accept } };
-      return await this.controllers.request(this.limits, request);
+      return await this.api.request(this.limits, request);
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;

@@ -37,7 +37,7 @@ export interface Awaited {
 }
 
 export interface GateCluster {
-  objects(call: Limits): Promise<ObjectApi>;
+  objects(call: Limits): ObjectApi;
 }
 
 interface Closed {
@@ -86,7 +86,7 @@ async function look(
 ): Promise<Closed[]> {
   const asked = before.length === 0 ? gates : before.map(({ gate }) => gate);
   try {
-    const objects = await cluster.objects(limits);
+    const objects = cluster.objects(limits);
     const looks = asked.map(async (gate): Promise<Closed[]> => {
       const unmet = await gate.look(objects);
       return unmet === undefined ? [] : [{ gate, unmet }];
@@ -113,7 +113,7 @@ async function reasonsFor(
 ): Promise<string[]> {
   const limits = { ...call, deadline: Date.now() + REASONS_SECONDS * 1000 };
   try {
-    return await reasonsOf(await cluster.objects(limits), about);
+    return await reasonsOf(cluster.objects(limits), about);
   } catch (error) {
     if (call.signal.aborted) throw error;
     return [];

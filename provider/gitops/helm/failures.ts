@@ -23,7 +23,7 @@ const REMEDIES: readonly [RegExp, string][] = [
     "Correct the values of the release.",
   ],
   [
-    /^path .* not found|Chart\.yaml file is missing|no such file or directory/,
+    /(^|: )path "[^"]*" not found|Chart\.yaml file is missing|no such file or directory/,
     "Correct the path of the chart in the GitOps tree.",
   ],
   [

@@ -8,7 +8,7 @@ import type { ClusterAccess } from "../../cluster/access";
 import { CORDONED, uncordon } from "../../cluster/drain/drain";
 import type { ClusterGuest } from "../../cluster/k0sGuest";
 import type { KubeNode } from "../../cluster/kube/objects";
-import { isConflict, translated } from "../../cluster/kube/failure";
+import { isConflict, translating } from "../../cluster/kube/failure";
 import { marksPatch } from "../../cluster/nodeMarks";
 import type { Observed } from "../../cluster/observed";
 import { ProviderError, isLinkLost } from "../../errors";
@@ -108,7 +108,6 @@ async function converge(
     observed = await (isController(wanted.role)
       ? inTurn(context, wanted, cluster.memberships, work)
       : work());
-    if (isController(wanted.role)) await guest.ensureIdentity(context);
   }
   const state = stateOf(wanted, await converged(context, cluster, wanted, observed));
   if (state !== undefined) return state;
@@ -142,6 +141,11 @@ async function takesPart(context: Context, wanted: Inputs, guest: ClusterGuest):
   const { node } = listedOf(wanted, await context.pool.cluster().observeAgain(context));
   const works = node === undefined || node.isReady;
   return runs(k0s) && works && (!isController(wanted.role) || k0s.isApiReady);
+}
+
+/** An answer of the API as an error of the provider. */
+function translated<T>({ name: vm, cluster }: Inputs, work: () => Promise<T>): Promise<T> {
+  return translating(vm, cluster, work);
 }
 
 function lookAt(context: Context, wanted: Inputs): Promise<Observed> {

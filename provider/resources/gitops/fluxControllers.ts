@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
-import { translated } from "../../cluster/kube/failure";
+import { translating } from "../../cluster/kube/failure";
 import { ProviderError, isLinkLost, messageOf } from "../../errors";
 import { Applier, inOrder, kubeObject } from "../../gitops/apply";
 import type { Applied } from "../../gitops/apply";
@@ -189,5 +189,5 @@ export const fluxControllers: Resource<Inputs, State> = {
 };
 
 function named<T>(context: Context, work: () => Promise<T>): Promise<T> {
-  return translated({ name: "Flux", cluster: context.pool.cluster().config.name }, work);
+  return translating("Flux", context.pool.cluster().config.name, work);
 }

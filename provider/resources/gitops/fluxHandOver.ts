@@ -3,7 +3,7 @@
  * that it requests a reconciliation, as `flux reconcile` does.
  */
 import { z } from "zod";
-import { translated } from "../../cluster/kube/failure";
+import { translating } from "../../cluster/kube/failure";
 import type { ObjectApi } from "../../cluster/kube/objectClient";
 import { ProviderError, isLinkLost } from "../../errors";
 import { commitIn, fluxObject, unready } from "../../gitops/fluxObjects";
@@ -187,5 +187,5 @@ function look(context: Context, wanted: Inputs): Promise<Objects> {
 }
 
 function named<T>(context: Context, work: () => Promise<T>): Promise<T> {
-  return translated({ name: "Flux", cluster: context.pool.cluster().config.name }, work);
+  return translating("Flux", context.pool.cluster().config.name, work);
 }

@@ -8,7 +8,7 @@ import { Commits } from "../../gitops/git/commits";
 import type { Destination, Relation } from "../../gitops/git/commits";
 import { GitServer, repositoryOf } from "../../gitops/git/gitServer";
 import { ServiceStreams } from "../../gitops/git/streams";
-import { translated } from "../../cluster/kube/failure";
+import { translating } from "../../cluster/kube/failure";
 import { Wait, pause, within } from "../../hosts/wait/wait";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
@@ -32,7 +32,7 @@ async function withServer<T>(
   const account = { user, password };
   const server = new GitServer(title, streams, account, within(context, seconds));
   try {
-    return await translated({ name: title, cluster: cluster.config.name }, () =>
+    return await translating(title, cluster.config.name, () =>
       work({ server, repository: repositoryOf(wanted.repository), branch }),
     );
   } finally {

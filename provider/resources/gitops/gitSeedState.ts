@@ -40,8 +40,8 @@ export const outputs = z.object({
   status: z
     .string()
     .describe(
-      "seeded: the branch contains the last seed, and maybe more; differs: it does not; empty: the " +
-        "branch does not exist; absent: the repository does not exist.",
+      "seeded: the branch contains the last seed, and maybe more; differs: it does not; empty: " +
+        "the branch does not exist; absent: the repository does not exist.",
     ),
   seeded: z.string().describe("The last commit of the site that the branch contained."),
 });

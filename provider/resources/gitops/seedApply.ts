@@ -1,5 +1,5 @@
 /** Installs, upgrades and unlocks the release of a seed, and waits for its gate. */
-import { isConflict, translated } from "../../cluster/kube/failure";
+import { isConflict, translating } from "../../cluster/kube/failure";
 import { ProviderError } from "../../errors";
 import { awaitGates } from "../../gitops/gates/gate";
 import type { Gate } from "../../gitops/gates/gate";
@@ -19,7 +19,7 @@ import { ownerLabels } from "../../gitops/ownership";
 import { within } from "../../hosts/wait/wait";
 import type { Context } from "../../resource";
 import { generationsOf, lookAt, stateOf, workloadsOf } from "./seedLook";
-import { chartOf, named, refuseForeign, stepFor } from "./seedState";
+import { chartOf, refuseForeign, stepFor } from "./seedState";
 import type { Inputs, Observed, State, Step } from "./seedState";
 
 /** Helm ends its own waits before the call ends. */
@@ -41,7 +41,7 @@ export async function applySeed(
     throw new ProviderError("operation", `${wanted.releaseName}: the cluster lists no release`);
   }
   await passGate(context, wanted, after.release);
-  const generations = await translated(named(wanted), () =>
+  const generations = await translating(wanted.releaseName, wanted.cluster, () =>
     after.release === undefined
       ? Promise.resolve({})
       : generationsOf(context, workloadsOf(after.release, wanted)),
@@ -131,9 +131,9 @@ export function secretsOf({ secretInputs = [] }: Context, { values }: Inputs): s
 async function unlock(context: Context, wanted: Inputs, release: Release): Promise<void> {
   const { namespace, name, revision } = release;
   context.status(`revision ${revision} is ${release.status}: it was interrupted`);
-  const objects = await context.pool.gitOps().cluster.objects(context);
+  const objects = context.pool.gitOps().objects(context);
   const path = recordPath(namespace, name, revision);
-  await translated(named(wanted), () =>
+  await translating(wanted.releaseName, wanted.cluster, () =>
     objects.patch(path, unlockPatch(release)).catch((error: unknown) => {
       if (!isConflict(error)) throw error;
       throw new ProviderError(
@@ -147,9 +147,9 @@ async function unlock(context: Context, wanted: Inputs, release: Release): Promi
 
 async function passGate(context: Context, wanted: Inputs, release: Release): Promise<void> {
   const seconds = Math.max(1, Math.floor((context.deadline - Date.now()) / 1000));
-  const { cluster } = context.pool.gitOps();
-  await translated(named(wanted), () =>
-    awaitGates(context, cluster, {
+  const gitOps = context.pool.gitOps();
+  await translating(wanted.releaseName, wanted.cluster, () =>
+    awaitGates(context, gitOps, {
       name: wanted.releaseName,
       gates: gatesOf(wanted, release),
       seconds,

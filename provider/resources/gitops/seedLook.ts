@@ -1,6 +1,6 @@
 /** What the cluster shows of a seed: its release, its HelmRelease, and the proof of adoption. */
 import { isLinkLost } from "../../errors";
-import { translated } from "../../cluster/kube/failure";
+import { translating } from "../../cluster/kube/failure";
 import {
   parseManifests,
   restartedBetween,
@@ -9,10 +9,10 @@ import {
   workloadsIn,
 } from "../../gitops/helm/manifests";
 import type { Workload } from "../../gitops/helm/manifests";
-import type { HelmRelease } from "../../gitops/flux";
+import type { HelmRelease } from "../../gitops/helmReleases";
 import type { Release } from "../../gitops/helm/release";
 import type { Context } from "../../resource";
-import { helmReleaseFor, named, releaseKey, statusOf } from "./seedState";
+import { helmReleaseFor, releaseKey, statusOf } from "./seedState";
 import type { Inputs, Observed, State } from "./seedState";
 
 /** `again`: not what other seeds of this pass have seen. */
@@ -23,7 +23,7 @@ export async function lookAt(
 ): Promise<Observed> {
   const gitOps = context.pool.gitOps();
   const { releaseName, storageNamespace } = wanted;
-  return translated(named(wanted), async () => {
+  return translating(wanted.releaseName, wanted.cluster, async () => {
     const seen = await (again ? gitOps.observeAgain(context) : gitOps.observe(context));
     const made = seen.made.get(releaseKey(wanted));
     return {
@@ -78,7 +78,7 @@ async function adoptionOf(
   const latest = helmRelease?.revisions[0] ?? 0;
   if (latest <= revision) return { adopted: false, restarted: [] };
   const isFirst = latest === revision + 1;
-  const restarted = await translated(named(wanted), () =>
+  const restarted = await translating(wanted.releaseName, wanted.cluster, () =>
     isFirst
       ? changedSince(context, generations)
       : restartedByRevision(context, wanted, revision + 1),
@@ -119,7 +119,7 @@ export async function generationsOf(
   context: Context,
   workloads: readonly Workload[],
 ): Promise<State["generations"]> {
-  const objects = await context.pool.gitOps().cluster.objects(context);
+  const objects = context.pool.gitOps().objects(context);
   const entries = await Promise.all(
     workloads.map(async (workload): Promise<[string, number][]> => {
       const object = await objects.get(workload.path);

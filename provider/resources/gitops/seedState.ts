@@ -1,7 +1,7 @@
 /** The inputs and the outputs of `Seed`, and what the cluster says about a release. */
 import { z } from "zod";
 import type { SeedChart } from "../../../contract/gitops";
-import type { HelmRelease } from "../../gitops/flux";
+import type { HelmRelease } from "../../gitops/helmReleases";
 import { isAsWanted, isPending } from "../../gitops/helm/release";
 import type { Release } from "../../gitops/helm/release";
 import { isOurs, ownerLabels, stackIn } from "../../gitops/ownership";
@@ -141,9 +141,6 @@ export interface Observed {
   /** The HelmRelease to which the release belongs. */
   helmRelease: HelmRelease | undefined;
 }
-
-/** For messages. */
-export const named = ({ releaseName: name, cluster }: Inputs) => ({ name, cluster });
 
 export const releaseKey = ({ storageNamespace, releaseName }: Inputs): string =>
   `${storageNamespace}/${releaseName}`;
