@@ -1,4 +1,4 @@
-/** Searches secrets in all places where they could leak. Secrets go by stdin, never in arguments. */
+/** Searches secrets in all places where they could leak. They go by stdin, never in arguments. */
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { STACK, lab, start } from "./lab";
