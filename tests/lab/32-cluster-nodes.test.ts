@@ -233,7 +233,7 @@ scenario("a destroy drains and deletes nothing in the cluster, which comes back"
   await destroy();
   const ended = new Date();
   const ends = await Promise.all(HOSTS.map(journalEnd));
-  expect(await destroy()).not.toMatch(/ delet(ing|ed)/);
+  expect(await destroy()).not.toMatch(/\d deleted/);
   const again = await Promise.all(HOSTS.map((host, at) => mutations(host, ends[at] ?? "")));
   expect(again.flat()).toEqual([]);
   await up();
