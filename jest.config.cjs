@@ -1,6 +1,6 @@
 /**
- * Unit and gRPC tests require only Node. tests/nix requires `nix`. tests/lab requires the lab,
- * which installs Nix (lab/run).
+ * Unit and gRPC tests require only Node. tests/kube runs an API server of the lab's cache. tests/nix
+ * requires `nix`. tests/lab requires the lab, which installs Nix (lab/run).
  */
 const { env, stderr } = process;
 
@@ -45,6 +45,7 @@ module.exports = {
     project("unit", modules),
     project("scripts"),
     project("grpc", { setupFilesAfterEnv: ["<rootDir>/tests/grpc/setup.ts"] }),
+    project("kube", { setupFilesAfterEnv: ["<rootDir>/tests/kube/setup.ts"] }),
     project("nix", { setupFilesAfterEnv: ["<rootDir>/tests/nix/setup.ts"] }),
     project("lab", { setupFilesAfterEnv: ["<rootDir>/tests/lab/setup.ts"] }),
   ],

@@ -27,6 +27,7 @@ export {
   NixClosure,
   NixosSystem,
   Provider,
+  Seed,
   Volume,
 } from "./components/resources";
 export type {
@@ -38,6 +39,8 @@ export type {
   NixClosureArgs,
   NixosSystemArgs,
   ProviderArgs,
+  SeedArgs,
+  SeedGate,
   VmWants,
   VolumeArgs,
 } from "./components/resources";

@@ -25,7 +25,9 @@ export async function siteArgs(): Promise<SiteArgs> {
   warnOfLinks(project);
   const model = loadSite();
   const built = await evaluateSite(model, join(project, ".site", pulumi.getStack()));
-  return { model, built, privateKey: new pulumi.Config().getSecret("sshPrivateKey") };
+  const config = new pulumi.Config();
+  const privateKey = config.getSecret("sshPrivateKey");
+  return { model, built, privateKey, helm: config.get("helm") };
 }
 
 /**

@@ -195,6 +195,13 @@ export const KINDS = {
     vms: always("nothing"),
     host: "Its ownership record changes.",
   },
+  addOn: {
+    what: "what is installed in the cluster, and its hand-over to Flux",
+    vms: always("nothing"),
+    note:
+      "Helm installs or upgrades the add-on until Flux runs it. From then on an edit of the site " +
+      "changes nothing, and the preview says which file of the tree to edit.",
+  },
   forget: {
     what: "the hypervisor is forgotten",
     vms: always("nothing"),

@@ -15,7 +15,7 @@ import {
 import { RecordedInputs } from "./recordedInputs";
 import { reported, reporting } from "./reporting";
 import type { BoundResource, Context, Found, Resource } from "./resource";
-import { Secret, UNKNOWN, containsUnknown, markLike, reveal, toMap } from "./wire";
+import { Secret, UNKNOWN, containsSecret, containsUnknown, markLike, reveal, toMap } from "./wire";
 import type { PlainMap, Value, ValueMap } from "./wire";
 
 const LOOK_AGAIN_MS = 20_000;
@@ -65,7 +65,7 @@ export function bind<I extends object, S extends object>(resource: Resource<I, S
     changes: Changes,
     ignored: readonly string[],
   ): string[] => {
-    const silent = [...(resource.incidental ?? []), ...ignored];
+    const silent = [...silentIn(state, wanted), ...ignored];
     const isChanged = [...changes].some(
       ([path, { inputDiff }]) => inputDiff && !isIgnored(path, silent),
     );
@@ -74,6 +74,11 @@ export function bind<I extends object, S extends object>(resource: Resource<I, S
     const drifted = resource.drift(state, before);
     return all.filter((path) => drifted.includes(path));
   };
+  /** Inputs that cause no diff in this state. */
+  const silentIn = (state: S | undefined, inputs: I): readonly string[] => [
+    ...(resource.incidental ?? []),
+    ...((state && resource.settled?.(state, inputs)) ?? []),
+  ];
   const idOf = (inputs: ValueMap): string => resource.id(parse(inputs));
 
   /** The outputs after an update that would change something. Only used in previews. */
@@ -93,7 +98,8 @@ export function bind<I extends object, S extends object>(resource: Resource<I, S
   ): Promise<ValueMap> => {
     if (containsUnknown(news)) return predicted(news, undefined);
     const inputs = parse(news);
-    const context = asOwner(caller, inputs);
+    const secretInputs = Object.keys(news).filter((key) => containsSecret(news[key]));
+    const context = { ...asOwner(caller, inputs), secretInputs };
     const observed = await resource.observe(context, inputs, recorded);
     await resource.refuse?.(context, inputs, observed, recorded, before);
     if (preview) {
@@ -181,7 +187,8 @@ export function bind<I extends object, S extends object>(resource: Resource<I, S
       }
       drop(changes, ignored);
       const rest = [...changes.keys()];
-      const silent = resource.incidental ?? [];
+      const isKnown = !containsUnknown(news);
+      const silent = isKnown ? silentIn(typed, parse(news)) : (resource.incidental ?? []);
       if (rest.every((path) => isIgnored(path, silent))) changes.clear();
       return changes;
     },

@@ -20,6 +20,8 @@ export interface Context extends Call {
   workSeconds: number;
   pool: HostPool;
   log: Log;
+  /** Inputs that are secret in the program. Absent: none. */
+  secretInputs?: readonly string[];
 }
 
 /** A fault in the inputs of one resource: the path of the property, and the reason. */
@@ -67,6 +69,11 @@ export interface Resource<I extends object, S extends object> {
    * they are part of the diff.
    */
   incidental?: readonly (keyof I & string)[];
+  /**
+   * Inputs without any effect in this state, because somebody else decides on them now. A change of
+   * them alone causes no diff. Pure.
+   */
+  settled?(state: S, inputs: I): readonly (keyof I & string)[];
   /** Inputs that are outputs too, under the same name. A difference is drift. */
   mirrored: readonly (keyof I & keyof S & string)[];
   /** Paths of other outputs that show drift. Pure. */

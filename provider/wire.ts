@@ -117,6 +117,12 @@ export function containsUnknown(value: Value | Plain | undefined): boolean {
   return typeof value === "object" && value !== null && Object.values(value).some(containsUnknown);
 }
 
+export function containsSecret(value: Value | undefined): boolean {
+  if (value instanceof Secret) return true;
+  if (Array.isArray(value)) return value.some((item) => containsSecret(item));
+  return isMap(value) && Object.values(value).some(containsSecret);
+}
+
 /** Equality by content; a secret equals its open value, an unknown equals nothing. */
 export function equal(a: Value | undefined, b: Value | undefined): boolean {
   if (typeof a !== "object" && typeof b !== "object") return a === b;

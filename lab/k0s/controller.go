@@ -243,6 +243,7 @@ func (c *controller) startCluster(ctx context.Context) error {
 	}
 	logInfo("etcd-members", "%s is a voting member", c.config.memberName())
 	c.inBackground(members.run)
+	c.inBackground(func(background context.Context) { approveServing(background, c.client) })
 	for name, args := range map[string][]string{
 		"kube-scheduler":          schedulerArgs(c.vars, c.config),
 		"kube-controller-manager": controllerManagerArgs(c.vars, c.config),

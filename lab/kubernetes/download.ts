@@ -18,14 +18,16 @@ export async function download(source: Source, directory: string): Promise<void>
   mkdirSync(directory, { recursive: true });
   if (release.kind === "files") {
     for (const program of programs) {
-      const sum = parseSum(await text(release.sumUrl(program)), program);
-      await fetchFile(release.url(program), sum, join(directory, program));
+      const url = release.url(program);
+      const sum = parseSum(await text(release.sumUrl(program)), basename(url));
+      await fetchFile(url, sum, join(directory, program));
     }
   } else {
     const archive = join(directory, basename(release.url));
     const sum = parseSum(await text(release.sumsUrl), basename(release.url));
     await fetchFile(release.url, sum, archive);
-    const inside = programs.map((program) => `${basename(release.url, ".tar.gz")}/${program}`);
+    const root = release.root ?? basename(release.url, ".tar.gz");
+    const inside = programs.map((program) => `${root}/${program}`);
     await run(["tar", "-xzf", archive, "-C", directory, "--strip-components=1", ...inside]);
     rmSync(archive);
   }

@@ -16,11 +16,14 @@ import { GUEST_SECONDS, noAnswer, presentedBy } from "./identity";
 import type { Presented } from "./identity";
 import type { ClusterGuest, Identity } from "./k0sGuest";
 import { ApiConnection } from "./kube/connection";
-import type { Endpoint } from "./kube/connection";
+import type { ApiAnswer, ApiRequest, Endpoint } from "./kube/connection";
 import { KubeClient } from "./kube/client";
 import type { KubeApi } from "./kube/client";
 import { Controllers } from "./kube/controllers";
 import { listEtcdMembers, listNodes } from "./kube/lists";
+import { ObjectClient } from "./kube/objectClient";
+import type { ObjectApi } from "./kube/objectClient";
+import type { PodPort } from "./kube/portForward";
 import type { EtcdMember } from "./kube/objects";
 import { membersOf } from "./observed";
 import type { Observed } from "./observed";
@@ -84,6 +87,30 @@ export class ClusterAccess {
   async api(call: Limits): Promise<KubeApi> {
     const { controllers } = await this.session(call);
     return KubeClient.over(controllers, call);
+  }
+
+  /** For objects that KubeApi does not have. Fails as KubeApi does. */
+  async request(call: Limits, request: ApiRequest): Promise<ApiAnswer> {
+    const { controllers } = await this.session(call);
+    return controllers.request(call, request);
+  }
+
+  /** A stream to a port of a pod, through the API. */
+  async forward(call: Limits, target: PodPort): Promise<Duplex> {
+    const { controllers } = await this.session(call);
+    return controllers.forward(call, target);
+  }
+
+  /** Objects of any kind, with the limits of this call. */
+  async objects(call: Limits): Promise<ObjectApi> {
+    const { controllers } = await this.session(call);
+    return new ObjectClient(controllers, call);
+  }
+
+  /** A TCP stream to the API of a controller that answers. */
+  async stream(call: Limits): Promise<Duplex> {
+    const { controllers } = await this.session(call);
+    return controllers.open(call);
   }
 
   /** Nodes and members of etcd, by one list call each for all resources, until `forget`. */

@@ -11,8 +11,16 @@ export function serverOf(endpoint: string): string {
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
-/** A kubeconfig in YAML, with one context of the cluster's name. */
-export function makeKubeconfig(cluster: string, server: string, identity: Identity): string {
+/**
+ * A kubeconfig in YAML, with one context of the cluster's name. `serverName`: the name in the
+ * server's certificate, where the URL has another one.
+ */
+export function makeKubeconfig(
+  cluster: string,
+  server: string,
+  identity: Identity,
+  serverName?: string,
+): string {
   const user = `pulumi-microvm@${cluster}`;
   return [
     "apiVersion: v1",
@@ -22,6 +30,7 @@ export function makeKubeconfig(cluster: string, server: string, identity: Identi
     "  cluster:",
     `    certificate-authority-data: ${base64(identity.ca)}`,
     `    server: ${server}`,
+    ...(serverName === undefined ? [] : [`    tls-server-name: ${serverName}`]),
     "contexts:",
     `- name: ${cluster}`,
     "  context:",

@@ -3,6 +3,7 @@ import { ClusterAccess } from "../cluster/access";
 import type { MemberHosts } from "../cluster/access";
 import { K0sGuest } from "../cluster/k0sGuest";
 import { ProviderError } from "../errors";
+import { GitOps } from "../gitops/releases";
 import { Directories } from "./directories";
 import { Trials } from "./operations/trials";
 import { GUEST_PROBE } from "./facts/guestFacts";
@@ -59,6 +60,7 @@ export class HostPool {
   readonly trials = new Trials();
 
   private access: ClusterAccess | undefined;
+  private addOns: GitOps | undefined;
 
   constructor(readonly config: ProviderConfig) {}
 
@@ -72,6 +74,11 @@ export class HostPool {
       "the provider's configuration has no cluster",
       "Keep `cluster` in the site until an `up` has removed all members.",
     );
+  }
+
+  /** The Helm releases of the cluster. */
+  gitOps(): GitOps {
+    return (this.addOns ??= new GitOps(this.cluster(), this.config.helm));
   }
 
   private members(): MemberHosts {

@@ -86,7 +86,10 @@ case $1 in
   is-active)
     if [ -e "$BOX/units/k0s.service" ]; then echo active; else echo inactive; exit 3; fi ;;
   reset-failed) ;;
-  stop) rm -f "$BOX/units/k0s.service" ;;
+  stop)
+    [ -e "$BOX/units/k0s.service" ] || [ -e "$BOX/etc/k0s.service" ] || {
+      echo 'Failed to stop k0s.service: Unit k0s.service not loaded.' >&2; exit 5; }
+    rm -f "$BOX/units/k0s.service" ;;
   start)
     sh "$BOX/condition" "$BOX/data" "$(cat "$BOX/k0s/role")" "$BOX/k0stoken" production \\
       >>"$BOX/k0s/said" 2>&1 || exit 0

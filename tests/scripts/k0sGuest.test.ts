@@ -277,6 +277,18 @@ describe("stopping", () => {
     expect(facts()).toMatchObject({ unit: "active", stopped: undefined });
   });
 
+  test("k0s of a system that has no unit any more is known, and stops", () => {
+    fs.rmSync(box.path("etc/k0s.service"));
+    expect(facts()).toMatchObject({ cluster: "production", unit: "active", isApiReady: true });
+    for (const _ of ["once", "again"]) {
+      expect(box.run("k0s-stop", { reason: "it left the cluster" })).toMatchObject({ code: 0 });
+      expect(facts()).toMatchObject({ unit: "inactive", stopped: "it left the cluster" });
+    }
+    // A reboot.
+    fs.rmSync(box.path("run/k0s.service"));
+    expect(facts()).toBeUndefined();
+  });
+
   test("the state of an old membership is moved, not copied, and not lost", () => {
     const inode = fs.statSync(box.path("data/etcd")).ino;
     expect(box.run("k0s-set-aside", { reason: "another cluster" })).toMatchObject({ code: 0 });

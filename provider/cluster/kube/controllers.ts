@@ -1,9 +1,17 @@
 /** The API through whichever controller answers. */
+import type { Duplex } from "node:stream";
 import { ProviderError, messageOf } from "../../errors";
+import { within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
 import type { ApiAnswer, ApiConnection, ApiRequest } from "./connection";
+import { API_PORT } from "../config";
 import { failureOf } from "./failure";
+import { forwardedStream } from "./portForward";
+import type { PodPort } from "./portForward";
+
+/** A controller that is down must not use up the time for the others. */
+const OPEN_SECONDS = 15;
 
 export class Controllers {
   /** The controller that answered last comes first. */
@@ -22,17 +30,36 @@ export class Controllers {
    * of the provider can be repeated: reads, merge patches, deletions, evictions.
    */
   async request(limits: Limits, request: ApiRequest): Promise<ApiAnswer> {
+    return granted(await this.first(limits, (one) => this.attempt(limits, one, request)));
+  }
+
+  /** A stream to a port of a pod. */
+  forward(limits: Limits, target: PodPort): Promise<Duplex> {
+    return this.first(limits, (one) => forwardedStream(limits, one, target));
+  }
+
+  /** A TCP stream to the API. */
+  open(limits: Limits): Promise<Duplex> {
+    return this.first(limits, ({ endpoint }) =>
+      endpoint.open(within(limits, OPEN_SECONDS), API_PORT),
+    );
+  }
+
+  /** By the first controller for which the work succeeds. */
+  private async first<T>(
+    limits: Limits,
+    work: (connection: ApiConnection) => Promise<T>,
+  ): Promise<T> {
     const causes: string[] = [];
     for (const connection of [...this.order]) {
-      const answer = await this.attempt(limits, connection, request).catch((error: unknown) => {
-        if (limits.signal.aborted || Date.now() >= limits.deadline) throw error;
-        return new Error(messageOf(error));
-      });
-      if (!(answer instanceof Error)) {
+      try {
+        const result = await work(connection);
         this.prefer(connection);
-        return granted(answer);
+        return result;
+      } catch (error) {
+        if (limits.signal.aborted || Date.now() >= limits.deadline) throw error;
+        causes.push(`${connection.endpoint.name}: ${printable(messageOf(error))}`);
       }
-      causes.push(`${connection.endpoint.name}: ${printable(answer.message)}`);
     }
     throw new ProviderError(
       "unreachable",

@@ -1,5 +1,6 @@
 /** What the API answers instead of an object. */
 import { z } from "zod";
+import { ProviderError } from "../../errors";
 
 const status = z.object({
   message: z.string().default(""),
@@ -23,6 +24,22 @@ export class ApiFailure extends Error {
 export function failureOf(code: number, answered: string): ApiFailure {
   const { message, reason } = parsed(answered);
   return new ApiFailure(code, reason, message === "" ? `HTTP status ${code}` : message);
+}
+
+/** An answer of the API as an error of the provider. `what`: the object of the request. */
+export async function translating<T>(
+  what: string,
+  cluster: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ApiFailure)) throw error;
+    const reason = error.reason === "" ? `HTTP status ${error.code}` : error.reason;
+    const said = `${what}: Kubernetes refused a request: ${reason}: ${error.message}`;
+    throw new ProviderError("operation", said, undefined, `cluster ${cluster}`);
+  }
 }
 
 function parsed(text: string): z.infer<typeof status> {

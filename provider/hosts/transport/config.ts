@@ -91,6 +91,11 @@ export const configSchema = z.object({
     .string()
     .optional()
     .describe("A private key in OpenSSH format. It is kept encrypted in the state."),
+  helm: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The program `helm`, version 4, on this machine. Default: helm, found on PATH."),
   cluster: clusterSchema.optional().describe("The k0s cluster of the site. Default: none."),
 });
 export type ProviderConfig = z.infer<typeof configSchema>;

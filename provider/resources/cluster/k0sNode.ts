@@ -8,7 +8,7 @@ import type { ClusterAccess } from "../../cluster/access";
 import { CORDONED, uncordon } from "../../cluster/drain/drain";
 import type { ClusterGuest } from "../../cluster/k0sGuest";
 import type { KubeNode } from "../../cluster/kube/objects";
-import { ApiFailure, isConflict } from "../../cluster/kube/failure";
+import { isConflict, translating } from "../../cluster/kube/failure";
 import { marksPatch } from "../../cluster/nodeMarks";
 import type { Observed } from "../../cluster/observed";
 import { ProviderError, isLinkLost } from "../../errors";
@@ -117,11 +117,12 @@ async function converge(
 /** The guest, if it can still stop k0s itself. */
 async function reachable(context: Context, wanted: Inputs): Promise<ClusterGuest | undefined> {
   const { absence, error } = await contact(context, wanted, true);
-  if (absence === undefined || absence === "no k0s") return guestOf(context, wanted);
+  if (absence === undefined) return guestOf(context, wanted);
   if (absence === "silent") {
     if (!isLinkLost(error)) throw error;
     context.status(`${wanted.name} does not answer: ${error.what}`);
   }
+  // A VM that restarted without the role has no unit any more. What it was is a dead member.
   return undefined;
 }
 
@@ -143,15 +144,8 @@ async function takesPart(context: Context, wanted: Inputs, guest: ClusterGuest):
 }
 
 /** An answer of the API as an error of the provider. */
-async function translated<T>(wanted: Inputs, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ApiFailure)) throw error;
-    const reason = error.reason === "" ? `HTTP status ${error.code}` : error.reason;
-    const what = `${wanted.name}: Kubernetes refused a request: ${reason}: ${error.message}`;
-    throw new ProviderError("operation", what, undefined, `cluster ${wanted.cluster}`);
-  }
+function translated<T>({ name: vm, cluster }: Inputs, work: () => Promise<T>): Promise<T> {
+  return translating(vm, cluster, work);
 }
 
 function lookAt(context: Context, wanted: Inputs): Promise<Observed> {

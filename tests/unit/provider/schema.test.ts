@@ -32,6 +32,8 @@ test("closed sets of values are enums", () => {
     K0sRole: ["controller", "worker", "controller+worker"],
     OnDelete: ["retain", "trash", "delete"],
     RebootPolicy: ["never", "ifRequired"],
+    SeedChartKind: ["repository", "oci", "path"],
+    SeedOwner: ["flux", "pulumi"],
     UpdatePolicy: ["live", "restart", "onNextBoot"],
     Verdict: ["ok", "failed", "off"],
   });

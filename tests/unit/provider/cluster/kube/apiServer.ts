@@ -34,7 +34,7 @@ export type Answer = [status: number, body: object | string];
 
 export interface ApiServer {
   address: string;
-  /** On loopback. */
+  /** On the loopback address. */
   port: number;
   requests: Request[];
   /** TCP connections. */
