@@ -9,6 +9,7 @@ import type { HypervisorHost } from "./hypervisorHost";
 import type { MicroVm } from "./microVm";
 import { ifRegistered } from "./registration";
 import { K0sCluster } from "./resources";
+import type { K0sNode } from "./resources";
 import { unlocated } from "./sdkDiagnostics";
 
 export interface ClusterArgs {
@@ -37,12 +38,16 @@ export class Cluster extends pulumi.ComponentResource {
   readonly output: pulumi.Output<ClusterOutput>;
   /** Secret. Undefined if the cluster has failed in this run. */
   readonly kubeconfig: pulumi.Output<string | undefined>;
+  readonly resource: K0sCluster;
+  /** The members that have joined. */
+  readonly members: Promise<K0sNode>[];
 
   constructor(args: ClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pulumi-microvm:components:Cluster", CLUSTER, unlocated({}), opts);
     const { name, endpoint } = args.cluster;
     const cluster = this.cluster(args);
-    registerNodes({ ...args, parent: this, resource: cluster });
+    this.resource = cluster;
+    this.members = registerNodes({ ...args, parent: this, resource: cluster });
     this.output = ifRegistered(cluster.caFingerprint).apply((caFingerprint): ClusterOutput => {
       return { name, endpoint, ...(caFingerprint !== undefined && { caFingerprint }) };
     });

@@ -19,16 +19,18 @@ export interface NodesArgs extends ClusterArgs {
 
 type Dependencies = Promise<pulumi.Resource>[];
 
-export function registerNodes(args: NodesArgs): void {
+/** The members. Each rejects if it has failed. */
+export function registerNodes(args: NodesArgs): Promise<K0sNode>[] {
   const controllers = args.members.filter(({ role }) => isController(role));
   const workers = args.members.filter(({ role }) => !isController(role));
   const cluster = required(args.resource, `The cluster ${args.cluster.name}`);
-  const joined: Dependencies = [cluster];
-  for (const vm of byName(controllers)) {
-    const node = registerNode(args, vm, [...joined]);
-    if (node !== undefined) joined.push(required(node, `The member ${vm.name}`));
-  }
-  for (const vm of workers) registerNode(args, vm, joined);
+  const joined: Promise<K0sNode>[] = [];
+  const register = (vm: VmModel, after: Dependencies): Promise<K0sNode>[] => {
+    const node = registerNode(args, vm, after);
+    return node === undefined ? [] : [required(node, `The member ${vm.name}`)];
+  };
+  for (const vm of byName(controllers)) joined.push(...register(vm, [cluster, ...joined]));
+  return [...joined, ...workers.flatMap((vm) => register(vm, [cluster, ...joined]))];
 }
 
 /** The plan of the cluster has the same order. */

@@ -7,6 +7,7 @@ export { Config } from "@pulumi/pulumi/config";
 export { RunError } from "@pulumi/pulumi/errors";
 export * as log from "@pulumi/pulumi/log";
 export { getRootDirectory, getStack } from "@pulumi/pulumi/metadata";
+export { isDryRun } from "@pulumi/pulumi/runtime/settings";
 export { all, jsonStringify, Output, output, recover, secret } from "@pulumi/pulumi/output";
 export type { Input } from "@pulumi/pulumi/output";
 export {

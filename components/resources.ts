@@ -59,7 +59,7 @@ function isOutput(value: unknown): value is pulumi.Output<unknown> {
  * The engine reports the failure of a resource. Without this, the SDK would report it again for the
  * program, as an unhandled exception, since nothing takes the failure of outputs that nobody reads.
  */
-class Managed extends pulumi.CustomResource {
+export class Managed extends pulumi.CustomResource {
   constructor(type: string, name: string, args: object, opts?: pulumi.CustomResourceOptions) {
     super(type, name, unlocated({ ...args }), opts);
     for (const output of Object.values(this).filter(isOutput)) {
@@ -300,6 +300,79 @@ export interface K0sNodeArgs {
 export class K0sNode extends Managed {
   constructor(name: string, args: K0sNodeArgs, opts?: pulumi.CustomResourceOptions) {
     super("microvm:index:K0sNode", name, { ...args }, opts);
+  }
+}
+
+export interface ClusterApiArgs {
+  /** Name of the cluster. */
+  cluster: pulumi.Input<string>;
+  /** Where clients reach the API: address or DNS name. */
+  endpoint: pulumi.Input<string>;
+  caFingerprint: pulumi.Input<string>;
+}
+
+/** The API as this machine reaches it. Objects of @pulumi/kubernetes depend on it. */
+export class ClusterApi extends Managed {
+  constructor(name: string, args: ClusterApiArgs, opts?: pulumi.CustomResourceOptions) {
+    super("microvm:index:ClusterApi", name, { ...args }, opts);
+  }
+}
+
+export interface GitSeedArgs {
+  /** Absolute path of a directory in the repository. */
+  directory: pulumi.Input<string>;
+  commit: pulumi.Input<string>;
+  /** The tree of the commit. */
+  content: pulumi.Input<string>;
+  branch: pulumi.Input<string>;
+  /** OWNER/NAME */
+  repository: pulumi.Input<string>;
+  /** Of the Git server. */
+  namespace: pulumi.Input<string>;
+  service: pulumi.Input<string>;
+  port: pulumi.Input<number>;
+  user: pulumi.Input<string>;
+  password: pulumi.Input<string>;
+}
+
+/** The user's repository as a branch of the Git server in the cluster. */
+export class GitSeed extends Managed {
+  /** The last commit of the site that the branch contained. */
+  declare readonly seeded: pulumi.Output<string>;
+
+  constructor(name: string, args: GitSeedArgs, opts?: pulumi.CustomResourceOptions) {
+    const password = pulumi.secret(args.password);
+    super("microvm:index:GitSeed", name, { ...args, password, seeded: undefined }, opts);
+  }
+}
+
+export interface FluxControllersArgs {
+  namespace: pulumi.Input<string>;
+  /** Absolute path of the file. */
+  manifests: pulumi.Input<string>;
+  /** SHA-256 of the file. */
+  digest: pulumi.Input<string>;
+}
+
+/** Flux's controllers and kinds, until Flux applies them itself. */
+export class FluxControllers extends Managed {
+  constructor(name: string, args: FluxControllersArgs, opts?: pulumi.CustomResourceOptions) {
+    super("microvm:index:FluxControllers", name, { ...args }, opts);
+  }
+}
+
+export interface FluxHandOverArgs {
+  namespace: pulumi.Input<string>;
+  gitRepository: pulumi.Input<string>;
+  kustomization: pulumi.Input<string>;
+  /** The commit that was pushed. */
+  revision: pulumi.Input<string>;
+}
+
+/** Flux has applied what was pushed. */
+export class FluxHandOver extends Managed {
+  constructor(name: string, args: FluxHandOverArgs, opts?: pulumi.CustomResourceOptions) {
+    super("microvm:index:FluxHandOver", name, { ...args }, opts);
   }
 }
 

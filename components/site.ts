@@ -1,10 +1,13 @@
 /** A whole site: the provider with its hosts, every hypervisor, every VM. */
+import { isWorker } from "../contract/names";
 import * as pulumi from "./pulumi";
 import type { HypervisorModel, SiteModel, VmModel } from "../site/model";
 import { requireEntry } from "./evaluation/evaluate";
 import type { FlakeOutput } from "./evaluation/evaluate";
 import { Cluster, clusterJson } from "./cluster";
 import type { ClusterOutput } from "./cluster";
+import { GitOps } from "./gitops/gitOps";
+import type { GitOpsArgs } from "./gitops/gitOps";
 import { HypervisorHost } from "./hypervisorHost";
 import type { HypervisorOutput } from "./hypervisorHost";
 import { MicroVm } from "./microVm";
@@ -22,7 +25,12 @@ export interface SiteArgs {
   privateKey?: pulumi.Output<string> | undefined;
   /** Path of the program `helm`. Default: it is on PATH. */
   helm?: string | undefined;
+  /** What runs in the cluster. Absent: the site has no `gitops`. */
+  gitOps?: SiteGitOps | undefined;
 }
+
+/** What the program reads for GitOps, beside the cluster. */
+export type SiteGitOps = Pick<GitOpsArgs, "seeds" | "tree" | "settings" | "manifests" | "secrets">;
 
 export class Site extends pulumi.ComponentResource {
   /** Name -> stack output. */
@@ -74,9 +82,21 @@ export class Site extends pulumi.ComponentResource {
       );
       this.cluster = cluster.output;
       this.kubeconfig = cluster.kubeconfig;
+      if (args.gitOps !== undefined) {
+        const { resource, members: joined } = cluster;
+        const nodes = nodesOf(members);
+        const more = { cluster: model.cluster, resource, members: joined, nodes };
+        new GitOps({ ...args.gitOps, ...more }, options);
+      }
     }
     this.registerOutputs(outputsOf(this));
   }
+}
+
+/** VM -> the name of its node. Pure controllers have none. */
+function nodesOf(members: readonly VmModel[]): Map<string, string> {
+  const workers = members.filter(({ role }) => isWorker(role));
+  return new Map(workers.map(({ name, hostName }) => [name, hostName]));
 }
 
 /** The stack's outputs. Those of the cluster only where there is one. */

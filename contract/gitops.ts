@@ -3,6 +3,10 @@
  * tree; the provider installs. It imports nothing. Pure.
  */
 
+/** The add-ons that can be installed before Flux runs, in the order in which they are shown. */
+export const SEED_NAMES = ["cilium", "openebs", "rookCeph", "gitea"] as const;
+export type SeedName = (typeof SEED_NAMES)[number];
+
 /** Where a chart comes from. */
 export type SeedChart =
   | {

@@ -3,6 +3,7 @@
  * ends with `.*` is an entry of a map that is added or removed. tests/unit/promises.test.ts
  * compares the table with the schema. Pure.
  */
+import type { SeedName } from "./gitops";
 import { CHECK_NAMES } from "./names";
 import type { KindName } from "./promises";
 
@@ -97,6 +98,44 @@ const CLUSTER: Rows = {
   "drain.unmanagedPods": "nextRun",
 };
 
+const RELEASE: Rows = {
+  "chart.repository": "addOn",
+  "chart.name": "addOn",
+  "chart.version": "addOn",
+  namespace: "addOn",
+  releaseName: "addOn",
+  "values.*": "addOn",
+};
+
+const SEED_KEYS: Rows = {
+  skip: "addOn",
+  helmRelease: "addOn",
+  helmReleases: "addOn",
+  ...RELEASE,
+  releases: "addOn",
+  timeout: "nextRun",
+};
+
+const seed = (name: SeedName): Rows => ({
+  [`seeds.${name}`]: "addOn",
+  ...under(`seeds.${name}`, SEED_KEYS),
+});
+
+const GITOPS: Rows = {
+  tree: "addOn",
+  path: "addOn",
+  branch: "addOn",
+  repository: "addOn",
+  "settings.*": "addOn",
+  "flux.manifests": "addOn",
+  ...seed("cilium"),
+  ...seed("openebs"),
+  ...seed("rookCeph"),
+  ...seed("gitea"),
+  "seeds.rookCeph.osds": "nextRun",
+  "seeds.gitea.node": "addOn",
+};
+
 export const SITE_KEYS: Rows = {
   flake: "varies",
   "ssh.user": "access",
@@ -110,6 +149,8 @@ export const SITE_KEYS: Rows = {
   ...under("network", NETWORK),
   cluster: "varies",
   ...under("cluster", CLUSTER),
+  gitops: "varies",
+  ...under("gitops", GITOPS),
   "profiles.*": "varies",
   ...under("profiles.*", MACHINE),
   "hypervisors.*": "hypervisor",

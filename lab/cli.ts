@@ -6,8 +6,10 @@ import { CommandError, attempt, handOver, run } from "./command";
 import { ensureDirectories, labEnvironment } from "./environment";
 import { ensureEngine } from "./engine";
 import { ensureHosts, isUp, rebootHost, stopHosts } from "./hosts";
-import { linkKubectl, writeKubeconfig } from "./kubeconfig";
-import { awaitK0s, beginK0s, isK0sMade, stopMakingK0s } from "./kubernetes/background";
+import { writeGitOpsTree } from "./gitops";
+import { linkPrograms, writeKubeconfig } from "./kubeconfig";
+import type { GiteaProgram } from "./guestPrograms";
+import { awaitAddOn, awaitK0s, beginK0s, isK0sMade, stopMakingK0s } from "./kubernetes/background";
 import { HOSTS, ensureNetwork, inOperator, removeNetwork, type LabHost } from "./network";
 import { serveObjects } from "./objectStore";
 import { cacheDirectory, checkout, labStack, stateDirectory } from "./paths";
@@ -22,18 +24,22 @@ import { testAll, testQuick, testSoak } from "./suite";
 import { verify } from "./verify";
 
 const USAGE = `usage: npm run lab                     starts it and runs \`pulumi up\` of stack lab
-       npm run lab -- hosts-up         the same without \`pulumi up\`
+       npm run lab -- hosts-up [--gitea]         the same without \`pulumi up\`;
+                                       Gitea is a stand-in without --gitea
        npm run lab -- status           lists hosts and VMs
        npm run --silent lab -- exec CMD...       a command in the lab's environment
        npm run --silent lab -- ssh HOST CMD...   a command on a host or guest, or a shell
        npm run lab -- reboot [--hard] HOST       --hard: as in a power failure
        npm run lab -- k0s              waits until k0s and Kubernetes are built
+       npm run lab -- flux             waits until Flux's controllers are built
+       npm run lab -- gitea            waits until Gitea is built
+       npm run lab -- gitops DIRECTORY           writes the lab's GitOps tree
        npm run lab -- object-store DIRECTORY     an S3-compatible store, until it is interrupted
        npm run lab -- sdk DIRECTORY MODULE       SDKs for Go and Python of the schema on stdin
        npm run lab -- down             removes everything except caches and system packages`;
 
 async function up(): Promise<number> {
-  await hostsUp();
+  await hostsUp("gitea");
   say(`Bringing up stack ${labStack}`);
   const select = await pulumi("stack", "select", "--create", labStack);
   if (select !== 0) return select;
@@ -67,19 +73,19 @@ What to try next:
   npm run lab -- reboot hv1                            its VMs come back
   npm run lab -- down`;
 
-async function hostsUp(): Promise<void> {
+async function hostsUp(gitea: GiteaProgram): Promise<void> {
   say("Preparing the lab");
   await requireMachine();
   await ensureSystemPackages();
   ensureDirectories();
-  linkKubectl();
-  beginK0s();
+  linkPrograms();
+  beginK0s(["stand-in", "flux", ...(gitea === "gitea" ? ([gitea] as const) : [])]);
   await ensureEngine();
   await ensurePlugins();
   await ensureNetwork();
   await ensureAgent();
   writeSshConfig();
-  await ensureHosts();
+  await ensureHosts(gitea);
   say(`  up: ${HOSTS.map((host) => `${host.name} ${host.address}`).join(", ")}`);
 }
 
@@ -143,6 +149,11 @@ function objectStore([directory]: string[]): Promise<number> {
   return serveObjects(resolve(directory));
 }
 
+async function gitOps([directory]: string[]): Promise<void> {
+  if (directory === undefined) throw new Error(USAGE);
+  await writeGitOpsTree(resolve(directory));
+}
+
 /** The schema is the standard input. */
 async function sdk([directory, goModule]: string[]): Promise<number> {
   if (directory === undefined || goModule === undefined) throw new Error(USAGE);
@@ -163,7 +174,7 @@ async function dispatch([command, ...rest]: string[]): Promise<number> {
     case undefined:
       return up();
     case "hosts-up":
-      return hostsUp().then(() => 0);
+      return hostsUp(rest.includes("--gitea") ? "gitea" : "stand-in").then(() => 0);
     case "exec":
       return executeGiven(rest);
     case "ssh":
@@ -175,6 +186,11 @@ async function dispatch([command, ...rest]: string[]): Promise<number> {
       return reboot(rest).then(() => 0);
     case "k0s":
       return awaitK0s().then(() => 0);
+    case "flux":
+    case "gitea":
+      return awaitAddOn(command).then(() => 0);
+    case "gitops":
+      return gitOps(rest).then(() => 0);
     case "object-store":
       return objectStore(rest);
     case "sdk":

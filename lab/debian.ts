@@ -13,6 +13,8 @@ const PACKAGES = [
   // On real hosts microvm.nix's runners contain the first two, and NixOS has the third. QEMU guests
   // need the last one.
   ...["socat", "jq", "netcat-openbsd", "busybox-static"],
+  // Gitea runs it.
+  "git",
   // For Ansible, which the bench compares with. The product does not need it.
   "python3",
 ];

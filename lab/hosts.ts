@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { script } from "../provider/hosts/transport/script";
 import { failure, run } from "./command";
 import { debianRoot } from "./debian";
-import { ensureGuestPrograms } from "./guestPrograms";
+import { ensureGuestPrograms, type GiteaProgram } from "./guestPrograms";
 import { labKey } from "./keys";
 import { kubernetesDirectory } from "./kubernetes/ensure";
 import { forgetMachine, removeGroup } from "./machines";
@@ -32,12 +32,12 @@ const directoryOf = (host: LabHost): string => join(stateDirectory, "hosts", hos
 const processOf = (host: LabHost): string => `host ${host.name}`;
 
 /** Makes and boots the missing hosts, and waits until each one is up. */
-export async function ensureHosts(): Promise<void> {
+export async function ensureHosts(gitea: GiteaProgram): Promise<void> {
   allowWatches();
   const debian = await debianRoot();
   for (const host of HOSTS) {
     await ensureRoot(host, debian);
-    ensureGuestPrograms(join(directoryOf(host), "root"));
+    ensureGuestPrograms(join(directoryOf(host), "root"), gitea);
   }
   await Promise.all(
     HOSTS.map(async (host) => {

@@ -1,4 +1,4 @@
-/** kubectl for the lab's cluster, in the lab's environment. */
+/** kubectl and helm for the lab's cluster, in the lab's environment. */
 import { existsSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { attempt } from "./command";
@@ -7,11 +7,13 @@ import { k0sDirectory } from "./kubernetes/ensure";
 import { inOperator } from "./network";
 import { checkout, labStack } from "./paths";
 
-/** Also before kubectl is made: the link then points nowhere, and PATH goes on. */
-export function linkKubectl(): void {
-  const link = join(programDirectory, "kubectl");
-  rmSync(link, { force: true });
-  symlinkSync(join(k0sDirectory(), "kubectl"), link);
+/** Also before they are made: a link then points nowhere, and PATH goes on. */
+export function linkPrograms(): void {
+  for (const program of ["kubectl", "helm"]) {
+    const link = join(programDirectory, program);
+    rmSync(link, { force: true });
+    symlinkSync(join(k0sDirectory(), program), link);
+  }
 }
 
 /** Writes the kubeconfig of the stack. Returns false if the stack has no cluster. */

@@ -9,7 +9,10 @@ import { labEnvironment, pulumiHome } from "./environment";
 import { cacheDirectory, checkout, madeOnce } from "./paths";
 import { say, step } from "./progress";
 
-const PLUGINS = [{ name: "command", version: "1.2.1" }] as const;
+const PLUGINS = [
+  { name: "command", version: "1.2.1" },
+  { name: "kubernetes", version: "4.34.2" },
+] as const;
 type Plugin = (typeof PLUGINS)[number];
 
 const DOWNLOAD_SECONDS = 90;

@@ -57,7 +57,12 @@ export async function testSoak(): Promise<number> {
 async function everything(selection: Selection): Promise<number> {
   await requireMachine();
   await ensureSystemPackages();
-  return summed(selection, [verified, contracts, () => inLabs(selection)]);
+  return summed(selection, [
+    verified,
+    () => contract("k0s"),
+    () => contract("kubernetes"),
+    () => inLabs(selection),
+  ]);
 }
 
 const randomSeed = (): string => String(Math.floor(Math.random() * 1_000_000));
@@ -93,14 +98,13 @@ async function verified(): Promise<Result> {
   return { passed: 0, failed: code, code };
 }
 
-/** The lab's stand-ins against their contracts. */
-async function contracts(): Promise<Result> {
+/** One of the lab's stand-ins against its contract. */
+async function contract(suite: "k0s" | "kubernetes"): Promise<Result> {
   const scratch = mkdtempSync(join(tmpdir(), "pulumi-microvm-contract-"));
   const output = join(scratch, "report.json");
   try {
-    const code = await handOver(["lab/run", "contract", "k0s", "--json", output], {
-      cwd: checkout,
-    });
+    const command = ["lab/run", "contract", suite, "--json", output];
+    const code = await handOver(command, { cwd: checkout });
     const { passed, failed } = contractCounts(output);
     return { passed, failed: Math.max(failed, code === 0 ? 0 : 1), code };
   } finally {
@@ -118,6 +122,7 @@ export function contractCounts(output: string): Pick<Result, "passed" | "failed"
  * All tests, each worker with a lab of its own. The labs that were not up before are removed.
  */
 async function inLabs(selection: Selection): Promise<Result> {
+  const isSoak = selection["TEST_SOAK"] === "1";
   const wasUp = HOSTS.every((host) => isUp(host));
   const labs = labDirectories(WORKERS).map((directory, index) => ({
     PULUMI_MICROVM_LAB_DIR: directory,
@@ -125,18 +130,18 @@ async function inLabs(selection: Selection): Promise<Result> {
   }));
   try {
     for (const lab of labs) {
-      const code = await labCommand("hosts-up", lab);
+      const code = await labCommand(["hosts-up", ...(isSoak ? ["--gitea"] : [])], lab);
       if (code !== 0) return { passed: 0, failed: 1, code };
     }
     const directories = labs.map((lab) => lab.PULUMI_MICROVM_LAB_DIR).join(":");
     return await jest(ALL, { ...selection, PULUMI_MICROVM_LAB_DIRS: directories });
   } finally {
-    for (const lab of labs.slice(wasUp ? 1 : 0)) await labCommand("down", lab);
+    for (const lab of labs.slice(wasUp ? 1 : 0)) await labCommand(["down"], lab);
   }
 }
 
-function labCommand(word: string, lab: NodeJS.ProcessEnv): Promise<number> {
-  return handOver(["lab/run", "lab", word], { cwd: checkout, env: { ...process.env, ...lab } });
+function labCommand(words: string[], lab: NodeJS.ProcessEnv): Promise<number> {
+  return handOver(["lab/run", "lab", ...words], { cwd: checkout, env: { ...process.env, ...lab } });
 }
 
 async function jest(projects: readonly string[], env: NodeJS.ProcessEnv): Promise<Result> {

@@ -94,11 +94,7 @@ export function bind<I extends object, S extends object>(resource: Resource<I, S
     recorded: S | undefined,
     preview: boolean,
     before: I | undefined,
-    explain: (
-      owner: Context,
-      inputs: I,
-      observed: S | undefined,
-    ) => Promise<string | undefined> | string | undefined,
+    isNew: boolean,
   ): Promise<ValueMap> => {
     if (containsUnknown(news)) return predicted(news, undefined);
     const inputs = parse(news);
@@ -107,7 +103,8 @@ export function bind<I extends object, S extends object>(resource: Resource<I, S
     const observed = await resource.observe(context, inputs, recorded);
     await resource.refuse?.(context, inputs, observed, recorded, before);
     if (preview) {
-      const line = await explain(context, inputs, observed);
+      const change = { isNew, inputs, observed, before };
+      const line = await resource.explain?.(change, context);
       if (line !== undefined) context.log.info(context.urn, line);
       const plan = resource.plan?.(inputs, observed, before);
       if (plan !== undefined) context.log.notice({ kind: "plan", urn: context.urn, ...plan });
@@ -199,9 +196,7 @@ export function bind<I extends object, S extends object>(resource: Resource<I, S
     async create(context, news, preview) {
       refuseIfClosed(context, news, "created");
       const properties = await reporting(context, news, () =>
-        apply(context, news, undefined, preview, undefined, (owner, inputs, seen) =>
-          resource.explainNew?.(owner, inputs, seen),
-        ),
+        apply(context, news, undefined, preview, undefined, true),
       );
       return { id: preview ? "" : idOf(news), properties };
     },
@@ -233,11 +228,7 @@ export function bind<I extends object, S extends object>(resource: Resource<I, S
       }
       const earlier = recorded.parseIfValid(before.inputs);
       return reporting(context, news, () =>
-        apply(context, news, parseState(before.state), preview, earlier, (owner, inputs, seen) =>
-          resource.explainUpdate === undefined
-            ? resource.explain?.(inputs, seen, earlier)
-            : resource.explainUpdate(owner, inputs, seen, earlier),
-        ),
+        apply(context, news, parseState(before.state), preview, earlier, false),
       );
     },
 

@@ -42,6 +42,17 @@ export function stackOf(urn: string): string {
   return `${urn.split("::").slice(0, 2).join("::")}::`;
 }
 
+export interface StackName {
+  stack: string;
+  project: string;
+}
+
+/** `urn:pulumi:STACK::PROJECT::...` */
+export function stackNameOf(urn: string): StackName {
+  const [stack = "", project = ""] = urn.replace(/^urn:pulumi:/, "").split("::");
+  return { stack, project };
+}
+
 /** Ours, under the former name. The next update writes the record again. */
 export const RENAMED = "renamed";
 

@@ -30,6 +30,15 @@ export interface InputFault {
   reason: string;
 }
 
+/** A creation or an update of a resource. */
+export interface Change<I, S> {
+  isNew: boolean;
+  inputs: I;
+  observed: S | undefined;
+  /** The inputs of the last update; undefined if there are none or they are not readable. */
+  before: I | undefined;
+}
+
 /**
  * A resource on one host has the input `host`, a name in the provider's configuration. What closes
  * the host closes the resource. A resource that spans hosts has no such input, and looks itself at
@@ -74,25 +83,18 @@ export interface Resource<I extends object, S extends object> {
    */
   predict(inputs: I, state: S | undefined): ValueMap;
   /**
-   * Explains an update in one line; undefined if the property diff is sufficient. The preview of an
-   * update logs it. `before`: the inputs of the last update, undefined if they are not readable.
-   * Must not show inputs that a site may mark as secret. Pure.
+   * Explains a change in one line, which its preview logs; undefined if the property diff is
+   * sufficient. Only reads. Must not show inputs that a site may mark as secret.
    */
-  explain?(inputs: I, observed: S | undefined, before: I | undefined): string | undefined;
+  explain?(
+    change: Change<I, S>,
+    context: Context,
+  ): Promise<string | undefined> | string | undefined;
   /**
    * The same for programs: what the update or the creation does to its machine. Absent if that is
    * always nothing. Must not have inputs that a site may mark as secret. Pure.
    */
   plan?(inputs: I, observed: S | undefined, before: I | undefined): Plan;
-  /** The same as `explain` for the preview of a creation. Only reads. */
-  explainNew?(context: Context, inputs: I, observed: S | undefined): Promise<string | undefined>;
-  /** Instead of `explain`, for an update that cannot be explained without reading more. */
-  explainUpdate?(
-    context: Context,
-    inputs: I,
-    observed: S | undefined,
-    before: I | undefined,
-  ): Promise<string | undefined>;
   /** The current state; undefined only if the object certainly does not exist. Changes nothing. */
   observe(context: Context, inputs: I, recorded: S | undefined): Promise<S | undefined>;
   /**

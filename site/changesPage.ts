@@ -1,9 +1,11 @@
 /** Generates docs/changes.md from the tables of contract/. Pure. */
 import { NOT_SEEN, OTHER_DRIFT, VM_DRIFT } from "../contract/drift";
 import type { DriftFact } from "../contract/drift";
-import { EFFECTS, KINDS, LIVE_NEEDS, NOT_LIVE, POLICIES, VM_STATES } from "../contract/promises";
+import { EFFECTS, LIVE_NEEDS, NOT_LIVE, POLICIES, VM_STATES } from "../contract/effects";
+import { KINDS } from "../contract/promises";
 import { kindOf } from "../contract/promises";
-import type { Effect, Kind, KindName, VmState } from "../contract/promises";
+import type { Effect, VmState } from "../contract/effects";
+import type { Kind, KindName } from "../contract/promises";
 import { SITE_KEYS } from "../contract/siteKeys";
 
 const HEADS: Readonly<Record<VmState, string>> = {

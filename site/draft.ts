@@ -2,6 +2,8 @@
  * The site model while it is checked: references and defaults are resolved, and each value that a
  * rule needs knows its path. A value that the file lacks, or that is faulty there, is undefined.
  */
+import type { SeedName } from "../contract/gitops";
+import type { ReleaseModel, SeedModel } from "./gitOpsModel";
 import type { Path } from "./issues";
 import type {
   ClusterModel,
@@ -73,6 +75,48 @@ export type ClusterDraft = Draft<
   "name" | "k0sVersion" | "endpoint" | "sans" | "podNetwork" | "serviceNetwork" | "caFingerprint"
 >;
 
+/** What a path of the file leads to. */
+export type FileKind = "directory" | "file" | "none";
+
+/** A path that a rule looks up. */
+export interface PlaceDraft {
+  stated: Value<string>;
+  /** Absolute. Empty if it is not known. */
+  absolute: string;
+  kind: FileKind;
+}
+
+export type ReleaseDraft = Omit<ReleaseModel, "chart"> & {
+  chart: { [K in keyof ReleaseModel["chart"]]: Value<string> };
+};
+
+export type SeedDraft = Omit<SeedModel, "helmReleases" | "releases" | "node"> & {
+  path: Path;
+  name: SeedName;
+  skip: boolean;
+  /** Those of `skip: true`, helmRelease, helmReleases, chart and releases that the file states. */
+  ways: string[];
+  /** Each with its path. */
+  helmReleases: { path: Path; text: string }[];
+  releases: ReleaseDraft[];
+  /** Keys that go with chart alone, and that the file states. */
+  ofChart: string[];
+  node: Value<string>;
+};
+
+export interface GitOpsDraft {
+  path: Path;
+  tree: PlaceDraft;
+  /** The key `path`. */
+  root: PlaceDraft;
+  branch: string;
+  repository: Value<string>;
+  settings: Record<string, string>;
+  manifests: PlaceDraft;
+  hasFlux: boolean;
+  seeds: SeedDraft[];
+}
+
 /** Named things that other parts of the file refer to. */
 export interface Declared {
   names: string[];
@@ -80,11 +124,15 @@ export interface Declared {
   has: (name: string) => boolean;
 }
 
-export interface SiteDraft extends Omit<SiteModel, "flake" | "cluster" | "hypervisors" | "vms"> {
+export interface SiteDraft extends Omit<
+  SiteModel,
+  "flake" | "cluster" | "gitOps" | "hypervisors" | "vms"
+> {
   flake: Value<string>;
   /** The map `cluster` itself. */
   clusterMap: Value<object>;
   cluster: ClusterDraft | undefined;
+  gitOps: GitOpsDraft | undefined;
   /** No fault in the file hides a VM or its role. */
   knowsMembers: boolean;
   /** The map `hypervisors` itself. */

@@ -15,6 +15,7 @@ import type {
   VmModel,
   VolumeModel,
 } from "./model";
+import { finishGitOps } from "./finishGitOps";
 import { parseCidr } from "./network";
 import { certain } from "./value";
 
@@ -24,6 +25,7 @@ export function finish(draft: SiteDraft): SiteModel {
     credentials: draft.credentials,
     operatorKeys: draft.operatorKeys,
     ...(draft.cluster !== undefined && { cluster: clusterOf(draft.cluster) }),
+    ...(draft.gitOps !== undefined && { gitOps: finishGitOps(draft.gitOps) }),
     hypervisors: draft.hypervisors.map((one) => hypervisorOf(draft, one)),
     vms: draft.vms.map(vmOf),
   };

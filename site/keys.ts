@@ -20,6 +20,11 @@ const GROUPS: readonly string[] = [
   "vms",
   "volumes",
   "shares",
+  "settings",
+  "flux",
+  "seeds",
+  "chart",
+  "values",
 ];
 
 function keysOf(schema: unknown, path: string): string[] {

@@ -1,8 +1,9 @@
 /** Reads a site file. The only file of `site/` with effects, beside `writeSchema.ts`. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parseSiteDocument } from "./document";
 import type { SiteDocument } from "./document";
+import type { FileKind } from "./draft";
 import { finish } from "./finish";
 import { SiteError } from "./issues";
 import type { Issue, LocatedIssue } from "./issues";
@@ -86,7 +87,14 @@ function pathsFrom(directory: string): Paths {
     flake: (reference) => absoluteFlake(reference, directory),
     // `~` is the home of the user who runs the provider, so it stays.
     file: (path) => (path.startsWith("~/") ? path : resolve(directory, path)),
+    kindOf,
   };
+}
+
+function kindOf(path: string): FileKind {
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status === undefined) return "none";
+  return status.isDirectory() ? "directory" : "file";
 }
 
 /** `../x`, `path:../x` and `git+file:../x` are relative to the site file. */

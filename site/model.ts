@@ -3,6 +3,7 @@
  * Every default is filled in, every reference resolved, every size in MiB. Pure data.
  */
 import type { CheckMode, CheckName, K0sRole } from "../contract/names";
+import type { GitOpsModel } from "./gitOpsModel";
 
 export type Checks = Record<CheckName, CheckMode>;
 
@@ -182,6 +183,8 @@ export interface SiteModel {
   operatorKeys: string[];
   /** Absent: no VM has a role. */
   cluster?: ClusterModel;
+  /** Absent: nothing is installed in the cluster. */
+  gitOps?: GitOpsModel;
   hypervisors: HypervisorModel[];
   vms: VmModel[];
 }

@@ -1,10 +1,11 @@
 /** The site file with every default filled in and every reference resolved, as a draft. Pure. */
 import { forEachCheck } from "../contract/names";
-import type { Declared, HopDraft, HypervisorDraft, SiteDraft } from "./draft";
+import type { Declared, FileKind, HopDraft, HypervisorDraft, SiteDraft } from "./draft";
 import { entries } from "./entries";
 import type { Path } from "./issues";
 import type { Checks, SystemModel } from "./model";
 import { normaliseCluster } from "./normaliseCluster";
+import { normaliseGitOps } from "./normaliseGitOps";
 import { normaliseVm } from "./normaliseVm";
 import type { HypervisorFile, SiteFile } from "./schema";
 import type { FaultyPaths, ReadFile } from "./siteFile";
@@ -25,6 +26,8 @@ const DEFAULT_BOOT_TIMEOUT_SECONDS = 600;
 export interface Paths {
   flake: (reference: string) => string;
   file: (path: string) => string;
+  /** What is at an absolute path. */
+  kindOf: (path: string) => FileKind;
 }
 
 export function normalise({ file, isFaulty, hasFaultBelow }: ReadFile, paths: Paths): SiteDraft {
@@ -54,6 +57,7 @@ export function normalise({ file, isFaulty, hasFaultBelow }: ReadFile, paths: Pa
     vms,
     clusterMap: stated(["cluster"], file.cluster),
     cluster: file.cluster && normaliseCluster(file.cluster, isFaulty, vms),
+    gitOps: file.gitops && normaliseGitOps(file.gitops, isFaulty, paths),
     knowsMembers: !hasFaultBelow(["vms"]),
     declared: {
       hypervisors: declared(["hypervisors"], file.hypervisors),

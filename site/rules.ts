@@ -2,6 +2,7 @@
 import { checkCapacity } from "./capacityRules";
 import { checkCluster } from "./clusterRules";
 import type { Declared, HopDraft, HypervisorDraft, SiteDraft } from "./draft";
+import { checkGitOps } from "./gitOpsRules";
 import { checkMachine } from "./machineRules";
 import { checkMounts } from "./mountRules";
 import { isHostOf, parseCidr, parseIp } from "./network";
@@ -37,6 +38,7 @@ export function checkRules(site: SiteDraft): Issue[] {
     ...checkRenames(site),
     ...checkCapacity(site),
     ...checkCluster(site),
+    ...checkGitOps(site),
   ];
 }
 

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { defaultImage, forEachCheck } from "../contract/names";
 import { clusterSchema, member } from "./clusterSchema";
+import { gitOpsSchema } from "./gitOpsSchema";
 import * as scalar from "./scalars";
 import { choice, demand, flag } from "./schemaParts";
 
@@ -273,6 +274,7 @@ export const siteSchema = demand(
     ssh: ssh.optional(),
     network: network.optional(),
     cluster: clusterSchema.optional(),
+    gitops: gitOpsSchema.optional(),
     profiles: z.record(name, profile).nullable().optional(),
     hypervisors: z.record(name, hypervisor).optional(),
     vms: z.record(name, vm).nullable().optional(),

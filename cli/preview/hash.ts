@@ -1,9 +1,11 @@
 /**
  * The canonical hash of a plan: equal plans have equal hashes, on any machine and at any time. It
  * covers URNs, operations, changed paths and their new values, secrets by a keyed hash. It does not
- * cover drift, times or messages. docs/decisions/0017 says why. Pure.
+ * cover drift, times, messages, or what differs between checkouts of equal content.
+ * docs/decisions/0017 says why. Pure.
  */
 import { createHash } from "node:crypto";
+import { CHECKOUT_INPUTS } from "../../contract/checkouts";
 import type { Step } from "./events";
 import { isChange, isCreation, isImport, valueChanges } from "./plan";
 import { canonical } from "./values";
@@ -35,15 +37,24 @@ export function planHash(steps: readonly Step[]): PlanHash {
 function whatHappens(step: Step): string | undefined {
   if (!isChange(step)) return undefined;
   const { op, after } = step;
-  if (isCreation(step) || isImport(step)) return `${op} ${canonical(after?.inputs)}`;
+  const left = CHECKOUT_INPUTS[typeOf(step)] ?? [];
+  if (isCreation(step) || isImport(step)) {
+    const inputs = Object.entries(after?.inputs ?? {}).filter(([key]) => !left.includes(key));
+    return `${op} ${canonical(Object.fromEntries(inputs))}`;
+  }
   if (op !== "update") return op;
-  const intended = valueChanges(step).filter(({ isIntended }) => isIntended);
+  const intended = valueChanges(step).filter(
+    ({ isIntended, path }) => isIntended && !left.includes(path),
+  );
   if (intended.length === 0) return undefined;
   const paths = intended.map(
     ({ path, kind, after: value }) => `${JSON.stringify(path)} ${kind} ${canonical(value)}`,
   );
   return [op, ...paths].join(" ");
 }
+
+/** `microvm:index:GitSeed`, without the types of its parents. */
+const typeOf = ({ urn }: Step): string => urn.split("::")[2]?.split("$").pop() ?? "";
 
 /** How two plans differ: URNs of this plan, and how many of the other plan are gone. */
 export interface PlanDifference {

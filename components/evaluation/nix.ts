@@ -33,7 +33,7 @@ export const runDirectly: Run = (command, environment) => {
 };
 
 /** The engine passes the stack's configuration in the environment, with secrets decrypted. */
-function withoutConfiguration(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function withoutConfiguration(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(environment).filter(([name]) => !name.startsWith("PULUMI_CONFIG"));
   return Object.fromEntries(kept);
 }

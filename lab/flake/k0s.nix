@@ -108,6 +108,7 @@ let
       "ConditionPathExists=${programs}/k0s/k0s"
       "StartLimitIntervalSec=5"
       "StartLimitBurst=10"
+      "X-StopOnRemoval=false"
     ]
     # Its path stays the same when its content changes.
     ++ (if isController then [ "X-Restart-Triggers=${hashString "sha256" configuration}" ] else [ ])

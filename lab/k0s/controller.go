@@ -242,6 +242,7 @@ func (c *controller) startCluster(ctx context.Context) error {
 		return fmt.Errorf("failed to create EtcdMember object for this controller: %w", err)
 	}
 	c.inBackground(members.run)
+	c.inBackground(func(background context.Context) { approveServing(background, c.client) })
 	for name, args := range map[string][]string{
 		"kube-scheduler":          schedulerArgs(c.vars, c.config),
 		"kube-controller-manager": controllerManagerArgs(c.vars, c.config),

@@ -163,6 +163,19 @@ func failureOf(response *http.Response) error {
 func (k *kubeClient) watch(
 	ctx context.Context, path string, query url.Values, changed func(json.RawMessage) bool,
 ) error {
+	return k.watchEvents(ctx, path, query, func(event string, object json.RawMessage) bool {
+		return event != eventSynced && event != "DELETED" && changed(object)
+	})
+}
+
+// Beside the events of the API: an object that the list has, and the end of the list.
+const eventListed, eventSynced = "LISTED", "SYNCED"
+
+// watchEvents is the same with the kind of each event.
+func (k *kubeClient) watchEvents(
+	ctx context.Context, path string, query url.Values,
+	seen func(event string, object json.RawMessage) bool,
+) error {
 	var list struct {
 		Metadata struct {
 			ResourceVersion string `json:"resourceVersion"`
@@ -173,9 +186,12 @@ func (k *kubeClient) watch(
 		return err
 	}
 	for _, item := range list.Items {
-		if changed(item) {
+		if seen(eventListed, item) {
 			return nil
 		}
+	}
+	if seen(eventSynced, nil) {
+		return nil
 	}
 	from := url.Values{"watch": {"1"}, "resourceVersion": {list.Metadata.ResourceVersion}}
 	for name, values := range query {
@@ -198,7 +214,7 @@ func (k *kubeClient) watch(
 		if event.Type == "ERROR" {
 			return fmt.Errorf("watch of %s ended: %s", path, event.Object)
 		}
-		if event.Type != "DELETED" && changed(event.Object) {
+		if seen(event.Type, event.Object) {
 			return nil
 		}
 	}

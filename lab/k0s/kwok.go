@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // The stages of kwok that make a node Ready, and its pods run, complete and end.
@@ -21,7 +23,7 @@ func (w *worker) startKwok(ctx context.Context, kubeconfigPath string) (*process
 		_ = client.delete(ctx, leasesPath+"/"+hostName())
 	}
 	config := filepath.Join(w.vars.RunDir, "kwok.yaml")
-	if err := os.WriteFile(config, stages, 0o644); err != nil {
+	if err := os.WriteFile(config, kwokConfig(), 0o644); err != nil {
 		return nil, err
 	}
 	return supervise(w.vars, "kwok", []string{
@@ -29,6 +31,17 @@ func (w *worker) startKwok(ctx context.Context, kubeconfigPath string) (*process
 		"--config=" + config,
 		"--manage-single-node=" + hostName(),
 		"--node-lease-duration-seconds=40",
-		"--server-address=",
+		"--server-address=" + kwokAddress,
 	}, defaultGrace)
+}
+
+// kwokConfig leaves pods with a program to the pod agent: their images' names are in no stage.
+func kwokConfig() []byte {
+	names := []string{"none"}
+	if os.Getenv(podProgramsVariable) != "" {
+		for _, program := range labPrograms {
+			names = append(names, program.image)
+		}
+	}
+	return bytes.ReplaceAll(stages, []byte("LAB_PROGRAMS"), []byte(strings.Join(names, ", ")))
 }

@@ -12,13 +12,17 @@
 // Simulated: a worker. Its Node and the pods bound to it belong to kwok, which has the identity of
 // the kubelet. The node-local load balancer is a TCP proxy in this process instead of a static pod.
 //
+// Pods are simulated too, unless their image has a program in the directory of LAB_K0S_POD_PROGRAMS
+// (podPrograms.go): then the program runs beside k0s, with the pod's service account. Its readiness
+// is that of the pod. A port of the kubelet serves only port-forward.
+//
 // Left out: containers, CNI, konnectivity, CoreDNS, kube-proxy, metrics-server, Helm, autopilot,
 // the manifest deployer, dynamic configuration, single nodes, kine and external etcd, control plane
 // load balancing, k0s's own endpoints of the service `kubernetes` (with an externalAddress), system
 // users (everything runs as root), images in the configuration, the role label that k0s adds to
-// nodes of controllers after a minute, backup, restore, reset, install, certificates for serving
-// kubelets. `--disable-components` is parsed and checked, and has no other effect. A start waits a
-// second for the lock that a command such as `k0s status` holds for a moment; k0s fails there.
+// nodes of controllers after a minute, backup, restore, reset, install. `--disable-components` is
+// parsed and checked, and has no other effect. A start waits a second for the lock that a command
+// such as `k0s status` holds for a moment; k0s fails there.
 //
 // Variables that shorten k0s's waits, in seconds. Default: as in k0s.
 //
@@ -55,6 +59,8 @@ var commands = []command{
 	{"kubeconfig create", "Create a kubeconfig for a user", runKubeconfigCreate},
 	{"kubectl", "kubectl controls the Kubernetes cluster manager", runKubectl},
 	{"version", "Print the k0s version", runVersion},
+	{provisionerCommand, "Not of k0s: provisions local volumes, in a pod", runProvisioner},
+	{rookCommand, "Not of k0s: makes the OSDs of a CephCluster, in a pod", runRook},
 }
 
 func main() {

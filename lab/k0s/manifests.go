@@ -56,7 +56,8 @@ type manifest struct {
 }
 
 // systemRBAC lets workers bootstrap (pkg/component/controller/systemrbac.yaml). One role is not
-// k0s's: kwok lists nodes at its start, and leases. A kubelet may only get its own.
+// k0s's: kwok lists nodes at its start, and leases. A kubelet may only get its own. The proxy for
+// pods' programs lists endpoints.
 func systemRBAC() []manifest {
 	const requests = "system:certificates.k8s.io:certificatesigningrequests:"
 	items := []manifest{{
@@ -69,6 +70,8 @@ func systemRBAC() []manifest {
 					"verbs": []string{"list"}},
 				{"apiGroups": []string{"coordination.k8s.io"}, "resources": []string{"leases"},
 					"verbs": []string{"list", "watch"}},
+				{"apiGroups": []string{"discovery.k8s.io"}, "resources": []string{"endpointslices"},
+					"verbs": []string{"list"}},
 			},
 		},
 	}}

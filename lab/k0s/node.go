@@ -54,9 +54,17 @@ func (w *worker) start(ctx context.Context) (func(), string, error) {
 		cancel()
 		return nil, "", err
 	}
+	w.startKubeletServer(background, path)
+	stopPods, err := w.startPodAgent(background, path)
+	if err != nil {
+		kubelet.stop()
+		cancel()
+		return nil, "", err
+	}
 	return func() {
 		kubelet.stop()
 		cancel()
+		stopPods()
 	}, path, nil
 }
 
@@ -190,17 +198,20 @@ func (w *worker) register(ctx context.Context, kubeconfigPath string) error {
 	}
 }
 
-func nodeStatus(server string) (object, error) {
-	address := firstPublicAddress()
+// nodeAddress is the address from which this machine reaches the API. Nothing is sent.
+func nodeAddress(server string) string {
 	if target, err := url.Parse(server); err == nil {
-		// The address from which this machine reaches the API. Nothing is sent.
 		if route, err := net.Dial("udp", target.Host); err == nil {
+			defer route.Close()
 			if local, ok := route.LocalAddr().(*net.UDPAddr); ok && !local.IP.IsLoopback() {
-				address = local.IP.String()
+				return local.IP.String()
 			}
-			route.Close()
 		}
 	}
+	return firstPublicAddress()
+}
+
+func nodeStatus(server string) (object, error) {
 	machine, err := os.ReadFile("/etc/machine-id")
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
@@ -213,7 +224,7 @@ func nodeStatus(server string) (object, error) {
 	size := object{"cpu": "2", "memory": "4Gi", "ephemeral-storage": "10Gi", "pods": "110"}
 	return object{
 		"addresses": []object{
-			{"type": "InternalIP", "address": address},
+			{"type": "InternalIP", "address": nodeAddress(server)},
 			{"type": "Hostname", "address": hostName()},
 		},
 		"capacity": size, "allocatable": size,

@@ -20,7 +20,9 @@ type process struct {
 	path string
 	args []string
 	// Time between SIGTERM and SIGKILL. k0s has no SIGKILL: it would leave the program behind.
-	grace time.Duration
+	grace       time.Duration
+	directory   string
+	environment []string
 
 	vars     *k0sVars
 	stopping chan struct{}
@@ -62,19 +64,24 @@ func supervise(vars *k0sVars, name string, args []string, grace time.Duration) (
 		return nil, err
 	}
 	p := &process{name: name, path: path, args: args, grace: grace, vars: vars,
-		stopping: make(chan struct{}), done: make(chan struct{}),
-		endsItself: make(chan struct{})}
+		directory: vars.DataDir, environment: os.Environ()}
+	return p, p.begin()
+}
+
+func (p *process) begin() error {
+	p.stopping, p.done = make(chan struct{}), make(chan struct{})
+	p.endsItself = make(chan struct{})
 	if err := p.stopLeftover(); err != nil {
-		return nil, err
+		return err
 	}
 	started := make(chan error, 1)
 	go p.keepRunning(started)
-	return p, <-started
+	return <-started
 }
 
 func (p *process) pidFile() string { return filepath.Join(p.vars.RunDir, p.name+".pid") }
 
-// stopLeftover stops the program of an earlier k0s that was killed.
+// stopLeftover stops the program of an earlier k0s that was killed: the one at `path`, if given.
 func (p *process) stopLeftover() error {
 	content, err := os.ReadFile(p.pidFile())
 	if err != nil {
@@ -87,7 +94,7 @@ func (p *process) stopLeftover() error {
 	environment, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if !bytes.Contains(environment, []byte(managed)) ||
-		!bytes.HasPrefix(command, []byte(p.path+"\x00")) {
+		(p.path != "" && !bytes.HasPrefix(command, []byte(p.path+"\x00"))) {
 		return nil
 	}
 	logInfo(p.name, "stopping process %d of an earlier k0s", pid)
@@ -116,8 +123,8 @@ func (p *process) keepRunning(started chan<- error) {
 	defer close(p.done)
 	for first := true; ; first = false {
 		command := exec.Command(p.path, p.args...)
-		command.Dir = p.vars.DataDir
-		command.Env = append([]string{managed}, os.Environ()...)
+		command.Dir = p.directory
+		command.Env = append([]string{managed}, p.environment...)
 		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		stdout, _ := command.StdoutPipe()
 		stderr, _ := command.StderrPipe()

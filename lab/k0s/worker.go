@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -210,7 +211,7 @@ func (w *worker) bootstrapKubelet(ctx context.Context) error {
 	}
 	var certificate []byte
 	err = retry(ctx, 10, time.Second, time.Hour, func() error {
-		certificate, err = requestCertificate(ctx, client, key)
+		certificate, err = requestCertificate(ctx, client, key, kubeletClient, nil)
 		if err != nil {
 			logInfo("bootstrap-kubelet", "%v", err)
 		}
@@ -232,14 +233,26 @@ func (w *worker) bootstrapKubelet(ctx context.Context) error {
 	return writeFile(w.vars.KubeletAuthConfigPath, kubelet.encode(), 0o600)
 }
 
-// requestCertificate asks the controller manager, which approves it by itself.
+// certificateUse is a signer of the controller manager, and what its certificates are for.
+type certificateUse struct{ signer, usage string }
+
+var (
+	// The controller manager approves these by itself, and the lab's k0s the others.
+	kubeletClient  = certificateUse{"kubernetes.io/kube-apiserver-client-kubelet", "client auth"}
+	kubeletServing = certificateUse{"kubernetes.io/kubelet-serving", "server auth"}
+)
+
+const requestsPath = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+
+// requestCertificate asks for a certificate of this node, with these addresses.
 func requestCertificate(
-	ctx context.Context, client *kubeClient, key *ecdsa.PrivateKey,
+	ctx context.Context, client *kubeClient, key *ecdsa.PrivateKey, use certificateUse,
+	addresses []net.IP,
 ) ([]byte, error) {
-	const path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
 		Subject: pkix.Name{CommonName: "system:node:" + hostName(),
 			Organization: []string{"system:nodes"}},
+		IPAddresses: addresses,
 	}, key)
 	if err != nil {
 		return nil, err
@@ -252,20 +265,20 @@ func requestCertificate(
 			Certificate []byte `json:"certificate"`
 		} `json:"status"`
 	}
-	err = client.create(ctx, path, object{
+	err = client.create(ctx, requestsPath, object{
 		"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
 		"metadata": object{"generateName": "node-csr-"},
 		"spec": object{
 			"request":    pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
-			"signerName": "kubernetes.io/kube-apiserver-client-kubelet",
-			"usages":     []string{"digital signature", "client auth"},
+			"signerName": use.signer,
+			"usages":     []string{"digital signature", use.usage},
 		},
 	}, &request)
 	if err != nil {
 		return nil, err
 	}
 	for range 600 {
-		if err := client.get(ctx, path+"/"+request.Metadata.Name, &request); err != nil {
+		if err := client.get(ctx, requestsPath+"/"+request.Metadata.Name, &request); err != nil {
 			return nil, err
 		}
 		if len(request.Status.Certificate) > 0 {
@@ -275,5 +288,5 @@ func requestCertificate(
 			return nil, ctx.Err()
 		}
 	}
-	return nil, errors.New("timed out waiting for the certificate of " + filepath.Base(path))
+	return nil, errors.New("timed out waiting for the certificate of " + use.signer)
 }

@@ -1,6 +1,6 @@
 /** Builds programs from Go modules, with low priority and progress. */
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isOnPath, run } from "../command";
 import { step } from "../progress";
 import { moduleDirectory, type Source } from "./programs";
@@ -31,27 +31,48 @@ export async function buildSource(source: Source, directory: string): Promise<vo
     async () => {
       for (const [index, name] of source.packages.entries()) {
         const output = join(directory, source.programs[index] ?? name);
-        await goBuild(moduleDirectory(source), output, name, `-s -w${flags.join("")}`, (line) =>
-          packages.add(line),
+        await goBuild(
+          moduleDirectory(source),
+          output,
+          name,
+          `-s -w${flags.join("")}`,
+          (line) => packages.add(line),
+          source.tags,
         );
       }
+      await copyAssets(source, directory);
     },
     () => `, ${packages.size} packages compiled`,
   );
 }
 
-/** `onPackage` gets the name of each package that is compiled. */
+/** Copies files of modules, and makes the copies writable: the module cache is not. */
+async function copyAssets(source: Source, directory: string): Promise<void> {
+  for (const [place, asset] of Object.entries(source.assets ?? {})) {
+    const target = join(directory, place);
+    const module = await run(["go", "list", "-m", "-f", "{{.Dir}}", asset.module], {
+      cwd: moduleDirectory(source),
+    });
+    mkdirSync(dirname(target), { recursive: true });
+    await run(["cp", "-r", join(module.trim(), asset.directory), target]);
+    await run(["chmod", "-R", "u+w", target]);
+  }
+}
+
+/** `onPackage` gets the name of each package that is compiled. With tags it is built with C. */
 export async function goBuild(
   module: string,
   output: string,
   name: string,
   linkerFlags: string,
   onPackage: (name: string) => void = () => undefined,
+  tags: readonly string[] = [],
 ): Promise<void> {
   const flags = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", linkerFlags, "-o", output];
-  await run([...LOW_PRIORITY, "go", "build", ...flags, name], {
+  const tagged = tags.length > 0 ? ["-tags", tags.join(" ")] : [];
+  await run([...LOW_PRIORITY, "go", "build", ...flags, ...tagged, name], {
     cwd: module,
-    env: { ...process.env, CGO_ENABLED: "0" },
+    env: { ...process.env, CGO_ENABLED: tags.length > 0 ? "1" : "0" },
     timeoutSeconds: TIMEOUT_SECONDS,
     onStderr: (text) => {
       for (const line of text.split("\n")) if (/^[\w./-]+$/.test(line)) onPackage(line);

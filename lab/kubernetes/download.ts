@@ -18,8 +18,9 @@ export async function download(source: Source, directory: string): Promise<void>
   mkdirSync(directory, { recursive: true });
   if (release.kind === "files") {
     for (const program of programs) {
-      const sum = parseSum(await text(release.sumUrl(program)), program);
-      await fetchFile(release.url(program), sum, join(directory, program));
+      const url = release.url(program);
+      const sum = parseSum(await text(release.sumUrl(program)), basename(url));
+      await fetchFile(url, sum, join(directory, program));
     }
   } else {
     const archive = join(directory, basename(release.url));

@@ -1,7 +1,7 @@
 /**
  * The programs of a cluster in the lab, and the stand-in of k0s in front of them. Each comes from
  * PATH if it has the right version there; else from its official release, with the published
- * checksum; else from its Go module.
+ * checksum; else from its Go module. What runs in pods never comes from PATH.
  */
 import { existsSync, linkSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { handOver } from "../command";
 import { cacheDirectory, checkout, hashOf, hashOfFiles, labSource, madeOnce } from "../paths";
 import { say, step } from "../progress";
 import { buildSource, goBuild, requireGo } from "./build";
+import { FLUX, GITEA_SOURCE } from "./addOns";
 import { UnavailableError, download } from "./download";
 import { copiedFromPath } from "./onPath";
 import { SOURCES, moduleDirectory, type Source } from "./programs";
@@ -46,8 +47,39 @@ export async function ensureK0s(): Promise<string> {
   return k0sDirectory();
 }
 
+/** What runs in pods. `stand-in` is the lab's own Gitea: lab/gitea/guest. */
+export type AddOn = "flux" | "gitea" | "stand-in";
+
+const giteaSource = join(labSource, "gitea", "guest");
+
+/** The result of `ensureAddOn`, also before it is made. */
+export function addOnDirectory(addOn: AddOn): string {
+  if (addOn === "stand-in") {
+    return join(kubernetesDirectory, `gitea-stand-in-${hashOfFiles(giteaSource)}`);
+  }
+  return sourceDirectory(addOn === "flux" ? FLUX : GITEA_SOURCE);
+}
+
+export async function ensureAddOn(addOn: AddOn): Promise<string> {
+  if (!existsSync(addOnDirectory(addOn))) await inTurn(addOn);
+  return addOnDirectory(addOn);
+}
+
+async function makeAddOn(addOn: AddOn): Promise<void> {
+  if (addOn !== "stand-in") {
+    await makeSource(addOn === "flux" ? FLUX : GITEA_SOURCE);
+    return;
+  }
+  requireGo("the stand-in of Gitea");
+  await madeOnce(addOnDirectory(addOn), (partial) =>
+    step("building the lab's Gitea", () =>
+      goBuild(giteaSource, join(partial, "gitea"), ".", "-s -w"),
+    ),
+  );
+}
+
 /** In a process that holds a lock: several labs share the cache. */
-async function inTurn(what: "programs" | "k0s"): Promise<void> {
+async function inTurn(what: "programs" | "k0s" | AddOn): Promise<void> {
   mkdirSync(kubernetesDirectory, { recursive: true });
   const lock = join(kubernetesDirectory, "lock");
   const main = join(checkout, "bin", "lab", "kubernetes", "main.js");
@@ -57,7 +89,8 @@ async function inTurn(what: "programs" | "k0s"): Promise<void> {
 }
 
 /** What `inTurn` runs. */
-export async function make(what: string): Promise<void> {
+export async function make(what: "programs" | "k0s" | AddOn): Promise<void> {
+  if (what !== "programs" && what !== "k0s") return makeAddOn(what);
   await madeOnce(programsDirectory(), async (partial) => {
     mkdirSync(partial, { recursive: true });
     for (const source of SOURCES) await addSource(source, partial);
@@ -77,13 +110,17 @@ export async function make(what: string): Promise<void> {
 
 async function addSource(source: Source, target: string): Promise<void> {
   if (await copiedFromPath(source, target)) return;
-  const made = await madeOnce(
-    join(kubernetesDirectory, `${source.name}-${source.version}-${versionOf(source)}`),
-    async (partial) => {
-      if (!(await downloaded(source, partial))) await buildSource(source, partial);
-    },
-  );
+  const made = await makeSource(source);
   for (const program of source.programs) linkSync(join(made, program), join(target, program));
+}
+
+const sourceDirectory = (source: Source): string =>
+  join(kubernetesDirectory, `${source.name}-${source.version}-${versionOf(source)}`);
+
+function makeSource(source: Source): Promise<string> {
+  return madeOnce(sourceDirectory(source), async (partial) => {
+    if (!(await downloaded(source, partial))) await buildSource(source, partial);
+  });
 }
 
 async function downloaded(source: Source, target: string): Promise<boolean> {

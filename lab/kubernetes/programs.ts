@@ -4,7 +4,7 @@ import { labSource } from "../paths";
 
 /** Programs that come together, from one release or one Go module. */
 export interface Source {
-  name: "etcd" | "kubernetes" | "kwok" | "helm";
+  name: "etcd" | "kubernetes" | "kwok" | "helm" | "flux" | "gitea";
   version: string;
   programs: readonly string[];
   /** Prints the version of a program on PATH, and what that must look like. */
@@ -13,6 +13,10 @@ export interface Source {
   /** Go packages, in the order of `programs`, and the variables that hold the version. */
   packages: readonly string[];
   linked: Readonly<Record<string, string>>;
+  /** Build tags. With them the programs are built with C. */
+  tags?: readonly string[];
+  /** Files that the programs or their users require: place in the result -> where they are. */
+  assets?: Readonly<Record<string, { module: string; directory: string }>>;
   /** Of processor time. */
   minutes: number;
   release?: Release;

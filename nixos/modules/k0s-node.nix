@@ -273,6 +273,8 @@ in
           ConditionPathExists = mkForce [ ];
           # Without its volume, a member would look like a machine without data.
           RequiresMountsFor = dataDirectory;
+          # A system without the role does not stop k0s. The member must leave the cluster first.
+          X-StopOnRemoval = false;
         };
         serviceConfig = {
           ExecCondition = concatStringsSep " " [

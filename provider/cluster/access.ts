@@ -5,26 +5,29 @@
 import { setMaxListeners } from "node:events";
 import type { Duplex } from "node:stream";
 import { isController } from "../../contract/names";
-import { ProviderError, messageOf } from "../errors";
+import { messageOf } from "../errors";
 import type { Call } from "../hosts/operations/operation";
 import { Limiter } from "../hosts/wait/limit";
 import { Shared } from "../hosts/wait/shared";
 import { Wait, within } from "../hosts/wait/wait";
 import type { Limits } from "../hosts/wait/wait";
 import type { ClusterConfig, ClusterMember } from "./config";
-import type { ClusterGuest, Identity, K0sFacts } from "./k0sGuest";
+import { GUEST_SECONDS, noAnswer, presentedBy } from "./identity";
+import type { Presented } from "./identity";
+import type { ClusterGuest, Identity } from "./k0sGuest";
 import { ApiConnection } from "./kube/connection";
 import type { ApiAnswer, ApiRequest, Endpoint } from "./kube/connection";
 import { KubeClient } from "./kube/client";
 import type { KubeApi } from "./kube/client";
 import { Controllers } from "./kube/controllers";
+import { ObjectClient } from "./kube/objectClient";
+import type { ObjectApi } from "./kube/objectClient";
+import type { PodPort } from "./kube/portForward";
 import type { EtcdMember } from "./kube/objects";
 import { membersOf } from "./observed";
 import type { Observed } from "./observed";
 import type { ObservedMember } from "./members";
 
-/** A guest that is down takes a minute to say so. */
-const GUEST_SECONDS = 20;
 const READY_SECONDS = 10;
 const LOOK_MS = 120_000;
 /** How old a look may be for those that wait for a change. */
@@ -41,8 +44,7 @@ export interface MemberHosts {
   isClosed(host: string): boolean;
 }
 
-interface Opened {
-  identity: Identity;
+interface Opened extends Presented {
   controllers: Controllers;
   connections: ApiConnection[];
 }
@@ -75,6 +77,11 @@ export class ClusterAccess {
     return (await this.session(call)).identity;
   }
 
+  /** The name of the controller that our identity is from. */
+  async presenter(call: Call): Promise<string> {
+    return (await this.session(call)).presenter;
+  }
+
   /** A client with the limits of this call. */
   async api(call: Limits): Promise<KubeApi> {
     const { controllers } = await this.session(call);
@@ -85,6 +92,18 @@ export class ClusterAccess {
   async request(call: Limits, request: ApiRequest): Promise<ApiAnswer> {
     const { controllers } = await this.session(call);
     return controllers.request(call, request);
+  }
+
+  /** A stream to a port of a pod, through the API. */
+  async forward(call: Limits, target: PodPort): Promise<Duplex> {
+    const { controllers } = await this.session(call);
+    return controllers.forward(call, target);
+  }
+
+  /** Objects of any kind, with the limits of this call. */
+  async objects(call: Limits): Promise<ObjectApi> {
+    const { controllers } = await this.session(call);
+    return new ObjectClient(controllers, call);
   }
 
   /** A TCP stream to the API of a controller that answers. */
@@ -132,7 +151,7 @@ export class ClusterAccess {
         causes.push(messageOf(error));
       }
     }
-    throw this.silent(causes);
+    throw noAnswer(this.config.name, causes);
   }
 
   close(): void {
@@ -153,52 +172,17 @@ export class ClusterAccess {
   }
 
   private async open(call: Call): Promise<Opened> {
-    const identity = await this.readIdentity(call);
+    const guests = this.controllers().map(([name, member]) => this.guest(name, member));
+    const { identity, presenter } = await presentedBy(call, this.config.name, guests);
     const connections = this.controllers().map(
       ([name, member]) => new ApiConnection(this.endpointOf(name, member), identity),
     );
     return {
       identity,
+      presenter,
       connections,
       controllers: new Controllers(this.config.name, connections),
     };
-  }
-
-  /** From a controller that has a valid one, so that a read changes nothing. Else it is made. */
-  private async readIdentity(call: Call): Promise<Identity> {
-    const found: { guest: ClusterGuest; facts: K0sFacts }[] = [];
-    const causes: string[] = [];
-    for (const [name, member] of this.controllers()) {
-      const guest = this.guest(name, member);
-      try {
-        const facts = await guest.read(within(call, GUEST_SECONDS));
-        if (!facts.hasData) {
-          causes.push(`${name}: it has no data of a cluster`);
-          continue;
-        }
-        if (facts.identity !== undefined && isValid(facts.identity)) {
-          return await guest.presentIdentity(call);
-        }
-        found.push({ guest, facts });
-      } catch (error) {
-        if (call.signal.aborted) throw error;
-        causes.push(messageOf(error));
-      }
-    }
-    const running = found.find(({ facts }) => facts.version !== undefined);
-    if (running !== undefined) return running.guest.identity(call);
-    causes.push(...found.map(({ guest }) => `${guest.name}: k0s does not run`));
-    throw this.silent(causes);
-  }
-
-  private silent(causes: readonly string[]): ProviderError {
-    const { name } = this.config;
-    return new ProviderError(
-      "unreachable",
-      `${name}: no controller of the cluster answers: ${causes.join("; ")}`,
-      "Look at systemctl status k0s on the controllers.",
-      `cluster ${name}`,
-    );
   }
 
   private endpointOf(name: string, place: Place): Endpoint {
@@ -275,9 +259,6 @@ async function answers(connection: ApiConnection, call: Limits): Promise<string[
     return [];
   }
 }
-
-/** K0sCluster renews it in time. */
-const isValid = ({ expires }: { expires: Date }): boolean => expires.getTime() > Date.now();
 
 /** A call for all calls that wait for the result. */
 function callOf(wait: Wait): Call {

@@ -6,7 +6,8 @@ import type { K0sFacts } from "../hosts/facts/k0sFacts";
 import type { Host } from "../hosts/host";
 import type { Call } from "../hosts/operations/operation";
 import type { Parameters } from "../hosts/transport/script";
-import { makeRecord } from "../ownership";
+import { makeRecord, stackNameOf } from "../ownership";
+import type { StackName } from "../ownership";
 import { dummyToken, parseJoinToken } from "./joinToken";
 import type { TokenRole } from "./joinToken";
 
@@ -58,17 +59,25 @@ export class K0sGuest {
   /** Founds the cluster here, or resumes it. Waits until the API answers. Makes our identity. */
   found(call: Call, { cluster }: { cluster: string }): Promise<K0sFacts> {
     const record = makeRecord(call.urn, { cluster });
-    const parameters = { cluster, record, seconds: String(START_SECONDS) };
+    const { stack, project } = stackNameOf(call.urn);
+    const parameters = { cluster, record, stack, project, seconds: String(START_SECONDS) };
     return this.operate(call, "k0s-found", parameters, START_SECONDS + COMMAND_SECONDS);
   }
 
-  /** Our identity, which a controller makes if it is missing or expires soon. */
-  async identity(call: Call): Promise<Identity> {
+  /** The stack that owns the cluster, as its API records it. Undefined: nobody does. */
+  async owner(call: Call): Promise<StackName | undefined> {
+    const [line] = await this.host.ask(call, "k0s-owner-read", {});
+    if (line === undefined) return undefined;
+    const [, stack = "", project = ""] = line.split("\t");
+    return { stack, project };
+  }
+
+  /** Makes our identity on this controller if it is missing or expires soon. */
+  async ensureIdentity(call: Call): Promise<void> {
     const { identity } = await this.read(call);
     if (identity === undefined || expiresSoon(identity)) {
       await this.operate(call, "k0s-identity", {});
     }
-    return this.presentIdentity(call);
   }
 
   /** Our identity as it is, so that a read changes nothing. An error if there is none. */

@@ -3,6 +3,10 @@ import { bind } from "../lifecycle";
 import type { BoundResource } from "../resource";
 import { k0sCluster } from "./cluster/k0sCluster";
 import { k0sNode } from "./cluster/k0sNode";
+import { clusterApi } from "./gitops/clusterApi";
+import { fluxControllers } from "./gitops/fluxControllers";
+import { fluxHandOver } from "./gitops/fluxHandOver";
+import { gitSeed } from "./gitops/gitSeed";
 import { seed } from "./gitops/seed";
 import { hypervisor } from "./hosts/hypervisor";
 import { microVm } from "./machines/microVm";
@@ -20,6 +24,10 @@ const ALL = [
   bind(microVm),
   bind(k0sCluster),
   bind(k0sNode),
+  bind(clusterApi),
+  bind(gitSeed),
+  bind(fluxControllers),
+  bind(fluxHandOver),
   bind(seed),
 ];
 

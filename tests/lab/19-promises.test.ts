@@ -6,7 +6,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { effectOn, kindOf } from "../../contract/promises";
-import type { Effect, KindName, VmState } from "../../contract/promises";
+import type { Effect, VmState } from "../../contract/effects";
+import type { KindName } from "../../contract/promises";
 import { SITE_KEYS } from "../../contract/siteKeys";
 import { SELECTION, SOAK, sampled } from "../selection";
 import { awaitK0s } from "./cluster";
@@ -44,7 +45,7 @@ interface Row {
   change: Changes;
   /** Where the table says `varies`, or kw1 lacks what the effect takes. */
   expected?: Effect;
-  /** A volume does not shrink. */
+  /** A volume does not shrink, and k0s does not go back to an older version. */
   isFinal?: true;
 }
 
@@ -149,7 +150,6 @@ const ROWS: readonly Row[] = [
   { key: "network.cidr", change: { "network.cidr": "198.18.0.0/16" } },
   { key: "hypervisors.*.hostIp", change: { "hypervisors.hv1.hostIp": "198.18.0.11/16" } },
   { key: "flake", change: { flake: flake.reference }, expected: "live" },
-  { key: "cluster.k0sVersion", change: { "cluster.k0sVersion": "1.37" } },
   {
     key: "cluster",
     change: {
@@ -186,6 +186,8 @@ const ROWS: readonly Row[] = [
     also: ["vms.*.taints"],
     change: vms({ labels: { "example.org/disk": "nvme" }, taints: ["a:NoExecute"] }),
   },
+  // The last row with a cluster: k0s never goes back.
+  { key: "cluster.k0sVersion", change: { "cluster.k0sVersion": "1.37" }, isFinal: true },
   { key: "ssh.operatorKeys", change: { "ssh.operatorKeys": [operatorKey(), KEY] } },
   { key: "hypervisors.*.shared", change: { "hypervisors.hv1.shared": true } },
   { key: "hypervisors.*.maintenance", change: { "hypervisors.hv1.maintenance": true } },

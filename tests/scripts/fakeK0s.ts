@@ -1,7 +1,8 @@
 /**
  * A small k0s in the sandbox, with what the scripts rely on: its commands and their habits, its
  * files, and its unit, whose condition is the real one. `$BOX/k0s` has what a test decides:
- * `blocked` (status never answers), `slow` (so many calls until the API answers).
+ * `blocked` (status never answers), `slow` (so many calls until the API answers), `no-namespace` (so
+ * many until it has kube-system), `owner` (the ConfigMap of the owner).
  */
 import * as fs from "node:fs";
 import { script } from "../../provider/hosts/transport/script";
@@ -35,9 +36,19 @@ case "$1 $2" in
     echo 'Version: v1.36.3+k0s.2' ;;
   'kubectl get')
     running || exit 1
+    case $3 in configmap) cat "$BOX/k0s/owner" 2>/dev/null; exit 0 ;; esac
     left=$(cat "$BOX/k0s/slow" 2>/dev/null || echo 0)
     [ "$left" -eq 0 ] || { echo $((left - 1)) >"$BOX/k0s/slow"; exit 1; }
     printf ok ;;
+  'kubectl create')
+    running && [ ! -e "$BOX/k0s/owner" ] || exit 1
+    namespaces=$(cat "$BOX/k0s/no-namespace" 2>/dev/null || echo 0)
+    [ "$namespaces" -eq 0 ] || { echo $((namespaces - 1)) >"$BOX/k0s/no-namespace"; exit 1; }
+    for word do case $word in
+      --from-literal=stack=*) stack=\${word##*=} ;;
+      --from-literal=project=*) project=\${word##*=} ;;
+    esac; done
+    printf '%s\t%s' "$stack" "$project" >"$BOX/k0s/owner" ;;
   'token create')
     running || exit 1
     echo "abc123 $*" >>"$BOX/k0s/tokens"
@@ -75,7 +86,10 @@ case $1 in
   is-active)
     if [ -e "$BOX/units/k0s.service" ]; then echo active; else echo inactive; exit 3; fi ;;
   reset-failed) ;;
-  stop) rm -f "$BOX/units/k0s.service" ;;
+  stop)
+    [ -e "$BOX/units/k0s.service" ] || [ -e "$BOX/etc/k0s.service" ] || {
+      echo 'Failed to stop k0s.service: Unit k0s.service not loaded.' >&2; exit 5; }
+    rm -f "$BOX/units/k0s.service" ;;
   start)
     sh "$BOX/condition" "$BOX/data" "$(cat "$BOX/k0s/role")" "$BOX/k0stoken" production \\
       >>"$BOX/k0s/said" 2>&1 || exit 0

@@ -24,8 +24,9 @@ const kubeconfig = [
 ].join("\n");
 const TOKEN = gzipSync(kubeconfig).toString("base64");
 
-const found = (more = {}, killAt = 0): Ran =>
-  box.run("k0s-found", { cluster: "production", record: RECORD, seconds: "5", ...more }, killAt);
+const OWNER = { stack: "prod", project: "microvms" };
+const FOUND = { cluster: "production", record: RECORD, seconds: "5", ...OWNER };
+const found = (more = {}, killAt = 0): Ran => box.run("k0s-found", { ...FOUND, ...more }, killAt);
 const join = (more = {}): Ran =>
   box.run("k0s-join", {
     cluster: "production",
@@ -151,6 +152,33 @@ describe("founding", () => {
     expect(ran.output).toContain("timed out after 1 s waiting until the API answers");
   });
 
+  test("records its owner in the API, once the namespace exists", () => {
+    expect(ask(["k0s-owner-read"])).not.toContain("owner");
+    box.write("k0s/no-namespace", "2");
+    expect(found()).toMatchObject({ code: 0 });
+    expect(read("k0s/owner")).toBe("prod\tmicrovms");
+    expect(ask(["k0s-owner-read"])).toContain("owner\tprod\tmicrovms\n");
+  });
+
+  test("a cluster of another stack is refused and named, and gets no record of ours", () => {
+    found();
+    box.write("k0s/owner", "other\tmicrovms");
+    fs.rmSync(box.path("data/pulumi-microvm/cluster.json"));
+    const ran = found();
+    expect(ran.output).toContain(
+      "fail owned\tthe cluster production belongs to the stack other of microvms",
+    );
+    expect(read("data/pulumi-microvm/cluster.json")).toBeUndefined();
+    expect(read("k0s/owner")).toBe("other\tmicrovms");
+  });
+
+  test("a cluster of nobody gets the record when it is taken over", () => {
+    found();
+    fs.rmSync(box.path("k0s/owner"));
+    expect(found()).toMatchObject({ code: 0 });
+    expect(read("k0s/owner")).toBe("prod\tmicrovms");
+  });
+
   test("a system for another cluster is refused before anything changes", () => {
     const ran = found({ cluster: "other" });
     expect(ran.output).toContain("fail foreign\tthe guest's system is for the cluster production");
@@ -245,6 +273,18 @@ describe("stopping", () => {
     expect(read("k0s/said")).toContain("k0s does not start: it was stopped: it left the cluster");
     expect(join()).toMatchObject({ code: 0 });
     expect(facts()).toMatchObject({ unit: "active", stopped: undefined });
+  });
+
+  test("k0s of a system that has no unit any more is known, and stops", () => {
+    fs.rmSync(box.path("etc/k0s.service"));
+    expect(facts()).toMatchObject({ cluster: "production", unit: "active", isApiReady: true });
+    for (const _ of ["once", "again"]) {
+      expect(box.run("k0s-stop", { reason: "it left the cluster" })).toMatchObject({ code: 0 });
+      expect(facts()).toMatchObject({ unit: "inactive", stopped: "it left the cluster" });
+    }
+    // A reboot.
+    fs.rmSync(box.path("run/k0s.service"));
+    expect(facts()).toBeUndefined();
   });
 
   test("the state of an old membership is moved, not copied, and not lost", () => {

@@ -52,7 +52,8 @@ for unit in "$toplevel"/etc/systemd/system/*.service; do
   cmp -s "$unit" "$before/etc/systemd/system/${unit##*/}" || changed="$changed ${unit##*/}"
 done
 for unit in "$before"/etc/systemd/system/*.service; do
-  if [ -e "$unit" ] && [ ! -e "$toplevel/etc/systemd/system/${unit##*/}" ]; then
+  if [ -e "$unit" ] && [ ! -e "$toplevel/etc/systemd/system/${unit##*/}" ] &&
+    ! grep -qx 'X-StopOnRemoval=false' "$unit"; then
     echo "stopping ${unit##*/}"
     systemctl stop "${unit##*/}" || code=4
   fi

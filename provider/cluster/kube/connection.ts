@@ -82,6 +82,11 @@ export class ApiConnection {
     return wait.until(answered);
   }
 
+  /** For WebSockets: they connect in the same way. */
+  get sockets(): Agent {
+    return this.agent;
+  }
+
   close(): void {
     this.agent.destroy();
   }
@@ -111,7 +116,7 @@ export class ApiConnection {
   }
 }
 
-async function readAll(response: IncomingMessage): Promise<ApiAnswer> {
+export async function readAll(response: IncomingMessage): Promise<ApiAnswer> {
   let body = "";
   response.setEncoding("utf8");
   for await (const chunk of response) body += String(chunk);

@@ -1,11 +1,17 @@
 /** The API through whichever controller answers. */
 import type { Duplex } from "node:stream";
 import { ProviderError, messageOf } from "../../errors";
+import { within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
 import type { ApiAnswer, ApiConnection, ApiRequest } from "./connection";
 import { API_PORT } from "../config";
 import { failureOf } from "./failure";
+import { forwardedStream } from "./portForward";
+import type { PodPort } from "./portForward";
+
+/** A controller that is down must not use up the time for the others. */
+const OPEN_SECONDS = 15;
 
 export class Controllers {
   /** The controller that answered last comes first. */
@@ -27,9 +33,16 @@ export class Controllers {
     return granted(await this.first(limits, (one) => this.attempt(limits, one, request)));
   }
 
-  /** A TCP stream to the API, for a program with an identity of its own. */
+  /** A stream to a port of a pod. */
+  forward(limits: Limits, target: PodPort): Promise<Duplex> {
+    return this.first(limits, (one) => forwardedStream(limits, one, target));
+  }
+
+  /** A TCP stream to the API. */
   open(limits: Limits): Promise<Duplex> {
-    return this.first(limits, ({ endpoint }) => endpoint.open(limits, API_PORT));
+    return this.first(limits, ({ endpoint }) =>
+      endpoint.open(within(limits, OPEN_SECONDS), API_PORT),
+    );
   }
 
   /** By the first controller for which the work succeeds. */

@@ -13,8 +13,8 @@ import { within } from "../../hosts/wait/wait";
 import type { Context } from "../../resource";
 import type { Inputs, Member } from "./k0sClusterState";
 
-export interface Seen extends Member {
-  name: string;
+/** What a guest shows. */
+export interface Contact {
   /** Undefined if it could not be read. */
   k0s: K0sFacts | undefined;
   /** The guest's running system. Empty or undefined: it does not show it. */
@@ -23,6 +23,10 @@ export interface Seen extends Member {
   absence: "no VM" | "stopped" | "no k0s" | "not contacted" | "silent" | undefined;
   /** For `silent`. */
   error: unknown;
+}
+
+export interface Seen extends Member, Contact {
+  name: string;
 }
 
 export interface View {
@@ -55,7 +59,7 @@ export async function lookAtAll(
   more: Inputs["members"] = {},
 ): Promise<View> {
   const view = await lookAt(context, wanted, more);
-  if (!view.controllers.some(({ k0s }) => k0s?.isApiReady === true)) return view;
+  if (apiReady(view) === undefined) return view;
   try {
     const cluster = context.pool.cluster();
     const observed = await cluster.observe(within(context, ANSWER_SECONDS));
@@ -71,26 +75,52 @@ function isReadable({ absence }: Seen): boolean {
   return absence !== "silent" && absence !== "not contacted";
 }
 
-export function guestOf(context: Context, { name, host, address }: Seen): K0sGuest {
+export interface GuestPlace {
+  name: string;
+  host: string;
+  address: string;
+}
+
+export function guestOf(context: Context, { name, host, address }: GuestPlace): K0sGuest {
   return new K0sGuest(context.pool.guest(host, { name, address }));
 }
 
-/** Never fails, except that the run was cancelled. */
+/** Never fails, except that the run was cancelled. A silent hypervisor makes its guests silent. */
 export async function see(context: Context, name: string, member: Member): Promise<Seen> {
-  const base = { ...member, name, k0s: undefined, absence: undefined, error: undefined };
-  if (context.pool.closed(member.host) !== undefined) return { ...base, absence: "not contacted" };
+  const { host, address } = member;
   try {
-    const facts = await context.pool.get(member.host).read(context);
-    const vm = facts.vms.get(name);
-    if (vm === undefined) return { ...base, absence: "no VM" };
-    if (isStopped(vm)) return { ...base, absence: "stopped" };
-    const guest = context.pool.guest(member.host, { name, address: member.address });
-    const { k0s, system } = await guest.read(within(context, ANSWER_SECONDS));
-    return k0s === undefined ? { ...base, absence: "no k0s" } : { ...base, k0s, system };
+    return { ...member, name, ...(await contact(context, { name, host, address })) };
   } catch (error) {
     if (context.signal.aborted) throw error;
-    return { ...base, absence: "silent", error };
+    return { ...member, name, ...absent("silent", error) };
   }
+}
+
+/** Fails if the hypervisor does not answer. `isAnew`: by a new probe of the guest. */
+export async function contact(
+  context: Context,
+  { name, host, address }: GuestPlace,
+  isAnew = false,
+): Promise<Contact> {
+  if (context.pool.closed(host) !== undefined) return absent("not contacted");
+  const vm = (await context.pool.get(host).read(context)).vms.get(name);
+  if (vm === undefined) return absent("no VM");
+  if (isStopped(vm)) return absent("stopped");
+  const guest = context.pool.guest(host, { name, address });
+  const call = within(context, ANSWER_SECONDS);
+  try {
+    const { k0s, system } = await (isAnew ? guest.readAgain(call) : guest.read(call));
+    return k0s === undefined
+      ? absent("no k0s")
+      : { k0s, system, absence: undefined, error: undefined };
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    return absent("silent", error);
+  }
+}
+
+function absent(absence: Contact["absence"], error?: unknown): Contact {
+  return { k0s: undefined, absence, error };
 }
 
 async function founderOn(
@@ -127,6 +157,10 @@ export function unavailability({ name, k0s, absence, error }: Seen): string | un
 
 export const withData = ({ controllers }: View): Seen[] =>
   controllers.filter(({ k0s }) => k0s?.hasData === true);
+
+/** A controller whose API answers. */
+export const apiReady = ({ controllers }: View): Seen | undefined =>
+  controllers.find(({ k0s }) => k0s?.isApiReady === true);
 
 /** The addresses of etcd's members, as a controller that answers lists them. */
 export function peersOf({ controllers }: View): string[] | undefined {

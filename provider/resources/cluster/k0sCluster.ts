@@ -5,70 +5,19 @@
  */
 import { isController } from "../../../contract/names";
 import { remedyOf } from "../../../contract/promises";
-import { kubeconfigStatus, makeKubeconfig, serverOf, withServer } from "../../cluster/kubeconfig";
+import { makeKubeconfig, serverOf, withServer } from "../../cluster/kubeconfig";
 import { ProviderError } from "../../errors";
-import { stackOwnership } from "../../ownership";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
-import { observedMembers } from "./clusterPlan";
+import { LOST, observeCluster, stateOf, statusOf } from "./clusterObserved";
 import { reportOf } from "./clusterReport";
-import { guestOf, lookAt, lookAtAll, unavailability, withData } from "./clusterView";
+import { apiReady, guestOf, lookAt, lookAtAll, withData } from "./clusterView";
 import type { View } from "./clusterView";
 import { DESTROYED, foundCluster, resumeCluster } from "./k0sClusterFounding";
-import { refuseCluster, refuseStrangers } from "./k0sClusterRefusals";
+import { refuseCluster, refuseOwner, refuseStrangers } from "./k0sClusterRefusals";
 import { removeCluster } from "./k0sClusterRemoval";
 import { inputs, outputs } from "./k0sClusterState";
 import type { Inputs, State } from "./k0sClusterState";
-
-/** The state that the controllers show. Undefined: none of them has data, and none is recorded. */
-export function stateOf(
-  context: Pick<Context, "urn">,
-  wanted: Inputs,
-  view: View,
-  recorded: State | undefined,
-): State | undefined {
-  const members = withData(view);
-  const caFingerprint = recorded?.caFingerprint ?? members[0]?.k0s?.caFingerprint;
-  if (caFingerprint === undefined) return undefined;
-  const kubeconfig = recorded?.kubeconfig ?? "";
-  return {
-    caFingerprint,
-    founder: recorded?.founder ?? view.founder ?? "",
-    kubeconfig,
-    kubeconfigStatus: statusOf(wanted, { kubeconfig, caFingerprint }),
-    unavailable: unavailableOf(wanted, view, recorded),
-    ownership: ownershipOf(context, view) ?? recorded?.ownership ?? "missing",
-  };
-}
-
-function unavailableOf(
-  wanted: Inputs,
-  view: View,
-  recorded: State | undefined,
-): Record<string, string> {
-  const before = recorded === undefined ? undefined : wanted;
-  const members = observedMembers(wanted, view, before);
-  return Object.fromEntries(
-    view.controllers.flatMap((seen): [string, string][] => {
-      const why = unavailability(seen);
-      const isMember = members.some(({ name }) => name === seen.name);
-      return why === undefined || !isMember ? [] : [[seen.name, why]];
-    }),
-  );
-}
-
-/** One record beside the data of one controller is enough. Undefined if nothing was read. */
-function ownershipOf(context: Pick<Context, "urn">, view: View): string | undefined {
-  const found = withData(view).map(({ k0s }) => stackOwnership(k0s?.record, context));
-  return found.includes("owned") ? "owned" : found[0];
-}
-
-function statusOf(
-  { endpoint }: Inputs,
-  { kubeconfig, caFingerprint }: Pick<State, "kubeconfig" | "caFingerprint">,
-): string {
-  return kubeconfigStatus(kubeconfig, { server: serverOf(endpoint), caFingerprint });
-}
 
 /** A new kubeconfig only where the recorded one cannot be used any longer. */
 async function withKubeconfig(
@@ -80,7 +29,7 @@ async function withKubeconfig(
   const moved = { ...state, kubeconfig: withServer(state.kubeconfig, serverOf(wanted.endpoint)) };
   if (statusOf(wanted, moved) === "valid") return { ...moved, kubeconfigStatus: "valid" };
   // Any controller of the cluster can sign an identity, without its API.
-  const signer = view.controllers.find(({ k0s }) => k0s?.isApiReady === true) ?? withData(view)[0];
+  const signer = apiReady(view) ?? withData(view)[0];
   if (signer === undefined) {
     const all = Object.entries(state.unavailable).map(([name, why]) => `${name}: ${why}`);
     throw new ProviderError(
@@ -89,7 +38,9 @@ async function withKubeconfig(
       "Start the VMs of the controllers.",
     );
   }
-  const identity = await guestOf(context, signer).identity(context);
+  const guest = guestOf(context, signer);
+  await guest.ensureIdentity(context);
+  const identity = await guest.presentIdentity(context);
   const kubeconfig = makeKubeconfig(wanted.name, serverOf(wanted.endpoint), identity);
   const renewed = { ...state, kubeconfig };
   return { ...renewed, kubeconfigStatus: statusOf(wanted, renewed) };
@@ -103,11 +54,18 @@ async function converge(
   const before = await lookAt(context, wanted);
   if (withData(before).length > 0) await resumeCluster(context, wanted, before);
   else if (recorded === undefined) await foundCluster(context, wanted, before);
+  await makeIdentities(context, await lookAt(context, wanted));
   const view = await lookAt(context, wanted);
   if (recorded === undefined) refuseStrangers(wanted, view);
   const state = stateOf(context, wanted, view, recorded);
   if (state !== undefined) return withKubeconfig(context, wanted, view, state);
   throw new ProviderError("operation", `${wanted.name}: the cluster has no CA after its founding`);
+}
+
+/** Each controller has one, so that the loss of a controller does not take it along. */
+async function makeIdentities(context: Context, view: View): Promise<void> {
+  const running = withData(view).filter(({ k0s }) => k0s?.version !== undefined);
+  await Promise.all(running.map((seen) => guestOf(context, seen).ensureIdentity(context)));
 }
 
 /** The steps in their order, for a preview: to people, and as a notice to programs. */
@@ -121,6 +79,10 @@ async function explain(
   if (report === undefined) return undefined;
   context.log.notice({ kind: "cluster", urn: context.urn, ...report.plan });
   return report.text;
+}
+
+function isUsable(wanted: Inputs, state: State): boolean {
+  return state.kubeconfigStatus !== LOST && statusOf(wanted, state) === "valid";
 }
 
 const FIXED = remedyOf("clusterFixed");
@@ -151,7 +113,7 @@ export const k0sCluster: Resource<Inputs, State> = {
   drift(state, wanted) {
     const stopped = Object.entries(state.unavailable).filter(([, why]) => why.includes(DESTROYED));
     return [
-      ...(statusOf(wanted, state) === "valid" ? [] : ["kubeconfigStatus"]),
+      ...(isUsable(wanted, state) ? [] : ["kubeconfigStatus"]),
       ...(state.ownership === "owned" ? [] : ["ownership"]),
       ...stopped.map(([name]) => `unavailable.${name}`),
     ];
@@ -172,21 +134,14 @@ export const k0sCluster: Resource<Inputs, State> = {
     };
   },
 
-  async explainNew(context, wanted) {
-    return explain(context, wanted, undefined);
-  },
+  explain: ({ inputs, before }, context) => explain(context, inputs, before),
 
-  async explainUpdate(context, wanted, _observed, before) {
-    return explain(context, wanted, before);
-  },
-
-  async observe(context, wanted, recorded) {
-    return stateOf(context, wanted, await lookAt(context, wanted), recorded);
-  },
+  observe: observeCluster,
 
   async refuse(context, wanted, _observed, recorded, before) {
     const view = await lookAt(context, wanted, before?.members);
     refuseCluster(context, wanted, view, recorded, before);
+    await refuseOwner(context, wanted, view);
   },
 
   converge: (context, wanted, _observed, recorded) => converge(context, wanted, recorded),

@@ -4,7 +4,7 @@ import { ProviderError } from "../../errors";
 import { makeRecord, stackOwnership } from "../../ownership";
 import type { Context } from "../../resource";
 import { planOfCluster } from "./clusterPlan";
-import { guestOf, withData } from "./clusterView";
+import { apiReady, guestOf, withData } from "./clusterView";
 import type { Seen, View } from "./clusterView";
 import { refuseUnseen } from "./k0sClusterRefusals";
 import type { Inputs } from "./k0sClusterState";
@@ -40,13 +40,13 @@ async function recordFounder(context: Context, { name }: Inputs, founder: Seen):
 export async function resumeCluster(context: Context, wanted: Inputs, view: View): Promise<void> {
   const members = withData(view);
   const isOurs = members.some(({ k0s }) => stackOwnership(k0s?.record, context) === "owned");
-  const answers = members.some(({ k0s }) => k0s?.isApiReady === true);
+  const answers = apiReady(view) !== undefined;
   const sleeping = members.filter(
     ({ k0s }) => k0s !== undefined && (sleeps(k0s) || (!answers && starts(k0s))),
   );
-  // The record is written where the cluster is taken over, beside its data.
-  const first = members.find(({ k0s }) => k0s?.isApiReady === true) ?? members[0];
-  const woken = isOurs || first === undefined ? sleeping : [...new Set([first, ...sleeping])];
+  // Where k0s runs, this only writes what is missing of the records of the owner.
+  const first = apiReady(view) ?? (isOurs ? undefined : members[0]);
+  const woken = first === undefined ? sleeping : [...new Set([first, ...sleeping])];
   if (woken.length === 0) return;
   context.status(`waiting for k0s on ${woken.map(({ name }) => name).join(", ")}`);
   await Promise.all(

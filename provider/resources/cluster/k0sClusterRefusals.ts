@@ -1,10 +1,11 @@
 /** What is refused of a cluster before anything changes. */
 import { asSentence, wordsOf } from "../../cluster/planWords";
 import { ProviderError, asError } from "../../errors";
-import { refuseOthers, stackOwnership } from "../../ownership";
+import { refuseOthers, stackNameOf, stackOwnership } from "../../ownership";
 import type { Owner } from "../../ownership";
+import type { Context } from "../../resource";
 import { planOfCluster } from "./clusterPlan";
-import { peersOf, unavailability, withData } from "./clusterView";
+import { apiReady, guestOf, peersOf, unavailability, withData } from "./clusterView";
 import type { Seen, View } from "./clusterView";
 import type { Inputs, State } from "./k0sClusterState";
 
@@ -79,6 +80,21 @@ function refuseForeign(owner: Owner, wanted: Inputs, view: View): void {
     );
   }
   refuseStrangers(wanted, view);
+}
+
+/** The API has its own record: a backup that was restored brings it along, and not the files. */
+export async function refuseOwner(context: Context, { name }: Inputs, view: View): Promise<void> {
+  const controller = apiReady(view);
+  if (controller === undefined) return;
+  const owner = await guestOf(context, controller).owner(context);
+  const own = stackNameOf(context.urn);
+  if (owner === undefined || (owner.stack === own.stack && owner.project === own.project)) return;
+  throw new ProviderError(
+    "owned",
+    `the cluster ${name} belongs to the stack ${owner.stack} of ${owner.project}`,
+    "Destroy it in that stack first. If that stack does not exist any more, delete the ConfigMap " +
+      "pulumi-microvm in the namespace kube-system.",
+  );
 }
 
 /** Kept data can know members that the site does not have: they would have a vote for ever. */

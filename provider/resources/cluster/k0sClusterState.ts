@@ -45,7 +45,10 @@ export const outputs = z.object({
   kubeconfig: z.string().describe("A kubeconfig with all rights, for the endpoint."),
   kubeconfigStatus: z
     .string()
-    .describe("valid; expires soon; outdated: for another endpoint or another CA."),
+    .describe(
+      "valid; expires soon; outdated: for another endpoint or another CA; " +
+        "lost: no controller has an identity of the provider.",
+    ),
   unavailable: z
     .record(z.string(), z.string())
     .describe("Controllers of the cluster whose API does not answer -> why."),

@@ -12,23 +12,18 @@ import { isConflict, translating } from "../../cluster/kube/failure";
 import { marksPatch } from "../../cluster/nodeMarks";
 import type { Observed } from "../../cluster/observed";
 import { ProviderError, isLinkLost } from "../../errors";
-import { ANSWER_SECONDS } from "../../hosts/guest";
 import { Wait, within } from "../../hosts/wait/wait";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
+import { contact, guestOf } from "./clusterView";
 import { joinCluster } from "./k0sNodeJoin";
 import { leaveCluster } from "./k0sNodeLeave";
 import { inputs, isReady, listedOf, outputs, stateOf } from "./k0sNodeState";
 import type { Inputs, State } from "./k0sNodeState";
 import { runs } from "./k0sNodeSteps";
 import { isFormerName, isSameMachine } from "../shared/renamed";
-import { isStopped } from "../../hosts/facts/vmFacts";
 
 const CONFLICTS = 5;
-
-function guestOf({ pool }: Context, { host, name, address }: Inputs): ClusterGuest {
-  return pool.cluster().guest(name, { host, address });
-}
 
 /** Controllers join and leave one at a time. Workers join side by side. */
 function inTurn<T>(
@@ -113,6 +108,7 @@ async function converge(
     observed = await (isController(wanted.role)
       ? inTurn(context, wanted, cluster.memberships, work)
       : work());
+    if (isController(wanted.role)) await guest.ensureIdentity(context);
   }
   const state = stateOf(wanted, await converged(context, cluster, wanted, observed));
   if (state !== undefined) return state;
@@ -121,18 +117,14 @@ async function converge(
 
 /** The guest, if it can still stop k0s itself. */
 async function reachable(context: Context, wanted: Inputs): Promise<ClusterGuest | undefined> {
-  if (context.pool.closed(wanted.host) !== undefined) return undefined;
-  const facts = await context.pool.get(wanted.host).read(context);
-  if (isStopped(facts.vms.get(wanted.name))) return undefined;
-  const guest = guestOf(context, wanted);
-  try {
-    await guest.readAgain(within(context, ANSWER_SECONDS));
-    return guest;
-  } catch (error) {
-    if (context.signal.aborted || !isLinkLost(error)) throw error;
+  const { absence, error } = await contact(context, wanted, true);
+  if (absence === undefined) return guestOf(context, wanted);
+  if (absence === "silent") {
+    if (!isLinkLost(error)) throw error;
     context.status(`${wanted.name} does not answer: ${error.what}`);
-    return undefined;
   }
+  // A VM that restarted without the role has no unit any more. What it was is a dead member.
+  return undefined;
 }
 
 async function remove(context: Context, wanted: Inputs): Promise<void> {

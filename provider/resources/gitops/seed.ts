@@ -54,8 +54,8 @@ export const seed: Resource<Inputs, State> = {
     return { owner: "pulumi", status: "deployed", ...unknown, adopted: false, restarted: [] };
   },
 
-  explainNew: (context, wanted) => explainSeed(context, wanted, undefined),
-  explainUpdate: (context, wanted, observed) => explainSeed(context, wanted, observed),
+  explain: ({ isNew, inputs: wanted, observed }, context) =>
+    explainSeed(context, wanted, isNew ? undefined : observed),
 
   /** Without a cluster that answers, nothing is known of a seed that is to be created. */
   async observe(context, wanted, recorded) {

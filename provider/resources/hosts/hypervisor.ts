@@ -165,6 +165,25 @@ function requireUplink(facts: HostFacts, id: string): Pick<Inputs, "bridge" | "n
   );
 }
 
+async function explainLeft(context: Context, wanted: Inputs): Promise<string | undefined> {
+  const facts = await context.pool.get(wanted.host).read(context);
+  const names = wanted.wants.map(({ name }) => name);
+  const stated = new Set([...names, ...Object.values(wanted.renamedVms)]);
+  const left = vmsOf(facts, context.urn).filter((vm) => !stated.has(vm));
+  if (left.length === 0) return undefined;
+  return (
+    `${wanted.host}: this stack has VMs there that the site does not have there: ` +
+    `${left.join(", ")}. They stay as they are. To remove them, add them to the site, run up, ` +
+    "and take them out again"
+  );
+}
+
+function explainRename(wanted: Inputs, before: Inputs | undefined): string | undefined {
+  return before !== undefined && before.host === wanted.renamedFrom
+    ? `${wanted.host}: renamed from ${before.host}: on the host only its record changes`
+    : undefined;
+}
+
 export const hypervisor: Resource<Inputs, State> = {
   type: "Hypervisor",
   description:
@@ -197,23 +216,8 @@ export const hypervisor: Resource<Inputs, State> = {
     return { ...before, verdicts: verdicts ?? UNKNOWN, ownership: "owned" };
   },
 
-  async explainNew(context, wanted) {
-    const facts = await context.pool.get(wanted.host).read(context);
-    const names = wanted.wants.map(({ name }) => name);
-    const stated = new Set([...names, ...Object.values(wanted.renamedVms)]);
-    const left = vmsOf(facts, context.urn).filter((vm) => !stated.has(vm));
-    if (left.length === 0) return undefined;
-    return (
-      `${wanted.host}: this stack has VMs there that the site does not have there: ` +
-      `${left.join(", ")}. They stay as they are. To remove them, add them to the site, run up, ` +
-      "and take them out again"
-    );
-  },
-
-  explain: (wanted, _, before) =>
-    before !== undefined && before.host === wanted.renamedFrom
-      ? `${wanted.host}: renamed from ${before.host}: on the host only its record changes`
-      : undefined,
+  explain: ({ isNew, inputs, before }, context) =>
+    isNew ? explainLeft(context, inputs) : explainRename(inputs, before),
 
   async observe(context, wanted, recorded) {
     const facts = await context.pool.get(wanted.host).read(context);

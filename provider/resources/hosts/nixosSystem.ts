@@ -139,7 +139,8 @@ export const nixosSystem: Resource<Inputs, State> = {
     ownership: "owned",
   }),
 
-  explain: explainSystem,
+  explain: ({ isNew, inputs, observed, before }) =>
+    isNew ? undefined : explainSystem(inputs, observed, before),
 
   plan: planSystem,
 

@@ -1,6 +1,6 @@
 /** `MicroVm`: a VM in microvm.nix's layout: installed, running or not, and answering. */
 import { remedyOf } from "../../../contract/promises";
-import type { Effect } from "../../../contract/promises";
+import type { Effect } from "../../../contract/effects";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { openRecord } from "../../ownership";
@@ -174,7 +174,8 @@ export const microVm: Resource<Inputs, State> = {
 
   drift: microVmDrift,
 
-  explain,
+  explain: ({ isNew, inputs, observed, before }) =>
+    isNew ? undefined : explain(inputs, observed, before),
 
   plan,
 

@@ -1,5 +1,5 @@
 /** The blockers of a `MicroVm` and of its import. */
-import type { Effect } from "../../../contract/promises";
+import type { Effect } from "../../../contract/effects";
 import { ProviderError } from "../../errors";
 import type { VmFact } from "../../hosts/facts/hostFacts";
 import { refuseOthers } from "../../ownership";

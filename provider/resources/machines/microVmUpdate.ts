@@ -4,15 +4,10 @@
  * update.
  */
 import type { Plan } from "../../../contract/notices";
-import {
-  LIVE_NEEDS,
-  NOT_LIVE,
-  effectOn,
-  kindOf,
-  strongest,
-  underPolicy,
-} from "../../../contract/promises";
-import type { Effect, KindName, LiveNeed, VmState } from "../../../contract/promises";
+import { LIVE_NEEDS, NOT_LIVE, strongest } from "../../../contract/effects";
+import { effectOn, kindOf, underPolicy } from "../../../contract/promises";
+import type { Effect, LiveNeed, VmState } from "../../../contract/effects";
+import type { KindName } from "../../../contract/promises";
 import { printable } from "../../hosts/transport/printable";
 import { RENAMING } from "./microVmState";
 import type { Inputs, State } from "./microVmState";

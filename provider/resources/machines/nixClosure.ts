@@ -94,7 +94,7 @@ function mainRoot(keys: string[]): string | undefined {
 }
 
 /** `kw1: closure OLD -> NEW; packages: ...`. Without packages if one side has none. */
-function explainChange(
+export function explainChange(
   wanted: Inputs,
   state: State | undefined,
   before: Inputs | undefined,
@@ -133,7 +133,8 @@ export const nixClosure: Resource<Inputs, State> = {
     ),
   }),
 
-  explain: explainChange,
+  explain: ({ isNew, inputs, observed, before }) =>
+    isNew ? undefined : explainChange(inputs, observed, before),
 
   plan(wanted, state, before) {
     const changes = mainRoot(differing(state, wanted)) !== undefined;

@@ -166,7 +166,8 @@ export const volume: Resource<Inputs, State> = {
     content: content.AS_STATED,
   }),
 
-  async explainNew(context, wanted, observed) {
+  async explain({ isNew, inputs: wanted, observed }, context) {
+    if (!isNew) return undefined;
     const facts = await context.pool.get(wanted.host).read(context);
     const former = formerVolume(facts, wanted, context);
     if (former !== undefined) {

@@ -1,6 +1,6 @@
 /** How a volume grows: on the host, or while its VM runs. Pure. */
 import { effectOn, kindOf, remedyOf } from "../../../contract/promises";
-import type { Effect } from "../../../contract/promises";
+import type { Effect } from "../../../contract/effects";
 import { ProviderError } from "../../errors";
 import type { HostFacts } from "../../hosts/facts/hostFacts";
 import { isStopped } from "../../hosts/facts/vmFacts";

@@ -20,6 +20,8 @@ cluster=$4
 RUN=/run/pulumi-microvm
 # The provider writes it, with the name of the cluster. A reboot removes it.
 mark=$RUN/k0s-found
+# For the provider, should the next system have no unit k0s: k0s.sh.
+UNIT=/etc/systemd/system/k0s.service
 # The unit's EnvironmentFile.
 environment=$RUN/k0s.env
 # It parses as a token, since some versions of k0s read the file although they need no token.
@@ -36,6 +38,10 @@ start() {
   shift
   mkdir -p "$RUN"
   rm -f "$mark"
+  if [ -f "$UNIT" ]; then
+    cat "$UNIT" >"$RUN/k0s.service.new"
+    mv -f "$RUN/k0s.service.new" "$RUN/k0s.service"
+  fi
   printf 'K0S_TOKEN_ARGUMENT=%s\n' "$*" >"$environment.new"
   mv -f "$environment.new" "$environment"
   echo "k0s starts: $why"

@@ -23,6 +23,19 @@ describe("the hash", () => {
     expect(hashOf([update(1, { old: { a: 7 } })])).toBe(hashOf([update(1)]));
   });
 
+  test("does not cover the commit and the place of a checkout, but its content", () => {
+    const diff = { commit: "input", content: "input", directory: "input" } as const;
+    const seed = (inputs: Record<string, unknown>, op: string): object =>
+      step("GitSeed", "gitops", { op, old: {}, new: inputs, diff });
+    const here = { commit: "a", content: "t", directory: "/here" };
+    const there = { commit: "b", content: "t", directory: "/there" };
+    const other = { ...here, content: "u" };
+    for (const op of ["update", "create"]) {
+      expect(hashOf([seed(here, op)])).toBe(hashOf([seed(there, op)]));
+      expect(hashOf([seed(here, op)])).not.toBe(hashOf([seed(other, op)]));
+    }
+  });
+
   const cases: [string, object[], object[]][] = [
     ["a value", [update(1)], [update(2)]],
     ["the type of a value", [update(1)], [update("1")]],

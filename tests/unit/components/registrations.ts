@@ -4,6 +4,7 @@ import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { getMonitor } from "@pulumi/pulumi/runtime/settings";
 import { z } from "zod";
 import { Site } from "../../../components/site";
+import type { SiteGitOps } from "../../../components/site";
 import type { SiteModel } from "../../../site/model";
 
 /** The test's response to a registration: an answer at once, or later. */
@@ -30,6 +31,7 @@ const OUTPUTS: Readonly<Record<string, object>> = {
   "microvm:index:Hypervisor": { machineId: "m", verdicts: { kvm: "ok" } },
   "microvm:index:NixosSystem": { rebootRequired: true },
   "microvm:index:MicroVm": { stale: false, guestHostKey: "ssh-ed25519 k" },
+  "microvm:index:GitSeed": { seeded: "c".repeat(40) },
   "microvm:index:K0sCluster": { caFingerprint: "AB:CD", kubeconfig: "hunter2" },
 };
 
@@ -44,6 +46,7 @@ export async function registerSite(
   answer: Answer = () => undefined,
   preview = false,
   options?: Options,
+  gitOps?: () => SiteGitOps,
 ): Promise<{ requests: RegisterResourceRequest[]; site: Site }> {
   await pulumi.runtime.setMocks(
     {
@@ -77,7 +80,8 @@ export async function registerSite(
   const privateKey = pulumi.secret("key");
   // Resources in the options are registered with the mocks too.
   const opts = typeof options === "function" ? options() : options;
-  return { requests, site: new Site("lab", { model, built, privateKey, helm: "helm" }, opts) };
+  const args = { model, built, privateKey, helm: "helm", gitOps: gitOps?.() };
+  return { requests, site: new Site("lab", args, opts) };
 }
 
 /** The requests and the outputs after the whole site is registered. */

@@ -51,7 +51,9 @@ const schema = z
 
 const TOKENS = Object.keys(schema.resources);
 /** Registered for a site with add-ons in the cluster. */
-const ADD_ONS = ["microvm:index:Seed"];
+const ADD_ONS = ["ClusterApi", "GitSeed", "FluxControllers", "FluxHandOver", "Seed"].map(
+  (type) => `microvm:index:${type}`,
+);
 const OTHERS = TOKENS.filter((token) => !ADD_ONS.includes(token));
 
 /** Token -> the inputs of its resources in the site above. */
@@ -217,6 +219,46 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       timeoutSeconds: 1,
     };
     return new resources.Seed("x", args);
+  },
+  "microvm:index:ClusterApi": () => {
+    const args: Required<resources.ClusterApiArgs> = {
+      cluster: text,
+      endpoint: text,
+      caFingerprint: text,
+    };
+    return new resources.ClusterApi("x", args);
+  },
+  "microvm:index:GitSeed": () => {
+    const args: Required<resources.GitSeedArgs> = {
+      directory: text,
+      commit: text,
+      content: text,
+      branch: text,
+      repository: text,
+      namespace: text,
+      service: text,
+      port: 1,
+      user: text,
+      password: text,
+    };
+    return new resources.GitSeed("x", args);
+  },
+  "microvm:index:FluxControllers": () => {
+    const args: Required<resources.FluxControllersArgs> = {
+      namespace: text,
+      manifests: text,
+      digest: text,
+    };
+    return new resources.FluxControllers("x", args);
+  },
+  "microvm:index:FluxHandOver": () => {
+    const args: Required<resources.FluxHandOverArgs> = {
+      namespace: text,
+      gitRepository: text,
+      kustomization: text,
+      revision: text,
+    };
+    return new resources.FluxHandOver("x", args);
   },
 };
 

@@ -24,8 +24,12 @@ const thing: Resource<Inputs, State> = {
   id: ({ host }) => host,
   drift: ({ live }, { size }) => (live === size ? [] : ["live"]),
   predict: ({ size }) => ({ live: size }),
-  explain: ({ size }, observed, before) =>
-    size === before?.size ? undefined : `${before?.size} (${observed?.live}) -> ${size}`,
+  explain: ({ isNew, inputs: { size }, observed, before }) =>
+    isNew
+      ? `new ${size} (${observed?.live})`
+      : size === before?.size
+        ? undefined
+        : `${before?.size} (${observed?.live}) -> ${size}`,
   observe: () => Promise.resolve({ live: 1 }),
   converge: (_context, { size }) => Promise.resolve({ live: size }),
   remove: () => Promise.resolve(),
@@ -75,9 +79,11 @@ describe("an output that differs from the inputs", () => {
 });
 
 describe("explain", () => {
-  async function said(preview: boolean, news: object, before: object = old): Promise<string[]> {
-    const lines: string[] = [];
-    const context: Context = {
+  let lines: string[];
+  beforeEach(() => (lines = []));
+
+  function logging(): Context {
+    return {
       urn: "urn",
       deadline: Date.now() + 1000,
       workSeconds: 1,
@@ -86,14 +92,24 @@ describe("explain", () => {
       pool: new HostPool({ hosts: {}, agent: false, identityFiles: [], privateKey: undefined }),
       log: { ...silentLog, info: (urn, message) => lines.push(`${urn}: ${message}`) },
     };
+  }
+
+  async function said(preview: boolean, news: object, before: object = old): Promise<string[]> {
+    lines = [];
     await bind(thing).update(
-      context,
+      logging(),
       { state, inputs: { ...before } },
       { ...old, ...news },
       preview,
     );
     return lines;
   }
+
+  test("is logged by the preview of a creation, which knows that it is one", async () => {
+    await bind(thing).create(logging(), old, true);
+    await bind(thing).create(logging(), old, false);
+    expect(lines).toEqual(["urn: new 1 (1)"]);
+  });
 
   test("is logged only by the preview of an update", async () => {
     expect(await said(true, { size: 2 })).toEqual(["urn: 1 (1) -> 2"]);

@@ -1,7 +1,8 @@
 /** Which action a change of a VM requires, and the reason. */
 import * as fc from "fast-check";
 import { KINDS, kindOf } from "../../../contract/promises";
-import type { KindName, VmState } from "../../../contract/promises";
+import type { VmState } from "../../../contract/effects";
+import type { KindName } from "../../../contract/promises";
 import { microVmDrift } from "../../../provider/resources/machines/microVmDrift";
 import { inputs, outputs } from "../../../provider/resources/machines/microVmState";
 import type { Inputs, State } from "../../../provider/resources/machines/microVmState";

@@ -1,5 +1,5 @@
 /** The line of a preview for a changed closure. */
-import { nixClosure } from "../../../provider/resources/machines/nixClosure";
+import { explainChange as explain } from "../../../provider/resources/machines/nixClosure";
 
 const path = (name: string): string => `/nix/store/${"0".repeat(32)}-${name}`;
 const root = (name: string) => ({ drvPath: path(`${name}.drv`), outPath: path(name) });
@@ -16,8 +16,6 @@ const state = (runner: string) => ({
   paths: { closureInfo: path("info2"), runner: path(runner), toplevel: path("system2") },
   ownership: "owned",
 });
-const explain = (...given: Parameters<NonNullable<typeof nixClosure.explain>>) =>
-  nixClosure.explain?.(...given);
 const closure = `kw1: closure ${path("runner1")} -> ${path("runner2")}`;
 
 test("shows the change of the runner with the packages", () => {

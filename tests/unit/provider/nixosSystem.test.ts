@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { parseFacts } from "../../../provider/hosts/facts/hostFacts";
 import type { HostFacts } from "../../../provider/hosts/facts/hostFacts";
-import { nixosSystem } from "../../../provider/resources/hosts/nixosSystem";
+import { explainSystem } from "../../../provider/resources/hosts/nixosSystemExplain";
 import { nextStep } from "../../../provider/resources/hosts/nixosSystemPlan";
 import { inputs, stateOf } from "../../../provider/resources/hosts/nixosSystemState";
 import { RESOURCES } from "../../../provider/resources";
@@ -87,7 +87,7 @@ describe("a preview tells", () => {
       packages = { hello: "2.13" },
     } = given;
     const was = { ...wanted(A), bootHash: "h1", packages: { hello: "2.12" }, ...before };
-    return nixosSystem.explain?.(
+    return explainSystem(
       { ...wanted(toplevel, policy), bootHash: boot, packages },
       stateOf(facts(host), { urn: "urn" }),
       before === null ? undefined : was,

@@ -8,6 +8,7 @@ mkdir -p "$out/bin"
 cat >"$out/bin/k0s" <<SCRIPT
 #!/bin/sh
 export LAB_K0S_VERSION=v$version
+export LAB_K0S_POD_PROGRAMS=$programs
 export LAB_K0S_RESYNC_SECONDS=1 LAB_K0S_LEASE_SECONDS=10 LAB_K0S_DEAD_MEMBER_SECONDS=20
 exec $programs/k0s/k0s "\$@"
 SCRIPT

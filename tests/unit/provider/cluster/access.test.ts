@@ -193,13 +193,27 @@ test("a controller that has left the site is reached through another hypervisor"
   expect(streams).toContain("hv1 198.18.0.23");
 });
 
-test("the identity comes from a controller that has one, before one is made", async () => {
+test("the identity comes from a controller that has one", async () => {
   guest("kc1").facts = { ...CONTROLLER, identity: undefined };
   await access.identity(call());
   await access.identity(call());
   expect(
     [...guests.values()].flatMap(({ name, done }) => done.map((one) => `${name} ${one}`)),
   ).toEqual(["kc2 present identity"]);
+  expect(await access.presenter(call())).toBe("kc2");
+});
+
+test("a read makes no identity: it says that none is there, and what makes one", async () => {
+  guest("kc1").facts = { ...CONTROLLER, identity: undefined };
+  guest("kc2").facts = { ...CONTROLLER, identity: { expires: new Date("2020-01-01") } };
+  await expect(access.observe(call())).rejects.toMatchObject({
+    reason: "unreachable",
+    what:
+      "production: its API cannot be read: kc1: it has no identity of the provider; " +
+      "kc2: its identity has expired",
+    remedy: "Run up: the update of K0sCluster makes an identity.",
+  });
+  expect([...guests.values()].flatMap(({ done }) => done)).toEqual([]);
 });
 
 test("a controller that is silent, empty, or on a closed host is passed over", async () => {

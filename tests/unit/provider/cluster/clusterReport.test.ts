@@ -110,7 +110,8 @@ test("a preview tells programs and people; hosts in maintenance are not contacte
   const next = changed(wanted(1, 2), ["kc1", "kw1", "kw2"], { host: "h" });
   const notices: Notice[] = [];
   const context = contextOf("urn", { notice: (one) => notices.push(one) }, true);
-  const text = await k0sCluster.explainUpdate?.(context, next, undefined, before);
+  const change = { isNew: false, inputs: next, observed: undefined, before };
+  const text = await k0sCluster.explain?.(change, context);
   expect(text).toContain("1. blocked: kw2 joins");
   const report = reportOf(next, { controllers: [awayKc1(next)], founder: undefined }, before);
   expect(notices).toEqual([{ kind: "cluster", urn: "urn", ...report?.plan }]);

@@ -3,7 +3,13 @@ import { makeKubeconfig, withServer } from "../../../../provider/cluster/kubecon
 import { makeRecord } from "../../../../provider/ownership";
 import { planOfCluster } from "../../../../provider/resources/cluster/clusterPlan";
 import type { View } from "../../../../provider/resources/cluster/clusterView";
-import { k0sCluster, stateOf } from "../../../../provider/resources/cluster/k0sCluster";
+import {
+  LOST,
+  areWhole,
+  shows,
+  stateOf,
+} from "../../../../provider/resources/cluster/clusterObserved";
+import { k0sCluster } from "../../../../provider/resources/cluster/k0sCluster";
 import { DESTROYED } from "../../../../provider/resources/cluster/k0sClusterFounding";
 import {
   refuseCluster,
@@ -13,7 +19,8 @@ import type { Inputs, State } from "../../../../provider/resources/cluster/k0sCl
 import { describePlan } from "../../../../provider/cluster/planWords";
 import { UNKNOWN } from "../../../../provider/wire";
 import { CA, CA_FINGERPRINT } from "../../../scripts/fakeK0s";
-import { EMPTY, RUNNING, view, wanted } from "./clusterViews";
+import { EMPTY, RUNNING, address, view, wanted } from "./clusterViews";
+import { etcdMember, observedOf } from "./standIns";
 
 const URN = "urn:pulumi:lab::pulumi-microvm::microvm:index:K0sCluster::cluster";
 const FOREIGN = "urn:pulumi:other::pulumi-microvm::microvm:index:K0sCluster::cluster";
@@ -192,6 +199,68 @@ describe("a cluster that was recorded", () => {
     const seen = view([{ ...RUNNING, unit: "inactive", isApiReady: false, stopped: DESTROYED }]);
     const state = stateOf(owner, site, seen, recorded(site));
     expect(state && k0sCluster.drift(state, site)).toEqual(["unavailable.kc1"]);
+  });
+});
+
+describe("a cluster with nothing wrong", () => {
+  const site = wanted(3, 1);
+  const etcd = [1, 2, 3].map((n) => etcdMember(`kc${n}`, { peerAddress: address(n) }));
+  const all = ["kc1", "kc2", "kc3"];
+  const first = ({ controllers: [seen] }: View) => {
+    if (seen === undefined) throw new Error("no controller");
+    return seen;
+  };
+  const kc1 = first(view([RUNNING, RUNNING, RUNNING]));
+
+  test("is one whose controllers are the members of etcd and answer", () => {
+    expect(areWhole(site, observedOf([], etcd, all))).toBe(true);
+  });
+
+  test.each<[string, boolean]>([
+    ["a controller does not answer", areWhole(site, observedOf([], etcd, ["kc1", "kc2"]))],
+    ["a controller is missing in etcd", areWhole(site, observedOf([], etcd.slice(1), all))],
+    [
+      "etcd has another member",
+      areWhole(site, observedOf([], [...etcd, etcdMember("kc9")], [...all, "kc9"])),
+    ],
+    [
+      "a member has another address",
+      areWhole(site, observedOf([], [...etcd.slice(1), etcdMember("kc1")], all)),
+    ],
+  ])("is none if %s", (_, isWhole) => expect(isWhole).toBe(false));
+
+  test("is shown by one controller", () => {
+    expect(shows(owner, site, recorded(site), kc1)).toBe(true);
+    const one: View = { controllers: [kc1], founder: undefined };
+    expect(stateOf(owner, site, one, recorded(site))).toEqual(recorded(site));
+  });
+
+  test.each<[string, Partial<typeof RUNNING>]>([
+    ["has the data of another CA", { caFingerprint: CA_FINGERPRINT.replace(/^../, "00") }],
+    ["has no data", { hasData: false }],
+    ["has no record", { record: undefined }],
+    ["has the record of another stack", { record: makeRecord(FOREIGN, {}) }],
+    ["has no valid identity", { identity: { expires: new Date("2020-01-01") } }],
+    ["does not answer", { isApiReady: false }],
+    ["knows another member of etcd", { etcdMembers: { "": "https://192.0.2.99:2380" } }],
+  ])("is not shown by a controller that %s", (_, more) => {
+    const seen = { ...kc1, k0s: { ...(kc1.k0s ?? RUNNING), ...more } };
+    expect(shows(owner, site, recorded(site), seen)).toBe(false);
+  });
+});
+
+describe("the identity", () => {
+  test("that no controller has is drift, and is made without another kubeconfig", () => {
+    const site = wanted(2);
+    const lost = view([{ ...RUNNING, identity: undefined }, "silent"]);
+    const state = stateOf(owner, site, lost, recorded(site));
+    expect(state).toMatchObject({ kubeconfigStatus: LOST });
+    if (state === undefined) throw new Error("no state");
+    expect(k0sCluster.drift(state, site)).toEqual(["kubeconfigStatus"]);
+    expect(k0sCluster.predict(site, state)).toMatchObject({
+      kubeconfig: recorded(site).kubeconfig,
+      kubeconfigStatus: "valid",
+    });
   });
 });
 

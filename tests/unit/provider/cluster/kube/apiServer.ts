@@ -34,6 +34,8 @@ export type Answer = [status: number, body: object | string];
 
 export interface ApiServer {
   address: string;
+  /** On the loopback address. */
+  port: number;
   requests: Request[];
   /** TCP connections. */
   connections: number;
@@ -57,6 +59,7 @@ export async function startApiServer(
   });
   const api: ApiServer = {
     address,
+    port: 0,
     requests: [],
     connections: 0,
     answer: () => [404, { message: "not found", reason: "NotFound" }],
@@ -89,6 +92,7 @@ export async function startApiServer(
     });
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  api.port = portOf(server);
   return api;
 }
 

@@ -1,0 +1,3 @@
+module pulumi-microvm/lab/gitea/guest
+
+go 1.26.0

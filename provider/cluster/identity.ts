@@ -1,0 +1,67 @@
+/** Our identity in a cluster, from a controller that has it. Reading it changes nothing. */
+import { ProviderError, messageOf } from "../errors";
+import type { Call } from "../hosts/operations/operation";
+import { within } from "../hosts/wait/wait";
+import type { ClusterGuest, Identity, K0sFacts } from "./k0sGuest";
+
+/** A guest that is down takes a minute to say so. */
+export const GUEST_SECONDS = 20;
+
+export interface Presented {
+  identity: Identity;
+  /** The name of the controller that has it. */
+  presenter: string;
+}
+
+/** Asks one controller after the other, until one has a valid identity. */
+export async function presentedBy(
+  call: Call,
+  cluster: string,
+  controllers: readonly ClusterGuest[],
+): Promise<Presented> {
+  const causes: string[] = [];
+  let lacking = 0;
+  for (const guest of controllers) {
+    try {
+      const facts = await guest.read(within(call, GUEST_SECONDS));
+      if (hasIdentity(facts)) {
+        return { identity: await guest.presentIdentity(call), presenter: guest.name };
+      }
+      if (facts.hasData) lacking += 1;
+      causes.push(`${guest.name}: ${whyNone(facts)}`);
+    } catch (error) {
+      if (call.signal.aborted) throw error;
+      causes.push(messageOf(error));
+    }
+  }
+  throw lacking === 0 ? noAnswer(cluster, causes) : noIdentity(cluster, causes);
+}
+
+/** K0sCluster renews it in time. */
+export function hasIdentity({ hasData, identity }: K0sFacts): boolean {
+  return hasData && identity !== undefined && identity.expires.getTime() > Date.now();
+}
+
+function whyNone({ hasData, identity }: K0sFacts): string {
+  if (!hasData) return "it has no data of a cluster";
+  return identity === undefined ? "it has no identity of the provider" : "its identity has expired";
+}
+
+export function noAnswer(cluster: string, causes: readonly string[]): ProviderError {
+  return new ProviderError(
+    "unreachable",
+    `${cluster}: no controller of the cluster answers: ${causes.join("; ")}`,
+    "Look at systemctl status k0s on the controllers.",
+    `cluster ${cluster}`,
+  );
+}
+
+/** The API cannot be asked, like one that does not answer. */
+function noIdentity(cluster: string, causes: readonly string[]): ProviderError {
+  return new ProviderError(
+    "unreachable",
+    `${cluster}: its API cannot be read: ${causes.join("; ")}`,
+    "Run up: the update of K0sCluster makes an identity.",
+    `cluster ${cluster}`,
+  );
+}
