@@ -120,7 +120,7 @@ export function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
-function rounded(number: number): number {
+export function rounded(number: number): number {
   return Math.round(number * 100) / 100;
 }
 
@@ -157,6 +157,6 @@ export function table(figures: Figures): string {
   return aligned([COLUMNS, ...rows]);
 }
 
-function aligned(rows: readonly string[][]): string {
+export function aligned(rows: readonly string[][]): string {
   return rows.map((row) => `${row.map((cell) => cell.padStart(9)).join("")}\n`).join("");
 }

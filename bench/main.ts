@@ -5,6 +5,8 @@ import { isUp } from "../lab/hosts";
 import { HOSTS } from "../lab/network";
 import { checkout } from "../lab/paths";
 import { say, step } from "../lab/progress";
+import { clusterFiguresOf, clusterTable } from "./cluster/figures";
+import { measureCluster } from "./cluster/main";
 import { figuresOf, startFiguresOf, startTable, table } from "./figures";
 import { measureNoop } from "./noop";
 import { parseOptions, type Options } from "./options";
@@ -21,9 +23,15 @@ async function main(): Promise<void> {
 async function figures(options: Options, ours: Ours): Promise<string> {
   const print = <T>(of: T, text: (of: T) => string): string =>
     options.json ? `${JSON.stringify(of, null, 2)}\n` : text(of);
-  return options.only === "starts"
-    ? print(startFiguresOf(await measureStarts(options, ours)), startTable)
-    : print(figuresOf(await measureNoop(options, ours)), table);
+  switch (options.only) {
+    case "noop":
+      return print(figuresOf(await measureNoop(options, ours)), table);
+    case "starts":
+      return print(startFiguresOf(await measureStarts(options, ours)), startTable);
+    case "cluster":
+      await lab("k0s");
+      return print(clusterFiguresOf(await measureCluster(options, ours)), clusterTable);
+  }
 }
 
 /** Starts the hosts if necessary, and afterwards removes what was started. */

@@ -1,24 +1,28 @@
 /** The command line of `npm run bench`. Pure. */
 import { parseArgs } from "node:util";
 
-/** The subject: passes without changes, or starts of VMs. */
-export type Subject = "noop" | "starts";
+/** The subject: passes without changes, starts of VMs, or a cluster. */
+export type Subject = "noop" | "starts" | "cluster";
 
 export interface Options {
   only: Subject;
-  /** Numbers of VMs in ascending order. The stack grows from one to the next. */
+  /** Numbers of VMs in ascending order, of `cluster` those of nodes. The stack grows. */
   sizes: number[];
   rounds: number;
   json: boolean;
 }
 
 export const USAGE =
-  "usage: npm run bench -- [--only noop|starts] [--sizes 3,30,100] [--rounds 3] [--json]\n" +
-  "       --only   noop (default): passes without changes; starts: starts of VMs (--sizes 20)\n" +
+  "usage: npm run bench -- [--only noop|starts|cluster] [--sizes 3,30,100] [--rounds 3] [--json]\n" +
+  "       --only   noop (default): passes without changes; starts: starts of VMs (--sizes 20);\n" +
+  "                cluster: an up of 3+2 from nothing, and passes over nodes (--sizes 100)\n" +
   "       --json   prints only JSON on standard output; use npm run --silent";
 
 /** The largest number of VMs of the bench's site on one host. */
 export const MOST_VMS_PER_HOST = 150;
+
+/** The lab routes no more addresses to its hosts. */
+const MOST_NODES = 150;
 
 interface SubjectOptions {
   defaultSizes: string;
@@ -27,6 +31,7 @@ interface SubjectOptions {
 const SUBJECTS: Readonly<Record<Subject, SubjectOptions>> = {
   noop: { defaultSizes: "3,30,100", mostVms: 2 * MOST_VMS_PER_HOST },
   starts: { defaultSizes: "20", mostVms: MOST_VMS_PER_HOST },
+  cluster: { defaultSizes: "100", mostVms: MOST_NODES },
 };
 export const MOST_VMS = SUBJECTS.noop.mostVms;
 
@@ -53,8 +58,8 @@ export function parseOptions(words: string[]): Options {
 }
 
 function subject(text: string): Subject {
-  if (text === "noop" || text === "starts") return text;
-  throw new Error(`--only: ${JSON.stringify(text)} is neither noop nor starts\n${USAGE}`);
+  if (text === "noop" || text === "starts" || text === "cluster") return text;
+  throw new Error(`--only: ${JSON.stringify(text)} is not noop, starts or cluster\n${USAGE}`);
 }
 
 function wholeNumber(option: string, text: string, most: number): number {

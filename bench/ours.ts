@@ -6,8 +6,8 @@ import { run } from "../lab/command";
 import { labEnvironment } from "../lab/environment";
 import { HOSTS, inOperator, type LabHost } from "../lab/network";
 import { checkout, labSource, stateDirectory } from "../lab/paths";
-import { hostKey } from "../lab/ssh";
-import { benchSite, type SiteHost } from "./site";
+import { hostKey, operatorKey } from "../lab/ssh";
+import { benchSite, type ClusterPlace, type SiteHost } from "./site";
 import { Stack, seconds, type StateResource } from "./stack";
 
 const directory = join(stateDirectory, "bench");
@@ -17,6 +17,13 @@ const evaluation = join(directory, "evaluation");
 const cache = join(directory, "cache");
 
 export const siteHost = (host: LabHost): SiteHost => ({ ...host, hostKey: hostKey(host) });
+
+/** The lab's hosts, for a site whose guests are logged in to. */
+export const clusterPlace = (flake: string): ClusterPlace => ({
+  hosts: HOSTS.map(siteHost),
+  flake: `path:${flake}`,
+  operatorKey: operatorKey.publicKey,
+});
 
 /** The expected facts of one VM on its host. */
 export interface Vm {
@@ -48,12 +55,12 @@ export class Ours {
     await this.run(benchSite(count, HOSTS.map(siteHost), `path:${join(labSource, "flake")}`));
   }
 
-  /** The seconds of an `up` of this site. */
-  async run(site: string): Promise<number> {
+  /** The seconds of an `up` of this site, with more options. */
+  async run(site: string, ...options: string[]): Promise<number> {
     mkdirSync(directory, { recursive: true });
     writeFileSync(siteFile, site);
     await this.stack.ensure({ "pulumi-microvm:site": siteFile });
-    return this.stack.converge();
+    return this.stack.converge(...options);
   }
 
   /** The seconds of the evaluation alone, with the arguments that the program used. */

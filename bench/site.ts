@@ -22,6 +22,7 @@ const PREFIX_LENGTH = 23;
 const FIRST_ADDRESS = 100;
 const MEMORY_MIB = 64;
 const VOLUME_MIB = 8;
+const WORKER_DISK_MIB = 64;
 
 /** `v007`. The names do not depend on the number of VMs, so a larger site only adds VMs. */
 const nameOf = (index: number): string => `v${String(index + 1).padStart(3, "0")}`;
@@ -67,21 +68,78 @@ export function benchSite(
         },
       },
     },
-    hypervisors: Object.fromEntries(
-      hosts.map(({ name, address, hostKey }) => [
-        name,
-        {
-          address,
-          ssh: { hostKey },
-          nic: "eno1",
-          hostIp: `${address}/${PREFIX_LENGTH}`,
-          memory: `${MEMORY_MIB * MOST_VMS_PER_HOST}MiB`,
-          disk: `${VOLUME_MIB * MOST_VMS_PER_HOST}MiB`,
-          parallelism: PARALLELISM,
-          checks: { kvm: "warn" },
-        },
-      ]),
+    hypervisors: hypervisorsOf(hosts, VOLUME_MIB * MOST_VMS_PER_HOST),
+    vms: Object.fromEntries(vms),
+  });
+}
+
+export interface ClusterShape {
+  controllers: number;
+  workers: number;
+}
+
+const CONTROLLER_DISK_MIB = 512;
+
+/** Where a site with a cluster is, and who may log in to its guests. */
+export interface ClusterPlace {
+  hosts: readonly SiteHost[];
+  flake: string;
+  operatorKey: string;
+}
+
+/** The YAML of a site with a cluster: c1, c2, ... and w001, w002, ..., alternating between hosts. */
+export function clusterSite(
+  { controllers, workers }: ClusterShape,
+  { hosts, flake, operatorKey }: ClusterPlace,
+): string {
+  const network = hosts[0]?.address ?? "";
+  const vms = Array.from({ length: controllers + workers }, (_, index): [string, object] => {
+    const isController = index < controllers;
+    const name = isController ? `c${index + 1}` : nameOf(index - controllers).replace("v", "w");
+    const role = isController ? "controller" : "worker";
+    const hypervisor = hosts[index % hosts.length]?.name;
+    const [ip, mac] = [addressOf(network, index), macOf(index)];
+    return [name, { hypervisor, profile: role, role, ip, mac }];
+  });
+  const profile = (memory: number, disk: number): object => ({
+    vcpu: 1,
+    memory: `${memory}MiB`,
+    volumes: { var: { size: `${disk}MiB`, mountPoint: "/var", onDelete: "delete" } },
+  });
+  return stringify({
+    flake,
+    ssh: { operatorKeys: [operatorKey] },
+    cluster: {
+      name: "bench",
+      k0sVersion: "1.36",
+      api: { endpoint: addressOf(network, 0) },
+    },
+    profiles: {
+      controller: profile(4 * MEMORY_MIB, CONTROLLER_DISK_MIB),
+      worker: profile(MEMORY_MIB, WORKER_DISK_MIB),
+    },
+    hypervisors: hypervisorsOf(
+      hosts,
+      CONTROLLER_DISK_MIB * controllers + WORKER_DISK_MIB * workers,
     ),
     vms: Object.fromEntries(vms),
   });
+}
+
+function hypervisorsOf(hosts: readonly SiteHost[], diskMiB: number): object {
+  return Object.fromEntries(
+    hosts.map(({ name, address, hostKey }) => [
+      name,
+      {
+        address,
+        ssh: { hostKey },
+        nic: "eno1",
+        hostIp: `${address}/${PREFIX_LENGTH}`,
+        memory: `${MEMORY_MIB * MOST_VMS_PER_HOST}MiB`,
+        disk: `${diskMiB}MiB`,
+        parallelism: PARALLELISM,
+        checks: { kvm: "warn" },
+      },
+    ]),
+  );
 }

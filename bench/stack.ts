@@ -44,8 +44,8 @@ export class Stack {
   }
 
   /** The seconds of an `up` with changes. */
-  converge(): Promise<number> {
-    return this.timed("up", ...QUIET);
+  converge(...more: string[]): Promise<number> {
+    return this.timed("up", ...QUIET, ...more);
   }
 
   /** The seconds of an `up` that reads everything and has no changes. */
@@ -61,6 +61,16 @@ export class Stack {
   async resources(): Promise<StateResource[]> {
     const text = await this.pulumi("stack", "export");
     return exportSchema.parse(JSON.parse(text)).deployment.resources;
+  }
+
+  /** Adds resources to the state, as if an `up` had created them. */
+  async adopt(more: readonly StateResource[]): Promise<void> {
+    const state = z
+      .looseObject({ deployment: z.looseObject({ resources: z.array(z.unknown()) }) })
+      .parse(JSON.parse(await this.pulumi("stack", "export")));
+    state.deployment.resources.push(...more);
+    const input = JSON.stringify(state);
+    await run(this.onStack("stack", "import"), { ...this.options(), input });
   }
 
   async destroy(): Promise<void> {

@@ -241,6 +241,7 @@ func (c *controller) startCluster(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("failed to create EtcdMember object for this controller: %w", err)
 	}
+	logInfo("etcd-members", "%s is a voting member", c.config.memberName())
 	c.inBackground(members.run)
 	c.inBackground(func(background context.Context) { approveServing(background, c.client) })
 	for name, args := range map[string][]string{

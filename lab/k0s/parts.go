@@ -82,6 +82,7 @@ func awaitReady(ctx context.Context, name string, ready func(context.Context) er
 		err := ready(call)
 		done()
 		if err == nil {
+			logInfo("k0s", "%s is ready", name)
 			return nil
 		}
 		if !pause(ctx, 100*time.Millisecond) {

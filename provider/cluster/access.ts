@@ -20,6 +20,7 @@ import type { ApiAnswer, ApiRequest, Endpoint } from "./kube/connection";
 import { KubeClient } from "./kube/client";
 import type { KubeApi } from "./kube/client";
 import { Controllers } from "./kube/controllers";
+import { listEtcdMembers, listNodes } from "./kube/lists";
 import { ObjectClient } from "./kube/objectClient";
 import type { ObjectApi } from "./kube/objectClient";
 import type { PodPort } from "./kube/portForward";
@@ -31,7 +32,7 @@ import type { ObservedMember } from "./members";
 const READY_SECONDS = 10;
 const LOOK_MS = 120_000;
 /** How old a look may be for those that wait for a change. */
-const FRESH_MS = 1_000;
+const FRESH_MS = 500;
 
 export type Place = Pick<ClusterMember, "host" | "address">;
 
@@ -194,10 +195,9 @@ export class ClusterAccess {
   private async look(call: Call): Promise<Observed> {
     this.lookedAt = Date.now();
     const { identity, controllers, connections } = await this.session(call);
-    const api = await KubeClient.over(controllers, call);
     const [nodes, etcd, answering] = await Promise.all([
-      api.listNodes(),
-      api.listEtcdMembers(),
+      listNodes(controllers, call),
+      listEtcdMembers(controllers, call),
       answeringOf(connections, call),
     ]);
     const left = this.leftTheSite(etcd, identity);

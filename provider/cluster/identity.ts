@@ -23,12 +23,11 @@ export async function presentedBy(
   let lacking = 0;
   for (const guest of controllers) {
     try {
-      const facts = await guest.read(within(call, GUEST_SECONDS));
-      if (hasIdentity(facts)) {
-        return { identity: await guest.presentIdentity(call), presenter: guest.name };
-      }
-      if (facts.hasData) lacking += 1;
-      causes.push(`${guest.name}: ${whyNone(facts)}`);
+      const shown = await guest.presentIdentity(within(call, GUEST_SECONDS));
+      const { hasData, identity } = shown;
+      if (identity !== undefined && hasIdentity(shown)) return { identity, presenter: guest.name };
+      if (hasData) lacking += 1;
+      causes.push(`${guest.name}: ${whyNone(shown)}`);
     } catch (error) {
       if (call.signal.aborted) throw error;
       causes.push(messageOf(error));
@@ -37,12 +36,14 @@ export async function presentedBy(
   throw lacking === 0 ? noAnswer(cluster, causes) : noIdentity(cluster, causes);
 }
 
+type Having = Pick<K0sFacts, "hasData" | "identity">;
+
 /** K0sCluster renews it in time. */
-export function hasIdentity({ hasData, identity }: K0sFacts): boolean {
+export function hasIdentity({ hasData, identity }: Having): boolean {
   return hasData && identity !== undefined && identity.expires.getTime() > Date.now();
 }
 
-function whyNone({ hasData, identity }: K0sFacts): string {
+function whyNone({ hasData, identity }: Having): string {
   if (!hasData) return "it has no data of a cluster";
   return identity === undefined ? "it has no identity of the provider" : "its identity has expired";
 }

@@ -21,6 +21,13 @@ export interface Identity {
   expires: Date;
 }
 
+/** What a controller has of our identity. */
+export interface Shown {
+  /** It has the data of a cluster. */
+  hasData: boolean;
+  identity: Identity | undefined;
+}
+
 /** An identity is renewed this long before it expires. */
 const RENEW_DAYS = 60;
 /** Limit for the start of k0s, until its API answers. */
@@ -80,10 +87,9 @@ export class K0sGuest {
     }
   }
 
-  /** Our identity as it is, so that a read changes nothing. An error if there is none. */
-  async presentIdentity(call: Call): Promise<Identity> {
-    const lines = await this.host.ask(call, "k0s-identity-read", {});
-    return parseIdentity(this.name, lines);
+  /** Our identity as it is, so that a read changes nothing. */
+  async presentIdentity(call: Call): Promise<Shown> {
+    return parseIdentity(await this.host.ask(call, "k0s-identity-read", {}));
   }
 
   /** A new join token of a controller. It is valid for some minutes. */
@@ -107,7 +113,7 @@ export class K0sGuest {
     return this.operate(call, "k0s-join", parameters, START_SECONDS);
   }
 
-  /** Replaces the token by a dummy, since k0s may read the file again. */
+  /** Replaces the token by a dummy, since k0s may read the file again. Makes our identity. */
   async retireToken(call: Call): Promise<void> {
     const { role } = await this.read(call);
     await this.operate(call, "k0s-token-retire", { dummy: dummyToken(role) });
@@ -153,20 +159,17 @@ export function expiresSoon({ expires }: { expires: Date }, now = Date.now()): b
   return expires.getTime() - now < RENEW_DAYS * 24 * 3600 * 1000;
 }
 
-function parseIdentity(name: string, lines: readonly string[]): Identity {
+function parseIdentity(lines: readonly string[]): Shown {
   const fields = new Map(
     lines.map((line): [string, string] => {
       const [key = "", value = ""] = line.split("\t");
       return [key, value];
     }),
   );
+  const hasData = fields.get("data") === "yes";
   const pem = (key: string): string => Buffer.from(fields.get(key) ?? "", "base64").toString();
   const expires = expiryOf(fields.get("certificate"));
-  if (expires !== undefined) {
-    return { ca: pem("ca"), cert: pem("certificate"), key: pem("key"), expires };
-  }
-  throw new ProviderError("operation", `${name}: k0s has no identity ${PKI_NAME}`);
+  if (expires === undefined) return { hasData, identity: undefined };
+  const identity = { ca: pem("ca"), cert: pem("certificate"), key: pem("key"), expires };
+  return { hasData, identity };
 }
-
-/** As in scripts/guests/k0s.sh. */
-const PKI_NAME = "pulumi-microvm";

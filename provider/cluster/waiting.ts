@@ -5,7 +5,13 @@ import { pause } from "../hosts/wait/wait";
 import type { ClusterAccess } from "./access";
 import type { Observed } from "./observed";
 
-const POLL_MS = 2_000;
+/** Most changes take seconds, and some take minutes. */
+const SHORTEST_POLL_MS = 250;
+const LONGEST_POLL_MS = 2_000;
+
+/** The longer it takes already, the longer the pause. */
+const pauseAfter = (waitedMs: number): number =>
+  Math.min(LONGEST_POLL_MS, Math.max(SHORTEST_POLL_MS, waitedMs / 20));
 
 export interface Awaited {
   /** For the error: `kc2: waiting until ...`. */
@@ -25,7 +31,7 @@ export interface Awaited {
 export async function awaitCluster(
   call: Call,
   cluster: Pick<ClusterAccess, "observeAgain">,
-  { name, what, seconds, is, act, why, remedy, pollMs = POLL_MS }: Awaited,
+  { name, what, seconds, is, act, why, remedy, pollMs }: Awaited,
 ): Promise<Observed> {
   const started = Date.now();
   const deadline = Math.min(call.deadline, started + seconds * 1000);
@@ -44,12 +50,13 @@ export async function awaitCluster(
     }
     const suffix = last === "" ? "" : `: ${last}`;
     if (call.signal.aborted) throw new ProviderError("cancelled", `${name}: cancelled`);
-    if (Date.now() + pollMs >= deadline) {
+    const pauseMs = pollMs ?? pauseAfter(Date.now() - started);
+    if (Date.now() + pauseMs >= deadline) {
       const took = Math.round((Date.now() - started) / 1000);
       const text = `${name}: timed out after ${took} s waiting until ${what}${suffix}`;
       throw new ProviderError("deadline", text, remedy);
     }
     call.status(`waiting until ${what}, ${Math.round((Date.now() - started) / 1000)} s${suffix}`);
-    await pause(pollMs, call.signal);
+    await pause(pauseMs, call.signal);
   }
 }

@@ -1,8 +1,8 @@
 /**
  * A small k0s in the sandbox, with what the scripts rely on: its commands and their habits, its
  * files, and its unit, whose condition is the real one. `$BOX/k0s` has what a test decides:
- * `blocked` (status never answers), `slow` (so many calls until the API answers), `no-namespace` (so
- * many until it has kube-system), `owner` (the ConfigMap of the owner).
+ * `blocked` (status never answers), `slow` (so many calls until the API answers), `no-namespace`
+ * (so many until it has kube-system), `owner` (the ConfigMap of the owner).
  */
 import * as fs from "node:fs";
 import { script } from "../../provider/hosts/transport/script";

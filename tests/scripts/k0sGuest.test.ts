@@ -253,6 +253,8 @@ describe("joining", () => {
     expect(read("k0stoken")).toBe(dummy);
     expect(modeOf("k0stoken")).toBe("600");
     expect(facts()?.token).toBe("dummy");
+    // The loss of the founder must not take the only identity along.
+    expect(modeOf("data/pki/pulumi-microvm.key")).toBe("600");
   });
 
   test("a token that the condition rejects is an error", () => {
@@ -344,5 +346,7 @@ test("the identity is made anew where it exists, and read by the provider only",
   expect(read("k0s/identities")?.split("\n")).toHaveLength(2);
   const output = ask(["k0s-identity-read"]);
   expect(output).toContain(`key\t${Buffer.from("PRIVATE\n").toString("base64")}\n`);
-  expect(output).toMatch(/^ca\t.+\ncertificate\t/);
+  expect(output).toMatch(/^data\tyes\nca\t.+\ncertificate\t/);
+  fs.rmSync(box.path("data/pki/pulumi-microvm.key"));
+  expect(ask(["k0s-identity-read"])).toMatch(/^data\tyes\n\S+ done\n$/);
 });

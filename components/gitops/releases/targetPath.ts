@@ -12,12 +12,7 @@ export class TargetPathError extends Error {}
 type Step = string | number;
 
 /** The values with the text at the path. `isLiteral` takes the text as it is. */
-export function withPath(
-  values: JsonMap,
-  path: string,
-  text: string,
-  isLiteral: boolean,
-): JsonMap {
+export function withPath(values: JsonMap, path: string, text: string, isLiteral: boolean): JsonMap {
   const set = setAt(values, stepsOf(path), isLiteral ? text : valueOf(text));
   return isMap(set) ? set : values;
 }

@@ -1,23 +1,20 @@
 /**
- * The calls that the provider makes to Kubernetes, by @kubernetes/client-node over our own
+ * The calls with which the provider changes a cluster, by @kubernetes/client-node over our own
  * connections. That package is large, so it is loaded with the first call: a site without a cluster
- * never loads it.
+ * never loads it, and a pass without changes only uses lists.ts.
  */
 import type * as kubernetes from "@kubernetes/client-node";
 import type { Limits } from "../../hosts/wait/wait";
 import type { Controllers } from "./controllers";
 import { isNotFound } from "./failure";
-import { budgetOf, etcdMembersOf, nodeOf, podOf } from "./objects";
-import type { Budget, EtcdMember, KubeNode, Pod, Taint } from "./objects";
+import { ETCD_MEMBERS, PAGE, listNodes } from "./lists";
+import { budgetOf, nodeOf, podOf } from "./objects";
+import type { Budget, KubeNode, Pod, Taint } from "./objects";
 
 type Package = typeof kubernetes;
 
 /** The name of the objects' manager in their managedFields. */
 const MANAGER = "pulumi-microvm";
-/** Objects of a list that the API sends at once. */
-const PAGE = 500;
-
-const ETCD_MEMBERS = { group: "etcd.k0sproject.io", version: "v1beta1", plural: "etcdmembers" };
 /** Of k0s's autopilot. It is off in our clusters, but not in those made by other means. */
 const CONTROL_NODES = {
   group: "autopilot.k0sproject.io",
@@ -38,7 +35,6 @@ export interface NodePatch {
 /** The cluster's API as the provider uses it. Failures: ApiFailure, or `unreachable`. */
 export interface KubeApi {
   listNodes(): Promise<KubeNode[]>;
-  listEtcdMembers(): Promise<EtcdMember[]>;
   patchNode(name: string, patch: NodePatch): Promise<KubeNode>;
   /** Has no effect on a node that does not exist. So do the other deletions. */
   deleteNode(name: string): Promise<void>;
@@ -56,6 +52,8 @@ export class KubeClient implements KubeApi {
     private readonly policy: kubernetes.PolicyV1Api,
     private readonly custom: kubernetes.CustomObjectsApi,
     private readonly merging: NonNullable<Parameters<kubernetes.CoreV1Api["patchNode"]>[1]>,
+    private readonly controllers: Controllers,
+    private readonly limits: Limits,
   ) {}
 
   /** `limits`: those of the call for which the client is made. */
@@ -71,16 +69,13 @@ export class KubeClient implements KubeApi {
       new loaded.PolicyV1Api(configuration),
       new loaded.CustomObjectsApi(configuration),
       loaded.setHeaderOptions("Content-Type", loaded.PatchStrategy.MergePatch),
+      controllers,
+      limits,
     );
   }
 
-  async listNodes(): Promise<KubeNode[]> {
-    const nodes = await pages((more) => this.core.listNode(more));
-    return nodes.map(nodeOf);
-  }
-
-  async listEtcdMembers(): Promise<EtcdMember[]> {
-    return etcdMembersOf(await this.custom.listClusterCustomObject(ETCD_MEMBERS));
+  listNodes(): Promise<KubeNode[]> {
+    return listNodes(this.controllers, this.limits);
   }
 
   async patchNode(name: string, patch: NodePatch): Promise<KubeNode> {

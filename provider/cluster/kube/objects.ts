@@ -1,11 +1,5 @@
 /** What the provider reads of Kubernetes' objects. Pure. */
-import type {
-  V1Node,
-  V1Pod,
-  V1PodDisruptionBudget,
-  V1Taint,
-  V1LabelSelector,
-} from "@kubernetes/client-node";
+import type { V1Pod, V1PodDisruptionBudget, V1LabelSelector } from "@kubernetes/client-node";
 import { z } from "zod";
 
 export type Labels = Readonly<Record<string, string>>;
@@ -33,7 +27,41 @@ export interface KubeNode {
   version: string;
 }
 
-export function nodeOf({ metadata, spec, status }: V1Node): KubeNode {
+const texts = z.record(z.string(), z.string()).optional();
+const taint = z.object({
+  key: z.string(),
+  value: z.string().optional(),
+  effect: z.string(),
+  timeAdded: z.coerce.date().optional(),
+});
+const node = z.object({
+  metadata: z
+    .object({
+      name: z.string().optional(),
+      labels: texts,
+      annotations: texts,
+      resourceVersion: z.string().optional(),
+    })
+    .optional(),
+  spec: z
+    .object({ unschedulable: z.boolean().optional(), taints: z.array(taint).optional() })
+    .optional(),
+  status: z
+    .object({
+      conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional(),
+      addresses: z.array(z.object({ address: z.string() })).optional(),
+      nodeInfo: z.object({ kubeletVersion: z.string() }).optional(),
+    })
+    .optional(),
+});
+
+/** A page of a list of nodes. */
+export const nodeList = z.object({
+  items: z.array(node),
+  metadata: z.object({ continue: z.string().optional() }).optional(),
+});
+
+export function nodeOf({ metadata, spec, status }: z.infer<typeof node>): KubeNode {
   const ready = status?.conditions?.find(({ type }) => type === "Ready");
   return {
     name: metadata?.name ?? "",
@@ -48,7 +76,7 @@ export function nodeOf({ metadata, spec, status }: V1Node): KubeNode {
   };
 }
 
-const taintOf = ({ key, value, effect, timeAdded }: V1Taint): Taint => ({
+const taintOf = ({ key, value, effect, timeAdded }: z.infer<typeof taint>): Taint => ({
   key,
   value: value ?? "",
   effect,

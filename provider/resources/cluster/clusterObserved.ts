@@ -38,11 +38,10 @@ async function wholeView(
   try {
     const cluster = context.pool.cluster();
     const name = await cluster.presenter(call);
-    const observed = await cluster.observe(call);
     const member = wanted.members[name];
-    if (member === undefined || !areWhole(wanted, observed)) return undefined;
-    const seen = await see(context, name, member);
-    const isWhole = shows(context, wanted, recorded, seen);
+    if (member === undefined) return undefined;
+    const [observed, seen] = await Promise.all([cluster.observe(call), see(context, name, member)]);
+    const isWhole = areWhole(wanted, observed) && shows(context, wanted, recorded, seen);
     return isWhole ? { controllers: [seen], founder: undefined } : undefined;
   } catch (error) {
     if (context.signal.aborted) throw error;

@@ -40,7 +40,10 @@ async function withKubeconfig(
   }
   const guest = guestOf(context, signer);
   await guest.ensureIdentity(context);
-  const identity = await guest.presentIdentity(context);
+  const { identity } = await guest.presentIdentity(context);
+  if (identity === undefined) {
+    throw new ProviderError("operation", `${signer.name}: k0s made no identity of the provider`);
+  }
   const kubeconfig = makeKubeconfig(wanted.name, serverOf(wanted.endpoint), identity);
   const renewed = { ...state, kubeconfig };
   return { ...renewed, kubeconfigStatus: statusOf(wanted, renewed) };

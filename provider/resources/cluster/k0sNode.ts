@@ -108,7 +108,6 @@ async function converge(
     observed = await (isController(wanted.role)
       ? inTurn(context, wanted, cluster.memberships, work)
       : work());
-    if (isController(wanted.role)) await guest.ensureIdentity(context);
   }
   const state = stateOf(wanted, await converged(context, cluster, wanted, observed));
   if (state !== undefined) return state;

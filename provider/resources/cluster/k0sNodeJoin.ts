@@ -55,16 +55,20 @@ interface Seen extends Found {
 }
 
 async function look({ call, cluster, guest, wanted }: Joining): Promise<Seen> {
-  const { node, etcd } = listedOf(wanted, await cluster.observeAgain(call));
-  const { ca } = await cluster.identity(call);
-  const k0s = await guest.readAgain(call);
-  const isVoter = etcd?.isJoined === true;
-  const mayBeLearner = isController(wanted.role) && !isVoter;
+  const observing = cluster.observeAgain(call);
+  // While the guest is read. It is not needed if the guest's own API answers.
+  const listing = observing.then((observed) => isInEtcd(call, cluster, wanted, observed));
+  listing.catch(() => undefined);
+  const [observed, { ca }, k0s] = await Promise.all([
+    observing,
+    cluster.identity(call),
+    guest.readAgain(call),
+  ]);
+  const { node, etcd } = listedOf(wanted, observed);
   return {
     role: wanted.role,
-    isVoter,
-    isInEtcd:
-      isVoter || (mayBeLearner && (k0s.isApiReady || (await isInEtcd(call, cluster, wanted)))),
+    isVoter: etcd?.isJoined === true,
+    isInEtcd: isController(wanted.role) && (k0s.isApiReady || (await listing)),
     hasNode: node !== undefined,
     k0s,
     ca: new X509Certificate(ca).fingerprint256,
@@ -76,8 +80,12 @@ async function look({ call, cluster, guest, wanted }: Joining): Promise<Seen> {
 async function isInEtcd(
   call: Call,
   cluster: Joining["cluster"],
-  { name, address }: Inputs,
+  wanted: Inputs,
+  observed: Observed,
 ): Promise<boolean> {
+  const { name, address, role } = wanted;
+  if (listedOf(wanted, observed).etcd?.isJoined === true) return true;
+  if (!isController(role)) return false;
   const survivor = await cluster.survivor(call, name);
   const { etcdMembers = {} } = await survivor.readAgain(call);
   return Object.values(etcdMembers).some((url) => url.startsWith(`https://${address}:`));
@@ -136,12 +144,18 @@ async function joinByToken(joining: Joining, seen: Seen): Promise<Observed> {
   const role = isController(wanted.role) ? "controller" : "worker";
   call.status(`${wanted.name} joins by ${controller.name}`);
   const { id, token } = await controller.mintToken(call, role);
+  const end = (): Promise<void> => invalidate(call, controller, role, id);
+  let observed: Observed;
   try {
     await guest.join(call, { token, cluster: wanted.cluster });
-    return await finish(joining, { ...seen, k0s: { ...seen.k0s, token: "real" } });
-  } finally {
-    await invalidate(call, controller, role, id);
+    observed = await ready(joining, seen);
+  } catch (error) {
+    await end();
+    throw error;
   }
+  const ended = end();
+  await guest.retireToken(call).finally(() => ended);
+  return observed;
 }
 
 /** The token expires soon. A failure must not hide that of the join. */
@@ -167,18 +181,23 @@ async function refuseClockOf({ call, cluster, guest, wanted }: Joining): Promise
   refuseClocks(await of(guest), await of(controller));
 }
 
+/** Also ends what an interrupted join has begun. */
+async function finish(joining: Joining, seen: Seen): Promise<Observed> {
+  const observed = await ready(joining, seen);
+  if (seen.k0s.token === "real") await joining.guest.retireToken(joining.call);
+  return observed;
+}
+
 /** Waits until it is ready. A member that joins again has another id than before. */
-async function finish(joining: Joining, { isVoter, memberId, k0s }: Seen): Promise<Observed> {
-  const { call, cluster, guest, wanted } = joining;
+function ready(joining: Joining, { isVoter, memberId }: Seen): Promise<Observed> {
+  const { call, cluster, wanted } = joining;
   const isNew = (observed: Observed): boolean =>
     isVoter || !isController(wanted.role) || listedOf(wanted, observed).etcd?.memberId !== memberId;
-  const observed = await awaitCluster(call, cluster, {
+  return awaitCluster(call, cluster, {
     ...awaiting(joining),
     what: isWorker(wanted.role) ? "its node is Ready" : "it votes in etcd",
     is: (observed) => isReady(wanted, observed) && isNew(observed),
   });
-  if (k0s.token === "real") await guest.retireToken(call);
-  return observed;
 }
 
 function awaiting({ call, wanted: { name }, pollMs }: Joining) {

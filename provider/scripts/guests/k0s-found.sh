@@ -56,5 +56,5 @@ found
 await_k0s "the API answers" api_answers
 require_owner
 record_cluster
-[ -s "$k0s_data/pki/$K0S_IDENTITY.key" ] || mint_identity
+ensure_identity
 finish

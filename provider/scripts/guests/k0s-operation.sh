@@ -82,4 +82,8 @@ mint_identity() {
   chmod 0600 "$k0s_data/pki/$K0S_IDENTITY.key"
 }
 
+ensure_identity() {
+  [ -s "$k0s_data/pki/$K0S_IDENTITY.key" ] || mint_identity
+}
+
 require_k0s

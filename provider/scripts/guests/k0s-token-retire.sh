@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # needs: k0s-operation
-# Replaces the join token by a dummy that no cluster accepts. p_dummy
+# Ends a join: replaces the join token by a dummy that no cluster accepts, and makes our identity on
+# a controller. p_dummy
 lock 4 host
 working
 if [ "$(cat "$k0s_token" 2>/dev/null)" != "$p_dummy" ]; then
@@ -8,4 +9,5 @@ if [ "$(cat "$k0s_token" 2>/dev/null)" != "$p_dummy" ]; then
   mkdir -p "${k0s_token%/*}"
   write_file "$k0s_token" 0600 "$p_dummy"
 fi
+[ "$k0s_role" != controller ] || ensure_identity
 finish

@@ -213,7 +213,7 @@ test("a read makes no identity: it says that none is there, and what makes one",
       "kc2: its identity has expired",
     remedy: "Run up: the update of K0sCluster makes an identity.",
   });
-  expect([...guests.values()].flatMap(({ done }) => done)).toEqual([]);
+  expect([...guests.values()].flatMap(({ done }) => done)).not.toContain("ensure identity");
 });
 
 test("a controller that is silent, empty, or on a closed host is passed over", async () => {

@@ -5,6 +5,7 @@ import type { Endpoint } from "../../../../../provider/cluster/kube/connection";
 import { KubeClient } from "../../../../../provider/cluster/kube/client";
 import { Controllers } from "../../../../../provider/cluster/kube/controllers";
 import { isConflict, isTooManyRequests } from "../../../../../provider/cluster/kube/failure";
+import { listEtcdMembers } from "../../../../../provider/cluster/kube/lists";
 import type { Pod } from "../../../../../provider/cluster/kube/objects";
 import type { Limits } from "../../../../../provider/hosts/wait/wait";
 import { identity, startApiServer } from "./apiServer";
@@ -31,12 +32,15 @@ const limits = (seconds = 20): Limits => ({
   signal: new AbortController().signal,
 });
 
-function clientOf(endpoints: Endpoint[], within = limits()): Promise<KubeClient> {
+function controllersOf(endpoints: Endpoint[]): Controllers {
   const connections = endpoints.map((one) => new ApiConnection(one, identity, 2));
   const controllers = new Controllers("production", connections);
   opened.push(controllers);
-  return KubeClient.over(controllers, within);
+  return controllers;
 }
+
+const clientOf = (endpoints: Endpoint[], within = limits()): Promise<KubeClient> =>
+  KubeClient.over(controllersOf(endpoints), within);
 
 const node = (name: string, more: object = {}): object => ({
   metadata: { name, resourceVersion: "7", labels: { a: "b" } },
@@ -81,7 +85,7 @@ test("reads nodes in pages, with our certificate, over one connection", async ()
   ]);
   expect(api.requests.map(({ path, user }) => [path, user])).toEqual([
     ["/api/v1/nodes?limit=500", "pulumi-microvm"],
-    ["/api/v1/nodes?continue=more&limit=500", "pulumi-microvm"],
+    ["/api/v1/nodes?limit=500&continue=more", "pulumi-microvm"],
   ]);
   expect(api.connections).toBe(1);
 });
@@ -102,9 +106,8 @@ test("reads what k0s records of members of etcd, also without a status", async (
       ],
     },
   ];
-  const client = await clientOf([api.endpoint]);
   const none = { peerAddress: "", memberId: "", message: "" };
-  expect(await client.listEtcdMembers()).toEqual([
+  expect(await listEtcdMembers(controllersOf([api.endpoint]), limits())).toEqual([
     {
       ...none,
       name: "kc1",

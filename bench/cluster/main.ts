@@ -1,0 +1,20 @@
+/** The benchmark of a cluster: its `up` from nothing, and passes over many nodes. */
+import type { Options } from "../options";
+import type { Ours } from "../ours";
+import type { ClusterMeasured } from "./figures";
+import { measureNodes } from "./nodes";
+import type { NodeRounds } from "./nodes";
+import { measureUps } from "./up";
+
+export async function measureCluster(
+  { sizes, rounds }: Options,
+  ours: Ours,
+): Promise<ClusterMeasured> {
+  const ups = await measureUps(rounds, ours);
+  const nodes = new Map<number, NodeRounds>();
+  for (const size of sizes) {
+    nodes.set(size, await measureNodes(size, rounds, ours));
+    await ours.stack.destroy();
+  }
+  return { ups, nodes };
+}
