@@ -11,7 +11,7 @@ import { ProviderError, asError, messageOf } from "../../errors";
 import { printable } from "../../hosts/transport/printable";
 import { Wait, within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
-import type { Streams } from "./streams";
+import type { Streams } from "../localPort";
 
 const REQUEST_SECONDS = 60;
 
