@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { awaitK0s, clusterSite, kubectl } from "./cluster";
-import { REPOSITORY, awaitFlux, execute, forwardGitea } from "./flux";
+import { awaitFlux, execute, withGitea } from "./flux";
 import {
   PROJECT,
   STACK,
@@ -28,6 +28,7 @@ const site = new SiteCopy();
 const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-bootstrap-"));
 const tree = join(directory, "repository", "gitops");
 const charts = join(directory, "charts");
+const REPOSITORY = "platform/cluster";
 const CHART_PORT = 18_879;
 const PASSWORD = "lab-gitea-password";
 /** Namespace and name of the HelmReleases, in the order of their installation. */
@@ -170,12 +171,9 @@ test("Flux upgrades Cilium by a commit, and the preview stays empty", async () =
   const file = join(tree, "infrastructure", "cilium.yaml");
   writeFileSync(file, readFileSync(file, "utf8").replace("replicas: 1", "replicas: 2"));
   commit("two operators");
-  const gitea = await forwardGitea();
-  try {
-    await execute("git", "-C", tree, "push", "--quiet", `${gitea.url}/${REPOSITORY}.git`, "HEAD");
-  } finally {
-    await gitea.stop();
-  }
+  await withGitea(async (url) => {
+    await execute("git", "-C", tree, "push", "--quiet", `${url}/${REPOSITORY}.git`, "HEAD");
+  });
   await until("the new revision of Cilium", 180, async () =>
     ((await revisions("kube-system", "cilium"))[0] ?? 0) > 2 ? true : undefined,
   );
