@@ -90,7 +90,10 @@ function gitOps(): object {
 }
 
 function chartOfGitea(): object {
-  const text = readFileSync(join(PROJECT, "lab", "gitops", "charts", "gitea", "Chart.yaml"), "utf8");
+  const text = readFileSync(
+    join(PROJECT, "lab", "gitops", "charts", "gitea", "Chart.yaml"),
+    "utf8",
+  );
   const version = /^version: *(\S+)/m.exec(text)?.[1];
   return { repository: `http://127.0.0.1:${CHART_PORT}`, name: "gitea", version };
 }
@@ -122,9 +125,7 @@ async function revisions(namespace: string, name: string): Promise<number[]> {
 }
 
 const workloads = z.object({
-  items: z.array(
-    z.object({ metadata: z.object({ name: z.string(), generation: z.number() }) }),
-  ),
+  items: z.array(z.object({ metadata: z.object({ name: z.string(), generation: z.number() }) })),
 });
 
 /** Workloads of a namespace whose pods were made anew since their creation. */
