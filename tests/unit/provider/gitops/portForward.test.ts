@@ -7,7 +7,7 @@ import { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { ApiConnection } from "../../../../provider/cluster/kube/connection";
 import { Controllers } from "../../../../provider/cluster/kube/controllers";
-import { withLocalPort } from "../../../../provider/gitops/git/localPort";
+import { withLocalPort } from "../../../../provider/gitops/localPort";
 import { startKubelet } from "./kubelet";
 import type { Kubelet } from "./kubelet";
 import { identity } from "../cluster/kube/apiServer";
