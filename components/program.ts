@@ -4,6 +4,8 @@
  * Configuration of the stack:
  * - `site`: the site file, relative to the project. Default: `stacks/<stack>.yaml`.
  * - `sshPrivateKey` (secret): a private key for the hosts. Agent and key files are used too.
+ * - `helm`: the path of the program `helm`. Default: it is on PATH.
+ * - Secrets of the add-ons: components/gitops/siteGitOps.ts.
  */
 import { join } from "node:path";
 import * as pulumi from "./pulumi";
@@ -13,7 +15,8 @@ import { requireNode } from "./nodeVersion";
 import { loadSite, projectDirectory } from "./project";
 import { sendNoDebugMessages } from "./sdkDiagnostics";
 import { Site, outputsOf } from "./site";
-import type { SiteArgs, SiteOutputs } from "./site";
+import type { SiteArgs, SiteGitOps, SiteOutputs } from "./site";
+import type { SiteModel } from "../site/model";
 
 /**
  * The arguments of the stack's Site. Everything is read and evaluated before any resource is
@@ -24,10 +27,20 @@ export async function siteArgs(): Promise<SiteArgs> {
   const project = projectDirectory();
   warnOfLinks(project);
   const model = loadSite();
-  const built = await evaluateSite(model, join(project, ".site", pulumi.getStack()));
+  const [built, gitOps] = await Promise.all([
+    evaluateSite(model, join(project, ".site", pulumi.getStack())),
+    readGitOpsOf(model),
+  ]);
   const config = new pulumi.Config();
   const privateKey = config.getSecret("sshPrivateKey");
-  return { model, built, privateKey, helm: config.get("helm") };
+  return { model, built, privateKey, helm: config.get("helm"), gitOps };
+}
+
+/** Most sites do without, and need not load it. */
+async function readGitOpsOf({ gitOps }: SiteModel): Promise<SiteGitOps | undefined> {
+  if (gitOps === undefined) return undefined;
+  const { readSiteGitOps } = await import("./gitops/siteGitOps.js");
+  return readSiteGitOps(gitOps);
 }
 
 /**

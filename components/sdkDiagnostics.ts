@@ -3,7 +3,7 @@
  * resource is created. The stack traces of other code, their source maps and
  * `Error.stackTraceLimit` stay as they are. docs/performance.md has the measurements.
  *
- * Also a program of a user imports this, so the import takes no message from it.
+ * Also a program of a user imports this, so the import takes no message from it, only secrets.
  */
 import * as log from "@pulumi/pulumi/log";
 import { Resource } from "@pulumi/pulumi/resource";
@@ -64,6 +64,22 @@ export function sendNoDebugMessages(): void {
   Object.assign(log, { debug: () => Promise.resolve() });
 }
 
+/** What marks a secret in the answers of the engine. */
+const SECRET = "4dabf18193072939515e22adb298388d";
+/** In `RegisterResource RPC finished: ...; err: null, resp: ANSWER`. */
+const ANSWER = /resp: .*$/s;
+
+/**
+ * The SDK has a debug message for each answer of the engine, with all values, also secret ones:
+ * `pulumi up --debug` would print the kubeconfig. Such an answer is left out of its message.
+ */
+function showNoSecretAnswers(): void {
+  const { debug } = log;
+  const withoutSecrets: typeof debug = (message, ...more) =>
+    debug(message.includes(SECRET) ? message.replace(ANSWER, "resp: [secret]") : message, ...more);
+  Object.assign(log, { debug: withoutSecrets });
+}
+
 let isNextUnlocated = false;
 
 /**
@@ -89,5 +105,6 @@ function locateOnlyOthers(): void {
 }
 
 correctPathsOfSdk();
+showNoSecretAnswers();
 locateOnlyOthers();
 if (!debuggable.debugPromiseLeaks) takeNoStackTracesOfPromises();

@@ -25,7 +25,10 @@ export function finish(draft: SiteDraft): SiteModel {
     credentials: draft.credentials,
     operatorKeys: draft.operatorKeys,
     ...(draft.cluster !== undefined && { cluster: clusterOf(draft.cluster) }),
-    ...(draft.gitOps !== undefined && { gitOps: finishGitOps(draft.gitOps) }),
+    ...(draft.gitOps !== undefined &&
+      draft.cluster !== undefined && {
+        gitOps: finishGitOps(draft.gitOps, certain(draft.cluster.name)),
+      }),
     hypervisors: draft.hypervisors.map((one) => hypervisorOf(draft, one)),
     vms: draft.vms.map(vmOf),
   };

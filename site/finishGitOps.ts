@@ -3,7 +3,11 @@ import type { GitOpsDraft, ReleaseDraft, SeedDraft } from "./draft";
 import type { GitOpsModel, NamespacedName, ReleaseModel, SeedModel } from "./gitOpsModel";
 import { certain } from "./value";
 
-export function finishGitOps(draft: GitOpsDraft): GitOpsModel {
+/**
+ * Flux substitutes nothing, not even defaults, unless there is a variable. So there always is the
+ * name of the cluster.
+ */
+export function finishGitOps(draft: GitOpsDraft, cluster: string): GitOpsModel {
   const { tree, root, branch, repository, settings, manifests, hasFlux } = draft;
   const [owner = "", name = ""] = repository.value?.split("/") ?? [];
   return {
@@ -12,7 +16,7 @@ export function finishGitOps(draft: GitOpsDraft): GitOpsModel {
     }),
     branch,
     ...(repository.value !== undefined && { repository: { owner, name } }),
-    settings,
+    settings: { CLUSTER_NAME: cluster, ...settings },
     ...(hasFlux && { flux: { manifests: plain(certain(manifests.stated)) } }),
     seeds: draft.seeds.filter(({ skip }) => !skip).map(seedOf),
   };

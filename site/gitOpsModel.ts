@@ -50,7 +50,7 @@ export interface GitOpsModel {
   branch: string;
   /** In the Gitea of the cluster. Absent: nothing is pushed. */
   repository?: { owner: string; name: string };
-  /** Data of the ConfigMap flux-system/cluster-settings. */
+  /** Data of the ConfigMap flux-system/cluster-settings, with CLUSTER_NAME. */
   settings: Record<string, string>;
   /** Absent: Flux is not installed. */
   flux?: {

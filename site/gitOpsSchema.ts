@@ -97,7 +97,8 @@ export const gitOpsSchema = z
       .record(gitOps.variable, z.string())
       .optional()
       .describe(
-        "Data of the ConfigMap flux-system/cluster-settings, for postBuild.substituteFrom.",
+        "Data of the ConfigMap flux-system/cluster-settings, for postBuild.substituteFrom. " +
+          "CLUSTER_NAME is added. Default: none.",
       ),
     flux: demand(
       z.strictObject({

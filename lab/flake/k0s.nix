@@ -4,6 +4,7 @@
 #   version that changes restarts k0s as a real one does.
 # - k0s's waits are short, etcd does not wait for the disk, and k0s stops its API server sooner.
 # - A start that fails is repeated after 3 s, not 10 s.
+# - The API servers have an audit log, for tests.
 # A QEMU guest of the lab has no systemd, and ignores all of it.
 { build, machine }:
 let
@@ -48,6 +49,10 @@ let
               [ machine.network.ip ]
               ++ (if cluster ? endpoint then [ cluster.endpoint ] else [ ])
               ++ cluster.sans or [ ];
+            extraArgs = {
+              audit-log-path = "/var/log/k0s-audit.log";
+              audit-policy-file = "/etc/k0s/audit.yaml";
+            };
           }
           // externalAddress;
           network = {

@@ -11,6 +11,9 @@ export function serverOf(endpoint: string): string {
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
+/** In the certificate of the API of each controller. */
+export const API_SERVER_NAME = "kubernetes";
+
 /**
  * A kubeconfig in YAML, with one context of the cluster's name. `serverName`: the name in the
  * server's certificate, where the URL has another one.

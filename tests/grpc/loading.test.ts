@@ -23,7 +23,7 @@ function packagesLoadedBy(main: string): string[] {
 test("the program loads only the used part of Pulumi's SDK and no SDK of a plugin", () => {
   const loaded = packagesLoadedBy(program);
   expect(loaded).toEqual(expect.arrayContaining(["@pulumi/pulumi", "yaml", "zod"]));
-  for (const name of ["typescript", "@npmcli/arborist", "@pulumi/command"]) {
+  for (const name of ["typescript", "@npmcli/arborist", "@pulumi/command", "@pulumi/kubernetes"]) {
     expect(loaded).not.toContain(name);
   }
 });

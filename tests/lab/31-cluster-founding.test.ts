@@ -6,6 +6,7 @@ import {
   caFingerprint,
   clusterSite,
   etcdMembers,
+  foundings,
   kubectl,
   wipeData,
 } from "./cluster";
@@ -47,12 +48,6 @@ async function output(name: string): Promise<string> {
 
 async function recordedCa(): Promise<unknown> {
   return (await state()).get("K0sCluster cluster")?.outputs?.["caFingerprint"];
-}
-
-/** How often k0s was started without a token, by the unit's journal. */
-async function foundings(machine: string): Promise<number> {
-  const text = await on(machine, "journalctl -q -u k0s -o cat");
-  return text.split("\n").filter((line) => line.startsWith("k0s starts: it founds")).length;
 }
 
 test("a preview of a new cluster states its steps, to people and to programs", async () => {

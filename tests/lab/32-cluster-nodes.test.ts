@@ -8,16 +8,19 @@ import {
   caFingerprint,
   clusterSite,
   etcdMemberObjects,
-  etcdMembers,
+  expectMembers as expectMembersOf,
+  expectNoTokens,
   kubectl,
   loseDisk,
-  nodes,
 } from "./cluster";
+import { PROVIDER_USER, audited } from "./audit";
 import { writeRecording } from "../previewRecordings";
 import { SELECTION, sampled } from "../selection";
 import {
   expectNoChanges,
   failingUp,
+  journalEnd,
+  mutations,
   on,
   preview,
   pulumi,
@@ -35,21 +38,19 @@ let fingerprint: string;
 
 /** The site without some of the VMs, and with changes. */
 async function siteOf(without: string[] = [], changes: Record<string, unknown> = {}) {
-  const removed = without.map((name) => [`vms.${name}`, undefined] as const);
-  await site.set({ ...clusterSite(SHAPE), ...Object.fromEntries(removed), ...changes });
+  await site.set({ ...clusterSite(SHAPE, { without }), ...changes });
 }
 
-/** The members of etcd and the nodes, as a controller has them, and that the CA is the same. */
-async function expectMembers(by: string, controllers: string[], workers: string[]): Promise<void> {
-  expect(Object.keys(await etcdMembers(by)).sort()).toEqual(controllers);
-  const objects = Object.entries(await etcdMemberObjects(by));
-  expect(objects.map(([name, { joined }]) => [name, joined]).sort()).toEqual(
-    controllers.map((name) => [name, "True"]),
-  );
-  expect(await nodes(by)).toEqual(Object.fromEntries(workers.map((name) => [name, "True"])));
-  expect(await caFingerprint(by)).toBe(fingerprint);
+async function destroy(): Promise<string> {
+  const { code, text } = await pulumi("destroy", "--yes", "--skip-preview", STACK);
+  if (code !== 0) throw new Error(text);
+  return text;
 }
 
+const expectMembers = (by: string, controllers: string[], workers: string[]): Promise<void> =>
+  expectMembersOf(by, { controllers, workers, ca: fingerprint });
+
+const HOSTS = ["hv1", "hv2"];
 const CONTROLLERS = ["c1", "c2", "c3"];
 const WORKERS = ["w1", "w2"];
 
@@ -59,7 +60,7 @@ beforeAll(async () => {
   await site.use();
 }, 900_000);
 afterAll(async () => {
-  await pulumi("destroy", "--yes", "--skip-preview", STACK);
+  await destroy();
   await site.restore();
 });
 
@@ -72,10 +73,7 @@ test("three controllers and two workers from nothing by one up; a second up is e
   const events = [...text.matchAll(/microvm:index:K0sNode (w\d) (creating|created)/g)];
   expect(events.map(([, , event]) => event).slice(0, 2)).toEqual(["creating", "creating"]);
   // No token of a join is left: not in the cluster, and only dummies in the guests.
-  for (const role of ["worker", "controller"]) {
-    const tokens = await on("c1", `k0s token list --role ${role}`);
-    expect(tokens).toBe("No k0s join tokens found");
-  }
+  await expectNoTokens("c1");
   for (const member of ["c2", "w1"]) {
     expect(await on(member, "base64 -d /etc/k0s/k0stoken | gzip -dc")).toContain("000000.0000");
   }
@@ -221,26 +219,45 @@ scenario("two of three controllers cannot leave in one change", async () => {
   await siteOf();
 });
 
-scenario("a destroy makes no call to the cluster, which comes back from kept disks", async () => {
+scenario("a destroy drains and deletes nothing in the cluster, which comes back", async () => {
   const kept = [...CONTROLLERS, ...WORKERS].map(
     (name) => [`vms.${name}.volumes.var.onDelete`, "retain"] as const,
   );
   await siteOf([], Object.fromEntries(kept));
   await up();
-  const objects = () =>
-    kubectl("c1", "get nodes,etcdmembers -o jsonpath='{.items[*].metadata.uid}'");
-  const before = [await objects(), await etcdMemberObjects("c1")];
-  const { code, text } = await pulumi("destroy", "--yes", "--skip-preview", STACK);
-  if (code !== 0) throw new Error(text);
+  // Proves that the log has what is counted.
+  const cordoned = new Date();
+  await kubectl("c1", "cordon w1");
+  await kubectl("c1", "uncordon w1");
+  const began = new Date();
+  await destroy();
+  const ended = new Date();
+  const ends = await Promise.all(HOSTS.map(journalEnd));
+  expect(await destroy()).not.toMatch(/\d deleted/);
+  const again = await Promise.all(HOSTS.map((host, at) => mutations(host, ends[at] ?? "")));
+  expect(again.flat()).toEqual([]);
   await up();
   await expectMembers("c1", CONTROLLERS, WORKERS);
-  // A member that had left would have another id, and a node that was deleted another UID.
-  expect([await objects(), await etcdMemberObjects("c1")]).toEqual(before);
+  const before = await audited(CONTROLLERS, cordoned, began);
+  expect(before.filter((line) => line.endsWith(" patch nodes w1"))).toHaveLength(2);
+  const calls = await audited(CONTROLLERS, began, ended);
+  expect(calls.filter((line) => line.startsWith(`${PROVIDER_USER} `))).toEqual([]);
+  expect(calls.filter((line) => / delete | pods\/eviction /.test(line))).toEqual([]);
   const unschedulable = "get nodes -o jsonpath='{.items[*].spec.unschedulable}'";
   expect(await kubectl("c1", unschedulable)).toBe("");
   await expectNoChanges();
   await siteOf();
   await up();
+});
+
+scenario("a worker whose VM restarts without its role leaves as a dead member", async () => {
+  await siteOf([], { "vms.w2.role": undefined, "vms.w2.memory": "272MiB" });
+  await up();
+  await expectMembers("c1", CONTROLLERS, ["w1"]);
+  await expectNoChanges();
+  await siteOf();
+  await up();
+  await expectMembers("c1", CONTROLLERS, WORKERS);
 });
 
 test.each(sampled("members", scenarios, 3))(`%s (${SELECTION})`, async (_, run) => {

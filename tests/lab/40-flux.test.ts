@@ -1,26 +1,33 @@
 /**
  * Flux in the lab's cluster: its real controllers run for the pods of their Deployments, with Gitea
- * (here its stand-in) as a pod. So a push to Gitea changes the cluster.
+ * (in `npm test` its stand-in) as a pod. So a push to Gitea changes the cluster. The reader of
+ * GitOps trees is compared with the real kustomize-controller.
  */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { treeObjects } from "../../components/gitops/tree/tree";
+import { TREES, TREE_NAMES, recordedPrograms, settingsOf } from "../fixtures/gitops-trees/trees";
+import { SELECTION, sampled } from "../selection";
 import { awaitK0s, clusterSite, kubectl } from "./cluster";
 import {
-  REPOSITORY,
+  PushedRepository,
   apply,
   awaitFlux,
   awaitFluxReady,
-  execute,
-  forwardGitea,
+  createRepository,
   installGitea,
   syncOf,
+  withGitea,
 } from "./flux";
+import { awaitObjects, prepareTrees, reconcileTree, removeTree } from "./fluxTrees";
 import { STACK, SiteCopy, lab, on, pulumi, releaseHosts, until } from "./lab";
 
+const CLUSTER = "platform/cluster";
+const FIXTURES = "platform/trees";
+
 const site = new SiteCopy();
-const tree = mkdtempSync(join(tmpdir(), "pulumi-microvm-gitops-"));
+const tree = new PushedRepository(CLUSTER);
+const fixture = new PushedRepository(FIXTURES);
 
 beforeAll(async () => {
   await awaitK0s();
@@ -29,57 +36,61 @@ beforeAll(async () => {
   await site.converge(clusterSite({ controllers: 1, workers: 2 }));
 }, 3_600_000);
 afterAll(async () => {
-  rmSync(tree, { recursive: true, force: true });
+  tree.remove();
+  fixture.remove();
   await pulumi("destroy", "--yes", "--skip-preview", STACK);
   await site.restore();
 });
-
-function git(...words: string[]): void {
-  const identity = ["-c", "user.name=lab", "-c", "user.email=lab@example.org"];
-  execFileSync("git", ["-C", tree, ...identity, ...words], { stdio: "pipe" });
-}
-
-function commit(message: string): void {
-  git("add", "--all");
-  git("commit", "--quiet", "--message", message);
-}
-
-/** By the API of Gitea and by Git, through the API server. */
-async function push(isNew = false): Promise<void> {
-  const gitea = await forwardGitea();
-  try {
-    if (isNew) {
-      const [owner = "", name = ""] = REPOSITORY.split("/");
-      const post = ["curl", "--silent", "--fail", "--json"];
-      await execute(...post, JSON.stringify({ username: owner }), `${gitea.url}/api/v1/orgs`);
-      const repository = JSON.stringify({ name, default_branch: "main" });
-      await execute(...post, repository, `${gitea.url}/api/v1/orgs/${owner}/repos`);
-    }
-    const remote = `${gitea.url}/${REPOSITORY}.git`;
-    await execute("git", "-C", tree, "push", "--quiet", remote, "HEAD:refs/heads/main");
-  } finally {
-    await gitea.stop();
-  }
-}
 
 test("Gitea runs as a pod on a local volume, and kubectl port-forward reaches it", async () => {
   await installGitea("c1");
   const volume = await kubectl("c1", "-n gitea get pvc gitea-shared-storage -o wide");
   expect(volume).toContain("Bound");
-  const { code, text } = await lab(["gitops", tree]);
+  const { code, text } = await lab(["gitops", tree.directory]);
   expect({ code, text }).toMatchObject({ code: 0 });
-  git("init", "--quiet", "--initial-branch=main");
-  commit("the lab's tree");
-  await push(true);
+  await withGitea(async (url) => {
+    await createRepository(url, CLUSTER);
+    await createRepository(url, FIXTURES);
+    await tree.push(url, "the lab's tree");
+  });
 }, 400_000);
 
-test("the real controllers apply the tree, with a release of each chart", async () => {
-  const gotk = join(tree, "clusters", "lab", "flux-system", "gotk-components.yaml");
+test("the pods of Flux's Deployments become ready with their programs", async () => {
+  const gotk = join(tree.directory, "clusters", "lab", "flux-system", "gotk-components.yaml");
   await apply("c1", readFileSync(gotk, "utf8"));
   await kubectl("c1", "-n flux-system wait --for=condition=Available deploy --all --timeout=120s");
-  const settings = "create configmap cluster-settings --from-literal=REGION=lab";
-  await kubectl("c1", `-n flux-system ${settings} --from-literal=OSD_NODE=w1`);
-  await apply("c1", syncOf("./clusters/lab"));
+  await prepareTrees("c1");
+}, 200_000);
+
+test.each(sampled("flux trees", TREE_NAMES, 3))(
+  `the reader sees what kustomize-controller applies: %s (${SELECTION})`,
+  async (name) => {
+    const directory = join(TREES, name, "tree");
+    const programs = recordedPrograms(name);
+    const expected = await treeObjects(directory, "cluster", settingsOf(name), programs);
+    fixture.fill(directory);
+    let commit = "";
+    await withGitea(async (url) => {
+      commit = await fixture.push(url, name);
+    });
+    await reconcileTree("c1", name, FIXTURES);
+    try {
+      await awaitObjects("c1", commit, expected);
+    } finally {
+      await removeTree("c1");
+    }
+  },
+);
+
+test("the real controllers apply the lab's tree, with a release of each chart", async () => {
+  const settings = {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "cluster-settings", namespace: "flux-system" },
+    data: { REGION: "lab", OSD_NODE: "w1" },
+  };
+  await apply("c1", JSON.stringify(settings));
+  await apply("c1", syncOf(CLUSTER, "clusters/lab"));
   await awaitFluxReady("c1", "gitrepository", "flux-system", "flux-system");
   for (const name of ["flux-system", "infrastructure", "apps"]) {
     await awaitFluxReady("c1", "kustomization", "flux-system", name);
@@ -105,10 +116,11 @@ test("the real controllers apply the tree, with a release of each chart", async 
 }, 400_000);
 
 test("a push changes the cluster", async () => {
-  const file = join(tree, "apps", "hello.yaml");
+  const file = join(tree.directory, "apps", "hello.yaml");
   writeFileSync(file, readFileSync(file, "utf8").replace("${REGION:=nowhere}", "pushed"));
-  commit("another region");
-  await push();
+  await withGitea(async (url) => {
+    await tree.push(url, "another region");
+  });
   await until("the pushed value", 90, async () => {
     const found = await kubectl("c1", "-n hello get configmap hello -o jsonpath={.data.region}");
     return found === "pushed" ? true : Promise.reject(new Error(found));
@@ -124,13 +136,13 @@ test("a controller's program ends with its pod, and the next pod has its own", a
     "c1",
     "-n flux-system wait --for=condition=Available deploy/kustomize-controller --timeout=60s",
   );
-  const count = async (): Promise<number> => {
-    const hosts = await Promise.all(["hv1", "hv2"].map((host) => on(host, "ps -eo args=")));
-    return hosts
-      .join("\n")
-      .split("\n")
-      .filter((line) => /^\S*\/kustomize-controller /.test(line)).length;
-  };
-  await until("one program", 30, async () => ((await count()) === 1 ? true : undefined));
+  await until("one program", 30, async () => ((await programs()) === 1 ? true : undefined));
   expect(await kubectl("c1", pod)).not.toBe(before);
 });
+
+/** How many processes of kustomize-controller run. */
+async function programs(): Promise<number> {
+  const hosts = await Promise.all(["hv1", "hv2"].map((host) => on(host, "ps -eo args=")));
+  const lines = hosts.join("\n").split("\n");
+  return lines.filter((line) => /^\S*\/kustomize-controller /.test(line)).length;
+}

@@ -19,11 +19,20 @@ export const CONTROLLER_ADDRESS = (number: number): string => `198.18.0.${50 + n
 /** w1 at 198.18.0.61 on hv1, and so on. */
 export const WORKER_ADDRESS = (number: number): string => `198.18.0.${60 + number}`;
 
+/** VMs of the shape that are no members, and those that the site does not have. */
+export interface Except {
+  plain?: string[];
+  without?: string[];
+}
+
 /**
  * Changes of the lab's site for `SiteCopy`: only these VMs, c1 to cN and w1 to wN, with a volume
  * for /var. The volumes are deleted with their VMs.
  */
-export function clusterSite({ controllers, workers }: Shape): Record<string, unknown> {
+export function clusterSite(
+  { controllers, workers }: Shape,
+  { plain = [], without = [] }: Except = {},
+): Record<string, unknown> {
   const members = [
     ...numbered(controllers, (number) => member("c", number, CONTROLLER_ADDRESS(number))),
     ...numbered(workers, (number) => member("w", number, WORKER_ADDRESS(number))),
@@ -36,6 +45,8 @@ export function clusterSite({ controllers, workers }: Shape): Record<string, unk
       ...(controllers > 1 && { api: { endpoint: CONTROLLER_ADDRESS(1) } }),
     },
     vms: Object.fromEntries(members),
+    ...Object.fromEntries(plain.map((name) => [`vms.${name}.role`, undefined])),
+    ...Object.fromEntries(without.map((name) => [`vms.${name}`, undefined])),
   };
 }
 
@@ -181,6 +192,38 @@ export async function etcdMemberObjects(controller: string): Promise<Record<stri
       },
     ]),
   );
+}
+
+/** The members that a cluster must have. `ca`: the fingerprint of its CA. */
+export interface Membership {
+  controllers: string[];
+  workers: string[];
+  ca: string;
+}
+
+/** etcd, the API's objects and the nodes have exactly these members, of the one cluster. */
+export async function expectMembers(by: string, expected: Membership): Promise<void> {
+  const { controllers, workers, ca } = expected;
+  expect(Object.keys(await etcdMembers(by)).sort()).toEqual(controllers);
+  const objects = Object.entries(await etcdMemberObjects(by));
+  expect(objects.map(([name, { joined }]) => [name, joined]).sort()).toEqual(
+    controllers.map((name) => [name, "True"]),
+  );
+  expect(await nodes(by)).toEqual(Object.fromEntries(workers.map((name) => [name, "True"])));
+  expect(await caFingerprint(by)).toBe(ca);
+}
+
+/** No token of a join is left in the cluster. */
+export async function expectNoTokens(by: string): Promise<void> {
+  for (const role of ["worker", "controller"]) {
+    expect(await on(by, `k0s token list --role ${role}`)).toBe("No k0s join tokens found");
+  }
+}
+
+/** How often k0s of a guest was started to found a cluster, by the journal of its unit. */
+export async function foundings(machine: string): Promise<number> {
+  const text = await on(machine, "journalctl -q -m -u k0s -o cat");
+  return text.split("\n").filter((line) => line.startsWith("k0s starts: it founds")).length;
 }
 
 /** SHA-256 of the CA's certificate, as the site's `caFingerprint` has it: AB:CD:... */

@@ -1,9 +1,13 @@
 /** Flux, Gitea and a GitOps tree in a cluster of the lab, without the provider. */
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { z } from "zod";
-import { lab, on, start, until, type Started } from "./lab";
+import { lab, on, start, until } from "./lab";
 import { kubectl } from "./cluster";
+import { FLUX_NAMESPACE, FLUX_SYNC, rootKustomization } from "../../components/gitops/root";
 
-export const REPOSITORY = "platform/cluster";
 const GITEA_PORT = 3000;
 const LOCAL_PORT = 13_000;
 const USER = "gitops";
@@ -65,24 +69,68 @@ export async function installGitea(controller: string): Promise<void> {
   await kubectl(controller, "-n gitea wait --for=condition=Available deploy/gitea --timeout=120s");
 }
 
-/** Gitea through the API server, until `stop`. */
-export async function forwardGitea(): Promise<{ url: string; stop: () => Promise<void> }> {
+/** Works with Gitea through the API server. `url` has the administrator's password. */
+export async function withGitea(work: (url: string) => Promise<void>): Promise<void> {
   const words = ["-n", "gitea", "port-forward", "deploy/gitea", `${LOCAL_PORT}:${GITEA_PORT}`];
-  const forward: Started = start(["exec", "kubectl", ...words], "", 0);
+  const forward = start(["exec", "kubectl", ...words], "", 0);
   await forward.printed(/Forwarding from 127\.0\.0\.1/);
-  return {
-    url: `http://${USER}:${PASSWORD}@127.0.0.1:${LOCAL_PORT}`,
-    stop: async () => {
-      process.kill(-forward.pid, "SIGTERM");
-      await forward.ended;
-    },
-  };
+  try {
+    await work(`http://${USER}:${PASSWORD}@127.0.0.1:${LOCAL_PORT}`);
+  } finally {
+    process.kill(-forward.pid, "SIGTERM");
+    await forward.ended;
+  }
 }
 
-/** Flux's objects for a path of the repository in Gitea. */
-export function syncOf(path: string): string {
-  const metadata = { name: "flux-system", namespace: "flux-system" };
-  const objects = [
+export async function createRepository(url: string, repository: string): Promise<void> {
+  const [owner = "", name = ""] = repository.split("/");
+  const post = (path: string, body: object): Promise<unknown> =>
+    lab(["exec", "curl", "--silent", "--json", JSON.stringify(body), `${url}/api/v1/${path}`]);
+  // It may exist.
+  await post("orgs", { username: owner });
+  await post(`orgs/${owner}/repos`, { name, default_branch: "main" });
+}
+
+/** A repository on this machine whose commits go to Gitea. */
+export class PushedRepository {
+  readonly directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-pushed-"));
+
+  constructor(private readonly name: string) {
+    this.git("init", "--quiet", "--initial-branch=main");
+  }
+
+  private git(...words: string[]): string {
+    const identity = ["-c", "user.name=lab", "-c", "user.email=lab@example.org"];
+    const all = ["-C", this.directory, ...identity, ...words];
+    return execFileSync("git", all, { encoding: "utf8", stdio: "pipe" }).trim();
+  }
+
+  /** The new commit. */
+  async push(url: string, message: string): Promise<string> {
+    this.git("add", "--all");
+    this.git("commit", "--quiet", "--allow-empty", "--message", message);
+    const remote = `${url}/${this.name}.git`;
+    await execute("git", "-C", this.directory, "push", "--quiet", remote, "HEAD:refs/heads/main");
+    return this.git("rev-parse", "HEAD");
+  }
+
+  /** Replaces all files. */
+  fill(source: string): void {
+    for (const name of readdirSync(this.directory)) {
+      if (name !== ".git") rmSync(join(this.directory, name), { recursive: true });
+    }
+    cpSync(source, this.directory, { recursive: true });
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** A GitRepository for a repository in Gitea, and its credentials. */
+export function gitRepository(repository: string): object[] {
+  const metadata = { name: FLUX_SYNC, namespace: FLUX_NAMESPACE };
+  return [
     {
       apiVersion: "v1",
       kind: "Secret",
@@ -95,24 +143,19 @@ export function syncOf(path: string): string {
       metadata,
       spec: {
         interval: "10s",
-        url: `http://gitea-http.gitea.svc.cluster.local:${GITEA_PORT}/${REPOSITORY}.git`,
+        url: `http://gitea-http.gitea.svc.cluster.local:${GITEA_PORT}/${repository}.git`,
         ref: { branch: "main" },
-        secretRef: { name: metadata.name },
-      },
-    },
-    {
-      apiVersion: "kustomize.toolkit.fluxcd.io/v1",
-      kind: "Kustomization",
-      metadata,
-      spec: {
-        interval: "10s",
-        retryInterval: "5s",
-        path,
-        prune: true,
-        sourceRef: { kind: "GitRepository", name: metadata.name },
+        secretRef: { name: FLUX_SYNC },
       },
     },
   ];
+}
+
+/** Flux's objects for a path of a repository in Gitea. */
+export function syncOf(repository: string, path: string): string {
+  const root = rootKustomization(path, false);
+  const spec = { ...root.spec, interval: "10s", retryInterval: "5s" };
+  const objects = [...gitRepository(repository), { ...root, spec }];
   return objects.map((object) => JSON.stringify(object)).join("\n---\n");
 }
 

@@ -179,4 +179,3 @@ function needsLogin({ source, object }: FoundSource): Fault | undefined {
 export function isOneVersion(version: string): boolean {
   return /^v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/.test(version);
 }
-

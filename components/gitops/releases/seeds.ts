@@ -38,9 +38,7 @@ export async function readSeeds(
   for (const { helmReleases, releases, ...seed } of seeds) {
     const key = `gitops.seeds.${seed.name}`;
     const stated = releases.map((release) => statedRelease(key, release));
-    const found = await Promise.all(
-      helmReleases.map((wanted) => fromTree(context, key, wanted)),
-    );
+    const found = await Promise.all(helmReleases.map((wanted) => fromTree(context, key, wanted)));
     const all = [...stated, ...found];
     faults.push(...all.flatMap((one) => ("faults" in one ? one.faults : [])));
     read.push({ ...seed, releases: inOrder(all.flatMap((one) => ("faults" in one ? [] : one))) });

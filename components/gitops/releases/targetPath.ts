@@ -11,15 +11,9 @@ export class TargetPathError extends Error {}
 
 type Step = string | number;
 
-/** The values with the text at the path. `isLiteral` takes the text as it is. */
-export function withPath(
-  values: JsonMap,
-  path: string,
-  text: string,
-  isLiteral: boolean,
-): JsonMap {
-  const set = setAt(values, stepsOf(path), isLiteral ? text : valueOf(text));
-  return isMap(set) ? set : values;
+/** Sets the text at the path, in place, as Helm does. `isLiteral` takes the text as it is. */
+export function setPath(values: JsonMap, path: string, text: string, isLiteral: boolean): void {
+  setAt(values, stepsOf(path), isLiteral ? text : valueOf(text), path);
 }
 
 /** `a.b\.c[0]` */
@@ -38,17 +32,32 @@ function stepsOf(path: string): Step[] {
 /** Helm's limit for the index of a list (strvals MaxIndex). */
 const MAX_INDEX = 65536;
 
-function setAt(inner: Json | undefined, [step, ...rest]: readonly Step[], value: Json): Json {
+/** Helm fails if the path leads through a value that is no map or no list. */
+function setAt(inner: Json | undefined, steps: readonly Step[], value: Json, path: string): Json {
+  const [step, ...rest] = steps;
   if (step === undefined) return value;
-  if (typeof step === "number") {
-    if (step > MAX_INDEX) throw new TargetPathError(`the index ${step} is above ${MAX_INDEX}`);
-    const list = Array.isArray(inner) ? [...inner] : [];
-    while (list.length < step) list.push(null);
-    list[step] = setAt(list[step], rest, value);
-    return list;
+  if (typeof step === "string") {
+    const map = inner === undefined ? {} : inner;
+    if (!isMap(map)) throw wrongType(path, step);
+    map[step] = setAt(Object.hasOwn(map, step) ? map[step] : undefined, rest, value, path);
+    return map;
   }
-  const map = isMap(inner) ? inner : {};
-  return { ...map, [step]: setAt(Object.hasOwn(map, step) ? map[step] : undefined, rest, value) };
+  if (step > MAX_INDEX) throw new TargetPathError(`the index ${step} is above ${MAX_INDEX}`);
+  const list = inner === undefined ? [] : inner;
+  if (!Array.isArray(list)) throw wrongType(path, `[${step}]`);
+  // A list that is too short is replaced by a longer one, and stays as it is elsewhere.
+  const long = step < list.length ? list : [...list, ...nulls(step + 1 - list.length)];
+  const [next] = rest;
+  const before = long[step];
+  const isOther = typeof next === "string" ? !isMap(before) : !Array.isArray(before);
+  long[step] = setAt(isOther ? undefined : before, rest, value, path);
+  return long;
+}
+
+const nulls = (length: number): Json[] => Array.from({ length }, () => null);
+
+function wrongType(path: string, step: string): TargetPathError {
+  return new TargetPathError(`targetPath ${path} leads through a value without ${step}`);
 }
 
 /** A value in quotes is text; else Helm's typedVal. */

@@ -1,13 +1,16 @@
 /**
  * The values of a HelmRelease: ChartValuesFromReferences of fluxcd/pkg chartutil. References are
- * merged in their order, the values of the release last; a targetPath overrides both.
+ * merged in their order, the values of the release last.
+ *
+ * A targetPath overrides the values of the release only where Go's maps are shared between the two:
+ * in a map or a list that no reference has too. So maps are shared here in the same way.
  */
 import { parseGoYaml } from "../tree/goYaml";
 import { at, isMap, isTrueAt, listAt, textAt } from "../tree/json";
 import type { Json, JsonMap } from "../tree/json";
 import { dataOf, isSame, shown } from "../tree/objects";
 import type { TreeObject } from "../tree/objects";
-import { withPath } from "./targetPath";
+import { setPath } from "./targetPath";
 
 export interface Values {
   values: JsonMap;
@@ -27,7 +30,7 @@ export async function valuesOf(
   objects: readonly TreeObject[],
 ): Promise<Values & { faults: ValuesFault[] }> {
   const own = at(release, "spec", "values");
-  const last = isMap(own) ? own : {};
+  const last = isMap(own) ? structuredClone(own) : {};
   const faults: ValuesFault[] = [];
   let values: JsonMap = {};
   let isSecret = false;
@@ -69,7 +72,9 @@ async function textOf(
 function added(values: JsonMap, last: JsonMap, reference: Json, text: string): JsonMap {
   const path = textAt(reference, "targetPath");
   if (path !== "") {
-    return withPath(merged(values, last), path, text, isTrueAt(reference, "literal"));
+    const all = merged(values, last);
+    setPath(all, path, text, isTrueAt(reference, "literal"));
+    return all;
   }
   const parsed = parseGoYaml(text);
   if (parsed === null) return values;

@@ -93,4 +93,3 @@ function byKey(a: JsonMap, b: JsonMap): number {
   };
   return text(a) < text(b) ? -1 : 1;
 }
-

@@ -65,9 +65,7 @@ export function labelOf(object: JsonMap): string {
  * The first Kustomization whose variables are known. Optional ones count as absent only when no
  * other Kustomization can bring them any more.
  */
-async function nextOf(
-  all: Walk,
-): Promise<{ kustomization: JsonMap; lookup: Lookup } | undefined> {
+async function nextOf(all: Walk): Promise<{ kustomization: JsonMap; lookup: Lookup } | undefined> {
   const { waiting, tree } = all;
   const looked = await Promise.all(
     waiting.map(async (kustomization) => ({

@@ -60,6 +60,7 @@ if [ -n "${k0sPackage:-}" ]; then
   ln -s "$k0sPackage/bin/k0s" "$out/sw/bin/k0s"
   if [ -n "$k0sConfiguration" ]; then
     printf '%s\n' "$k0sConfiguration" >"$out/etc/k0s/k0s.yaml"
+    cp "$scripts/k0s/audit.yaml" "$out/etc/k0s/audit.yaml"
   fi
   printf '%s\n' "$k0sUnit" >"$out/etc/systemd/system/k0s.service"
   ln -s ../k0s.service "$out/etc/systemd/system/multi-user.target.wants/k0s.service"

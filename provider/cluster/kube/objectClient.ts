@@ -33,6 +33,8 @@ const kubeObject = z.looseObject({
 /** An object as the API sends it. Readers of a kind parse its other fields. */
 export type KubeObject = z.infer<typeof kubeObject>;
 
+export const parseKubeObject = (content: unknown): KubeObject => kubeObject.parse(content);
+
 const page = z.object({
   /** Null in an empty list of metadata. */
   items: z.array(kubeObject).nullish(),

@@ -33,6 +33,8 @@ export interface Awaited {
   gates: readonly Gate[];
   seconds: number;
   remedy?: string;
+  /** What the report names as failed: `cluster NAME`. */
+  place?: string;
   pollMs?: number;
 }
 
@@ -49,7 +51,7 @@ interface Closed {
 export async function awaitGates(
   call: Call,
   cluster: GateCluster,
-  { name, gates, seconds, remedy, pollMs = POLL_MS }: Awaited,
+  { name, gates, seconds, remedy, place, pollMs = POLL_MS }: Awaited,
 ): Promise<void> {
   const started = Date.now();
   const deadline = Math.min(call.deadline, started + seconds * 1000);
@@ -71,7 +73,7 @@ export async function awaitGates(
     "deadline",
     [`${name}: timed out after ${waited()} s waiting until:`, ...lines, ...reasons].join("\n"),
     remedy,
-    "cluster",
+    place,
   );
 }
 

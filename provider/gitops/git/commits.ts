@@ -15,7 +15,7 @@ import type { Git } from "./gitProcess";
 import { Git as GitPrograms } from "./gitProcess";
 import { wrongPassword } from "./gitServer";
 import type { GitServer, Repository } from "./gitServer";
-import { withLocalPort } from "./localPort";
+import { withLocalPort } from "../localPort";
 
 /** What a push of the commit would do to the server's branch. */
 export type Relation = "equal" | "behind" | "ahead" | "diverged";

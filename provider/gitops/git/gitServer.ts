@@ -11,7 +11,7 @@ import { ProviderError, asError, messageOf } from "../../errors";
 import { printable } from "../../hosts/transport/printable";
 import { Wait, within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
-import type { Streams } from "./streams";
+import type { Streams } from "../localPort";
 
 const REQUEST_SECONDS = 60;
 
@@ -31,6 +31,17 @@ export const repositoryOf = (text: string): Repository => {
   return { owner, name };
 };
 
+/** Keeps streams that are no sockets, such as port-forwards. The default methods need sockets. */
+class StreamAgent extends Agent {
+  override keepSocketAlive(): boolean {
+    return true;
+  }
+
+  override reuseSocket(): void {
+    // A stream has nothing to reference again.
+  }
+}
+
 export class GitServer {
   private readonly agent: Agent;
 
@@ -41,7 +52,7 @@ export class GitServer {
     readonly account: Account,
     private readonly limits: Limits,
   ) {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const agent = new StreamAgent({ keepAlive: true, maxSockets: 1 });
     agent.createConnection = (_options, done) => {
       streams.open(within(limits, REQUEST_SECONDS)).then(
         (stream) => done?.(null, stream),

@@ -5,11 +5,7 @@ import type { ObjectApi } from "../../cluster/kube/objectClient";
 import type { PodPort } from "../../cluster/kube/portForward";
 import { ProviderError } from "../../errors";
 import type { Limits } from "../../hosts/wait/wait";
-
-/** Opens TCP streams to the Git server. */
-export interface Streams {
-  open(limits: Limits): Promise<Duplex>;
-}
+import type { Streams } from "../localPort";
 
 /** The part of ClusterAccess that this needs. */
 export interface ForwardingCluster {

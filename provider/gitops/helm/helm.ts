@@ -7,12 +7,12 @@ import type { ChildProcess } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterAccess } from "../../cluster/access";
-import { makeKubeconfig } from "../../cluster/kubeconfig";
-import { API_SERVER_NAME, withTunnel } from "../../cluster/kube/tunnel";
+import { API_SERVER_NAME, makeKubeconfig } from "../../cluster/kubeconfig";
 import { ProviderError } from "../../errors";
 import { withPrivateDirectory } from "../../hosts/nix/privateDirectory";
 import type { Call } from "../../hosts/operations/operation";
 import { Wait, within } from "../../hosts/wait/wait";
+import { withLocalPort } from "../localPort";
 import { helmFailure } from "./failures";
 
 /** A release of Helm 3 would be applied by the client for good, also by Flux. */
@@ -20,6 +20,8 @@ const MAJOR = 4;
 const VERSION_SECONDS = 30;
 /** To record in the cluster that it was interrupted. */
 const STOP_MS = 15_000;
+const OPEN_SECONDS = 60;
+const NEVER = new AbortController().signal;
 const MOST_PRINTED = 64 * 1024;
 /** What a download needs of the user's environment. */
 const PASSED = ["PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"];
@@ -45,22 +47,18 @@ export class Helm {
   async run(call: Call, cluster: HelmCluster, command: HelmCommand): Promise<string> {
     await this.requireVersion(call);
     const identity = await cluster.identity(call);
+    // Also an interrupted Helm connects: it records its interruption.
+    const opening = (): Call => within({ ...call, signal: NEVER }, OPEN_SECONDS);
+    const streams = { open: () => cluster.stream(opening()) };
     return withPrivateDirectory((directory) =>
-      // The limits of a connection are those of the call: it may record its interruption.
-      withTunnel(
-        () => cluster.stream(within({ ...call, signal: new AbortController().signal }, 60)),
-        (port) => {
-          const kubeconfig = makeKubeconfig(
-            cluster.config.name,
-            `https://127.0.0.1:${port}`,
-            identity,
-            API_SERVER_NAME,
-          );
-          const file = join(directory, "kubeconfig");
-          writeFileSync(file, kubeconfig, { mode: 0o600 });
-          return this.execute(call, command, environmentIn(directory, file));
-        },
-      ),
+      withLocalPort(streams, call, (port) => {
+        const { name } = cluster.config;
+        const server = `https://127.0.0.1:${port}`;
+        const file = join(directory, "kubeconfig");
+        const kubeconfig = makeKubeconfig(name, server, identity, API_SERVER_NAME);
+        writeFileSync(file, kubeconfig, { mode: 0o600 });
+        return this.execute(call, command, environmentIn(directory, file));
+      }),
     );
   }
 

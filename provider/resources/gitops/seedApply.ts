@@ -153,6 +153,7 @@ async function passGate(context: Context, wanted: Inputs, release: Release): Pro
       name: wanted.releaseName,
       gates: gatesOf(wanted, release),
       seconds,
+      place: `cluster ${wanted.cluster}`,
       remedy: "Mend what the reasons name, then run up again. It goes on where it stopped.",
     }),
   );

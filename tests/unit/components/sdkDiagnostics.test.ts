@@ -4,6 +4,7 @@
 import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
+import { LogRequest } from "@pulumi/pulumi/proto/engine_pb";
 import type * as diagnostics from "../../../components/sdkDiagnostics";
 import { resetOptions } from "@pulumi/pulumi/runtime/settings";
 
@@ -13,6 +14,7 @@ class Thing extends pulumi.CustomResource {}
 const MAPPED = "Error: x\n    at run (/p/node_modules/@pulumi/resource.ts:1:2)";
 
 let messages = 0;
+let lastMessage = "";
 /** The lengths of the formatted stack traces. */
 const stackTraces: number[] = [];
 
@@ -21,7 +23,10 @@ beforeAll(async () => {
   Object.assign(EngineClient.prototype, {
     log: (...words: unknown[]) => {
       messages += 1;
-      for (const word of words) if (typeof word === "function") word.call(undefined);
+      for (const word of words) {
+        if (word instanceof LogRequest) lastMessage = word.getMessage();
+        if (typeof word === "function") word.call(undefined);
+      }
     },
   });
   resetOptions("project", "stack", -1, "127.0.0.1:9", "mock", false, "");
@@ -64,6 +69,15 @@ describe("with sdkDiagnostics.ts", () => {
     messages = 0;
     await pulumi.log.debug("of a user's program");
     expect(messages).toBe(1);
+  });
+
+  test("a debug message shows no answer of the engine that has a secret", async () => {
+    const finished = "RegisterResource RPC finished: x; err: null, resp: ";
+    await pulumi.log.debug(`${finished}urn,id,value,,,public`);
+    expect(lastMessage).toBe(`${finished}urn,id,value,,,public`);
+    const mark = "4dabf18193072939515e22adb298388d";
+    await pulumi.log.debug(`${finished}key,,,,,${mark},,,value,,,-----BEGIN\nPRIVATE`);
+    expect(lastMessage).toBe(`${finished}[secret]`);
   });
 
   test("sends no debug messages, and takes only the trace that locates the resource", async () => {

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GiteaStandIn } from "../../../../lab/gitea/server";
@@ -116,7 +116,9 @@ export class ClusterStandIn {
     if (this.refusals-- > 0) {
       throw new ProviderError("unreachable", "production: no agent available");
     }
-    return connect(this.port, "127.0.0.1");
+    // Like a port-forward, no socket.
+    const socket = connect(this.port, "127.0.0.1");
+    return Duplex.from({ readable: socket, writable: socket });
   }
 }
 

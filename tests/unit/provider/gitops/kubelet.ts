@@ -58,7 +58,9 @@ export async function startKubelet(dial: () => Socket): Promise<Kubelet> {
     open.add(socket);
     socket.on("error", () => undefined);
     if (kubelet.status !== 101) {
-      socket.end(`HTTP/1.1 ${kubelet.status} Error\r\nContent-Length: 0\r\n\r\n`);
+      const said = JSON.stringify({ message: "error dialing backend: No agent available" });
+      const head = `HTTP/1.1 ${kubelet.status} Error\r\nContent-Length: ${said.length}`;
+      socket.end(`${head}\r\n\r\n${said}`);
       return;
     }
     const key = String(request.headers["sec-websocket-key"]);

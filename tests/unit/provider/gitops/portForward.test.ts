@@ -7,7 +7,7 @@ import { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { ApiConnection } from "../../../../provider/cluster/kube/connection";
 import { Controllers } from "../../../../provider/cluster/kube/controllers";
-import { withLocalPort } from "../../../../provider/gitops/git/localPort";
+import { withLocalPort } from "../../../../provider/gitops/localPort";
 import { startKubelet } from "./kubelet";
 import type { Kubelet } from "./kubelet";
 import { identity } from "../cluster/kube/apiServer";
@@ -80,7 +80,9 @@ test("a server that has no way to the node is unreachable", async () => {
   kubelet.status = 500;
   const failed = controllers.forward(limits(), TARGET);
   await expect(failed).rejects.toMatchObject({ reason: "unreachable" });
-  await expect(failed).rejects.toThrow(/no port-forward: Unexpected server response: 500/);
+  await expect(failed).rejects.toThrow(
+    /no controller of the cluster answers: kc1: error dialing backend: No agent available/,
+  );
 });
 
 test("each connection to the local port has a stream of its own, until the work ends", async () => {

@@ -41,7 +41,7 @@ describe("the model", () => {
       tree: { directory: join(ROOT, "docs"), path: "decisions" },
       branch: "main",
       repository: { owner: "platform", name: "cluster" },
-      settings: { REGION: "eu" },
+      settings: { CLUSTER_NAME: "production", REGION: "eu" },
       flux: { manifests: "cluster.md" },
       seeds: [
         {

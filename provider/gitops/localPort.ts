@@ -3,8 +3,12 @@ import { createServer } from "node:net";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream";
-import type { Limits } from "../../hosts/wait/wait";
-import type { Streams } from "./streams";
+import type { Limits } from "../hosts/wait/wait";
+
+/** Opens TCP streams to what answers behind the port. */
+export interface Streams {
+  open(limits: Limits): Promise<Duplex>;
+}
 
 export async function withLocalPort<T>(
   streams: Streams,
