@@ -6,14 +6,14 @@ export type Subject = "noop" | "starts" | "cluster";
 
 export interface Options {
   only: Subject;
-  /** Numbers of VMs in ascending order, of `cluster` those of nodes. The stack grows. */
+  /** Numbers of VMs in ascending order; of `cluster`: of nodes. The stack grows. */
   sizes: number[];
   rounds: number;
   json: boolean;
 }
 
 export const USAGE =
-  "usage: npm run bench -- [--only noop|starts|cluster] [--sizes 3,30,100] [--rounds 3] [--json]\n" +
+  "usage: npm run bench -- [--only noop|starts|cluster] [--sizes 3,30] [--rounds 3] [--json]\n" +
   "       --only   noop (default): passes without changes; starts: starts of VMs (--sizes 20);\n" +
   "                cluster: an up of 3+2 from nothing, and passes over nodes (--sizes 100)\n" +
   "       --json   prints only JSON on standard output; use npm run --silent";

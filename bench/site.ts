@@ -87,7 +87,7 @@ export interface ClusterPlace {
   operatorKey: string;
 }
 
-/** The YAML of a site with a cluster: c1, c2, ... and w001, w002, ..., alternating between hosts. */
+/** The YAML of a site with a cluster: c1, c2, ... and w001, w002, ..., on the hosts in turn. */
 export function clusterSite(
   { controllers, workers }: ClusterShape,
   { hosts, flake, operatorKey }: ClusterPlace,

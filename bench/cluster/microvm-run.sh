@@ -1,7 +1,7 @@
 #!/bin/bash
 # Replaces a VMM and its guest for the workers w001, w002, ... in the benchmark of passes over many
-# nodes: only an sshd with the VM's host key, in its own network namespace on the bridge. A pass logs
-# in to no worker. The lab's own runner follows below, for the controllers.
+# nodes: only an sshd with the VM's host key, in its own network namespace on the bridge. A pass
+# logs in to no worker. The lab's own runner follows below, for the controllers.
 name=$(cat "$(dirname "$(dirname "$(readlink -f "$0")")")/share/microvm/name")
 if [[ $name == w* ]]; then
   set -eu

@@ -7,8 +7,10 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { HOSTS } from "../../lab/network";
 import { checkout, labSource, stateDirectory } from "../../lab/paths";
 import { say, step } from "../../lab/progress";
+import { onHost } from "../../lab/ssh";
 import { Floor } from "../floor";
 import { clusterPlace, type Ours } from "../ours";
 import { clusterSite } from "../site";
@@ -16,6 +18,7 @@ import type { Stack, StateResource } from "../stack";
 import { inGuest } from "./times";
 
 const CONTROLLERS = 3;
+const STOP_SECONDS = 300;
 const flake = join(stateDirectory, "bench", "flake");
 
 /** Seconds of `up` in each round. */
@@ -124,6 +127,12 @@ async function registerNodes(workers: readonly StateResource[]): Promise<void> {
   const stages = readFileSync(join(labSource, "k0s", "stages.yaml"), "utf8");
   await inGuest("c1", `k0s kubectl create -f - <<'END'\n${list}\nEND\n`);
   await inGuest("c1", `cat >/run/kwok.yaml <<'END'\n${stages}\nEND\n${KWOK}\n${READY}\n`);
+}
+
+/** The end of the cluster logs in to each member that runs. */
+export async function stopWorkers(): Promise<void> {
+  const stop = "systemctl stop 'microvm@w*.service'";
+  await Promise.all(HOSTS.map((host) => onHost(host, stop, STOP_SECONDS)));
 }
 
 const KWOK =

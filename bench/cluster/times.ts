@@ -1,4 +1,4 @@
-/** Reads from the hosts and the guests of the lab when the steps of a cluster's members happened. */
+/** Reads from the lab's hosts and guests when the steps of a cluster's members happened. */
 import { z } from "zod";
 import { run } from "../../lab/command";
 import { HOSTS } from "../../lab/network";

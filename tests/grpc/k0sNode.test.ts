@@ -186,7 +186,7 @@ test("a pass over the cluster logs in to one controller, and to the hypervisor o
   expect(operations()).toEqual([]);
 });
 
-test("a controller that is away is read from the others, and each of them is looked at", async () => {
+test("while a controller is away, each of the others is looked at", async () => {
   host.tunnels.delete(`${ADDRESSES.kc2}:6443`);
   const { properties } = await provider.read("K0sCluster", "production", cluster, recorded);
   expect(properties).toEqual(recorded);

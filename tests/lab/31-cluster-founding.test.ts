@@ -7,10 +7,12 @@ import {
   clusterSite,
   etcdMembers,
   foundings,
+  kubectl,
   wipeData,
 } from "./cluster";
 import {
   STACK,
+  STACK_NAME,
   SiteCopy,
   expectNoChanges,
   failingUp,
@@ -140,11 +142,15 @@ test("a cluster that another stack founded is refused, until its CA is stated", 
   const foreign = await until("its CA", 60, () => caFingerprint("c1").catch(() => undefined));
   await site.set(ONE);
   expect(await failingUp()).toContain(`set cluster.caFingerprint: ${foreign}`);
-  await site.set({ ...ONE, "cluster.caFingerprint": foreign.replace(/^../, "00") });
-  expect(await failingUp()).toContain(`c1 has data of a cluster with the CA ${foreign}, not 00`);
+  const other = foreign.replace(/^../, (byte) => (byte === "00" ? "FF" : "00"));
+  await site.set({ ...ONE, "cluster.caFingerprint": other });
+  const refusal = `c1 has data of a cluster with the CA ${foreign}, not ${other}`;
+  expect(await failingUp()).toContain(refusal);
   await site.set({ ...ONE, "cluster.caFingerprint": foreign });
   await up();
   expect(await recordedCa()).toBe(foreign);
+  const owner = "get configmap pulumi-microvm -n kube-system -o jsonpath={.data.stack}";
+  expect(await kubectl("c1", owner)).toBe(STACK_NAME);
   expect(await foundings("c1")).toBeGreaterThan(0);
   await expectNoChanges();
 });
