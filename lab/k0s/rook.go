@@ -10,7 +10,8 @@ import (
 )
 
 // In place of Rook's operator: one OSD for each device that a CephCluster lists, as a Deployment
-// whose pod belongs to kwok, and the phase Ready. As with Rook, a cluster without OSDs is Ready too.
+// whose pod belongs to kwok, and the phase Ready. As with Rook, a cluster without OSDs is Ready
+// too.
 
 const (
 	rookCommand  = "lab-rook"

@@ -26,7 +26,7 @@ import {
 
 const site = new SiteCopy();
 const directory = mkdtempSync(join(tmpdir(), "pulumi-microvm-bootstrap-"));
-const tree = join(directory, "repository", "gitops");
+const tree = join(directory, "gitops");
 const charts = join(directory, "charts");
 const REPOSITORY = "platform/cluster";
 const CHART_PORT = 18_879;
@@ -47,8 +47,9 @@ beforeAll(async () => {
   await serveCharts();
   const { code, text } = await lab(["gitops", tree]);
   if (code !== 0) throw new Error(text);
-  git("init", "--quiet", "--initial-branch=main");
-  commit("the lab's tree");
+  git(tree, "init", "--quiet", "--initial-branch=main");
+  git(tree, "add", "--all");
+  git(tree, "commit", "--quiet", "--message", "the lab's tree");
   await site.use();
   await site.set({ ...clusterSite({ controllers: 1, workers: 2 }), gitops: gitOps() });
   await pulumi("config", "set", "--secret", "giteaPassword", PASSWORD, STACK);
@@ -98,18 +99,10 @@ function chartOfGitea(): object {
   return { repository: `http://127.0.0.1:${CHART_PORT}`, name: "gitea", version };
 }
 
-function git(...words: string[]): string {
+function git(repository: string, ...words: string[]): string {
   const identity = ["-c", "user.name=lab", "-c", "user.email=lab@example.org"];
-  const repository = join(directory, "repository", "gitops");
-  return execFileSync("git", ["-C", repository, ...identity, ...words], {
-    encoding: "utf8",
-    stdio: "pipe",
-  }).trim();
-}
-
-function commit(message: string): void {
-  git("add", "--all");
-  git("commit", "--quiet", "--message", message);
+  const all = ["-C", repository, ...identity, ...words];
+  return execFileSync("git", all, { encoding: "utf8", stdio: "pipe" }).trim();
 }
 
 const helmRelease = z.object({
@@ -144,10 +137,10 @@ test("one up from bare hypervisors ends with Flux at the commit", async () => {
     "c1",
     "-n flux-system get kustomization flux-system -o jsonpath={.status.lastAppliedRevision}",
   );
-  expect(revision).toBe(`main@sha1:${git("rev-parse", "HEAD")}`);
+  expect(revision).toBe(`main@sha1:${git(tree, "rev-parse", "HEAD")}`);
 }, 900_000);
 
-test("helm-controller adopts each release with one more revision, and no workload changes", async () => {
+test("helm-controller adopts each release by one revision, and no workload changes", async () => {
   for (const [namespace, name] of RELEASES) {
     await until(`the adoption of ${name}`, 120, async () =>
       (await revisions(namespace, name))[0] === 2 ? true : undefined,
@@ -169,11 +162,13 @@ test("a second up has nothing to do", async () => {
 }, 600_000);
 
 test("Flux upgrades Cilium by a commit, and the preview stays empty", async () => {
-  const file = join(tree, "infrastructure", "cilium.yaml");
-  writeFileSync(file, readFileSync(file, "utf8").replace("replicas: 1", "replicas: 2"));
-  commit("two operators");
   await withGitea(async (url) => {
-    await execute("git", "-C", tree, "push", "--quiet", `${url}/${REPOSITORY}.git`, "HEAD");
+    const other = join(directory, "clone");
+    await execute("git", "clone", "--quiet", `${url}/${REPOSITORY}.git`, other);
+    const file = join(other, "infrastructure", "cilium.yaml");
+    writeFileSync(file, readFileSync(file, "utf8").replace("replicas: 1", "replicas: 2"));
+    git(other, "commit", "--quiet", "--all", "--message", "two operators");
+    await execute("git", "-C", other, "push", "--quiet");
   });
   await until("the new revision of Cilium", 180, async () =>
     ((await revisions("kube-system", "cilium"))[0] ?? 0) > 2 ? true : undefined,

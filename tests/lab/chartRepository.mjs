@@ -1,4 +1,4 @@
-/** A Helm repository on loopback, of the files in a directory: `node chartRepository.mjs DIR PORT`. */
+/** `node chartRepository.mjs DIRECTORY PORT`: serves a Helm repository on loopback. */
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { basename, join } from "node:path";
