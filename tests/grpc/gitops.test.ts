@@ -23,7 +23,11 @@ const handOver: ValueMap = {
   kustomization: "flux-system",
   revision: "a".repeat(40),
 };
-const gate: ValueMap = { cluster: "production", endpoint: "192.0.2.20", caFingerprint: "AB:CD" };
+const gate: ValueMap = {
+  cluster: "production",
+  endpoint: "192.0.2.20",
+  caFingerprint: Array<string>(32).fill("AB").join(":"),
+};
 
 /** Its controller cannot be contacted. */
 const config: ValueMap = {

@@ -1,7 +1,7 @@
 /** The inputs and the outputs of `K0sCluster`. */
 import { z } from "zod";
 import { K0S_ROLES } from "../../../contract/names";
-import { name, storePath } from "../shared/fields";
+import { caFingerprint, name, storePath } from "../shared/fields";
 
 const member = z
   .object({
@@ -24,9 +24,7 @@ export const inputs = z.object({
   podNetwork: z.string().describe("Network of the pods."),
   serviceNetwork: z.string().describe("Network of the services."),
   nodeLocalLoadBalancing: z.boolean().describe("Workers have a load balancer for the API."),
-  caFingerprint: z
-    .string()
-    .regex(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/, "must be a SHA-256 fingerprint: AB:CD:...")
+  caFingerprint: caFingerprint
     .optional()
     .describe("Takes over the cluster with this CA. Default: none, the cluster is founded."),
   maxUnavailable: z

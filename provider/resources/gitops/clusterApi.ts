@@ -14,6 +14,7 @@ import { Wait, pause, within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
 import type { Context, Resource } from "../../resource";
+import { caFingerprint } from "../shared/fields";
 
 const LOOK_SECONDS = 20;
 const RETRY_MS = 2_000;
@@ -21,7 +22,7 @@ const RETRY_MS = 2_000;
 const inputs = z.object({
   cluster: z.string().min(1).describe("Name of the cluster."),
   endpoint: z.string().min(1).describe("Where clients reach the API: address or DNS name."),
-  caFingerprint: z.string().describe("SHA-256 of the CA's certificate: AB:CD:..."),
+  caFingerprint: caFingerprint.describe("SHA-256 of the CA's certificate: AB:CD:..."),
 });
 type Inputs = z.infer<typeof inputs>;
 

@@ -27,6 +27,10 @@ export const absolutePath = z
   .regex(/^(\/[A-Za-z0-9._@+-]+)+$/, "must be an absolute path of plain characters")
   .refine((path) => !path.split("/").includes(".."), "must not have '..'");
 
+export const caFingerprint = z
+  .string()
+  .regex(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/, "must be a SHA-256 fingerprint: AB:CD:...");
+
 /** Where a closure is built: on the operator's machine, or on the host. */
 export const buildPlace = z.enum(["operator", "host"]).meta({ id: "BuildPlace" });
 
