@@ -68,7 +68,10 @@ export async function reconcileTree(
   await apply(controller, objects.map((object) => JSON.stringify(object)).join("\n---\n"));
 }
 
-/** Waits until Flux has applied this commit and these objects, and no others. */
+/**
+ * Waits until Flux has applied this commit and these objects, and no others. The error says why
+ * not: a difference, and what each Kustomization and the source say of themselves.
+ */
 export async function awaitObjects(
   controller: string,
   commit: string,
@@ -76,7 +79,7 @@ export async function awaitObjects(
 ): Promise<void> {
   const wanted = sorted(expected.map(normalised));
   let requested = 0;
-  await until("Flux to apply the same objects as the reader", 90, async () => {
+  const applying = until("Flux to apply the same objects as the reader", 90, async () => {
     if (Date.now() - requested > REQUEST_MS) {
       requested = Date.now();
       const request = `reconcile.fluxcd.io/requestedAt=${requested}`;
@@ -92,6 +95,18 @@ export async function awaitObjects(
     expect(found).toEqual(wanted);
     return true;
   });
+  await applying.catch(async (error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${why}\n${await readyMessages(controller)}`);
+  });
+}
+
+/** A line for the source and for each Kustomization: the condition Ready and its message. */
+async function readyMessages(controller: string): Promise<string> {
+  const ready = '{range .status.conditions[?(@.type=="Ready")]}{.status}: {.message}{end}';
+  const line = `{range .items[*]}{.kind}/{.metadata.name}: ${ready}{"\\n"}{end}`;
+  const words = `-n flux-system get gitrepository,kustomization -o jsonpath='${line}'`;
+  return kubectl(controller, words);
 }
 
 /** Removes what Flux applied from a tree, so that the next one starts with nothing. */
