@@ -1,6 +1,6 @@
 /**
- * Unit and gRPC tests require only Node. tests/kube runs an API server of the lab's cache. tests/nix
- * requires `nix`. tests/lab requires the lab, which installs Nix (lab/run).
+ * Unit and gRPC tests require only Node. tests/kube runs an API server of the lab's cache.
+ * tests/nix requires `nix`. tests/lab requires the lab, which installs Nix (lab/run).
  */
 const { env, stderr } = process;
 
