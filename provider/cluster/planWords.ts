@@ -84,7 +84,8 @@ export function wordsOf(reason: Reason): { what: string; remedy: string } {
         remedy: `add ${reason.founder} as a controller again until the cluster exists`,
       };
     case "too-many-leave": {
-      const { leaving, controllers, allowed } = reason;
+      const { controllers, allowed } = reason;
+      const leaving = [...reason.leaving].sort();
       return {
         what:
           `${list(leaving)} would leave in one change: ${leaving.length} of ${controllers} ` +

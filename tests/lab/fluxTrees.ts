@@ -169,7 +169,8 @@ function isSelected(item: unknown, name: string): boolean {
 }
 
 /** Without what Flux adds, and as the API server stores it. */
-function normalised(object: Map): Map {
+function normalised(all: Map): Map {
+  const object = withoutDefaults(all);
   const metadata = isMap(object["metadata"]) ? object["metadata"] : {};
   const { labels, annotations, ...names } = metadata;
   const { stringData, ...rest } = object;
@@ -186,6 +187,19 @@ function normalised(object: Map): Map {
     },
     ...(encoded.length > 0 && { data: { ...data, ...Object.fromEntries(encoded) } }),
   };
+}
+
+const STRATEGY =
+  '"strategy":{"rollingUpdate":{"maxSurge":"25%","maxUnavailable":"25%"},"type":"RollingUpdate"},';
+
+/** Fields that typed objects of Kubernetes and Flux have by default. */
+function withoutDefaults(object: Map): Map {
+  const text = JSON.stringify(object)
+    .replace(STRATEGY, "")
+    .replace(/,?"resources":\{\}/g, "")
+    .replace(/,?"optional":false/g, "")
+    .replace(/"rules":null/g, '"rules":[]');
+  return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
 }
 
 /** Labels or annotations without those of Flux, if there are others. */

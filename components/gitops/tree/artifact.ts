@@ -8,6 +8,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readFileSync,
   readdirSync,
   statSync,
   writeFileSync,
@@ -18,11 +19,11 @@ import type { Command } from "./commands";
 
 const IGNORE_FILE = ".sourceignore";
 
-/** sourceignore.go: ExcludeVCS, ExcludeExt, ExcludeCI, ExcludeExtra. */
+/** sourceignore.go: ExcludeVCS. */
+const VCS_NAMES = [".gitignore", ".gitmodules", ".gitattributes"];
+const VCS_DIRECTORY = ".git";
+/** ExcludeExt, ExcludeCI, ExcludeExtra: only without patterns of the tree's own. */
 const IGNORED_NAMES = [
-  ".gitignore",
-  ".gitmodules",
-  ".gitattributes",
   ".travis.yml",
   ".gitlab-ci.yml",
   "appveyor.yml",
@@ -34,7 +35,7 @@ const IGNORED_NAMES = [
   ".sops.yaml",
   ".flux.yaml",
 ];
-const IGNORED_DIRECTORIES = [".git", ".github", ".circleci"];
+const IGNORED_DIRECTORIES = [".github", ".circleci"];
 const IGNORED_ENDS = [".jpg", ".jpeg", ".gif", ".png", ".wmv", ".flv", ".tar.gz", ".zip"];
 
 /** The root of the Git repository that a directory is in. Undefined if it is in none. */
@@ -64,10 +65,9 @@ async function filesOfGit(run: Command, root: string, scratch: string): Promise<
     return (await run("git", args)).split("\0").filter((file) => file !== "");
   };
   const patterns = join(scratch, "ignored");
-  const directories = IGNORED_DIRECTORIES.map((name) => `${name}/`);
-  const ends = IGNORED_ENDS.map((end) => `*${end}`);
-  writeFileSync(patterns, [...IGNORED_NAMES, ...directories, ...ends].join("\n"));
   const ignoring = ["--exclude-per-directory", IGNORE_FILE, "--exclude-from", patterns];
+  const files = await list("--cached", "--others", "--exclude-standard");
+  writeFileSync(patterns, ignoredPatterns(hasPatterns(root, files)).join("\n"));
   const [committed, ignored, added] = await Promise.all([
     list("--cached"),
     list("--cached", "--ignored", ...ignoring),
@@ -77,12 +77,28 @@ async function filesOfGit(run: Command, root: string, scratch: string): Promise<
   return [...committed.filter((file) => !left.has(file)), ...added].sort();
 }
 
+/** fluxcd/pkg artifact, SourceIgnoreFilter: any pattern of the tree turns the defaults off. */
+function ignoredPatterns(hasOwn: boolean): string[] {
+  const always = [...VCS_NAMES, `${VCS_DIRECTORY}/`];
+  if (hasOwn) return always;
+  const directories = IGNORED_DIRECTORIES.map((name) => `${name}/`);
+  return [...always, ...IGNORED_NAMES, ...directories, ...IGNORED_ENDS.map((end) => `*${end}`)];
+}
+
+/** A file of comments has no pattern. */
+function hasPatterns(root: string, files: readonly string[]): boolean {
+  return files
+    .filter((file) => basename(file) === IGNORE_FILE && existsSync(join(root, file)))
+    .some((file) => /^(?!#)\s*\S/m.test(readFileSync(join(root, file), "utf8")));
+}
+
 function walk(root: string, below = ""): string[] {
   return readdirSync(join(root, below), { withFileTypes: true })
     .flatMap((entry) => {
       const path = join(below, entry.name);
       if (entry.isDirectory()) {
-        return IGNORED_DIRECTORIES.includes(entry.name) ? [] : walk(root, path);
+        const isIgnored = [VCS_DIRECTORY, ...IGNORED_DIRECTORIES].includes(entry.name);
+        return isIgnored ? [] : walk(root, path);
       }
       if (entry.name === IGNORE_FILE) {
         throw new CommandError(
@@ -90,13 +106,16 @@ function walk(root: string, below = ""): string[] {
             "run `git init` there",
         );
       }
-      return isIgnored(entry.name) ? [] : [path];
+      return isIgnoredFile(entry.name) ? [] : [path];
     })
     .sort();
 }
 
-function isIgnored(name: string): boolean {
-  return IGNORED_NAMES.includes(name) || IGNORED_ENDS.some((end) => name.endsWith(end));
+function isIgnoredFile(name: string): boolean {
+  return (
+    [...VCS_NAMES, ...IGNORED_NAMES].includes(name) ||
+    IGNORED_ENDS.some((end) => name.endsWith(end))
+  );
 }
 
 /** Copies the files, so that a kustomization.yaml can be replaced as the controller does. */

@@ -168,7 +168,7 @@ function substituted(
     const after = substitute(text, (name) => {
       const variable = variables.get(name);
       isSecret ||= variable?.isSecret === true;
-      return variable?.value ?? "";
+      return variable?.value;
     });
     return { text: after, isSecret };
   } catch (error) {

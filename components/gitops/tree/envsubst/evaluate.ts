@@ -3,10 +3,16 @@ import { matches } from "./glob";
 import { SubstitutionError, parse } from "./parser";
 import type { Node } from "./parser";
 
-/** The value of a variable, empty if there is none. */
-export type Lookup = (variable: string) => string;
+/** The value of a variable. Undefined: it is not set. */
+export type Lookup = (variable: string) => string | undefined;
 
-/** Throws SubstitutionError. */
+/** They have a value for a variable that is not set. */
+const DEFAULT_OPERATORS = ["-", "+", "=", "?", ":-", ":+", ":=", ":?"];
+
+/**
+ * Throws SubstitutionError, also for a variable that is not set: kustomize-controller is strict
+ * since Flux 2.9, and an older one would put in an empty text.
+ */
 export function substitute(text: string, lookup: Lookup): string {
   return evaluate(parse(text), lookup);
 }
@@ -16,9 +22,17 @@ function evaluate(nodes: readonly Node[], lookup: Lookup): string {
     .map((node) => {
       if (node.kind === "text") return node.text;
       const words = node.arguments.map((argument) => evaluate([argument], lookup));
-      return apply(node.name, lookup(node.variable), words);
+      return apply(node.name, valueOf(node, lookup), words);
     })
     .join("");
+}
+
+function valueOf({ name, variable }: { name: string; variable: string }, lookup: Lookup): string {
+  const value = lookup(variable);
+  if (value === undefined && !DEFAULT_OPERATORS.includes(name)) {
+    throw new SubstitutionError(`variable not set: ${variable}; \${${variable}:=} is empty then`);
+  }
+  return value ?? "";
 }
 
 /** Flux treats `+` and `?` as it treats `-` and `=`. */

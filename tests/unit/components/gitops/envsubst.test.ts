@@ -13,14 +13,14 @@ const VARIABLES: Readonly<Record<string, string>> = {
   word: "foo",
   umlaut: "äb",
 };
-const evaluated = (text: string): string => substitute(text, (name) => VARIABLES[name] ?? "");
+const evaluated = (text: string): string => substitute(text, (name) => VARIABLES[name]);
 
 test.each([
   ["", ""],
   ["no variables, but $5 and $ and }", "no variables, but $5 and $ and }"],
   ["${name}", "abcdEFGH28ij"],
   ["${name}${word}-${name}", "abcdEFGH28ijfoo-abcdEFGH28ij"],
-  ["a${none}b", "ab"],
+  ["a${none:=}b", "ab"],
   // Length and case.
   ["${#name}", "12"],
   ["${#umlaut}", "3"],
@@ -99,3 +99,10 @@ test.each([
   expect(() => evaluated(text)).toThrow(SubstitutionError);
   expect(() => evaluated(text)).toThrow(message);
 });
+
+test.each(["${NONE}", "${#NONE}", "${NONE^^}", "${NONE/a/b}", "${NONE:1}", "${A:=${NONE}}"])(
+  "%s: a variable that is not set is an error",
+  (text) => {
+    expect(() => evaluated(text)).toThrow("variable not set: NONE; ${NONE:=} is empty then");
+  },
+);
