@@ -102,9 +102,8 @@ export class ClusterAccess {
   }
 
   /** Objects of any kind, with the limits of this call. */
-  async objects(call: Limits): Promise<ObjectApi> {
-    const { controllers } = await this.session(call);
-    return new ObjectClient(controllers, call);
+  objects(call: Limits): ObjectApi {
+    return new ObjectClient(this, call);
   }
 
   /** A TCP stream to the API of a controller that answers. */

@@ -1,7 +1,7 @@
 /** Waits until the cluster shows something. */
 import { ProviderError, isLinkLost } from "../errors";
 import type { Call } from "../hosts/operations/operation";
-import { pause } from "../hosts/wait/wait";
+import { Wait, pause } from "../hosts/wait/wait";
 import type { ClusterAccess } from "./access";
 import type { Observed } from "./observed";
 
@@ -58,5 +58,28 @@ export async function awaitCluster(
     }
     call.status(`waiting until ${what}, ${Math.round((Date.now() - started) / 1000)} s${suffix}`);
     await pause(pauseMs, call.signal);
+  }
+}
+
+const RETRY_MS = 2_000;
+
+/** Repeats the work until it reaches its target. `doing`: `waiting for ...`. */
+export async function untilReachable<T>(
+  call: Call,
+  { name, doing }: { name: string; doing: string },
+  work: () => Promise<T>,
+): Promise<T> {
+  const wait = new Wait(name, call);
+  wait.doing = () => doing;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isLinkLost(error)) throw error;
+      wait.cause = error.what;
+    }
+    call.status(doing);
+    await pause(RETRY_MS, wait.signal);
+    if (wait.signal.aborted) throw wait.over();
   }
 }

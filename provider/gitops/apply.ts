@@ -16,7 +16,7 @@ export const kubeObject = z.looseObject({
   metadata: z.looseObject({
     name: z.string().min(1),
     namespace: z.string().optional(),
-    annotations: z.record(z.string(), z.string()).optional(),
+    labels: z.record(z.string(), z.string()).optional(),
   }),
 });
 export type Applied = z.infer<typeof kubeObject>;

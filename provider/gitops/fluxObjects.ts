@@ -39,25 +39,6 @@ export function unready(object: FluxObject, requestedAt: string): string | undef
   return ready?.status === "True" ? undefined : said;
 }
 
-export const deployment = z.looseObject({
-  metadata: z.looseObject({
-    name: z.string(),
-    generation: z.number().default(0),
-    labels: z.record(z.string(), z.string()).default({}),
-    annotations: z.record(z.string(), z.string()).default({}),
-  }),
-  spec: z.looseObject({ replicas: z.number().default(1) }),
-  status: z
-    .looseObject({
-      observedGeneration: z.number().default(-1),
-      availableReplicas: z.number().default(0),
-      updatedReplicas: z.number().default(0),
-      conditions: z.array(condition).default([]),
-    })
-    .prefault({}),
-});
-export type Deployment = z.infer<typeof deployment>;
-
 /** Labels of objects that a controller of Flux applies. */
 export const FLUX_LABELS = [
   "kustomize.toolkit.fluxcd.io/name",
@@ -68,12 +49,4 @@ export const FLUX_LABELS = [
 
 export function isOwnedByFlux(labels: Readonly<Record<string, string>>): boolean {
   return FLUX_LABELS.some((label) => labels[label] !== undefined);
-}
-
-export function isAvailable({ metadata, spec, status }: Deployment): boolean {
-  return (
-    status.observedGeneration >= metadata.generation &&
-    status.updatedReplicas >= spec.replicas &&
-    status.availableReplicas >= spec.replicas
-  );
 }

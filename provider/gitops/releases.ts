@@ -3,8 +3,7 @@
  * share what was observed, by two list calls.
  */
 import type { ClusterAccess } from "../cluster/access";
-import { ObjectClient } from "../cluster/kube/objectClient";
-import type { KubeObject, ObjectApi } from "../cluster/kube/objectClient";
+import type { KubeObject } from "../cluster/kube/objectClient";
 import { Shared } from "../hosts/wait/shared";
 import { Wait } from "../hosts/wait/wait";
 import type { Limits } from "../hosts/wait/wait";
@@ -24,7 +23,7 @@ export interface Releases {
 }
 
 /** The cluster, as far as the add-ons need it. */
-export type AddOnCluster = Pick<ClusterAccess, "config" | "identity" | "request" | "stream">;
+export type AddOnCluster = Pick<ClusterAccess, "config" | "identity" | "objects" | "stream">;
 
 export class GitOps {
   readonly helm: Helm;
@@ -36,11 +35,6 @@ export class GitOps {
   ) {
     this.helm = new Helm(helm);
     this.seen = new Shared(cluster.config.name, LOOK_MS, (wait) => this.look(limitsOf(wait)));
-  }
-
-  /** With the limits of this call. */
-  objects(call: Limits): ObjectApi {
-    return new ObjectClient(this.cluster, call);
   }
 
   /** Until `forget`. */
@@ -58,9 +52,9 @@ export class GitOps {
     this.seen.forget();
   }
 
-  /** The latest record of the release, whoever made it. */
+  /** The latest record of the release, also if no stack made it. */
   async find(call: Limits, namespace: string, name: string): Promise<Release | undefined> {
-    const objects = this.objects(call);
+    const objects = this.cluster.objects(call);
     const path = `/api/v1/namespaces/${namespace}/secrets`;
     const listed = await objects.listMetadata(path, { labelSelector: `owner=helm,name=${name}` });
     const revision = latest(listed)?.metadata.labels["version"];
@@ -76,13 +70,13 @@ export class GitOps {
     name: string,
     revision: number,
   ): Promise<Release | undefined> {
-    const secret = await this.objects(call).get(recordPath(namespace, name, revision));
+    const secret = await this.cluster.objects(call).get(recordPath(namespace, name, revision));
     return secret && releaseOf(secret);
   }
 
   /** Records of former revisions are large, and nobody needs them here. */
   private async look(call: Limits): Promise<Releases> {
-    const objects = this.objects(call);
+    const objects = this.cluster.objects(call);
     const [secrets, helmReleases] = await Promise.all([
       objects.list("/api/v1/secrets", {
         labelSelector: `owner=helm,${STACK_LABEL},status!=superseded`,

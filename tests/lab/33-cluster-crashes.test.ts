@@ -35,7 +35,7 @@ const site = new SiteCopy();
 interface Cut {
   title: string;
   act: (running: Started, host: string) => Promise<unknown>;
-  /** What becomes of the run. After a reboot it may go on with another controller. */
+  /** What happens to the run. After a reboot it may go on with another controller. */
   then: "ends" | "goes on" | "either";
 }
 

@@ -2,10 +2,10 @@
  * The lists that each pass reads. They are plain requests: @kubernetes/client-node takes more time
  * to load than everything else that a pass reads of a cluster.
  */
-import type { z } from "zod";
 import type { Limits } from "../../hosts/wait/wait";
 import type { Controllers } from "./controllers";
-import { etcdMembersOf, nodeList, nodeOf } from "./objects";
+import { ObjectClient } from "./objectClient";
+import { etcdMembersOf, node, nodeOf } from "./objects";
 import type { EtcdMember, KubeNode } from "./objects";
 
 /** Objects of a list that the API sends at once. */
@@ -18,16 +18,9 @@ export const ETCD_MEMBERS = {
 };
 
 export async function listNodes(controllers: Controllers, limits: Limits): Promise<KubeNode[]> {
-  const nodes: KubeNode[] = [];
-  let from = "";
-  do {
-    const more = from === "" ? "" : `&continue=${encodeURIComponent(from)}`;
-    const path = `/api/v1/nodes?limit=${PAGE}${more}`;
-    const page: z.infer<typeof nodeList> = nodeList.parse(await get(controllers, limits, path));
-    nodes.push(...page.items.map(nodeOf));
-    from = page.metadata?.continue ?? "";
-  } while (from !== "");
-  return nodes;
+  const objects = new ObjectClient(controllers, limits);
+  const nodes = await objects.list("/api/v1/nodes", { limit: String(PAGE) });
+  return nodes.map((one) => nodeOf(node.parse(one)));
 }
 
 export async function listEtcdMembers(
@@ -35,11 +28,9 @@ export async function listEtcdMembers(
   limits: Limits,
 ): Promise<EtcdMember[]> {
   const { group, version, plural } = ETCD_MEMBERS;
-  return etcdMembersOf(await get(controllers, limits, `/apis/${group}/${version}/${plural}`));
-}
-
-async function get(controllers: Controllers, limits: Limits, path: string): Promise<unknown> {
+  const path = `/apis/${group}/${version}/${plural}`;
+  // Without the kind there is no etcd that k0s manages, which is an error here.
   const headers = { accept: "application/json" };
   const { body } = await controllers.request(limits, { method: "GET", path, headers });
-  return JSON.parse(body);
+  return etcdMembersOf(JSON.parse(body));
 }

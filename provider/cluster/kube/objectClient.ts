@@ -94,7 +94,7 @@ export class ObjectClient implements ObjectApi {
     const all: KubeObject[] = [];
     let from = "";
     do {
-      const more = { ...query, limit: String(PAGE), ...(from !== "" && { continue: from }) };
+      const more = { limit: String(PAGE), ...query, ...(from !== "" && { continue: from }) };
       const asked = new URLSearchParams(more).toString();
       const answer = await this.unlessNone(`${path}?${asked}`, accept);
       if (answer === undefined) return all;

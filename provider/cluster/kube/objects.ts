@@ -34,7 +34,7 @@ const taint = z.object({
   effect: z.string(),
   timeAdded: z.coerce.date().optional(),
 });
-const node = z.object({
+export const node = z.object({
   metadata: z
     .object({
       name: z.string().optional(),
@@ -56,11 +56,6 @@ const node = z.object({
 });
 
 /** A page of a list of nodes. */
-export const nodeList = z.object({
-  items: z.array(node),
-  metadata: z.object({ continue: z.string().optional() }).optional(),
-});
-
 export function nodeOf({ metadata, spec, status }: z.infer<typeof node>): KubeNode {
   const ready = status?.conditions?.find(({ type }) => type === "Ready");
   return {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { KubeObject } from "../../cluster/kube/objectClient";
 import type { Gate } from "./gate";
-import { conditionsOf, isTrue } from "./reasons";
+import { isTrue } from "./reasons";
 
 const DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class";
 
@@ -76,47 +76,4 @@ async function upOsds(list: List, namespace: string): Promise<number> {
   const labelSelector = "app=rook-ceph-osd";
   const path = `/apis/apps/v1/namespaces/${namespace}/deployments`;
   return (await list(path, { labelSelector })).filter((one) => isTrue(one, "Available")).length;
-}
-
-const FLUX = {
-  HelmRelease: { api: "/apis/helm.toolkit.fluxcd.io/v2", plural: "helmreleases" },
-  Kustomization: { api: "/apis/kustomize.toolkit.fluxcd.io/v1", plural: "kustomizations" },
-  GitRepository: { api: "/apis/source.toolkit.fluxcd.io/v1", plural: "gitrepositories" },
-} as const;
-
-const reconciled = z.object({
-  observedGeneration: z.number().default(0),
-  lastAppliedRevision: z.string().default(""),
-  /** Of a HelmRelease: the version of its chart. */
-  lastAttemptedRevision: z.string().default(""),
-  artifact: z.object({ revision: z.string().default("") }).optional(),
-});
-
-/** `revision`: the end of it is enough: a commit. */
-export function fluxReady(
-  kind: keyof typeof FLUX,
-  namespace: string,
-  name: string,
-  revision = "",
-): Gate {
-  const { api, plural } = FLUX[kind];
-  const path = `${api}/namespaces/${namespace}/${plural}/${name}`;
-  const at = revision === "" ? "" : ` at ${revision}`;
-  return {
-    what: `${kind} ${namespace}/${name} is Ready${at}`,
-    async look(objects) {
-      const object = await objects.get(path);
-      if (object === undefined) return { why: "it does not exist", about: [] };
-      const about = [{ kind: "object", object }] as const;
-      const status = reconciled.parse(object.status ?? {});
-      if (status.observedGeneration < object.metadata.generation) {
-        return { why: "Flux has not seen it yet", about };
-      }
-      const ready = conditionsOf(object).find(({ type }) => type === "Ready");
-      if (ready?.status !== "True") return { why: ready?.message ?? "Flux works on it", about };
-      const applied = status.lastAppliedRevision || status.lastAttemptedRevision;
-      const now = status.artifact?.revision ?? applied;
-      return now.endsWith(revision) ? undefined : { why: `it is at ${now}`, about };
-    },
-  };
 }

@@ -9,7 +9,7 @@ import type { Streams } from "../localPort";
 
 /** The part of ClusterAccess that this needs. */
 export interface ForwardingCluster {
-  objects(call: Limits): Promise<ObjectApi>;
+  objects(call: Limits): ObjectApi;
   forward(call: Limits, target: PodPort): Promise<Duplex>;
 }
 
@@ -70,7 +70,7 @@ export class ServiceStreams implements Streams {
   private async find(limits: Limits): Promise<PodPort> {
     const { namespace, service, port } = this.at;
     const path = `/api/v1/namespaces/${namespace}`;
-    const objects = await this.cluster.objects(limits);
+    const objects = this.cluster.objects(limits);
     const found = await objects.get(`${path}/services/${service}`);
     if (found === undefined) throw this.absent("the service does not exist");
     const { selector, ports } = serviceSchema.parse(found).spec;

@@ -9,15 +9,15 @@ import { X509Certificate } from "node:crypto";
 import { z } from "zod";
 import { API_PORT } from "../../cluster/config";
 import { ApiConnection } from "../../cluster/kube/connection";
+import { untilReachable } from "../../cluster/waiting";
 import { ProviderError, isLinkLost, messageOf } from "../../errors";
-import { Wait, pause, within } from "../../hosts/wait/wait";
+import { within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
 import type { Context, Resource } from "../../resource";
 import { caFingerprint } from "../shared/fields";
 
 const LOOK_SECONDS = 20;
-const RETRY_MS = 2_000;
 
 const inputs = z.object({
   cluster: z.string().min(1).describe("Name of the cluster."),
@@ -66,20 +66,12 @@ async function look(context: Context, wanted: Inputs, limits: Limits): Promise<S
   }
 }
 
-async function whenReady(context: Context, wanted: Inputs): Promise<State> {
-  const wait = new Wait(wanted.cluster, within(context, context.workSeconds));
-  wait.doing = () => `waiting for the API at ${wanted.endpoint}:${API_PORT}`;
-  for (;;) {
-    try {
-      return await look(context, wanted, within(context, LOOK_SECONDS));
-    } catch (error) {
-      if (!isLinkLost(error)) throw error;
-      wait.cause = error.what;
-    }
-    context.status(`waiting for the API at ${wanted.endpoint}:${API_PORT}`);
-    await pause(RETRY_MS, wait.signal);
-    if (wait.signal.aborted) throw wait.over();
-  }
+function whenReady(context: Context, wanted: Inputs): Promise<State> {
+  const doing = `waiting for the API at ${wanted.endpoint}:${API_PORT}`;
+  const call = { ...context, ...within(context, context.workSeconds) };
+  return untilReachable(call, { name: wanted.cluster, doing }, () =>
+    look(context, wanted, within(context, LOOK_SECONDS)),
+  );
 }
 
 export const clusterApi: Resource<Inputs, State> = {

@@ -8,25 +8,25 @@ import { isAbsolute } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { translating } from "../../cluster/kube/failure";
+import type { KubeObject } from "../../cluster/kube/objectClient";
 import { ProviderError, isLinkLost, messageOf } from "../../errors";
 import { Applier, inOrder, kubeObject } from "../../gitops/apply";
 import type { Applied } from "../../gitops/apply";
-import { deployment, isAvailable, isOwnedByFlux } from "../../gitops/fluxObjects";
-import type { Deployment } from "../../gitops/fluxObjects";
-import { Wait, pause, within } from "../../hosts/wait/wait";
+import { isOwnedByFlux } from "../../gitops/fluxObjects";
+import { awaitGates } from "../../gitops/gates/gate";
+import { unmetBy, workloadReady } from "../../gitops/gates/workloads";
+import { isOurs, ownerLabels } from "../../gitops/ownership";
+import { within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import type { Context, Resource } from "../../resource";
 import { kubeName } from "./gitSeedState";
 
 const LOOK_SECONDS = 60;
-const POLL_MS = 2_000;
 /**
  * kustomize-controller takes the fields of this manager over when it applies the objects first
  * (kustomize-controller internal/controller/kustomization_controller.go), so that none is left.
  */
 const MANAGER = "kubectl";
-/** On each object, until Flux applies it. */
-const OWNER = "pulumi-microvm/owner";
 
 const inputs = z.object({
   namespace: kubeName.describe("Namespace of the controllers."),
@@ -49,19 +49,25 @@ const outputs = z.object({
 });
 type State = z.infer<typeof outputs>;
 
-async function listed(context: Context, limits: Limits, wanted: Inputs): Promise<Deployment[]> {
-  const path = `/apis/apps/v1/namespaces/${wanted.namespace}/deployments`;
-  const api = await context.pool.cluster().objects(limits);
-  const found = await api.list(path, { labelSelector: "app.kubernetes.io/part-of=flux" });
-  return found.map((one) => deployment.parse(one));
+const pathOf = ({ namespace }: Inputs): string =>
+  `/apis/apps/v1/namespaces/${namespace}/deployments`;
+
+async function listed(context: Context, limits: Limits, wanted: Inputs): Promise<KubeObject[]> {
+  const labelSelector = "app.kubernetes.io/part-of=flux";
+  const found = await context.pool
+    .cluster()
+    .objects(limits)
+    .list(pathOf(wanted), { labelSelector });
+  // The items of a list have no kind.
+  return found.map((one) => ({ ...one, kind: "Deployment" }));
 }
 
-function stateOf(context: Context, all: readonly Deployment[]): State | undefined {
+function stateOf(context: Context, all: readonly KubeObject[]): State | undefined {
   if (all.length === 0) return undefined;
-  const status = all.every(isAvailable) ? "ready" : "not ready";
+  const status = all.every((one) => unmetBy(one) === undefined) ? "ready" : "not ready";
   const isFlux = all.some(({ metadata }) => isOwnedByFlux(metadata.labels));
-  const isOurs = all.some(({ metadata }) => metadata.annotations[OWNER] === context.urn);
-  return { status, owner: isFlux ? "flux" : isOurs ? "pulumi" : "foreign" };
+  const areOurs = all.some(({ metadata }) => isOurs(metadata.labels, context.urn));
+  return { status, owner: isFlux ? "flux" : areOurs ? "pulumi" : "foreign" };
 }
 
 function refuseForeign(wanted: Inputs, observed: State | undefined): void {
@@ -110,41 +116,38 @@ async function converge(context: Context, wanted: Inputs): Promise<State> {
   refuseForeign(wanted, before);
   if (before?.owner === "flux") return before;
   const applier = new Applier(context.pool.cluster(), limits, MANAGER);
-  for (const object of inOrder(objectsIn(wanted))) {
+  const objects = inOrder(objectsIn(wanted));
+  for (const object of objects) {
     context.status(`applying ${object.kind} ${object.metadata.name}`);
     await applier.apply(owned(object, context.urn));
   }
-  return whenAvailable(context, limits, wanted);
+  await whenAvailable(context, limits, wanted, objects);
+  const after = stateOf(context, await listed(context, limits, wanted));
+  return after ?? { status: "not ready", owner: "pulumi" };
 }
 
+/** kustomize-controller removes the labels, since the tree does not have them. */
 function owned(object: Applied, urn: string): Applied {
-  const annotations = { ...object.metadata.annotations, [OWNER]: urn };
-  return { ...object, metadata: { ...object.metadata, annotations } };
+  const labels = { ...object.metadata.labels, ...ownerLabels(urn) };
+  return { ...object, metadata: { ...object.metadata, labels } };
 }
 
-async function whenAvailable(context: Context, limits: Limits, wanted: Inputs): Promise<State> {
-  const wait = new Wait("Flux", limits);
-  wait.doing = () => "waiting for the controllers of Flux";
-  for (;;) {
-    const all = await listed(context, limits, wanted);
-    const state = stateOf(context, all);
-    if (state?.status === "ready") return state;
-    wait.cause = all
-      .filter((one) => !isAvailable(one))
-      .map(unavailability)
-      .join("; ");
-    context.status(`waiting for the controllers of Flux: ${wait.cause}`);
-    await pause(POLL_MS, wait.signal);
-    if (wait.signal.aborted) throw wait.over();
-  }
-}
-
-function unavailability({ metadata, spec, status }: Deployment): string {
-  const why = status.conditions.find(
-    ({ type, status: is }) => type === "Available" && is !== "True",
-  );
-  const available = `${status.availableReplicas} of ${spec.replicas} available`;
-  return `${metadata.name}: ${available}${why === undefined ? "" : ` (${why.message})`}`;
+async function whenAvailable(
+  context: Context,
+  { deadline }: Limits,
+  wanted: Inputs,
+  applied: readonly Applied[],
+): Promise<void> {
+  const deployments = applied.filter(({ kind }) => kind === "Deployment");
+  await awaitGates(context, context.pool.cluster(), {
+    name: "Flux",
+    gates: deployments.map(({ kind, metadata: { name, namespace = wanted.namespace } }) =>
+      workloadReady({ kind, name, namespace, path: `${pathOf(wanted)}/${name}` }),
+    ),
+    seconds: Math.max(1, Math.floor((deadline - Date.now()) / 1000)),
+    remedy: "Mend what the reasons name, then run up again.",
+    place: `cluster ${context.pool.cluster().config.name}`,
+  });
 }
 
 export const fluxControllers: Resource<Inputs, State> = {

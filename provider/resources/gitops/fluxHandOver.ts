@@ -8,13 +8,14 @@ import type { ObjectApi } from "../../cluster/kube/objectClient";
 import { ProviderError, isLinkLost } from "../../errors";
 import { commitIn, fluxObject, unready } from "../../gitops/fluxObjects";
 import type { FluxObject } from "../../gitops/fluxObjects";
-import { Wait, pause, within } from "../../hosts/wait/wait";
+import { awaitGates } from "../../gitops/gates/gate";
+import type { Gate } from "../../gitops/gates/gate";
+import { within } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
 import type { Context, Resource } from "../../resource";
 import { kubeName } from "./gitSeedState";
 
 const LOOK_SECONDS = 60;
-const POLL_MS = 2_000;
 const REQUESTED_AT = "reconcile.fluxcd.io/requestedAt";
 
 const inputs = z.object({
@@ -98,30 +99,37 @@ function refuseSuspended(wanted: Inputs, objects: Objects): void {
 }
 
 async function handOver(context: Context, wanted: Inputs): Promise<State> {
-  const limits = within(context, context.workSeconds);
-  const api = await context.pool.cluster().objects(limits);
-  const wait = new Wait("Flux", limits);
-  wait.doing = () => `waiting until Flux has applied ${wanted.revision.slice(0, 12)}`;
+  const cluster = context.pool.cluster();
+  refuseSuspended(wanted, await read(cluster.objects(context), wanted));
+  await awaitGates(context, cluster, {
+    name: "Flux",
+    gates: [applied(wanted)],
+    seconds: context.workSeconds,
+    place: `cluster ${cluster.config.name}`,
+  });
+  return reached(context, wanted, await read(cluster.objects(context), wanted));
+}
+
+/** Requests a reconciliation of both objects, each once, and waits for their answers. */
+function applied(wanted: Inputs): Gate {
   const requestedAt = new Date().toISOString();
-  refuseSuspended(wanted, await read(api, wanted));
   const requested = new Set<string>();
-  for (;;) {
-    const objects = await read(api, wanted);
-    for (const [kind, path] of Object.entries(pathsOf(wanted))) {
-      const exists = kind === "kustomization" ? objects.kustomization : objects.gitRepository;
-      if (exists === undefined || requested.has(path)) continue;
-      // The Kustomization must see the new artifact.
-      if (kind === "kustomization" && !isFetched(objects, requestedAt)) continue;
-      await api.patch(path, { metadata: { annotations: { [REQUESTED_AT]: requestedAt } } });
-      requested.add(path);
-    }
-    const why = pending(wanted, requestedAt, objects);
-    if (why === undefined) return reached(context, wanted, objects);
-    wait.cause = why;
-    context.status(why);
-    await pause(POLL_MS, wait.signal);
-    if (wait.signal.aborted) throw wait.over();
-  }
+  return {
+    what: `Flux has applied ${wanted.revision.slice(0, 12)}`,
+    async look(api) {
+      const objects = await read(api, wanted);
+      for (const [kind, path] of Object.entries(pathsOf(wanted))) {
+        const exists = kind === "kustomization" ? objects.kustomization : objects.gitRepository;
+        if (exists === undefined || requested.has(path)) continue;
+        // The Kustomization must see the new artifact.
+        if (kind === "kustomization" && !isFetched(objects, requestedAt)) continue;
+        await api.patch(path, { metadata: { annotations: { [REQUESTED_AT]: requestedAt } } });
+        requested.add(path);
+      }
+      const why = pending(wanted, requestedAt, objects);
+      return why === undefined ? undefined : { why, about: [] };
+    },
+  };
 }
 
 function isFetched({ gitRepository }: Objects, requestedAt: string): boolean {
@@ -182,7 +190,7 @@ export const fluxHandOver: Resource<Inputs, State> = {
 
 function look(context: Context, wanted: Inputs): Promise<Objects> {
   return named(context, async () =>
-    read(await context.pool.cluster().objects(within(context, LOOK_SECONDS)), wanted),
+    read(context.pool.cluster().objects(within(context, LOOK_SECONDS)), wanted),
   );
 }
 

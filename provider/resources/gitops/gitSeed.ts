@@ -9,14 +9,14 @@ import type { Destination, Relation } from "../../gitops/git/commits";
 import { GitServer, repositoryOf } from "../../gitops/git/gitServer";
 import { ServiceStreams } from "../../gitops/git/streams";
 import { translating } from "../../cluster/kube/failure";
-import { Wait, pause, within } from "../../hosts/wait/wait";
+import { untilReachable } from "../../cluster/waiting";
+import { within } from "../../hosts/wait/wait";
 import type { Context, Resource } from "../../resource";
 import { UNKNOWN } from "../../wire";
 import { inputs, outputs } from "./gitSeedState";
 import type { Inputs, State } from "./gitSeedState";
 
 const LOOK_SECONDS = 60;
-const RETRY_MS = 2_000;
 
 /** Runs the work with the Git server, and closes its connection. */
 async function withServer<T>(
@@ -136,22 +136,10 @@ function aheadOf({ repository, branch, commit }: Inputs, head: string): string {
 }
 
 /** A new cluster has no konnectivity agent and no ready pod for a while. */
-async function whenReachable(context: Context, to: Destination): Promise<void> {
-  const { title } = to.server;
-  const wait = new Wait(title, within(context, context.workSeconds));
-  wait.doing = () => "waiting for the Git server";
-  for (;;) {
-    try {
-      await to.server.heads(to.repository);
-      return;
-    } catch (error) {
-      if (!isLinkLost(error)) throw error;
-      wait.cause = error.what;
-    }
-    context.status(`waiting for the Git server ${title}`);
-    await pause(RETRY_MS, wait.signal);
-    if (wait.signal.aborted) throw wait.over();
-  }
+async function whenReachable(context: Context, { server, repository }: Destination): Promise<void> {
+  const doing = `waiting for the Git server ${server.title}`;
+  const call = { ...context, ...within(context, context.workSeconds) };
+  await untilReachable(call, { name: server.title, doing }, () => server.heads(repository));
 }
 
 async function converge(context: Context, wanted: Inputs): Promise<State> {

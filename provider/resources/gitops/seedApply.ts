@@ -37,14 +37,11 @@ export async function applySeed(
   if (before.release !== undefined) refuseForeign(context, wanted, before.release);
   await take(context, wanted, stepFor(wanted, before.release), before.release);
   const after = await lookAt(context, wanted, { again: true });
-  if (after.release === undefined) {
-    throw new ProviderError("operation", `${wanted.releaseName}: the cluster lists no release`);
-  }
-  await passGate(context, wanted, after.release);
+  const { release } = after;
+  if (release === undefined) throw notListed(wanted);
+  await passGate(context, wanted, release);
   const generations = await translating(wanted.releaseName, wanted.cluster, () =>
-    after.release === undefined
-      ? Promise.resolve({})
-      : generationsOf(context, workloadsOf(after.release, wanted)),
+    generationsOf(context, workloadsOf(release, wanted)),
   );
   return { ...(await finished(context, wanted, after, recorded)), generations };
 }
@@ -66,8 +63,11 @@ async function finished(
 ): Promise<State> {
   const state = await stateOf(context, wanted, observed, recorded);
   if (state !== undefined) return state;
-  throw new ProviderError("operation", `${wanted.releaseName}: the cluster lists no release`);
+  throw notListed(wanted);
 }
+
+const notListed = ({ releaseName }: Inputs): ProviderError =>
+  new ProviderError("operation", `${releaseName}: the cluster lists no release`);
 
 async function take(
   context: Context,
@@ -131,7 +131,7 @@ export function secretsOf({ secretInputs = [] }: Context, { values }: Inputs): s
 async function unlock(context: Context, wanted: Inputs, release: Release): Promise<void> {
   const { namespace, name, revision } = release;
   context.status(`revision ${revision} is ${release.status}: it was interrupted`);
-  const objects = context.pool.gitOps().objects(context);
+  const objects = context.pool.cluster().objects(context);
   const path = recordPath(namespace, name, revision);
   await translating(wanted.releaseName, wanted.cluster, () =>
     objects.patch(path, unlockPatch(release)).catch((error: unknown) => {
@@ -147,9 +147,8 @@ async function unlock(context: Context, wanted: Inputs, release: Release): Promi
 
 async function passGate(context: Context, wanted: Inputs, release: Release): Promise<void> {
   const seconds = Math.max(1, Math.floor((context.deadline - Date.now()) / 1000));
-  const gitOps = context.pool.gitOps();
   await translating(wanted.releaseName, wanted.cluster, () =>
-    awaitGates(context, gitOps, {
+    awaitGates(context, context.pool.cluster(), {
       name: wanted.releaseName,
       gates: gatesOf(wanted, release),
       seconds,

@@ -119,7 +119,7 @@ export async function generationsOf(
   context: Context,
   workloads: readonly Workload[],
 ): Promise<State["generations"]> {
-  const objects = context.pool.gitOps().objects(context);
+  const objects = context.pool.cluster().objects(context);
   const entries = await Promise.all(
     workloads.map(async (workload): Promise<[string, number][]> => {
       const object = await objects.get(workload.path);

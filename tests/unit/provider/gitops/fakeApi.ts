@@ -13,8 +13,8 @@ export class FakeApi {
   /** Called before each answer, to change the objects. */
   before: (request: ApiRequest) => void = () => undefined;
 
-  objects(call: Limits): Promise<ObjectApi> {
-    return Promise.resolve(new ObjectClient(this, call));
+  objects(call: Limits): ObjectApi {
+    return new ObjectClient(this, call);
   }
 
   set(path: string, object: object): void {

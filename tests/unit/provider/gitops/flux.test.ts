@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fluxControllers } from "../../../../provider/resources/gitops/fluxControllers";
+import { ownerLabels } from "../../../../provider/gitops/ownership";
 import { fluxHandOver } from "../../../../provider/resources/gitops/fluxHandOver";
 import { FakeApi } from "./fakeApi";
 import { URN, contextWith } from "./gitServers";
@@ -98,7 +99,7 @@ describe("FluxHandOver", () => {
     // Time for three looks, also on a busy machine.
     const late = { ...context(), workSeconds: 10 };
     await expect(fluxHandOver.converge(late, wanted, undefined, undefined)).rejects.toThrow(
-      "timed out while waiting until Flux has applied aaaaaaaaaaaa; last error: " +
+      "  Flux has applied aaaaaaaaaaaa: " +
         "Kustomization flux-system/flux-system: Reason: kustomize build failed",
     );
   });
@@ -155,14 +156,14 @@ metadata: { name: flux-system }
     metadata: {
       name: "source-controller",
       generation: 1,
-      labels: more.labels ?? {},
-      annotations: more.labels === undefined ? { "pulumi-microvm/owner": URN } : {},
+      namespace: "flux-system",
+      labels: more.labels ?? ownerLabels(URN),
     },
     spec: { replicas: 1 },
     status: {
       observedGeneration: 1,
       updatedReplicas: 1,
-      availableReplicas: more.available ?? 1,
+      readyReplicas: more.available ?? 1,
       conditions: [{ type: "Available", status: "False", message: "no node" }],
     },
   });
@@ -189,8 +190,9 @@ metadata: { name: flux-system }
         "gitrepositories.source.toolkit.fluxcd.io?fieldManager=kubectl&force=true",
       `PATCH ${PATH}?fieldManager=kubectl&force=true`,
     ]);
-    const annotations = { a: "b", "pulumi-microvm/owner": URN };
-    expect(api.bodies[2]).toMatchObject({ metadata: { annotations } });
+    expect(api.bodies[2]).toMatchObject({
+      metadata: { annotations: { a: "b" }, labels: ownerLabels(URN) },
+    });
   });
 
   test("what Flux applies itself is only reported", async () => {
@@ -222,7 +224,7 @@ metadata: { name: flux-system }
     api.set(PATH, deployment({ available: 0 }));
     const late = { ...context(), workSeconds: 1 };
     await expect(fluxControllers.converge(late, wantedOf(), undefined, undefined)).rejects.toThrow(
-      /source-controller: 0 of 1 available \(no node\)/,
+      /source-controller is ready: 0 of 1 pods are ready[^]*Available.*no node/,
     );
   });
 

@@ -9,7 +9,6 @@ import {
   cephReady,
   crdEstablished,
   defaultStorageClass,
-  fluxReady,
   nodesReady,
 } from "../../../../provider/gitops/gates/platform";
 import { unmetBy } from "../../../../provider/gitops/gates/workloads";
@@ -95,25 +94,6 @@ test("a CephCluster that is Ready needs its OSDs too", async () => {
   expect(await why(gate, cluster("Ready"))).toBe("it is Ready, with 0 OSDs up");
   const up = [ready("Available"), ready("Available")];
   expect(await why(gate, { ...cluster("Ready"), [osds]: up })).toBeUndefined();
-});
-
-test("Flux's objects are Ready at a revision that Flux has seen", async () => {
-  const gate = fluxReady("GitRepository", "flux-system", "cluster", "abc123");
-  const path = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/cluster";
-  const at = (revision: string, message = "", observedGeneration = 2) => ({
-    [path]: {
-      metadata: { generation: 2 },
-      status: {
-        observedGeneration,
-        artifact: { revision },
-        conditions: [{ type: "Ready", status: message === "" ? "True" : "False", message }],
-      },
-    },
-  });
-  expect(await why(gate, at("main@sha1:abc123"))).toBeUndefined();
-  expect(await why(gate, at("main@sha1:old"))).toBe("it is at main@sha1:old");
-  expect(await why(gate, at("main@sha1:abc123", "no such branch"))).toBe("no such branch");
-  expect(await why(gate, at("main@sha1:abc123", "", 1))).toBe("Flux has not seen it yet");
 });
 
 describe("a wait for gates", () => {

@@ -91,8 +91,8 @@ export class ClusterStandIn {
 
   constructor(private readonly port: number) {}
 
-  objects(call: Limits): Promise<ObjectApi> {
-    return Promise.resolve(new ObjectClient(this, call));
+  objects(call: Limits): ObjectApi {
+    return new ObjectClient(this, call);
   }
 
   async request(_call: object, { method, path }: ApiRequest): Promise<ApiAnswer> {
