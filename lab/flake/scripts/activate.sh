@@ -17,11 +17,26 @@ wanted() {
   done <"$toplevel/shares"
 }
 
+# systemd stops the units with RequiresMountsFor= before it stops the mount unit.
+stop_users_of() {
+  [ -d /run/systemd/system ] || return 0
+  systemctl show --property=Id,RequiresMountsFor '*.service' | awk -F= -v mount="$1" '
+    $1 == "Id" { unit = $2 }
+    $1 == "RequiresMountsFor" {
+      count = split($2, paths, " ")
+      for (i = 1; i <= count; i++) if (index(paths[i] "/", mount "/") == 1) { print unit; next }
+    }' | while read -r unit; do
+    # It must not read the lines of this loop.
+    systemctl stop "$unit" </dev/null
+  done
+}
+
 # As systemd's mount units in a switch: what is not wanted any more is unmounted first.
 mount_all() {
   wanted >"$mounts.new"
   if [ -e "$mounts" ]; then
     grep -vxFf "$mounts.new" "$mounts" | while IFS=$tab read -r _ _ mount_point; do
+      stop_users_of "$mount_point"
       umount "$mount_point"
     done
   fi
