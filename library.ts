@@ -27,7 +27,6 @@ export {
   NixClosure,
   NixosSystem,
   Provider,
-  Seed,
   Volume,
 } from "./components/resources";
 export type {
@@ -39,9 +38,9 @@ export type {
   NixClosureArgs,
   NixosSystemArgs,
   ProviderArgs,
-  SeedArgs,
-  SeedGate,
   VmWants,
   VolumeArgs,
 } from "./components/resources";
+export { Seed } from "./components/gitops/resources";
+export type { SeedArgs, SeedGate } from "./components/gitops/resources";
 export type * from "./site/model";

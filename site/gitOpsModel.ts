@@ -11,7 +11,7 @@ export interface ChartModel {
   /** https://..., http://... or oci://... */
   repository: string;
   name: string;
-  /** A version, or a range of versions. */
+  /** One version. */
   version: string;
 }
 

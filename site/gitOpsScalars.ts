@@ -69,7 +69,7 @@ export const chartName = matching(
 );
 
 export const chartVersion = text({
-  test: (value) => /^[vV0-9xX*^~<>=!|., +A-Za-z-]{1,100}$/.test(value),
-  what: "is not the version of a chart",
-  remedy: 'write it in quotes: "1.19.3"',
+  test: (value) => /^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/.test(value),
+  what: "is not one version of a chart",
+  remedy: 'pin one, in quotes: "1.19.3"',
 });

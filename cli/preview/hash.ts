@@ -9,6 +9,7 @@ import { CHECKOUT_INPUTS } from "../../contract/checkouts";
 import type { Step } from "./events";
 import { isChange, isCreation, isImport, valueChanges } from "./plan";
 import { canonical } from "./values";
+import { parseUrn } from "./urn";
 
 /** Changes when the same plan would get another hash: then it must be reviewed again. */
 const VERSION = "1";
@@ -37,7 +38,7 @@ export function planHash(steps: readonly Step[]): PlanHash {
 function whatHappens(step: Step): string | undefined {
   if (!isChange(step)) return undefined;
   const { op, after } = step;
-  const left = CHECKOUT_INPUTS[typeOf(step)] ?? [];
+  const left = CHECKOUT_INPUTS[parseUrn(step.urn).type] ?? [];
   if (isCreation(step) || isImport(step)) {
     const inputs = Object.entries(after?.inputs ?? {}).filter(([key]) => !left.includes(key));
     return `${op} ${canonical(Object.fromEntries(inputs))}`;
@@ -52,9 +53,6 @@ function whatHappens(step: Step): string | undefined {
   );
   return [op, ...paths].join(" ");
 }
-
-/** `microvm:index:GitSeed`, without the types of its parents. */
-const typeOf = ({ urn }: Step): string => urn.split("::")[2]?.split("$").pop() ?? "";
 
 /** How two plans differ: URNs of this plan, and how many of the other plan are gone. */
 export interface PlanDifference {

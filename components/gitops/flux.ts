@@ -5,8 +5,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as pulumi from "../pulumi";
-import { FluxControllers, FluxHandOver } from "../resources";
-import type { GitSeed } from "../resources";
+import { FluxControllers, FluxHandOver } from "./resources";
+import type { GitSeed } from "./resources";
 import { unlocated } from "../sdkDiagnostics";
 import { KubernetesObject, secretData } from "./kubernetes";
 import type { ObjectArgs } from "./kubernetes";
@@ -62,7 +62,9 @@ export class Flux extends pulumi.ComponentResource {
     const { user: username, password } = source;
     const needed = [
       object(SETTINGS.metadata.name, objectOf(SETTINGS, { data: settings }), [controllers]),
-      ...(secrets === undefined ? [] : [this.clusterSecrets(secrets, controllers, kubernetes)]),
+      ...(secrets === undefined
+        ? []
+        : [object(SECRETS.metadata.name, objectOf(SECRETS, secretData(secrets)), [controllers])]),
       ...(ageKey === undefined ? [] : [secret(AGE_SECRET, { "age.agekey": ageKey })]),
     ];
     const credentials = secret(FLUX_SYNC, { username, password });
@@ -83,21 +85,6 @@ export class Flux extends pulumi.ComponentResource {
       { parent: this, dependsOn: [kustomization] },
     );
     this.registerOutputs();
-  }
-
-  private clusterSecrets(
-    secrets: pulumi.Output<Record<string, string>>,
-    controllers: FluxControllers,
-    provider: pulumi.ProviderResource,
-  ): KubernetesObject {
-    const encoded = secrets.apply((all) =>
-      Object.fromEntries(
-        Object.entries(all).map(([key, text]) => [key, Buffer.from(text).toString("base64")]),
-      ),
-    );
-    const content = { type: "Opaque", data: pulumi.secret(encoded) };
-    const options = { parent: this, provider, dependsOn: [controllers] };
-    return new KubernetesObject(SECRETS.metadata.name, objectOf(SECRETS, content), options);
   }
 }
 

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import type { SeedName } from "../../contract/gitops";
 import * as pulumi from "../pulumi";
-import { ClusterApi, GitSeed } from "../resources";
+import { ClusterApi, GitSeed } from "./resources";
 import type { K0sCluster } from "../resources";
 import { unlocated } from "../sdkDiagnostics";
 import type { SeedSpec } from "./addOns/addOn";

@@ -79,10 +79,15 @@ export function tokenOf(apiVersion: string, kind: string): string {
 }
 
 /** The values of a Secret, which are secret also in the state. */
-export function secretData(values: Readonly<Record<string, pulumi.Input<string>>>): object {
-  const encode = (text: string): string => Buffer.from(text).toString("base64");
-  const entries = Object.entries(values).map(
-    ([key, value]) => [key, pulumi.output(value).apply(encode)] as const,
-  );
-  return { type: "Opaque", data: pulumi.secret(Object.fromEntries(entries)) };
+export function secretData(
+  values: pulumi.Input<Readonly<Record<string, pulumi.Input<string>>>>,
+): object {
+  const encoded = pulumi
+    .output(values)
+    .apply((texts) =>
+      Object.fromEntries(
+        Object.entries(texts).map(([key, text]) => [key, Buffer.from(text).toString("base64")]),
+      ),
+    );
+  return { type: "Opaque", data: pulumi.secret(encoded) };
 }

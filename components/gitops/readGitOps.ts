@@ -9,7 +9,7 @@ import { locator } from "./releases/locate";
 import { readSeeds } from "./releases/seeds";
 import type { ReadSeed } from "./releases/seeds";
 import { repositoryRoot } from "./tree/artifact";
-import { PROGRAMS } from "./tree/commands";
+import { CommandError, PROGRAMS } from "./tree/commands";
 import type { Programs } from "./tree/commands";
 import { withTree } from "./tree/tree";
 import type { Tree } from "./tree/walk";
@@ -57,7 +57,11 @@ export async function readGitOps(
     const context = { tree: read, objects: read.objects, root: directory };
     return readSeeds(gitOps.seeds, { ...context, locate: locator(directory) });
   };
-  return { seeds: required(await withTree(directory, path, beside, use, programs)), repository };
+  const read = withTree(directory, path, beside, use, programs).catch((error: unknown) => {
+    if (!(error instanceof CommandError)) throw error;
+    throw new pulumi.RunError(`the GitOps tree ${directory} cannot be read: ${error.message}`);
+  });
+  return { seeds: required(await read), repository };
 }
 
 export function repositoryOf({ directory, path }: TreeModel): TreeRepository {

@@ -1,7 +1,6 @@
 /** The Git repository that has the GitOps tree: what of it is pushed to the cluster. */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import * as pulumi from "../pulumi";
+import { runCommand } from "./tree/commands";
 
 export interface SiteRepository {
   commit: string;
@@ -54,17 +53,15 @@ export async function inspectRepository(directory: string): Promise<SiteReposito
 
 function runner(directory: string): (...args: string[]) => Promise<string> {
   return async (...args) => {
-    const options = { encoding: "utf8", env: { ...process.env, LC_ALL: "C" } } as const;
     const all = ["--no-optional-locks", "-C", directory, ...args];
-    const { stdout } = await promisify(execFile)("git", all, options);
-    return stdout.trimEnd();
+    return (await runCommand("git", all, { environment: { LC_ALL: "C" } })).trimEnd();
   };
 }
 
 function noRepository(directory: string, error: unknown): string {
-  const said = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
+  const said = error instanceof Error ? ` (${error.message})` : "";
   return (
     `${directory} is in no Git repository with a commit, so it can't be pushed to the cluster` +
-    `${said === "" ? "" : ` (${said})`}. Install Git, and commit the GitOps tree`
+    `${said}. Install Git, and commit the GitOps tree`
   );
 }

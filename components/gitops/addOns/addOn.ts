@@ -1,9 +1,11 @@
 /** What the add-ons of a cluster have in common: Helm releases that are installed in order. */
 import type { SeedName, SeedRelease } from "../../../contract/gitops";
 import * as pulumi from "../../pulumi";
-import { Seed } from "../../resources";
-import type { SeedGate } from "../../resources";
+import { Seed } from "../resources";
+import type { SeedGate } from "../resources";
 import { unlocated } from "../../sdkDiagnostics";
+import { isMap, merged, sortedJson } from "../tree/json";
+import type { JsonMap } from "../tree/json";
 
 /** A seed of the site, with the releases that the program has read. */
 export interface SeedSpec {
@@ -28,7 +30,7 @@ export interface AddOnArgs {
   after: pulumi.Input<pulumi.Input<pulumi.Resource>[]>;
 }
 
-export type Values = Readonly<Record<string, unknown>>;
+export type Values = JsonMap;
 
 export class AddOn extends pulumi.ComponentResource {
   /** Ready when the add-on is. */
@@ -40,7 +42,8 @@ export class AddOn extends pulumi.ComponentResource {
     let before: Seed | undefined;
     seed.releases.forEach(({ release, isSecret }, index) => {
       const isLast = index === seed.releases.length - 1;
-      const values = release.adopter === undefined ? merged(defaults, release) : release.values;
+      const values =
+        release.adopter === undefined ? withDefaults(defaults, release) : release.values;
       before = new Seed(
         `${seed.name}-${release.releaseName}`,
         {
@@ -63,28 +66,8 @@ export class AddOn extends pulumi.ComponentResource {
   }
 }
 
-function merged(defaults: Values, { values }: SeedRelease): string {
+/** The values of the site override the defaults. */
+function withDefaults(defaults: JsonMap, { values }: SeedRelease): string {
   const stated: unknown = JSON.parse(values);
-  return JSON.stringify(sorted(isValues(stated) ? overridden(defaults, stated) : defaults));
-}
-
-/** Maps are merged, and everything else is replaced, as Helm does it. */
-export function overridden(below: Values, above: Values): Values {
-  const entries = Object.entries(above).map(([key, value]): [string, unknown] => {
-    const base = below[key];
-    return [key, isValues(base) && isValues(value) ? overridden(base, value) : value];
-  });
-  return { ...below, ...Object.fromEntries(entries) };
-}
-
-function isValues(value: unknown): value is Values {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Equal values are equal text. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (!isValues(value)) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+  return sortedJson(isMap(stated) ? merged(defaults, stated) : defaults);
 }

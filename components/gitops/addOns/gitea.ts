@@ -48,14 +48,14 @@ export class Gitea extends pulumi.ComponentResource {
       {
         cluster,
         seed,
-        defaults: values(node),
+        defaults: values(node, releaseName),
         owner: "pulumi",
         after: pulumi.output(after).apply((all) => [admin, ...all]),
       },
       { parent: this },
     );
     this.ready = server.ready;
-    this.service = { namespace, name: `${fullName(releaseName)}-http` };
+    this.service = { namespace, name: `${releaseName}-http` };
     this.registerOutputs();
   }
 }
@@ -66,12 +66,10 @@ function releaseOf({ seed }: GiteaArgs): { namespace: string; releaseName: strin
   return first.release;
 }
 
-/** As the chart names its objects. */
-const fullName = (release: string): string =>
-  release.includes("gitea") ? release : `${release}-gitea`;
-
 /** One pod without other servers: a database and queues in files, caches in memory. */
-const values = (node: string): Values => ({
+const values = (node: string, releaseName: string): Values => ({
+  // Its service is found by this name.
+  fullnameOverride: releaseName,
   "valkey-cluster": { enabled: false },
   valkey: { enabled: false },
   postgresql: { enabled: false },

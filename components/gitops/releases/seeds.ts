@@ -5,7 +5,6 @@ import { sortedJson } from "../tree/json";
 import type { Json } from "../tree/json";
 import type { TreeObject } from "../tree/objects";
 import type { Tree } from "../tree/walk";
-import { isOneVersion } from "./chart";
 import type { Sources } from "./chart";
 import { formatFault } from "./fault";
 import type { Locate } from "./locate";
@@ -37,9 +36,9 @@ export async function readSeeds(
   const read: ReadSeed[] = [];
   for (const { helmReleases, releases, ...seed } of seeds) {
     const key = `gitops.seeds.${seed.name}`;
-    const stated = releases.map((release) => statedRelease(key, release));
+    const stated = releases.map(statedRelease);
     const found = await Promise.all(helmReleases.map((wanted) => fromTree(context, key, wanted)));
-    const all = [...stated, ...found];
+    const all: Result[] = [...stated, ...found];
     faults.push(...all.flatMap((one) => ("faults" in one ? one.faults : [])));
     read.push({ ...seed, releases: inOrder(all.flatMap((one) => ("faults" in one ? [] : one))) });
   }
@@ -50,12 +49,8 @@ export async function readSeeds(
 type Result = ReadRelease | { faults: string[] };
 
 /** A release that stays with Pulumi, since no HelmRelease is for it. */
-function statedRelease(key: string, stated: ReleaseModel): Result {
-  const { chart, namespace, releaseName, values } = stated;
-  if (!isOneVersion(chart.version)) {
-    const what = `${chart.version} is a range of versions`;
-    return { faults: [`${key}.chart.version: ${what}; pin one version, as in 1.2.3`] };
-  }
+function statedRelease(stated: ReleaseModel): ReadRelease {
+  const { namespace, releaseName, values } = stated;
   const release: SeedRelease = {
     releaseName,
     namespace,

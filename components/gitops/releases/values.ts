@@ -6,7 +6,7 @@
  * in a map or a list that no reference has too. So maps are shared here in the same way.
  */
 import { parseGoYaml } from "../tree/goYaml";
-import { at, isMap, isTrueAt, listAt, textAt } from "../tree/json";
+import { at, isMap, isTrueAt, listAt, merged, textAt } from "../tree/json";
 import type { Json, JsonMap } from "../tree/json";
 import { dataOf, isSame, shown } from "../tree/objects";
 import type { TreeObject } from "../tree/objects";
@@ -80,14 +80,4 @@ function added(values: JsonMap, last: JsonMap, reference: Json, text: string): J
   if (parsed === null) return values;
   if (!isMap(parsed)) throw new Error("the entry that valuesFrom names is no map of values");
   return merged(values, parsed);
-}
-
-/** MergeMaps: maps are merged, everything else is replaced. */
-export function merged(base: JsonMap, over: JsonMap): JsonMap {
-  const result: JsonMap = { ...base };
-  for (const [key, value] of Object.entries(over)) {
-    const before = Object.hasOwn(result, key) ? result[key] : undefined;
-    result[key] = isMap(before) && isMap(value) ? merged(before, value) : value;
-  }
-  return result;
 }

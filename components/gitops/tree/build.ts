@@ -7,7 +7,7 @@ import type { Programs } from "./commands";
 import { substitute } from "./envsubst/evaluate";
 import { generate } from "./generate";
 import { parseGoYaml } from "./goYaml";
-import { at, isMap, textAt } from "./json";
+import { at, isMap, mapAt, textAt } from "./json";
 import type { JsonMap } from "./json";
 import {
   isExcluded,
@@ -57,10 +57,14 @@ export async function build(
     if (isExcluded(object)) return [];
     const file = origin === "" ? "" : join(path, origin);
     const isClosed = isEncrypted(object);
+    // An object is decrypted once, and only if it is read.
+    let content: Promise<Content> | undefined;
+    const read = (): Promise<Content> =>
+      (content ??= isClosed ? opened(context, document) : Promise.resolve({ object, isSecret }));
     return {
       ...keyOf(object),
       origin: { file, kustomization: `${namespace}/${name}` },
-      read: () => (isClosed ? opened(context, document) : Promise.resolve({ object, isSecret })),
+      read,
     };
   });
 }
@@ -87,7 +91,7 @@ async function kustomized(
   const { kustomization: made, keepsOrigin } = generate(
     own === undefined ? undefined : isMap(own) ? own : {},
     file === undefined ? manifestsIn(directory) : [],
-    mapOf(at(kustomization, "spec")),
+    mapAt(kustomization, "spec"),
     (component) => existsSync(join(directory, component)),
   );
   const target = file ?? join(directory, "kustomization.yaml");
@@ -99,8 +103,6 @@ async function kustomized(
     else writeFileSync(target, text);
   }
 }
-
-const mapOf = (value: unknown): JsonMap => (isMap(value) ? value : {});
 
 /** kustomize indents what is inside of a document, so no other line starts with three dashes. */
 function documentsOf(text: string): string[] {
@@ -127,7 +129,7 @@ function finished(context: Context, document: string): Content & { origin: strin
   const annotation = parseGoYaml(textAt(object, "metadata", "annotations", ORIGIN_KEY));
   const bare = keepsOrigin ? object : withoutAnnotation(object, ORIGIN_KEY);
   return {
-    object: withCommonMetadata(bare, mapOf(at(kustomization, "spec"))),
+    object: withCommonMetadata(bare, mapAt(kustomization, "spec")),
     isSecret: isSecret || textAt(object, "kind") === "Secret",
     origin: textAt(annotation, "path"),
   };

@@ -50,6 +50,16 @@ export function isTrueAt(value: Json | undefined, ...keys: string[]): boolean {
   return at(value, ...keys) === true;
 }
 
+/** As Helm merges values: maps are merged, and everything else is replaced. */
+export function merged(base: JsonMap, over: JsonMap): JsonMap {
+  const result: JsonMap = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const before = Object.hasOwn(result, key) ? result[key] : undefined;
+    result[key] = isMap(before) && isMap(value) ? merged(before, value) : value;
+  }
+  return result;
+}
+
 /** JSON with sorted keys, so that equal values have equal texts. */
 export function sortedJson(value: Json): string {
   return JSON.stringify(sorted(value));

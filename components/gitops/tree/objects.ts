@@ -1,6 +1,6 @@
 /** Objects of Kubernetes as the tree has them. Pure. */
 import { at, isMap, mapAt, textAt, textMapAt } from "./json";
-import type { Json, JsonMap } from "./json";
+import type { JsonMap } from "./json";
 
 export interface ObjectKey {
   kind: string;
@@ -101,5 +101,3 @@ export function dataOf(object: JsonMap): Record<string, string> {
   ]);
   return { ...Object.fromEntries(decoded), ...textMapAt(object, "stringData") };
 }
-
-export type { Json, JsonMap };

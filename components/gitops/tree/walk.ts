@@ -67,16 +67,23 @@ export function labelOf(object: JsonMap): string {
  */
 async function nextOf(all: Walk): Promise<{ kustomization: JsonMap; lookup: Lookup } | undefined> {
   const { waiting, tree } = all;
-  const looked = await Promise.all(
-    waiting.map(async (kustomization) => ({
-      kustomization,
-      lookup: await lookUpVariables(kustomization, tree.objects),
-    })),
-  );
+  const looked = (
+    await Promise.all(
+      waiting.map(async (kustomization) => {
+        try {
+          return [{ kustomization, lookup: await lookUpVariables(kustomization, tree.objects) }];
+        } catch (error) {
+          markUnread(all, kustomization, error);
+          return [];
+        }
+      }),
+    )
+  ).flat();
   const next =
     looked.find(({ lookup }) => lookup.missing.length === 0) ??
     looked.find(({ lookup }) => lookup.missing.every(({ isOptional }) => isOptional));
-  all.waiting = waiting.filter((one) => next !== undefined && one !== next.kustomization);
+  const left = looked.map(({ kustomization }) => kustomization);
+  all.waiting = left.filter((one) => next !== undefined && one !== next.kustomization);
   if (next === undefined) {
     for (const { kustomization, lookup } of looked) {
       const names = lookup.missing.filter(({ isOptional }) => !isOptional).map(({ what }) => what);
@@ -89,17 +96,21 @@ async function nextOf(all: Walk): Promise<{ kustomization: JsonMap; lookup: Look
 
 /** What the Kustomization applies. None if it cannot be built; then it is unread. */
 async function builtObjects(
-  { workspace, tree }: Walk,
+  all: Walk,
   kustomization: JsonMap,
   { variables }: Lookup,
 ): Promise<TreeObject[]> {
   try {
-    return await build(workspace, kustomization, variables);
+    return await build(all.workspace, kustomization, variables);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    tree.unread.push({ kustomization: labelOf(kustomization), why, isFault: true });
+    markUnread(all, kustomization, error);
     return [];
   }
+}
+
+function markUnread({ tree }: Walk, kustomization: JsonMap, error: unknown): void {
+  const why = error instanceof Error ? error.message : String(error);
+  tree.unread.push({ kustomization: labelOf(kustomization), why, isFault: true });
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Compares the resource classes of the program with the schema of the provider. */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import * as gitOps from "../../../components/gitops/resources";
 import * as resources from "../../../components/resources";
 import { packageSchema } from "../../../provider/schema";
 import { parseSite } from "../../../site/load";
@@ -206,7 +207,7 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
     return new resources.K0sNode("x", args);
   },
   "microvm:index:Seed": () => {
-    const args: Required<resources.SeedArgs> = {
+    const args: Required<gitOps.SeedArgs> = {
       cluster: text,
       releaseName: text,
       namespace: text,
@@ -218,18 +219,18 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       gate: {},
       timeoutSeconds: 1,
     };
-    return new resources.Seed("x", args);
+    return new gitOps.Seed("x", args);
   },
   "microvm:index:ClusterApi": () => {
-    const args: Required<resources.ClusterApiArgs> = {
+    const args: Required<gitOps.ClusterApiArgs> = {
       cluster: text,
       endpoint: text,
       caFingerprint: text,
     };
-    return new resources.ClusterApi("x", args);
+    return new gitOps.ClusterApi("x", args);
   },
   "microvm:index:GitSeed": () => {
-    const args: Required<resources.GitSeedArgs> = {
+    const args: Required<gitOps.GitSeedArgs> = {
       directory: text,
       commit: text,
       content: text,
@@ -241,24 +242,24 @@ const make: Readonly<Record<string, () => pulumi.CustomResource>> = {
       user: text,
       password: text,
     };
-    return new resources.GitSeed("x", args);
+    return new gitOps.GitSeed("x", args);
   },
   "microvm:index:FluxControllers": () => {
-    const args: Required<resources.FluxControllersArgs> = {
+    const args: Required<gitOps.FluxControllersArgs> = {
       namespace: text,
       manifests: text,
       digest: text,
     };
-    return new resources.FluxControllers("x", args);
+    return new gitOps.FluxControllers("x", args);
   },
   "microvm:index:FluxHandOver": () => {
-    const args: Required<resources.FluxHandOverArgs> = {
+    const args: Required<gitOps.FluxHandOverArgs> = {
       namespace: text,
       gitRepository: text,
       kustomization: text,
       revision: text,
     };
-    return new resources.FluxHandOver("x", args);
+    return new gitOps.FluxHandOver("x", args);
   },
 };
 

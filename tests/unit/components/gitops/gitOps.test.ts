@@ -8,8 +8,8 @@ import { Namespace } from "@pulumi/kubernetes/core/v1/namespace";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap";
 import * as pulumi from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb";
-import { overridden } from "../../../../components/gitops/addOns/addOn";
 import { PLUGIN_VERSION, tokenOf } from "../../../../components/gitops/kubernetes";
+import { merged } from "../../../../components/gitops/tree/json";
 import type { SiteGitOps } from "../../../../components/site";
 import { parseSite } from "../../../../site/load";
 import { propertiesOf, registerSite, until } from "../registrations";
@@ -303,5 +303,5 @@ test("the tokens and the version are those of @pulumi/kubernetes", () => {
 
 test("stated values override defaults key by key, and lists as a whole", () => {
   const below = { a: { b: 1, c: [1, 2] }, d: { e: 1 } };
-  expect(overridden(below, { a: { c: [3] }, d: null })).toEqual({ a: { b: 1, c: [3] }, d: null });
+  expect(merged(below, { a: { c: [3] }, d: null })).toEqual({ a: { b: 1, c: [3] }, d: null });
 });

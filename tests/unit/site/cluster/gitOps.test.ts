@@ -210,6 +210,11 @@ const FAULTS: Case[] = [
     "gitops.seeds.gitea.node: there is no VM kw3; did you mean kw1?",
   ],
   [
+    "a range of versions of a chart",
+    (s) => s.replace('version: "12.4.0"', 'version: "12.x"'),
+    "gitops.seeds.gitea.chart.version: is not one version of a chart; pin one",
+  ],
+  [
     "a chart without version",
     (s) => s.replace(', version: "12.4.0"', ""),
     "gitops.seeds.gitea.chart.version: is missing; state it",
