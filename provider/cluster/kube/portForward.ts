@@ -3,18 +3,14 @@
  * the API server, which the kubelet of the pod's node ends (kubelet pkg/cri/streaming/portforward).
  * It does not load @kubernetes/client-node, which would take a large part of a pass.
  */
-import { randomBytes } from "node:crypto";
-import type { IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { Duplex } from "node:stream";
+import WebSocket from "ws";
 import type { Limits } from "../../hosts/wait/wait";
 import { Wait } from "../../hosts/wait/wait";
 import { API_PORT } from "../config";
 import { readAll } from "./connection";
 import type { ApiConnection } from "./connection";
 import { failureOf } from "./failure";
-import { FrameReader, OPCODES, frameOf } from "./webSocketFrames";
-import type { Piece } from "./webSocketFrames";
 
 export interface PodPort {
   namespace: string;
@@ -39,107 +35,86 @@ export async function forwardedStream(
   const wait = new Wait(connection.endpoint.name, limits);
   wait.doing = () => `opening a port-forward to ${target}`;
   const path = `/api/v1/namespaces/${namespace}/pods/${pod}/portforward?ports=${port}`;
-  const { socket, head } = await wait.until(upgraded(connection, path, wait.signal));
-  const stream = new ForwardedStream(target, socket);
-  socket.unshift(head);
-  return stream;
+  return wait.until(opened(connection, path, target, wait.signal));
 }
 
-interface Upgraded {
-  socket: Duplex;
-  /** What has arrived behind the answer. */
-  head: Buffer;
-}
-
-function upgraded(
+function opened(
   { endpoint, sockets: agent }: ApiConnection,
   path: string,
+  target: string,
   signal: AbortSignal,
-): Promise<Upgraded> {
-  const headers = {
-    Connection: "Upgrade",
-    Upgrade: "websocket",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": randomBytes(16).toString("base64"),
-    "Sec-WebSocket-Protocol": PROTOCOL,
-  };
-  const { address: host } = endpoint;
+): Promise<Duplex> {
+  const url = `wss://${endpoint.address}:${API_PORT}${path}`;
+  const socket = new WebSocket(url, PROTOCOL, { agent, perMessageDeflate: false });
+  // Messages may arrive together with the answer, so it listens from the beginning.
+  const stream = new ForwardedStream(target, socket);
+  signal.addEventListener("abort", () => {
+    if (socket.readyState === WebSocket.CONNECTING) socket.terminate();
+  });
   return new Promise((resolve, reject) => {
-    const sent = httpsRequest({ agent, host, port: API_PORT, path, headers, signal });
-    sent.on("error", reject);
-    sent.on("upgrade", (_response: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (signal.aborted) socket.destroy();
-      else resolve({ socket, head });
+    // Nobody listens to the stream before it is open.
+    let isOpen = false;
+    socket.on("error", (error) => {
+      if (isOpen) stream.destroy(error);
+      else reject(error);
     });
-    sent.on("response", (response) => {
+    socket.once("open", () => {
+      isOpen = true;
+      resolve(stream);
+    });
+    socket.once("unexpected-response", (_request, response) => {
       readAll(response)
         .then(({ status, body }) => reject(failureOf(status, body)))
         .catch(reject);
     });
-    sent.end();
   });
 }
 
 /** The protocol cannot close one direction alone: the end of the writer closes the stream. */
 class ForwardedStream extends Duplex {
-  /** Of the message that arrives. */
-  private channel = DATA;
   private readonly skipped = new Map<number, number>();
   /** What the kubelet says if it cannot connect to the port. */
   private refusal = "";
 
   constructor(
     private readonly target: string,
-    private readonly socket: Duplex,
+    private readonly socket: WebSocket,
   ) {
     super({ allowHalfOpen: false });
-    const reader = new FrameReader((piece) => this.accept(piece));
-    socket.on("data", (chunk: Buffer) => reader.read(chunk));
-    socket.on("error", (error) => this.destroy(error));
+    socket.on("message", (data: Buffer) => this.receive(data));
     socket.on("close", () => this.finish());
   }
 
   override _read(): void {
-    this.socket.resume();
+    if (this.socket.isPaused) this.socket.resume();
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    const payload = Buffer.concat([Buffer.from([DATA]), chunk]);
-    this.socket.write(frameOf(OPCODES.binary, payload), done);
+    this.socket.send(Buffer.concat([Buffer.from([DATA]), chunk]), done);
   }
 
   override _final(done: () => void): void {
-    this.socket.end(frameOf(OPCODES.close, Buffer.alloc(0)));
+    this.socket.close();
     done();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.socket.destroy();
+    this.socket.terminate();
     done(error);
   }
 
-  private accept({ opcode, isFirst, data }: Piece): void {
-    if (opcode === OPCODES.close) this.finish();
-    else if (opcode === OPCODES.ping) this.socket.write(frameOf(OPCODES.pong, data));
-    else if (opcode === OPCODES.binary) this.receive(isFirst, data);
-  }
-
-  private receive(isFirst: boolean, data: Buffer): void {
-    let payload = data;
-    if (isFirst) {
-      this.channel = payload[0] ?? DATA;
-      payload = payload.subarray(1);
-    }
-    payload = this.behindPort(payload);
+  private receive(message: Buffer): void {
+    const channel = message[0] ?? DATA;
+    const payload = this.behindPort(channel, message.subarray(1));
     if (payload.length === 0) return;
-    if (this.channel === ERROR) this.refusal += payload.toString();
-    else if (this.channel === DATA && !this.push(payload)) this.socket.pause();
+    if (channel === ERROR) this.refusal += payload.toString();
+    else if (channel === DATA && !this.push(payload)) this.socket.pause();
   }
 
-  private behindPort(payload: Buffer): Buffer {
-    const before = this.skipped.get(this.channel) ?? 0;
+  private behindPort(channel: number, payload: Buffer): Buffer {
+    const before = this.skipped.get(channel) ?? 0;
     const skip = Math.min(PORT_BYTES - before, payload.length);
-    this.skipped.set(this.channel, before + skip);
+    this.skipped.set(channel, before + skip);
     return payload.subarray(skip);
   }
 

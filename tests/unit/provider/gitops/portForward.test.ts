@@ -85,6 +85,14 @@ test("a server that has no way to the node is unreachable", async () => {
   );
 });
 
+test("a controller that refuses the connection is unreachable", async () => {
+  const open = (): Promise<Duplex> => Promise.reject(new Error("connection refused"));
+  const connection = new ApiConnection({ ...kubelet.endpoint, open }, identity, 5);
+  const failed = new Controllers("production", [connection]).forward(limits(), TARGET);
+  await expect(failed).rejects.toMatchObject({ reason: "unreachable" });
+  await expect(failed).rejects.toThrow(/kc1: connection refused/);
+});
+
 test("each connection to the local port has a stream of its own, until the work ends", async () => {
   onPod = (socket) => socket.once("data", () => socket.end("answer"));
   const streams = { open: (call: ReturnType<typeof limits>) => controllers.forward(call, TARGET) };
