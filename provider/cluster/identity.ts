@@ -2,6 +2,7 @@
 import { ProviderError, messageOf } from "../errors";
 import type { Call } from "../hosts/operations/operation";
 import { within } from "../hosts/wait/wait";
+import { noAnswer } from "./kube/failure";
 import type { ClusterGuest, Identity, K0sFacts } from "./k0sGuest";
 
 /** A guest that is down takes a minute to say so. */
@@ -46,15 +47,6 @@ export function hasIdentity({ hasData, identity }: Having): boolean {
 function whyNone({ hasData, identity }: Having): string {
   if (!hasData) return "it has no data of a cluster";
   return identity === undefined ? "it has no identity of the provider" : "its identity has expired";
-}
-
-export function noAnswer(cluster: string, causes: readonly string[]): ProviderError {
-  return new ProviderError(
-    "unreachable",
-    `${cluster}: no controller of the cluster answers: ${causes.join("; ")}`,
-    "Look at systemctl status k0s on the controllers.",
-    `cluster ${cluster}`,
-  );
 }
 
 /** The API cannot be asked, like one that does not answer. */

@@ -3,6 +3,7 @@
  * the last record to the next one, so they stay when Flux takes the release over. Pure.
  */
 import { createHash } from "node:crypto";
+import { stackNameOf } from "../ownership";
 
 export const STACK_LABEL = "pulumi-microvm/stack";
 export const PROJECT_LABEL = "pulumi-microvm/project";
@@ -15,7 +16,7 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** `urn`: of any resource of the stack. */
 export function ownerLabels(urn: string): Labels {
-  const [stack = "", project = ""] = urn.replace(/^urn:pulumi:/, "").split("::");
+  const { stack, project } = stackNameOf(urn);
   return { [STACK_LABEL]: labelValue(stack), [PROJECT_LABEL]: labelValue(project) };
 }
 

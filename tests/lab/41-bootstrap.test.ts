@@ -52,7 +52,9 @@ beforeAll(async () => {
   git(tree, "commit", "--quiet", "--message", "the lab's tree");
   await site.use();
   await site.set({ ...clusterSite({ controllers: 1, workers: 2 }), gitops: gitOps() });
-  await pulumi("config", "set", "--secret", "giteaPassword", PASSWORD, STACK);
+  const set = ["exec", "pulumi", "config", "set", "--secret", "giteaPassword", STACK];
+  const secret = await lab(set, PASSWORD);
+  if (secret.code !== 0) throw new Error(secret.text);
 }, 3_600_000);
 afterAll(async () => {
   await pulumi("destroy", "--yes", "--skip-preview", STACK);
@@ -151,9 +153,9 @@ test("helm-controller adopts each release by one revision, and no workload chang
   }
 }, 600_000);
 
-test("a second up has nothing to do", async () => {
-  await up();
+test("a second up has nothing to do, and records the adoption", async () => {
   await expectNoChanges();
+  await up();
   const seeds = [...(await state()).values()].filter(({ type }) => String(type).endsWith(":Seed"));
   expect(seeds.map(({ outputs }) => outputs?.["owner"]).sort()).toEqual([
     ...RELEASES.map(() => "flux"),

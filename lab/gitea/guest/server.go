@@ -89,7 +89,8 @@ func (s *server) createOrganization(writer http.ResponseWriter, request *http.Re
 		return
 	}
 	if isThere(s.store.owner(wanted.Username)) {
-		answer(writer, http.StatusConflict, object{"message": "organization already exists"})
+		// As routers/api/v1/org/org.go of Gitea.
+		answer(writer, http.StatusUnprocessableEntity, object{"message": "user already exists"})
 		return
 	}
 	if err := os.MkdirAll(s.store.owner(wanted.Username), 0o700); err != nil {

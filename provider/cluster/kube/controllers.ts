@@ -1,17 +1,15 @@
 /** The API through whichever controller answers. */
 import type { Duplex } from "node:stream";
-import { ProviderError, messageOf } from "../../errors";
+import { messageOf } from "../../errors";
 import { within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
+import { CONNECT_SECONDS } from "./connection";
 import type { ApiAnswer, ApiConnection, ApiRequest } from "./connection";
 import { API_PORT } from "../config";
-import { failureOf } from "./failure";
+import { failureOf, noAnswer } from "./failure";
 import { forwardedStream } from "./portForward";
 import type { PodPort } from "./portForward";
-
-/** A controller that is down must not use up the time for the others. */
-const OPEN_SECONDS = 15;
 
 export class Controllers {
   /** The controller that answered last comes first. */
@@ -41,7 +39,7 @@ export class Controllers {
   /** A TCP stream to the API. */
   open(limits: Limits): Promise<Duplex> {
     return this.first(limits, ({ endpoint }) =>
-      endpoint.open(within(limits, OPEN_SECONDS), API_PORT),
+      endpoint.open(within(limits, CONNECT_SECONDS), API_PORT),
     );
   }
 
@@ -61,12 +59,7 @@ export class Controllers {
         causes.push(`${connection.endpoint.name}: ${printable(messageOf(error))}`);
       }
     }
-    throw new ProviderError(
-      "unreachable",
-      `${this.cluster}: no controller of the cluster answers: ${causes.join("; ")}`,
-      "Look at systemctl status k0s on the controllers.",
-      `cluster ${this.cluster}`,
-    );
+    throw noAnswer(this.cluster, causes);
   }
 
   close(): void {

@@ -42,6 +42,15 @@ export async function translating<T>(
   }
 }
 
+export function noAnswer(cluster: string, causes: readonly string[]): ProviderError {
+  return new ProviderError(
+    "unreachable",
+    `${cluster}: no controller of the cluster answers: ${causes.join("; ")}`,
+    "Look at systemctl status k0s on the controllers.",
+    `cluster ${cluster}`,
+  );
+}
+
 function parsed(text: string): z.infer<typeof status> {
   try {
     const found = status.safeParse(JSON.parse(text));

@@ -55,7 +55,6 @@ export const node = z.object({
     .optional(),
 });
 
-/** A page of a list of nodes. */
 export function nodeOf({ metadata, spec, status }: z.infer<typeof node>): KubeNode {
   const ready = status?.conditions?.find(({ type }) => type === "Ready");
   return {

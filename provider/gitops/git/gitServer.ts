@@ -85,7 +85,7 @@ export class GitServer {
     if (!isOwn) await this.ensureOrganization(owner);
     const body = { name, private: true, auto_init: false, default_branch: branch };
     const path = isOwn ? "user/repos" : `orgs/${owner}/repos`;
-    await this.make(path, body, `making the repository ${owner}/${name}`);
+    await this.make(path, body, `repos/${owner}/${name}`);
   }
 
   /** Is `ancestor` in the history of `head`? False also if the server has no such commit. */
@@ -98,7 +98,7 @@ export class GitServer {
   private async ensureOrganization(owner: string): Promise<void> {
     if ((await this.get(`orgs/${owner}`)) !== undefined) return;
     const body = { username: owner, visibility: "private" };
-    await this.make("orgs", body, `making the organization ${owner}`);
+    await this.make("orgs", body, `orgs/${owner}`);
   }
 
   private async get(path: string): Promise<unknown> {
@@ -108,11 +108,12 @@ export class GitServer {
     return JSON.parse(answer.body);
   }
 
-  /** Another run may have made it meanwhile. */
-  private async make(path: string, body: object, doing: string): Promise<void> {
+  /** Another run may have made it. Gitea answers 409 or 422 then, and 422 to bad names. */
+  private async make(path: string, body: object, made: string): Promise<void> {
     const answer = await this.request("POST", `/api/v1/${path}`, JSON.stringify(body));
-    if (answer.status === 409) return;
-    this.require(answer, doing);
+    const mayExist = [409, 422].includes(answer.status);
+    if (mayExist && (await this.get(made)) !== undefined) return;
+    this.require(answer, `making ${made}`);
   }
 
   private require({ status, body }: ApiAnswer, doing: string): void {
