@@ -4,7 +4,7 @@
  * It does not load @kubernetes/client-node, which would take a large part of a pass.
  */
 import { Duplex } from "node:stream";
-import WebSocket from "ws";
+import type WebSocket from "ws";
 import type { Limits } from "../../hosts/wait/wait";
 import { Wait } from "../../hosts/wait/wait";
 import { API_PORT } from "../config";
@@ -38,18 +38,20 @@ export async function forwardedStream(
   return wait.until(opened(connection, path, target, wait.signal));
 }
 
-function opened(
+async function opened(
   { endpoint, sockets: agent }: ApiConnection,
   path: string,
   target: string,
   signal: AbortSignal,
 ): Promise<Duplex> {
+  // Most passes open none.
+  const { default: Client } = await import("ws");
   const url = `wss://${endpoint.address}:${API_PORT}${path}`;
-  const socket = new WebSocket(url, PROTOCOL, { agent, perMessageDeflate: false });
+  const socket = new Client(url, PROTOCOL, { agent, perMessageDeflate: false });
   // Messages may arrive together with the answer, so it listens from the beginning.
   const stream = new ForwardedStream(target, socket);
   signal.addEventListener("abort", () => {
-    if (socket.readyState === WebSocket.CONNECTING) socket.terminate();
+    if (socket.readyState === socket.CONNECTING) socket.terminate();
   });
   return new Promise((resolve, reject) => {
     // Nobody listens to the stream before it is open.

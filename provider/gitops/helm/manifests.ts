@@ -1,7 +1,7 @@
-/** The manifests of a release: its objects, and what changes between two renderings. Pure. */
+/** The manifests of a release: its objects, and what changes between two renderings. */
 import { isDeepStrictEqual } from "node:util";
-import { parseAllDocuments } from "yaml";
 import { z } from "zod";
+import { yamlDocuments } from "../yamlDocuments";
 
 const PATHS_PER_OBJECT = 5;
 const WORKLOADS: Readonly<Record<string, string>> = {
@@ -26,15 +26,13 @@ export interface Manifest {
 }
 
 /** `namespace`: of the release, for objects that state none. */
-export function parseManifests(text: string, namespace: string): Manifest[] {
-  return parseAllDocuments(text)
-    .flatMap((document) => objectsIn(document.toJS()))
-    .map((content) => ({
-      kind: content.kind,
-      namespace: content.metadata.namespace ?? namespace,
-      name: content.metadata.name,
-      content,
-    }));
+export async function parseManifests(text: string, namespace: string): Promise<Manifest[]> {
+  return (await yamlDocuments(text)).flatMap(objectsIn).map((content) => ({
+    kind: content.kind,
+    namespace: content.metadata.namespace ?? namespace,
+    name: content.metadata.name,
+    content,
+  }));
 }
 
 function objectsIn(content: unknown): Rendered[] {

@@ -5,7 +5,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
-import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { translating } from "../../cluster/kube/failure";
 import type { KubeObject } from "../../cluster/kube/objectClient";
@@ -16,6 +15,7 @@ import { isOwnedByFlux } from "../../gitops/fluxObjects";
 import { awaitGates } from "../../gitops/gates/gate";
 import { unmetBy, workloadReady } from "../../gitops/gates/workloads";
 import { isOurs, ownerLabels } from "../../gitops/ownership";
+import { yamlDocuments } from "../../gitops/yamlDocuments";
 import { within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import type { Context, Resource } from "../../resource";
@@ -80,13 +80,12 @@ function refuseForeign(wanted: Inputs, observed: State | undefined): void {
 }
 
 /** The file of the digest. It may have changed since the program read it. */
-function objectsIn({ manifests, digest }: Inputs): Applied[] {
+async function objectsIn({ manifests, digest }: Inputs): Promise<Applied[]> {
   const text = textOf(manifests);
   if (createHash("sha256").update(text).digest("hex") !== digest) {
     throw new ProviderError("stale", `${manifests} has changed during this run`, "Run up again.");
   }
-  return parseAllDocuments(text).flatMap((document, index) => {
-    const value: unknown = document.toJS();
+  return (await yamlDocuments(text)).flatMap((value, index) => {
     if (value === null) return [];
     const parsed = kubeObject.safeParse(value);
     if (parsed.success) return [parsed.data];
@@ -116,7 +115,7 @@ async function converge(context: Context, wanted: Inputs): Promise<State> {
   refuseForeign(wanted, before);
   if (before?.owner === "flux") return before;
   const applier = new Applier(context.pool.cluster(), limits, MANAGER);
-  const objects = inOrder(objectsIn(wanted));
+  const objects = inOrder(await objectsIn(wanted));
   for (const object of objects) {
     context.status(`applying ${object.kind} ${object.metadata.name}`);
     await applier.apply(owned(object, context.urn));

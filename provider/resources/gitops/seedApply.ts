@@ -13,6 +13,7 @@ import { workloadReady } from "../../gitops/gates/workloads";
 import { chartText, installArgs, upgradeArgs } from "../../gitops/helm/commands";
 import type { Applying } from "../../gitops/helm/commands";
 import { leavesOf } from "../../gitops/helm/failures";
+import type { Workload } from "../../gitops/helm/manifests";
 import { recordPath, unlockPatch } from "../../gitops/helm/release";
 import type { Release } from "../../gitops/helm/release";
 import { ownerLabels } from "../../gitops/ownership";
@@ -39,9 +40,10 @@ export async function applySeed(
   const after = await lookAt(context, wanted, { again: true });
   const { release } = after;
   if (release === undefined) throw notListed(wanted);
-  await passGate(context, wanted, release);
+  const made = await workloadsOf(release, wanted);
+  await passGate(context, wanted, made);
   const generations = await translating(wanted.releaseName, wanted.cluster, () =>
-    generationsOf(context, workloadsOf(release, wanted)),
+    generationsOf(context, made),
   );
   return { ...(await finished(context, wanted, after, recorded)), generations };
 }
@@ -131,7 +133,7 @@ export function secretsOf({ secretInputs = [] }: Context, { values }: Inputs): s
 async function unlock(context: Context, wanted: Inputs, release: Release): Promise<void> {
   const { namespace, name, revision } = release;
   context.status(`revision ${revision} is ${release.status}: it was interrupted`);
-  const objects = context.pool.cluster().objects(context);
+  const objects = context.pool.gitOps().cluster.objects(context);
   const path = recordPath(namespace, name, revision);
   await translating(wanted.releaseName, wanted.cluster, () =>
     objects.patch(path, unlockPatch(release)).catch((error: unknown) => {
@@ -145,12 +147,16 @@ async function unlock(context: Context, wanted: Inputs, release: Release): Promi
   );
 }
 
-async function passGate(context: Context, wanted: Inputs, release: Release): Promise<void> {
+async function passGate(
+  context: Context,
+  wanted: Inputs,
+  made: readonly Workload[],
+): Promise<void> {
   const seconds = Math.max(1, Math.floor((context.deadline - Date.now()) / 1000));
   await translating(wanted.releaseName, wanted.cluster, () =>
-    awaitGates(context, context.pool.cluster(), {
+    awaitGates(context, context.pool.gitOps().cluster, {
       name: wanted.releaseName,
-      gates: gatesOf(wanted, release),
+      gates: gatesOf(wanted.gate, made),
       seconds,
       place: `cluster ${wanted.cluster}`,
       remedy: "Mend what the reasons name, then run up again. It goes on where it stopped.",
@@ -159,10 +165,10 @@ async function passGate(context: Context, wanted: Inputs, release: Release): Pro
 }
 
 /** Pure. */
-export function gatesOf(wanted: Inputs, release: Release): Gate[] {
-  const { workloads, nodes, crds, defaultStorageClass: needsClass, cephCluster } = wanted.gate;
+export function gatesOf(gate: Inputs["gate"], made: readonly Workload[]): Gate[] {
+  const { workloads, nodes, crds, defaultStorageClass: needsClass, cephCluster } = gate;
   return [
-    ...(workloads ? workloadsOf(release, wanted).map(workloadReady) : []),
+    ...(workloads ? made.map(workloadReady) : []),
     ...crds.map(crdEstablished),
     ...(nodes ? [nodesReady] : []),
     ...(needsClass ? [defaultStorageClass] : []),

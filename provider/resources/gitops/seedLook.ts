@@ -108,18 +108,25 @@ async function restartedByRevision(
     ),
   );
   if (before === undefined || after === undefined) return [];
-  const manifests = [before, after].map(({ manifest }) => parseManifests(manifest, namespace));
-  return restartedBetween(manifests[0] ?? [], manifests[1] ?? []);
+  const [old, current] = await Promise.all([
+    parseManifests(before.manifest, namespace),
+    parseManifests(after.manifest, namespace),
+  ]);
+  return restartedBetween(old, current);
 }
 
-export const workloadsOf = ({ manifest }: Release, { namespace }: Inputs): Workload[] =>
-  workloadsIn(parseManifests(manifest, namespace));
+export async function workloadsOf(
+  { manifest }: Release,
+  { namespace }: Inputs,
+): Promise<Workload[]> {
+  return workloadsIn(await parseManifests(manifest, namespace));
+}
 
 export async function generationsOf(
   context: Context,
   workloads: readonly Workload[],
 ): Promise<State["generations"]> {
-  const objects = context.pool.cluster().objects(context);
+  const objects = context.pool.gitOps().cluster.objects(context);
   const entries = await Promise.all(
     workloads.map(async (workload): Promise<[string, number][]> => {
       const object = await objects.get(workload.path);

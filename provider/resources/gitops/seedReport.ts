@@ -22,7 +22,7 @@ export async function explainSeed(
   if (isHandedOver(seen, recorded)) return handedOverText(wanted, seen);
   const step = stepFor(wanted, seen.release);
   if (step === "nothing") return undefined;
-  const old = parseManifests(seen.release?.manifest ?? "", wanted.namespace);
+  const old = await parseManifests(seen.release?.manifest ?? "", wanted.namespace);
   const lines = changesOf(old, await rendered(context, wanted, step));
   return [titleOf(step, chart, seen), ...shortened(lines)].join("\n");
 }

@@ -189,23 +189,25 @@ ${more}`;
     "---\napiVersion: v1\nkind: List\nmetadata: { name: l }\nitems:\n" +
     "- { apiVersion: v1, kind: ConfigMap, metadata: { name: c } }\n";
 
-  test("that differ are shown by the paths of fields, and not by their values", () => {
-    expect(changesOf(parsed(render("a:1", EXTRA)), parsed(render("a:2")))).toEqual([
+  test("that differ are shown by the paths of fields, and not by their values", async () => {
+    expect(changesOf(await parsed(render("a:1", EXTRA)), await parsed(render("a:2")))).toEqual([
       "~ DaemonSet apps/agent: spec.template.spec.containers[0].image (its pods restart)",
       "~ Secret other/s: data.password",
       "- ConfigMap apps/c",
     ]);
-    expect(changesOf(parsed(render("a:1")), parsed(render("a:1", EXTRA)))).toEqual([
+    expect(changesOf(await parsed(render("a:1")), await parsed(render("a:1", EXTRA)))).toEqual([
       "+ ConfigMap apps/c",
     ]);
-    expect(changesOf(parsed(render("a:1")), parsed(render("a:1")))).toEqual([]);
+    expect(changesOf(await parsed(render("a:1")), await parsed(render("a:1")))).toEqual([]);
   });
 
-  test("of two revisions tell which workloads restarted", () => {
-    expect(restartedBetween(parsed(render("a:1")), parsed(render("a:2")))).toEqual([
+  test("of two revisions tell which workloads restarted", async () => {
+    expect(restartedBetween(await parsed(render("a:1")), await parsed(render("a:2")))).toEqual([
       "DaemonSet apps/agent",
     ]);
-    expect(restartedBetween(parsed(render("a:1")), parsed(render("a:1", EXTRA)))).toEqual([]);
+    expect(
+      restartedBetween(await parsed(render("a:1")), await parsed(render("a:1", EXTRA))),
+    ).toEqual([]);
   });
 });
 

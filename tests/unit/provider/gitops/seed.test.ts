@@ -2,6 +2,7 @@
 import { parseKubeObject } from "../../../../provider/cluster/kube/objectClient";
 import { encodeRelease, releaseOf } from "../../../../provider/gitops/helm/release";
 import { gatesOf } from "../../../../provider/resources/gitops/seedApply";
+import { workloadsOf } from "../../../../provider/resources/gitops/seedLook";
 import {
   faultsOf,
   helmReleaseFor,
@@ -97,7 +98,8 @@ test("the HelmRelease of a seed is its adopter, or one of the same release", () 
   expect(helmReleaseFor(wanted(), { helmReleases: [adopter, elsewhere] })).toBeUndefined();
 });
 
-test("a gate has what the site asks for, and the workloads of the release", () => {
+test("a gate has what the site asks for, and the workloads of the release", async () => {
+  const made = await workloadsOf(release("deployed"), wanted());
   const gate = {
     nodes: true,
     crds: ["x.example.com"],
@@ -105,7 +107,7 @@ test("a gate has what the site asks for, and the workloads of the release", () =
     cephCluster: { namespace: "rook-ceph", name: "rook-ceph", osds: 3 },
   };
   const names = (more: object): string[] =>
-    gatesOf(wanted({ gate: more }), release("deployed")).map(({ what }) => what);
+    gatesOf(wanted({ gate: more }).gate, made).map(({ what }) => what);
   expect(names({})).toEqual(["Deployment apps/demo is ready"]);
   expect(names({ ...gate, workloads: false })).toEqual([
     "CRD x.example.com is established",
