@@ -1,7 +1,7 @@
 /** The API through whichever controller answers. */
 import type { Duplex } from "node:stream";
 import { messageOf } from "../../errors";
-import { within } from "../../hosts/wait/wait";
+import { pause, within } from "../../hosts/wait/wait";
 import type { Limits } from "../../hosts/wait/wait";
 import { printable } from "../../hosts/transport/printable";
 import { CONNECT_SECONDS } from "./connection";
@@ -10,6 +10,10 @@ import { API_PORT } from "../config";
 import { failureOf, noAnswer } from "./failure";
 import { forwardedStream } from "./portForward";
 import type { PodPort } from "./portForward";
+
+/** As client-go does it. */
+const BUSY_ATTEMPTS = 10;
+const BUSY_MS = 1_000;
 
 export class Controllers {
   /** The controller that answered last comes first. */
@@ -71,7 +75,11 @@ export class Controllers {
     connection: ApiConnection,
     request: ApiRequest,
   ): Promise<ApiAnswer> {
-    const answer = await connection.request(limits, request);
+    let answer = await connection.request(limits, request);
+    for (let busy = 0; isBusy(answer, request) && busy < BUSY_ATTEMPTS; busy += 1) {
+      await pause(BUSY_MS, limits.signal);
+      answer = await connection.request(limits, request);
+    }
     if (isUnavailable(answer, request)) throw failureOf(answer.status, answer.body);
     return answer;
   }
@@ -79,6 +87,11 @@ export class Controllers {
   private prefer(connection: ApiConnection): void {
     this.order = [connection, ...this.order.filter((one) => one !== connection)];
   }
+}
+
+/** Of a read: the server is overloaded, or has not prepared a new kind. To an eviction: not now. */
+function isBusy({ status }: ApiAnswer, { method }: ApiRequest): boolean {
+  return status === 429 && method === "GET";
 }
 
 /** Kubernetes answers 500 to a read without etcd, but also to an eviction that it cannot decide. */

@@ -177,6 +177,14 @@ test("where one is down or has no etcd, another one answers and comes first", as
   expect([first.requests.length, second.requests.length]).toEqual([1, 2]);
 });
 
+test("a read is repeated while the server prepares a new kind", async () => {
+  const api = await server("kc1", "198.18.0.21");
+  const busy = { reason: "TooManyRequests", message: "storage is (re)initializing" };
+  api.answer = () => (api.requests.length < 2 ? [429, busy] : [200, { items: [], metadata: {} }]);
+  expect(await (await clientOf([api.endpoint])).listNodes()).toEqual([]);
+  expect(api.requests).toHaveLength(2);
+});
+
 test("the error names every controller if none answers", async () => {
   const api = await server("kc1", "198.18.0.21");
   api.answer = () => [503, "no etcd"];
